@@ -1,0 +1,48 @@
+# Every command a person types. PYCTI=6.9.29 uses that version of pycti in place of the pinned one.
+PYTHON ?= python3
+PYCTI ?=
+VENV := .venv$(if $(PYCTI),-$(PYCTI))
+BIN := $(VENV)/bin
+
+# Another pycti has bounds of its own, so the pins of requirements.txt step aside for it.
+RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench requirements clean
+
+help:
+	@echo "make demo    enrich a domain and an address in a sandbox on this machine"
+	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti)"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   how fast answers are converted"
+	@echo "make clean   remove what these commands made"
+
+$(VENV)/runs: requirements.in requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(RUNS)
+	@touch $@
+
+$(VENV)/tests: $(VENV)/runs requirements-dev.txt
+	$(BIN)/pip install $(RUNS) -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/runs
+	$(BIN)/python -m sandbox.demo $(if $(DATA),--data $(DATA)) $(ENRICH)
+
+test: $(VENV)/tests
+	$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+
+lint: $(VENV)/tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src sandbox
+
+bench: $(VENV)/tests
+	$(BIN)/python -m benchmarks.convert
+
+requirements: $(VENV)/tests
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in \
+		| sed '1i # Made by `make requirements` from requirements.in; pins what runs.' > requirements.txt
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
