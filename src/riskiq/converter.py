@@ -1,0 +1,196 @@
+"""From passive DNS records to STIX: the mapping table, and the merge of what comes to the same relationship.
+
+Pure: no HTTP, no clock, no pycti.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from riskiq import stix, values
+from riskiq.records import DnsRecord
+from riskiq.values import Unusable
+
+AUTHOR = "RiskIQ PassiveTotal"
+
+ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
+NAME_TYPES = ("Domain-Name", "Hostname")
+
+
+class Entity(NamedTuple):
+    """The observable that is enriched."""
+
+    id: str
+    type: str
+    """OpenCTI's name, such as `Domain-Name`."""
+    value: str
+    """In canonical form: `canonical_value`."""
+    markings: Sequence[str]
+    """The ids of its markings; the relationships carry the same."""
+
+
+class Enrichment(NamedTuple):
+    """What the records came to."""
+
+    objects: list[stix.StixObject]
+    """Author, markings, observables and relationships, each once; empty where no record was usable."""
+    observables: int
+    relationships: int
+    kept: Counter[str]
+    """Records used, by type."""
+    left_out: Counter[str]
+    """Records not used, by reason."""
+
+
+class _Rule(NamedTuple):
+    """The type of the other side, and whether the arrow comes from there."""
+
+    target_type: str
+    reverse: bool = False
+
+
+class _Edge(NamedTuple):
+    """What decides whether two records come to the same relationship of the entity."""
+
+    target_type: str
+    value: str
+    reverse: bool
+
+
+_NAME = _Rule("Domain-Name")
+_MAPPING = {
+    ("A", "ip"): _Rule("IPv4-Addr"),
+    ("AAAA", "ip"): _Rule("IPv6-Addr"),
+    ("A", "domain"): _Rule("Domain-Name", reverse=True),
+    ("AAAA", "domain"): _Rule("Domain-Name", reverse=True),
+    ("SOA", "email"): _Rule("Email-Addr"),
+    ("SOA", "domain"): _NAME,
+    ("MX", "domain"): _NAME,
+    ("CNAME", "domain"): _NAME,
+    ("NS", "domain"): _NAME,
+}
+_RECORD_TYPES = {record_type for record_type, _ in _MAPPING}
+
+# Where OpenCTI takes `resolves-to` in every version since 6.3; `related-to` is taken everywhere.
+_RESOLVES = {
+    ("Domain-Name", "Domain-Name"),
+    ("Domain-Name", "IPv4-Addr"),
+    ("Domain-Name", "IPv6-Addr"),
+    ("Hostname", "IPv4-Addr"),
+    ("Hostname", "IPv6-Addr"),
+}
+
+_NORMALISE: dict[str, Callable[[str], str]] = {
+    "Domain-Name": values.domain_name,
+    "Email-Addr": values.mailbox,
+    "Hostname": values.domain_name,
+    "IPv4-Addr": partial(values.address, address_type="IPv4-Addr"),
+    "IPv6-Addr": partial(values.address, address_type="IPv6-Addr"),
+}
+
+
+def canonical_value(entity_type: str, value: str) -> str:
+    """The one spelling of an observable's value: lower case, no root dot, RFC 5952.
+
+    Raises:
+        Unusable: it is no single address or name, and `str(error)` says what it is.
+    """
+    return _NORMALISE[entity_type](value)
+
+
+def convert(entity: Entity, records: Iterable[DnsRecord], created: datetime) -> Enrichment:
+    """The observables and relationships that the records tell of the entity; `created` (UTC) stamps the objects.
+
+    A record that cannot be used is counted and costs its neighbours nothing.
+    """
+    edges: dict[_Edge, list[DnsRecord]] = {}
+    kept: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    for record in records:
+        try:
+            edges.setdefault(_edge(entity, record), []).append(record)
+            kept[record.record_type] += 1
+        except Unusable as reason:
+            left_out[str(reason)] += 1
+    return _emit(entity, edges, stix.timestamp(created, "milliseconds"), kept, left_out)
+
+
+def _edge(entity: Entity, record: DnsRecord) -> _Edge:
+    rule = _MAPPING.get((record.record_type, record.kind))
+    if rule is None:
+        raise Unusable(_unmapped(record))
+    if entity.type in ADDRESS_TYPES and rule.target_type in ADDRESS_TYPES:
+        raise Unusable("address of an address")
+    value = canonical_value(rule.target_type, record.answer)
+    if value == entity.value:
+        raise Unusable("the observable itself")
+    return _Edge(rule.target_type, value, rule.reverse)
+
+
+def _unmapped(record: DnsRecord) -> str:
+    """The reason for a record that the mapping does not know; its text may be anything, so it is cut and cleaned."""
+    if not record.record_type or not record.kind:
+        return "incomplete record"
+    known = record.record_type in _RECORD_TYPES
+    text = f"{record.record_type} to {record.kind}" if known else record.record_type
+    return "".join(c for c in text[:32] if c.isprintable()) or "unknown type"
+
+
+def _emit(
+    entity: Entity,
+    edges: dict[_Edge, list[DnsRecord]],
+    created: str,
+    kept: Counter[str],
+    left_out: Counter[str],
+) -> Enrichment:
+    if not edges:
+        return Enrichment([], 0, 0, kept, left_out)
+    author = stix.organization(AUTHOR, created)
+    targets = dict.fromkeys((edge.target_type, edge.value) for edge in edges)
+    observables = [stix.observable(*target, author["id"]) for target in targets]
+    ids = {target: target_object["id"] for target, target_object in zip(targets, observables, strict=True)}
+    relationships = [
+        _relationship(entity, edge, ids[edge.target_type, edge.value], records, created, author["id"])
+        for edge, records in edges.items()
+    ]
+    objects = [author, stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR"), *observables, *relationships]
+    return Enrichment(objects, len(observables), len(relationships), kept, left_out)
+
+
+def _relationship(
+    entity: Entity, edge: _Edge, target: str, records: list[DnsRecord], created: str, author: str
+) -> stix.StixObject:
+    source_type, target_type = (edge.target_type, entity.type) if edge.reverse else (entity.type, edge.target_type)
+    source, target = (target, entity.id) if edge.reverse else (entity.id, target)
+    start, stop = _seen(records)
+    return stix.relationship(
+        "resolves-to" if (source_type, target_type) in _RESOLVES else "related-to",
+        source,
+        target,
+        description=_description(records),
+        start=start,
+        stop=stop,
+        created=created,
+        author=author,
+        markings=entity.markings or [stix.TLP_CLEAR],
+    )
+
+
+def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
+    """Earliest first seen and latest last seen; the stop is later than the start, as STIX 2.1 section 5.1 demands."""
+    start = min((record.first_seen for record in records if record.first_seen), default=None)
+    stop = max((record.last_seen for record in records if record.last_seen), default=None)
+    if start and stop and stop < start:
+        # Of two half-dated records, each date is still a day on which it was seen.
+        start, stop = stop, start
+    if start and start == stop:
+        stop = start + timedelta(seconds=1)
+    return start, stop
+
+
+def _description(records: list[DnsRecord]) -> str:
+    types = ", ".join(sorted({record.record_type for record in records}))
+    sources = ", ".join(sorted({source for record in records for source in record.sources}))
+    return f"{types} records ({sources})" if sources else f"{types} records"

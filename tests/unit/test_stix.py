@@ -1,0 +1,138 @@
+"""What is emitted equals what python-stix2 and pycti would have made, id for id and property for property."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import stix2
+from hypothesis import given
+from hypothesis import strategies as st
+from pycti import CustomObservableHostname, Identity, StixCoreRelationship
+from stix2validator import ValidationOptions, validate_instance
+
+from riskiq import stix
+from riskiq.converter import AUTHOR, Entity, convert
+from riskiq.records import parse_records
+from sandbox.dataset import ADDRESS, DOMAIN, own_records
+
+NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
+AUTHOR_ID = Identity.generate_id(AUTHOR, "organization")
+SOURCE = stix.observable_id("Domain-Name", "example.org")
+CLASSES = {
+    "Domain-Name": stix2.DomainName,
+    "Email-Addr": stix2.EmailAddress,
+    "Hostname": CustomObservableHostname,
+    "IPv4-Addr": stix2.IPv4Address,
+    "IPv6-Addr": stix2.IPv6Address,
+}
+
+
+def as_dict(item: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(item.serialize())
+    return plain
+
+
+def emitted() -> list[stix.StixObject]:
+    """Every kind of object, as the sandbox's domain and address bring them."""
+    objects: dict[str, stix.StixObject] = {}
+    for entity_type, value in [("Domain-Name", DOMAIN), ("IPv4-Addr", ADDRESS)]:
+        entity = Entity(stix.observable_id(entity_type, value), entity_type, value, ())
+        records = parse_records({"results": own_records(NOW.date())[value]})
+        objects |= {item["id"]: item for item in convert(entity, records, NOW).objects}
+        objects[entity.id] = stix.observable(entity_type, value, AUTHOR_ID)
+    return list(objects.values())
+
+
+@pytest.mark.parametrize(
+    ("entity_type", "value"),
+    [
+        ("Domain-Name", "example.org"),
+        ("Domain-Name", "bücher.example"),
+        ("Email-Addr", "o'neil&co@example.org"),
+        ("Hostname", "host"),
+        ("IPv4-Addr", "192.0.2.1"),
+        ("IPv6-Addr", "2001:db8::1"),
+    ],
+)
+def test_an_observable_equals_that_of_python_stix2(entity_type: str, value: str) -> None:
+    expected = CLASSES[entity_type](
+        value=value,
+        object_marking_refs=[stix2.TLP_WHITE],
+        custom_properties={"x_opencti_created_by_ref": AUTHOR_ID},
+        allow_custom=True,
+    )
+    assert stix.observable(entity_type, value, AUTHOR_ID) == as_dict(expected)
+
+
+@given(st.text())
+def test_the_id_of_any_value_is_that_of_python_stix2(value: str) -> None:
+    assert stix.observable_id("Domain-Name", value) == stix2.DomainName(value=value).id
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {},
+        {"start": datetime(2026, 11, 1, tzinfo=UTC)},
+        {"stop": datetime(2026, 11, 1, tzinfo=UTC)},
+        {"start": datetime(2026, 11, 1, 9, 8, 7, tzinfo=UTC), "stop": datetime(2026, 11, 2, tzinfo=UTC)},
+    ],
+)
+def test_a_relationship_equals_that_of_python_stix2_with_pyctis_id(times: dict[str, datetime]) -> None:
+    target = stix.observable_id("IPv4-Addr", "192.0.2.1")
+    expected = stix2.Relationship(
+        id=StixCoreRelationship.generate_id("resolves-to", SOURCE, target),
+        relationship_type="resolves-to",
+        source_ref=SOURCE,
+        target_ref=target,
+        description="A records (riskiq)",
+        created=NOW,
+        modified=NOW,
+        created_by_ref=AUTHOR_ID,
+        object_marking_refs=[stix2.TLP_WHITE],
+        **{f"{name}_time": moment for name, moment in times.items()},
+    )
+    made = stix.relationship(
+        "resolves-to",
+        SOURCE,
+        target,
+        description="A records (riskiq)",
+        start=times.get("start"),
+        stop=times.get("stop"),
+        created=stix.timestamp(NOW, "milliseconds"),
+        author=AUTHOR_ID,
+        markings=[stix.TLP_CLEAR],
+    )
+    assert made == as_dict(expected)
+
+
+def test_an_organization_equals_that_of_python_stix2_with_pyctis_id() -> None:
+    expected = stix2.Identity(id=AUTHOR_ID, name=AUTHOR, identity_class="organization", created=NOW, modified=NOW)
+    assert stix.organization(AUTHOR, stix.timestamp(NOW, "milliseconds")) == as_dict(expected)
+
+
+def test_a_marking_equals_that_of_python_stix2() -> None:
+    expected = stix2.MarkingDefinition(
+        id=stix.TLP_CLEAR,
+        created="2017-01-20T00:00:00.000Z",
+        definition_type="statement",
+        definition={"statement": "TLP:CLEAR"},
+        allow_custom=True,
+        x_opencti_definition_type="TLP",
+        x_opencti_definition="TLP:CLEAR",
+    )
+    assert stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR") == as_dict(expected)
+
+
+def test_every_object_that_is_emitted_parses_with_python_stix2_and_stays_as_it_is() -> None:
+    for item in emitted():
+        assert as_dict(stix2.parse(item, allow_custom=True)) == item
+
+
+def test_every_object_that_is_emitted_passes_the_stix_validator() -> None:
+    # Custom properties are OpenCTI's own, and its relationship types go beyond STIX's suggestions (codes 400s, 222).
+    options = ValidationOptions(version="2.1", strict=False)
+    bundle = {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": emitted()}
+    result = validate_instance(bundle, options)
+    assert result.is_valid, result.errors

@@ -1,0 +1,159 @@
+"""One spelling of each address, name and mailbox, and a reason for all the rest."""
+
+import pytest
+
+from riskiq.values import Unusable, address, domain_name, is_address, mailbox
+
+LONG_LABEL = "a" * 63
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - an answer of DNS, nothing binds to it
+    ],
+)
+def test_an_ipv4_address_is_kept(text: str, canonical: str) -> None:
+    assert address(text, "IPv4-Addr") == canonical
+
+
+@pytest.mark.parametrize(
+    "text", ["2001:db8::1", "2001:DB8::1", "2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8:0:0::1"]
+)
+def test_every_spelling_of_an_ipv6_address_comes_to_one(text: str) -> None:
+    assert address(text, "IPv6-Addr") == "2001:db8::1"
+
+
+def test_a_mapped_address_has_one_form_in_every_version_of_python() -> None:
+    assert address("::ffff:c000:201", "IPv6-Addr") == "::ffff:192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty value"),
+        ("999.1.1.1", "no address"),
+        ("192.0.2.01", "no address"),
+        ("192.0.2", "no address"),
+        ("192.0.2.1\n", "no address"),
+        ("192.0.2.1\0", "no address"),
+        ("\ud800", "no address"),
+        ("192.0.2.0/24", "CIDR"),
+        ("2001:db8::1", "address of the other family"),
+        ("www.example.org", "name for an address"),
+    ],
+)
+def test_what_is_no_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(Unusable, match=f"^{reason}$"):
+        address(text, "IPv4-Addr")
+
+
+@pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "no address"), ("2001:db8::/32", "CIDR")])
+def test_what_is_no_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(Unusable, match=f"^{reason}$"):
+        address(text, "IPv6-Addr")
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("example.org", "example.org"),
+        ("Example.ORG", "example.org"),
+        ("example.org.", "example.org"),
+        ("_dmarc.example.org", "_dmarc.example.org"),
+        ("a_b.example.org", "a_b.example.org"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "bücher.example"),
+        ("例え.テスト", "例え.テスト"),
+        ("1.example.org", "1.example.org"),
+        ("4.3.2.1.in-addr.arpa", "4.3.2.1.in-addr.arpa"),
+        (f"{LONG_LABEL}.example.org", f"{LONG_LABEL}.example.org"),
+        (f"{'ü' * 63}.example", f"{'ü' * 63}.example"),
+    ],
+)
+def test_a_domain_name_is_kept_in_lower_case_without_the_roots_dot(text: str, canonical: str) -> None:
+    assert domain_name(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty value"),
+        (".", "empty value"),
+        ("*.example.org", "wildcard"),
+        ("http://example.org/path", "URL"),
+        ("example.org/path", "URL"),
+        ("184.168.131.0/24", "CIDR"),
+        ("192.0.2.1", "address for a name"),
+        ("2001:db8::1", "address for a name"),
+        ("hostmaster@example.org", "mailbox for a name"),
+        ("localhost", "single label"),
+        ("two words.example.org", "blank inside"),
+        ("line\nbreak.example.org", "blank inside"),
+        ("example..org", "no domain name"),
+        ("example.org..", "no domain name"),
+        (".example.org", "no domain name"),
+        ("-example.org", "no domain name"),
+        ("-bücher.example", "no domain name"),
+        ("example.o", "no domain name"),
+        ("999.1.1.1", "no domain name"),
+        ("bücher.123", "no domain name"),
+        ("example.org:443", "no domain name"),
+        ("\\032name.example.org", "no domain name"),
+        ('quo"te.example.org', "no domain name"),
+        ("nul\0.example.org", "no domain name"),
+        ("\ud800.example.org", "no domain name"),
+        ("right\u202eleft.example.org", "no domain name"),
+        ("例え。テスト", "single label"),
+        ("full。stop.example", "no domain name"),
+        (f"{LONG_LABEL}a.example.org", "no domain name"),
+        (f"{'😀' * 32}.example", "no domain name"),
+        (f"{'a.' * 127}org", "name too long"),
+        ("a" * 1_000_000, "name too long"),
+    ],
+)
+def test_what_is_no_domain_name_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(Unusable, match=f"^{reason}$"):
+        domain_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("hostmaster@example.org", "hostmaster@example.org"),
+        ("AWSDNS-Hostmaster@Amazon.com", "awsdns-hostmaster@amazon.com"),
+        ("hostmaster@example.org.", "hostmaster@example.org"),
+        ("hostmaster.example.org", "hostmaster@example.org"),
+        ("hostmaster.example.org.", "hostmaster@example.org"),
+        (r"first\.last.example.org", "first.last@example.org"),
+    ],
+)
+def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(text: str, canonical: str) -> None:
+    assert mailbox(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty value"),
+        (".", "empty value"),
+        ("example.org", "no mailbox"),
+        ("nobody", "no mailbox"),
+        ("@example.org", "no mailbox"),
+        ("a@b@example.org", "no mailbox"),
+        ("two words@example.org", "no mailbox"),
+        ("a@exa_mple.org", "no mailbox"),
+        ("a@192.0.2.1", "no mailbox"),
+        ("ü@example.org", "no mailbox"),
+        ("a@" + "b" * 1_000_000, "no mailbox"),
+    ],
+)
+def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(Unusable, match=f"^{reason}$"):
+        mailbox(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("192.0.2.1", True), ("::1", True), ("a.example", False)])
+def test_addresses_of_both_families_are_told_from_names(text: str, expected: bool) -> None:
+    assert is_address(text) is expected
