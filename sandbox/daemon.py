@@ -1,0 +1,71 @@
+"""The real daemon, `python3 src/main.py`, as a process of its own against the sandbox."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sandbox.passivetotal import API_KEY, USERNAME
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("OPENCTI_", "CONNECTOR_", "RISKIQ_", "MQ_")
+
+
+@dataclass
+class Daemon:
+    """The running process and what it wrote so far."""
+
+    process: subprocess.Popen[bytes]
+    _log: IO[bytes]
+
+    @property
+    def log(self) -> str:
+        """Everything on stdout and stderr so far."""
+        return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon]:
+    """The daemon with these variables and none of its own from the machine; it is ended on the way out."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        command = [sys.executable, "-u", str(root / "src" / "main.py")]
+        process = subprocess.Popen(command, env={**inherited, **environment}, stdout=log, stderr=log)  # noqa: S603 - our own
+        try:
+            yield Daemon(process, log)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
+    """The variables of a daemon that talks to the sandbox over pycti's HTTP protocols, which need no broker."""
+    port = free_port()
+    return {
+        "OPENCTI_URL": opencti_url,
+        "OPENCTI_TOKEN": token,
+        "CONNECTOR_ID": str(uuid.uuid4()),
+        "CONNECTOR_LISTEN_PROTOCOL": "API",
+        "CONNECTOR_LISTEN_PROTOCOL_API_PORT": str(port),
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI": f"http://127.0.0.1:{port}",
+        "CONNECTOR_QUEUE_PROTOCOL": "api",
+        "RISKIQ_USERNAME": USERNAME,
+        "RISKIQ_API_KEY": API_KEY,
+        "RISKIQ_API_BASE_URL": f"{passivetotal_url}/pt",
+        "RISKIQ_MAX_TLP": "TLP:AMBER",
+    }
+
+
+def free_port() -> int:
+    """A loopback port that nobody holds now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,145 @@
+"""What is on the platform before a connector comes: entities and their markings, in the API's form and in STIX."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.platform_rules import OBSERVABLES, TLP
+
+_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+_OPENCTI_EXTENSION = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
+_OBSERVABLE_EXTENSION = "extension-definition--f93e2c80-4231-4f9a-af8b-95c9bd566a82"
+_LOWERED = ("Domain-Name", "Email-Addr")
+_TLP_SINCE = "2017-01-20T00:00:00.000Z"
+_IDENTITIES = ("Organization", "Individual", "Sector", "System")
+
+
+def standard_id(entity_type: str, properties: Mapping[str, str]) -> str:
+    """The platform's id of an entity: UUIDv5 over what makes it that entity (STIX 2.1 section 2.9 for observables)."""
+    canonical = json.dumps(properties, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{stix_type(entity_type)}--{uuid.uuid5(_NAMESPACE, canonical)}"
+
+
+def stix_type(entity_type: str) -> str:
+    """The STIX type behind the platform's name, e.g. ``ipv4-addr`` for ``IPv4-Addr``."""
+    return "identity" if entity_type in _IDENTITIES else entity_type.lower()
+
+
+def as_stored(entity_type: str, value: str) -> str:
+    """The value as the platform keeps it: domain names and mailboxes in lower case."""
+    return value.lower() if entity_type in _LOWERED else value
+
+
+def now(timespec: str = "milliseconds") -> str:
+    """This instant in ISO 8601, UTC: as the platform writes times."""
+    return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Marking:
+    """A marking definition such as ``TLP:GREEN``, ``PAP:RED`` or any statement."""
+
+    definition: str
+
+    @property
+    def kind(self) -> str:
+        """``TLP``, ``PAP``, ... or ``statement``."""
+        return self.definition.partition(":")[0] if ":" in self.definition else "statement"
+
+    @property
+    def id(self) -> str:
+        named = {"definition_type": self.kind, "definition": self.definition}
+        return TLP.get(self.definition.replace("TLP:WHITE", "TLP:CLEAR")) or standard_id("Marking-Definition", named)
+
+    def as_api(self) -> dict[str, str]:
+        """The marking as GraphQL answers it under ``objectMarking``."""
+        named = {"definition_type": self.kind, "definition": self.definition, "created": _TLP_SINCE}
+        return {"id": self.id.partition("--")[2], "standard_id": self.id, **named}
+
+    def as_stix(self) -> dict[str, Any]:
+        """The marking as a STIX object, in the form in which pycti exports it."""
+        kind = self.kind.lower()
+        text = {"name": self.definition, "definition": {kind: self.definition.lower().removeprefix("tlp:")}}
+        common = {"type": "marking-definition", "spec_version": "2.1", "id": self.id, "created": _TLP_SINCE}
+        return common | {"definition_type": kind} | text
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An observable or another entity on the platform."""
+
+    entity_type: str
+    """The platform's name for the type, e.g. ``Domain-Name``."""
+    value: str
+    """The value of an observable, the name of another entity."""
+    markings: tuple[Marking, ...] = ()
+    score: int | None = None
+    labels: tuple[str, ...] = ()
+    description: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """Further properties, named as in STIX; the API names them alike."""
+    internal_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: str = field(default_factory=now)
+
+    @property
+    def is_observable(self) -> bool:
+        return stix_type(self.entity_type) in OBSERVABLES
+
+    @property
+    def standard_id(self) -> str:
+        return standard_id(self.entity_type, self._named)
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        """The root fields of GraphQL that answer this entity by its id."""
+        if self.is_observable:
+            return "stixCoreObject", "stixCyberObservable"
+        words = stix_type(self.entity_type).split("-")
+        return "stixCoreObject", "stixDomainObject", words[0] + "".join(word.title() for word in words[1:])
+
+    @property
+    def _named(self) -> dict[str, str]:
+        return {"value" if self.is_observable else "name": self.value}
+
+    def as_api(self) -> dict[str, Any]:
+        """The entity as GraphQL answers it to the readers of pycti."""
+        ids = {"id": self.internal_id, "standard_id": self.standard_id, "entity_type": self.entity_type}
+        times = {"spec_version": "2.1", "created_at": self.created_at, "updated_at": self.created_at}
+        marks = {"objectMarking": [marking.as_api() for marking in self.markings]}
+        own = self._observable_fields() if self.is_observable else {"description": self.description}
+        return ids | times | self._named | marks | self._related() | own | dict(self.properties)
+
+    def as_stix(self) -> dict[str, Any]:
+        """The entity in the form of the platform's messages: what STIX does not know stands in extensions."""
+        own = {"type": self.entity_type, "id": self.internal_id, "created_at": self.created_at}
+        extensions = {_OPENCTI_EXTENSION: {"extension_type": "property-extension", **own}}
+        about: dict[str, Any] = {"description": self.description, "labels": list(self.labels)}
+        if self.is_observable:
+            about["score"] = self.score
+            extensions[_OBSERVABLE_EXTENSION] = {"extension_type": "property-extension", **_filled(about)}
+            about = {}
+        ids = {"type": stix_type(self.entity_type), "spec_version": "2.1", "id": self.standard_id}
+        about["object_marking_refs"] = [marking.id for marking in self.markings]
+        return ids | self._named | _filled(about) | dict(self.properties) | {"extensions": extensions}
+
+    def _observable_fields(self) -> dict[str, Any]:
+        described = {"x_opencti_score": self.score, "x_opencti_description": self.description}
+        return {"observable_value": self.value, "indicators": {"edges": []}, **described}
+
+    def _related(self) -> dict[str, Any]:
+        abstract = "Stix-Cyber-Observable" if self.is_observable else "Stix-Domain-Object"
+        return {
+            "parent_types": ["Basic-Object", "Stix-Object", "Stix-Core-Object", abstract],
+            "objectLabel": [{"id": f"label-{label}", "value": label} for label in self.labels],
+            "externalReferences": {"edges": []},
+            "importFiles": {"edges": []},
+            "createdBy": None,
+            "objectOrganization": [],
+        }
+
+
+def _filled(properties: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if value not in (None, [])}

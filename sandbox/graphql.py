@@ -1,0 +1,144 @@
+"""The GraphQL that pycti speaks to the platform: queries in, answers and refusals out.
+
+Like the platform's clients, this reads the root field of a query and its variables; it is no general GraphQL server.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sandbox.opencti import OpenCTI
+
+Answer = dict[str, Any]
+
+# keyword, variables; { root field (arguments) { first field below
+_QUERY = re.compile(r"(?P<keyword>\w*)[^{]*\{\s*(?P<root>\w+)\s*(?:\([^)]*\))?\s*(?:\{\s*(?P<below>\w+))?")
+
+_INPUT_SINCE = {
+    "id name type scope auto only_contextual playbook_compatible": (0,),
+    "listen_callback_uri": (6, 5),
+    "auto_update enrichment_resolution": (6, 8, 1),
+    "xtm_one_intent": (7, 260619),
+    "version slug": (7, 261026),
+}
+_SELECTED_SINCE = {"s3": (6, 9, 1), "jwks": (7, 260224)}
+
+
+class Refused(Exception):
+    """The platform answers with an error: its code, and its words in ``str``."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Call:
+    """One GraphQL call as it came in."""
+
+    field: str
+    """The root field, e.g. ``workEdit``."""
+    variables: dict[str, Any]
+    _: KW_ONLY
+    below: str = ""
+    """The first field below the root, e.g. ``toProcessed``."""
+    query: str = ""
+    user_agent: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it asks for one entity by its id, as pycti's readers do."""
+        return not self.query.lstrip().startswith("mutation") and self.variables.keys() == {"id"}
+
+
+def parse(body: dict[str, Any], user_agent: str) -> Call:
+    """The call in the body of a request; its field is empty when no query is found."""
+    query = body.get("query") or ""
+    found = _QUERY.search(query)
+    root, below = (found["root"], found["below"] or "") if found else ("", "")
+    return Call(root, body.get("variables") or {}, below=below, query=query, user_agent=user_agent)
+
+
+def answer(platform: "OpenCTI", call: Call, authorization: str) -> Answer:
+    """What the platform answers to a call: ``data`` alone, or ``errors`` alone."""
+    try:
+        if authorization != f"Bearer {platform.token}":
+            raise Refused("AUTH_REQUIRED", "You must be logged in to do this.")
+        return {"data": {call.field: _resolve(platform, call)}}
+    except Refused as refused:
+        return errors(refused.code, str(refused))
+
+
+def errors(code: str, words: str) -> Answer:
+    """An answer that refuses, in the platform's form."""
+    return {"errors": [{"message": words, "name": code, "extensions": {"code": code, "data": {}}}]}
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """A version such as ``7.261026.0`` in a form that compares."""
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def _resolve(platform: "OpenCTI", call: Call) -> Any:
+    if resolver := _RESOLVERS.get(call.field):
+        return resolver(platform, call)
+    if call.is_read:
+        return platform.read(call.field, call.variables["id"])
+    kind = "Mutation" if call.query.lstrip().startswith("mutation") else "Query"
+    raise Refused("GRAPHQL_VALIDATION_FAILED", f'Cannot query field "{call.field}" on type "{kind}".')
+
+
+def _about(platform: "OpenCTI", _call: Call) -> Answer:
+    return {"version": platform.version}
+
+
+def _register(platform: "OpenCTI", call: Call) -> Answer:
+    version = version_of(platform.version)
+    known = {name for names, since in _INPUT_SINCE.items() if since <= version for name in names.split()}
+    unknown = sorted(call.variables["input"].keys() - known)
+    if unknown:
+        words = f'Field "{unknown[0]}" is not defined by type "RegisterConnectorInput".'
+        raise Refused("BAD_USER_INPUT", f'Variable "$input" got invalid value; {words}')
+    selected = {name for name in _SELECTED_SINCE if re.search(rf"\b{name}\b", call.query)}
+    for name in sorted(selected):
+        if version < _SELECTED_SINCE[name]:
+            raise Refused("GRAPHQL_VALIDATION_FAILED", f'Cannot query field "{name}" on type "Connector".')
+    return platform.link.register(call.variables["input"], call.user_agent, signed="jwks" in selected)
+
+
+def _ping(platform: "OpenCTI", call: Call) -> Answer:
+    platform.link.connector(call.variables["id"])
+    return {"id": call.variables["id"], "connector_state": None, "connector_info": None}
+
+
+def _edit_work(platform: "OpenCTI", call: Call) -> Answer:
+    platform.edit_work(call.below, call.variables)
+    return {call.below: call.variables["id"]}
+
+
+def _push(platform: "OpenCTI", call: Call) -> bool:
+    platform.link.connector(call.variables["connectorId"])
+    platform.push(call.variables["bundle"], call.variables.get("work_id"))
+    return True
+
+
+def _delete(platform: "OpenCTI", call: Call) -> str:
+    platform.link.unregister(call.variables["id"])
+    return str(call.variables["id"])
+
+
+_RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
+    "about": _about,
+    "registerConnector": _register,
+    "pingConnector": _ping,
+    "deleteConnector": _delete,
+    "stixNestedRefRelationships": lambda _platform, _call: {"edges": [], "pageInfo": {"hasNextPage": False}},
+    "workEdit": _edit_work,
+    "isWorkAlive": lambda platform, call: call.variables["id"] in platform.works,
+    "stixBundlePush": _push,
+    "playbookStepExecution": lambda platform, call: platform.resume(
+        call.variables["execution_id"], call.variables["bundle"]
+    ),
+}

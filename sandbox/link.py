@@ -1,0 +1,130 @@
+"""How the platform and its connector find each other: registration, and the way of a message to the connector."""
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from pika.exceptions import AMQPError
+
+from sandbox import callback
+from sandbox.broker import Broker, Push
+from sandbox.graphql import Refused, version_of
+from sandbox.works import Execution, Work
+
+_CONNECTOR_USER = "0b7f3c1e-6d0c-4c39-9c2f-2f4f7f3d1a55"
+_NO_BROKER = {"host": "127.0.0.1", "port": 5672, "vhost": "/", "user": "guest", "pass": "guest"}
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A connector as it registered."""
+
+    input: dict[str, Any]
+    """The variable ``input`` of ``registerConnector``."""
+    user_agent: str
+
+    @property
+    def id(self) -> str:
+        return str(self.input["id"])
+
+    @property
+    def callback_uri(self) -> str | None:
+        """Where it takes messages over HTTP; None when it listens on AMQP."""
+        return self.input.get("listen_callback_uri")
+
+    @property
+    def checks_signature(self) -> bool:
+        """Whether its pycti wants a signed token with a message (7.26 and later) in place of its own token."""
+        return version_of(self.user_agent) >= (7,)
+
+
+class Link:
+    """The one connector of the platform, over HTTP or over a broker."""
+
+    def __init__(self, token: str, broker: str | None, on_push: Callable[[Push], None]) -> None:
+        self.registered: Connector | None = None
+        self._token = token
+        self._signer = callback.Signer()
+        self._broker = Broker(broker, on_push) if broker else None
+
+    def register(self, given: dict[str, Any], user_agent: str, signed: bool) -> dict[str, Any]:
+        """Register a connector and answer it; ``signed`` says that it asks for the platform's keys."""
+        connector = Connector(given, user_agent)
+        if self._broker:
+            self._broker.declare(connector.id)
+        self.registered = connector
+        connection = (self._broker.connection() if self._broker else _NO_BROKER) | {"use_ssl": False}
+        routes = {
+            "listen": f"listen_{connector.id}",
+            "listen_routing": f"listen_routing_{connector.id}",
+            "listen_exchange": "amqp.connector.exchange",
+            "push": f"push_{connector.id}",
+            "push_routing": f"push_routing_{connector.id}",
+            "push_exchange": "amqp.worker.exchange",
+        }
+        keys = {"jwks": self._signer.jwks()} if signed else {}
+        state = {"connector_state": None, "connector_user_id": _CONNECTOR_USER}
+        return {"id": connector.id, "config": {"connection": connection, **routes}, **state, **keys}
+
+    def unregister(self, connector_id: str) -> None:
+        """Forget the connector, and its queues; raises `Refused` when it is another one."""
+        self.connector(connector_id)
+        self.registered = None
+        self.close()
+
+    def connector(self, connector_id: str) -> Connector:
+        """The registered connector, if it has that id; raises `Refused`."""
+        if not self.registered or self.registered.id != connector_id:
+            raise Refused("FUNCTIONAL_ERROR", f"No connector found with the specified ID ({connector_id})")
+        return self.registered
+
+    def reachable(self) -> Connector:
+        """The registered connector; raises RuntimeError when there is none, or no way to it."""
+        if not self.registered:
+            raise RuntimeError("no connector is registered: wait_registered() first")
+        if not self._broker and not self.registered.callback_uri:
+            raise RuntimeError("the connector listens on AMQP and the platform has no broker")
+        return self.registered
+
+    def is_listening(self) -> bool:
+        """Whether the connector takes messages: its callback port answers, or its queue has a consumer."""
+        if not self.registered:
+            return False
+        if self._broker:
+            return self._broker.has_consumer()
+        return _answers(self.registered.callback_uri)
+
+    def deliver(self, message: dict[str, Any], sent: Work | Execution) -> None:
+        """Send a message from a thread of its own; what goes wrong is noted in ``sent.undelivered``."""
+        threading.Thread(target=self._send, args=(message, sent), daemon=True).start()
+
+    def close(self) -> None:
+        """Delete the queues."""
+        if self._broker:
+            self._broker.close()
+
+    def _send(self, message: dict[str, Any], sent: Work | Execution) -> None:
+        connector = self.reachable()
+        try:
+            if self._broker:
+                self._broker.publish(message)
+            else:
+                bearer = self._signer.token() if connector.checks_signature else self._token
+                callback.post(str(connector.callback_uri), message, bearer)
+        except (requests.RequestException, AMQPError) as error:
+            sent.undelivered = f"{type(error).__name__}: {error}"
+
+
+def _answers(uri: str | None) -> bool:
+    address = urlsplit(uri or "")
+    if not address.hostname:
+        return False
+    try:
+        socket.create_connection((address.hostname, address.port or 80), timeout=1).close()
+    except OSError:
+        return False
+    return True

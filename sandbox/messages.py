@@ -1,0 +1,42 @@
+"""The messages that the platform sends to an enrichment connector."""
+
+import json
+import uuid
+from typing import Any
+
+from sandbox.works import Execution, Work
+
+_AUTOMATION_USER = "f9d7b43f-b208-4c56-8637-375a1ce84943"
+
+
+def enrichment_message(work: Work, auto: bool) -> dict[str, Any]:
+    """An enrichment asked for by an analyst, or by the platform itself when ``auto``.
+
+    The platform reads nothing into it that the connector could not read from the API: ``stix_objects`` is null.
+    """
+    modes = {"trigger": "create", "mode": "auto"} if auto else {"trigger": "update", "mode": "manual"}
+    entity = work.entity
+    event = {
+        "event_type": "INTERNAL_ENRICHMENT",
+        "entity_id": entity.standard_id,
+        "entity_type": entity.entity_type,
+        "stix_entity": json.dumps(entity.as_stix()),
+        "stix_objects": None,
+    }
+    return {"internal": {"work_id": work.id, "applicant_id": None, "draft_id": None, **modes}, "event": event}
+
+
+def playbook_message(execution: Execution, objects: list[dict[str, Any]], entity_id: str) -> dict[str, Any]:
+    """A step of a playbook: it has no work and no event type, and carries its bundle as an object."""
+    step = {
+        "event_id": "1724145302114-0",
+        "execution_id": execution.id,
+        "playbook_id": str(uuid.uuid4()),
+        "data_instance_id": entity_id,
+        "step_id": str(uuid.uuid4()),
+        "previous_step_id": str(uuid.uuid4()),
+    }
+    modes = {"applicant_id": _AUTOMATION_USER, "trigger": "update", "mode": "auto"}
+    bundle = {"id": f"bundle--{uuid.uuid4()}", "type": "bundle", "spec_version": "2.1", "objects": objects}
+    event = {"entity_id": entity_id, "entity_type": execution.entity.entity_type, "bundle": bundle}
+    return {"internal": {"work_id": None, "playbook": step, **modes}, "event": event}

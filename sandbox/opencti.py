@@ -1,0 +1,243 @@
+"""An embedded OpenCTI for one enrichment connector: registration, enrichments, playbooks and a strict import.
+
+It answers what pycti asks of the platform and refuses what the platform refuses. Messages go to the connector over
+pycti's HTTP protocol (``CONNECTOR_LISTEN_PROTOCOL=API``, ``CONNECTOR_QUEUE_PROTOCOL=api``), or over a real broker.
+"""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Header
+from fastapi.responses import JSONResponse
+
+from sandbox.broker import Push, pushed_objects
+from sandbox.entities import Entity, Marking, now
+from sandbox.graphql import Call, Refused, answer, errors, parse
+from sandbox.knowledge import Knowledge
+from sandbox.link import Connector, Link
+from sandbox.messages import enrichment_message, playbook_message
+from sandbox.platform_rules import OBSERVABLES, TLP
+from sandbox.works import Execution, Work
+
+Fault = Literal["error", "http500", "stall"]
+
+
+class OpenCTI:
+    """The state of the platform: what it knows, what it asked of the connector, what it was asked."""
+
+    def __init__(self, version: str = "7.261026.0", broker: str | None = None) -> None:
+        """A platform that pretends to be ``version``; ``broker`` is the URL of a RabbitMQ (``amqp://...``)."""
+        self.version = version
+        self.token = str(uuid.uuid4())
+        self.link = Link(self.token, broker, self._import_pushed)
+        self.works: dict[str, Work] = {}
+        self.executions: dict[str, Execution] = {}
+        self._knowledge = Knowledge()
+        self._entities: dict[str, Entity] = {}
+        self._unreadable: set[str] = set()
+        self._calls: list[Call] = []
+        self._faults: dict[str, tuple[Fault, float]] = {}
+        self._recovered = threading.Event()
+        self._lock = threading.RLock()
+        for definition in TLP:
+            self._knowledge.put(Marking(definition).as_stix())
+
+    @property
+    def calls(self) -> list[Call]:
+        """The GraphQL calls so far, in their order, whatever they were answered."""
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """What the platform holds, as stored, by standard id; its TLP markings are there from the start."""
+        with self._lock:
+            return dict(self._knowledge.objects)
+
+    def relationships(self) -> list[dict[str, Any]]:
+        """The stored relationships."""
+        return [obj for obj in self.objects.values() if obj["type"] == "relationship"]
+
+    def observables(self) -> list[dict[str, Any]]:
+        """The stored observables, those that were added by hand among them."""
+        return [obj for obj in self.objects.values() if obj["type"] in OBSERVABLES]
+
+    def add_observable(
+        self,
+        entity_type: str,
+        value: str,
+        markings: Iterable[str] = ("TLP:GREEN",),
+        score: int | None = None,
+        **more: Any,
+    ) -> Entity:
+        """Put an observable (``Domain-Name``, ``IPv4-Addr``, ...) on the platform.
+
+        ``markings`` are definitions such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
+        """
+        return self._add(Entity(entity_type, value, tuple(map(Marking, markings)), score, **more))
+
+    def add_entity(
+        self, entity_type: str, name: str, markings: Iterable[str] = ("TLP:GREEN",), **properties: Any
+    ) -> Entity:
+        """Put another entity (``Indicator``, ``Malware``, ...) on the platform, with further STIX properties."""
+        return self._add(Entity(entity_type, name, tuple(map(Marking, markings)), properties=properties))
+
+    def enrich(self, entity: Entity, auto: bool = False) -> Work:
+        """Ask the connector to enrich an entity: for an analyst, or of the platform's own accord when ``auto``.
+
+        Raises RuntimeError when no connector can be reached.
+        """
+        work = Work(f"work_{self.link.reachable().id}_{now('microseconds')}", entity)
+        self.works[work.id] = work
+        self.link.deliver(enrichment_message(work, auto), work)
+        return work
+
+    def play(
+        self, entity: Entity, objects: list[dict[str, Any]] | None = None, entity_id: str | None = None
+    ) -> Execution:
+        """Run a playbook into the connector's step.
+
+        ``objects`` is the whole bundle (by default the entity alone, see `Entity.as_stix`), ``entity_id`` the STIX id
+        of its base element. Raises RuntimeError when no connector can be reached.
+        """
+        self.link.reachable()
+        execution = Execution(str(uuid.uuid4()), entity)
+        self.executions[execution.id] = execution
+        bundled = [entity.as_stix()] if objects is None else objects
+        self.link.deliver(playbook_message(execution, bundled, entity_id or entity.standard_id), execution)
+        return execution
+
+    def fail(self, field: str, times: int | None = None, how: Fault = "error") -> None:
+        """Answer calls of a root field (or of a field of ``workEdit``, e.g. ``toProcessed``) wrongly until `recover`.
+
+        ``times`` limits that to so many calls. A call that stalls is answered after `recover`.
+        """
+        with self._lock:
+            self._recovered.clear()
+            self._faults[field] = (how, float("inf") if times is None else times)
+
+    def recover(self) -> None:
+        """End every fault, and let go what stalls."""
+        with self._lock:
+            self._faults.clear()
+            self._recovered.set()
+
+    def entity_unreadable(self, entity: Entity) -> None:
+        """Hide an entity from the connector, as markings and organizations out of its user's reach do."""
+        self._unreadable.add(entity.standard_id)
+
+    def wait_registered(self, timeout: float) -> Connector:
+        """Wait up to ``timeout`` seconds until a connector is registered and takes messages.
+
+        Raises TimeoutError.
+        """
+        deadline = time.monotonic() + timeout
+        while not self.link.is_listening():
+            if time.monotonic() > deadline:
+                asked = [call.field for call in self.calls]
+                state = "registered but does not listen" if self.link.registered else "did not register"
+                raise TimeoutError(f"the connector {state} within {timeout:g} s; it called {asked}")
+            time.sleep(0.05)
+        return self.link.reachable()
+
+    def close(self) -> None:
+        """End every fault, and delete the queues of the broker."""
+        self.recover()
+        self.link.close()
+
+    def meet(self, call: Call) -> Fault | None:
+        """Record a call, and return how it must fail; a call that stalls is held here."""
+        with self._lock:
+            self._calls.append(call)
+            field = call.below if call.below in self._faults else call.field
+            how, times = self._faults.get(field, (None, 0))
+            if how is None or times < 1:
+                return None
+            self._faults[field] = (how, times - 1)
+        if how == "stall":
+            self._recovered.wait()
+            return None
+        return how
+
+    def read(self, field: str, any_id: str) -> dict[str, Any] | None:
+        """The entity of that standard or internal id as a root field answers it; None where it does not."""
+        entity = self._entities.get(any_id)
+        if entity is None or field not in entity.read_by or entity.standard_id in self._unreadable:
+            return None
+        return entity.as_api()
+
+    def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
+        """Apply a field of ``workEdit``; raises `Refused` when there is no such work."""
+        with self._lock:
+            self._work(variables["id"]).edit(mutation, variables)
+
+    def push(self, bundle: str, work_id: str | None) -> None:
+        """Import a bundle that came over the API; raises `Refused` when there is no such work."""
+        objects = json.loads(bundle)["objects"]
+        with self._lock:
+            if work_id:
+                self._work(work_id).edit("addExpectations", {"expectations": len(objects)})
+            self._import(objects, work_id)
+
+    def resume(self, execution_id: str, bundle: str) -> bool:
+        """Go on with a playbook: its bundle is recorded and checked. False when no such playbook waits."""
+        execution = self.executions.get(execution_id)
+        if not execution:
+            return False
+        answered = json.loads(bundle)
+        with self._lock:
+            execution.errors += self._knowledge.check(answered["objects"])
+        execution.bundles.append(answered)
+        execution.answered.set()
+        return True
+
+    def _add(self, entity: Entity) -> Entity:
+        with self._lock:
+            for obj in (*(marking.as_stix() for marking in entity.markings), entity.as_stix()):
+                self._knowledge.put(obj)
+        self._entities |= {entity.standard_id: entity, entity.internal_id: entity}
+        return entity
+
+    def _work(self, work_id: str) -> Work:
+        if work_id not in self.works:
+            raise Refused("WORK_NOT_ALIVE", f"Work does not exist ({work_id})")
+        return self.works[work_id]
+
+    def _import_pushed(self, push: Push) -> None:
+        # Like the platform's worker: what belongs to a work that is gone is dropped.
+        with suppress(Refused):
+            self._import(pushed_objects(push), push.get("work_id"))
+
+    def _import(self, objects: list[dict[str, Any]], work_id: str | None) -> None:
+        with self._lock:
+            work = self._work(work_id) if work_id else None
+            refused = self._knowledge.take(objects)
+            if work:
+                work.add_import(len(objects), refused)
+
+
+def opencti_app(platform: OpenCTI) -> FastAPI:
+    """The platform's API on ``/graphql``: always 200, but for the fault ``http500``."""
+    app = FastAPI()
+
+    @app.post("/graphql")
+    def graphql(
+        body: dict[str, Any],
+        authorization: Annotated[str, Header()] = "",
+        user_agent: Annotated[str, Header()] = "",
+    ) -> JSONResponse:
+        call = parse(body, user_agent)
+        match platform.meet(call):
+            case "http500":
+                return JSONResponse({"message": "Internal Server Error"}, status_code=500)
+            case "error":
+                return JSONResponse(errors("UNKNOWN_ERROR", "An unknown error has occurred"))
+            case _:
+                return JSONResponse(answer(platform, call, authorization))
+
+    return app

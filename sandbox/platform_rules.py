@@ -1,0 +1,231 @@
+"""What OpenCTI refuses at import, and how it merges what it takes: the rules of the platform (7.x), as pure functions.
+
+They are written from the platform's behaviour alone and share nothing with the connector that they judge.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+StixObject = Mapping[str, Any]
+Find = Callable[[str], StixObject | None]
+"""The object that an id stands for, None where nobody knows it."""
+
+TLP = {
+    "TLP:CLEAR": "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
+    "TLP:GREEN": "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
+    "TLP:AMBER": "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82",
+    "TLP:AMBER+STRICT": "marking-definition--826578e1-40ad-459f-bc73-ede076f81f37",
+    "TLP:RED": "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
+}
+"""The platform's own TLP markings, the least strict first; TLP:WHITE has the id of TLP:CLEAR."""
+
+OBSERVABLES = frozenset(
+    {"artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "hostname"}
+    | {"ipv4-addr", "ipv6-addr", "mac-addr", "mutex", "network-traffic", "process", "software", "url"}
+    | {"user-account", "windows-registry-key", "x509-certificate"}
+)
+"""STIX 2.1 section 6, and the platform's own Hostname."""
+
+_ENTITY_TYPES = {"ipv4-addr": "IPv4-Addr", "ipv6-addr": "IPv6-Addr", "file": "StixFile"}
+_IDENTITIES = {"organization": "Organization", "individual": "Individual", "class": "Sector", "system": "System"}
+
+_OWNERS = ("Organization", "Individual")
+_ADDRESSES = ("IPv4-Addr", "IPv6-Addr")
+_EVERYWHERE = ("related-to", "revoked-by")
+_RELATIONSHIPS = frozenset(
+    [
+        *product(["Domain-Name"], ["resolves-to"], ["Domain-Name", "Hostname", *_ADDRESSES]),
+        *product(["Domain-Name"], ["derived-from"], ["Domain-Name", "Hostname"]),
+        *product(["Hostname"], ["resolves-to", "communicates-with"], ["Domain-Name", *_ADDRESSES]),
+        ("Hostname", "derived-from", "Hostname"),
+        *product(_ADDRESSES, ["resolves-to"], ["Mac-Addr"]),
+        *product(_ADDRESSES, ["belongs-to"], ["Autonomous-System", *_OWNERS]),
+        *product(["Domain-Name"], ["belongs-to"], _OWNERS),
+        *((address, "derived-from", address) for address in _ADDRESSES),
+    ]
+)
+
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
+_MAIL_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_MAIL_LABEL}(?:\.{_MAIL_LABEL})*")
+_DOMAIN_LABEL = re.compile(r"[^\s.]{1,63}")
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_RELATIONSHIP_REQUIRES = {"relationship_type", "source_ref", "target_ref"}
+_DEDUPLICATION_WINDOW = timedelta(days=30)
+_UNIONS = ("labels", "x_opencti_labels", "external_references")
+
+
+def entity_type(obj: StixObject) -> str:
+    """The platform's name for the type of a STIX object, e.g. ``IPv4-Addr`` for ``ipv4-addr``."""
+    if obj["type"] == "identity":
+        return _IDENTITIES.get(obj.get("identity_class", ""), "Identity")
+    return _ENTITY_TYPES.get(obj["type"], str(obj["type"]).title())
+
+
+def refusal(obj: StixObject, find: Find) -> str | None:
+    """Why the platform does not import ``obj``, as ``CODE: words``; None when it does.
+
+    ``find`` knows the objects that the platform holds already.
+    """
+    checks = (_malformed, _missing_reference, _bad_value, _bad_score, _bad_ends, _bad_times)
+    return next((reason for check in checks if (reason := check(obj, find))), None)
+
+
+def references(obj: StixObject) -> list[str]:
+    """Every id that a property ``*_ref`` or ``*_refs`` of the object names."""
+    single = [value for key, value in obj.items() if key.endswith("_ref") and value]
+    several = [ref for key, refs in obj.items() if key.endswith("_refs") for ref in refs or ()]
+    return single + several
+
+
+def is_correct_value(type_name: str, value: object) -> bool:
+    """Whether the platform takes ``value`` for an observable of that type (``Domain-Name``, ``IPv4-Addr``, ...).
+
+    Stricter nowhere than the platform: ``http://example.com`` is a domain name there. Types it does not check pass.
+    """
+    check = _SYNTAX.get(type_name)
+    return check is None or (isinstance(value, str) and check(value))
+
+
+def same_relationship(stored: StixObject, incoming: StixObject) -> bool:
+    """Whether two relationships of one type between the same ends are one to the platform.
+
+    They are when each time that ``incoming`` gives lies within 30 days of the stored one.
+    """
+    return all(
+        abs(instant(stored, name) - instant(incoming, name)) <= _DEDUPLICATION_WINDOW
+        for name in ("start_time", "stop_time")
+        if incoming.get(name)
+    )
+
+
+def merged(stored: StixObject, incoming: StixObject) -> dict[str, Any]:
+    """The stored object after an upsert: values that came win, nulls do not, lists grow, times widen."""
+    came = {key: value for key, value in incoming.items() if value is not None}
+    unions = {key: _union(stored.get(key), came[key]) for key in _UNIONS if key in came}
+    result = {**stored, **came, **unions, "id": stored["id"]}
+    marks = _strictest(_union(stored.get("object_marking_refs"), came.get("object_marking_refs")))
+    if marks:
+        result["object_marking_refs"] = marks
+    if stored["type"] == "relationship":
+        result |= _widened(stored, came)
+    return result
+
+
+def instant(obj: StixObject, name: str) -> datetime:
+    """``start_time`` or ``stop_time`` (ISO 8601) in UTC; a missing one is as early, or as late, as can be."""
+    if obj.get(name):
+        time = datetime.fromisoformat(obj[name])
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return (datetime.min if name == "start_time" else datetime.max).replace(tzinfo=UTC)
+
+
+def _malformed(obj: StixObject, _find: Find) -> str | None:
+    required = {"type", "id"} | (_RELATIONSHIP_REQUIRES if obj.get("type") == "relationship" else set())
+    absent = sorted(required - {key for key, value in obj.items() if value})
+    if absent:
+        return f"VALIDATION_ERROR: Missing {', '.join(absent)} (of {obj.get('id')})"
+    if not re.fullmatch(rf"{re.escape(obj['type'])}--{_UUID}", obj["id"]):
+        return f"VALIDATION_ERROR: Invalid identifier {obj['id']} of a {obj['type']}"
+    return None
+
+
+def _missing_reference(obj: StixObject, find: Find) -> str | None:
+    missing = [ref for ref in references(obj) if find(ref) is None]
+    return f"MISSING_REFERENCE_ERROR: Element(s) not found: {', '.join(missing)} (of {obj['id']})" if missing else None
+
+
+def _bad_value(obj: StixObject, _find: Find) -> str | None:
+    name = entity_type(obj)
+    if is_correct_value(name, obj.get("value")):
+        return None
+    return f"INCORRECT_OBSERVABLE_FORMAT: Observable is not correctly formatted ({name} {obj.get('value')!r})"
+
+
+def _bad_score(obj: StixObject, _find: Find) -> str | None:
+    score = obj.get("x_opencti_score")
+    if score is None or (type(score) is int and 0 <= score <= 100):
+        return None
+    return f"VALIDATION_ERROR: The score should be an integer between 0 and 100 ({score!r} of {obj['id']})"
+
+
+def _bad_ends(obj: StixObject, find: Find) -> str | None:
+    if obj["type"] != "relationship":
+        return None
+    source, target = find(obj["source_ref"]), find(obj["target_ref"])
+    if not source or not target:
+        return None
+    if source["id"] == target["id"]:
+        return f"SELF_REFERENCING_RELATION: Self referencing relations are not allowed ({source['id']})"
+    relation, ends = obj["relationship_type"], (entity_type(source), entity_type(target))
+    if relation in _EVERYWHERE or not _is_judged(source, target) or (ends[0], relation, ends[1]) in _RELATIONSHIPS:
+        return None
+    return f"FUNCTIONAL_ERROR: The relationship type {relation} is not allowed between {ends[0]} and {ends[1]}"
+
+
+def _is_judged(source: StixObject, target: StixObject) -> bool:
+    # The platform's table is larger; this is the part of it that starts at an observable.
+    return source["type"] in OBSERVABLES and (target["type"] in OBSERVABLES or entity_type(target) in _OWNERS)
+
+
+def _bad_times(obj: StixObject, _find: Find) -> str | None:
+    if obj["type"] != "relationship":
+        return None
+    try:
+        if instant(obj, "start_time") <= instant(obj, "stop_time"):
+            return None
+    except ValueError as error:
+        return f"VALIDATION_ERROR: {error} (of {obj['id']})"
+    return f"DATABASE_ERROR: You cant create a relation with a stop_time less than the start_time ({obj['id']})"
+
+
+def _is_domain_name(value: str) -> bool:
+    labels = value.split(".")
+    length = 1 <= len(value) <= 253 and len(labels) >= 2 and len(labels[-1]) >= 2
+    return length and not value.startswith("-") and all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
+
+
+def _is_network(value: str, address: Callable[[str], object], longest_prefix: int) -> bool:
+    host, slash, prefix = value.partition("/")
+    try:
+        address(host)
+    except ValueError:
+        return False
+    return not slash or (bool(re.fullmatch(r"0|[1-9]\d{0,2}", prefix, re.ASCII)) and int(prefix) <= longest_prefix)
+
+
+_SYNTAX: dict[str, Callable[[str], bool]] = {
+    "Domain-Name": _is_domain_name,
+    "Hostname": lambda value: bool(_HOSTNAME.fullmatch(value)),
+    "Email-Addr": lambda value: bool(_MAIL.fullmatch(value)),
+    "IPv4-Addr": lambda value: _is_network(value, ipaddress.IPv4Address, 32),
+    "IPv6-Addr": lambda value: _is_network(value, ipaddress.IPv6Address, 128),
+}
+
+
+def _union(stored: list[Any] | None, came: list[Any] | None) -> list[Any]:
+    known = stored or []
+    return known + [item for item in came or [] if item not in known]
+
+
+def _strictest(refs: list[str]) -> list[str]:
+    """Of several TLP markings the strictest alone stays; other kinds of marking all stay."""
+    order = list(TLP.values())
+    levels = [order.index(ref) for ref in refs if ref in order]
+    return [ref for ref in refs if ref not in order or order.index(ref) == max(levels)]
+
+
+def _widened(stored: StixObject, came: StixObject) -> dict[str, str]:
+    """The times of both together, as each was written."""
+    picks = {"start_time": min, "stop_time": max}
+    return {
+        name: pick((obj for obj in (stored, came) if obj.get(name)), key=lambda obj: instant(obj, name))[name]
+        for name, pick in picks.items()
+        if stored.get(name) or came.get(name)
+    }
