@@ -1,0 +1,46 @@
+"""Loads settings from the files and variables of a test, as on a machine that sets none of its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from riskiq.errors import SettingsError
+from riskiq.settings import Settings, load_settings
+
+REQUIRED = {
+    "OPENCTI_URL": "http://opencti:8080",
+    "OPENCTI_TOKEN": "token-of-the-platform",
+    "CONNECTOR_ID": "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e",
+    "RISKIQ_USERNAME": "analyst@example.org",
+    "RISKIQ_API_KEY": "key-of-the-account",
+}
+
+Load = Callable[..., Settings]
+
+
+def loader(monkeypatch: pytest.MonkeyPatch, root: Path) -> Load:
+    for name in list(os.environ):
+        if name.upper().startswith(("OPENCTI", "CONNECTOR", "RISKIQ", "MQ", "S3_")):
+            monkeypatch.delenv(name)
+
+    def load(config: str = "", src_config: str = "", **variables: str | None) -> Settings:
+        """`config` and `src_config` are YAML; a variable given as None is not set."""
+        (root / "src").mkdir(exist_ok=True)
+        (root / "config.yml").write_text(config)
+        (root / "src" / "config.yml").write_text(src_config)
+        for name, value in {**REQUIRED, **variables}.items():
+            monkeypatch.delenv(name, raising=False)
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        return load_settings(root)
+
+    return load
+
+
+def complaint(load: Load, *files: str, **variables: str | None) -> str:
+    """The text of the error that these settings end in."""
+    with pytest.raises(SettingsError) as error:
+        load(*files, **variables)
+    return str(error.value)

@@ -1,0 +1,109 @@
+"""pycti reads the environment before the configuration that it is given, and forgives less."""
+
+import os
+
+import pytest
+from pycti.connector.opencti_connector_helper import get_config_variable
+from settings_loader import REQUIRED, Load, loader
+
+from riskiq.settings import Settings, helper_config
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path) -> Load:
+    return loader(monkeypatch, tmp_path)
+
+
+def as_pycti_reads(settings: Settings, section: str, key: str) -> object:
+    return get_config_variable(f"{section}_{key}".upper(), [section, key], helper_config(settings))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "written", "read"),
+    [
+        ("opencti", "url", "http://opencti:8080/", "http://opencti:8080"),
+        ("opencti", "token", " secret ", "secret"),
+        ("connector", "id", REQUIRED["CONNECTOR_ID"], REQUIRED["CONNECTOR_ID"]),
+        ("connector", "type", "INTERNAL_ENRICHMENT", "INTERNAL_ENRICHMENT"),
+        ("connector", "name", " Passive DNS ", "Passive DNS"),
+        ("connector", "scope", "ipv4-addr , hostname,", "IPv4-Addr,Hostname"),
+        ("connector", "log_level", "WARNING", "warning"),
+        ("connector", "auto", "TRUE", True),
+        ("connector", "auto", "off", False),
+    ],
+)
+class TestPyctiReadsWhatWasValidated:
+    def test_from_the_file(self, load, section, key, written, read):
+        config = f"{section}: {{{key}: '{written}'}}"
+
+        assert as_pycti_reads(load(config, **{f"{section}_{key}".upper(): None}), section, key) == read
+
+    def test_from_the_environment(self, load, section, key, written, read):
+        assert as_pycti_reads(load(**{f"{section}_{key}".upper(): written}), section, key) == read
+
+
+@pytest.mark.parametrize("nothing", ["", "ChangeMe"])
+def test_pycti_does_not_take_a_variable_that_holds_nothing_for_the_value(load, nothing):
+    settings = load("connector: {name: Root}", CONNECTOR_NAME=nothing)
+
+    assert as_pycti_reads(settings, "connector", "name") == "Root"
+
+
+def test_pycti_reads_the_defaults_of_this_connector(load):
+    settings = load()
+
+    assert as_pycti_reads(settings, "connector", "scope") == "IPv4-Addr,Domain-Name"
+    assert as_pycti_reads(settings, "connector", "type") == "INTERNAL_ENRICHMENT"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("opencti", "ssl_verify", True),
+        ("connector", "listen_protocol", "API"),
+        ("connector", "listen_protocol_api_port", 7071),
+        ("connector", "queue_protocol", "api"),
+        ("mq", "host", "rabbitmq.example"),
+        ("s3", "endpoint", "minio.example"),
+    ],
+)
+def test_other_options_of_pycti_reach_it_from_the_file(load, section, key, value):
+    assert as_pycti_reads(load(f"{section}: {{{key}: {value}}}"), section, key) == value
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("opencti", "custom_headers", "X-Tenant:one"),
+        ("connector", "listen_protocol", "API"),
+        ("connector", "queue_protocol", "api"),
+        ("mq", "pass", "00123"),
+        ("s3", "bucket_region", "eu"),
+    ],
+)
+def test_other_options_of_pycti_reach_it_from_the_environment(load, section, key, value):
+    settings = load(f"{section}: {{{key}: from-the-file}}", **{f"{section}_{key}".upper(): value})
+
+    assert as_pycti_reads(settings, section, key) == value
+    assert helper_config(settings)[section][key] == value
+
+
+def test_a_blank_port_of_the_broker_does_not_end_in_an_error_of_pycti(load):
+    config = helper_config(load("mq: {port: 5673}", MQ_PORT=""))
+
+    assert get_config_variable("MQ_PORT", ["mq", "port"], config, isNumber=True) == 5673
+
+
+def test_variables_that_are_not_set_are_not_added_to_the_environment(load):
+    environ = {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "hostname"}
+
+    helper_config(load(CONNECTOR_SCOPE="hostname"), environ)
+
+    assert environ == {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "Hostname"}
+
+
+def test_the_credentials_of_passivetotal_are_not_handed_to_pycti(load):
+    config = helper_config(load())
+
+    assert set(config) == {"opencti", "connector", "mq", "s3"}
+    assert os.environ["RISKIQ_API_KEY"] not in str(config)

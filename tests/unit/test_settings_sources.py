@@ -1,0 +1,180 @@
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from settings_loader import REQUIRED, Load, complaint, loader
+
+from riskiq.errors import SettingsError
+from riskiq.settings import DECLARED, Settings, load_settings
+from riskiq.settings_errors import variable
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path) -> Load:
+    return loader(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def required(monkeypatch, tmp_path) -> None:
+    loader(monkeypatch, tmp_path)
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("required")
+def test_no_file_is_needed(tmp_path):
+    assert load_settings(tmp_path).connector.name == "RiskIQ PassiveTotal"
+
+
+@pytest.mark.usefixtures("required")
+def test_a_file_in_the_place_of_the_source_folder_is_as_good_as_none(tmp_path):
+    (tmp_path / "src").touch()
+
+    assert load_settings(tmp_path).connector.name == "RiskIQ PassiveTotal"
+
+
+@pytest.mark.parametrize("config", ["", "---\n", "# nothing\n", "null", "riskiq:\n", "riskiq: {}"])
+def test_a_file_or_section_may_be_empty(load, config):
+    assert load(config).riskiq.max_retries == 4
+
+
+@pytest.mark.usefixtures("required")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_may_come_from_windows(tmp_path, encoding):
+    (tmp_path / "config.yml").write_bytes("connector: {name: Réseau}\r\n".encode(encoding))
+
+    assert load_settings(tmp_path).connector.name == "Réseau"
+
+
+@pytest.mark.usefixtures("required")
+def test_a_directory_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "config.yml").mkdir()
+
+    with pytest.raises(SettingsError, match=r"config\.yml: cannot be read \(Is a directory\)\."):
+        load_settings(tmp_path)
+
+
+@pytest.mark.usefixtures("required")
+def test_a_file_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "config.yml").symlink_to("config.yml")
+
+    with pytest.raises(SettingsError, match=r"config\.yml: cannot be read \(Too many levels of symbolic links\)\."):
+        load_settings(tmp_path)
+
+
+def test_bad_yaml_is_named_with_its_place(load, tmp_path):
+    text = complaint(load, "riskiq:\n  username: me\n  api_key: *geheim\n")
+
+    assert text == (
+        "The connector cannot start: 1 setting needs correcting.\n"
+        f"  {tmp_path / 'config.yml'}: not valid YAML (line 3, column 12);"
+        " put text with special characters in quotes."
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "riskiq: [",
+        "riskiq: {a: 1}\n---\nmq: {}",
+        "riskiq: {username: 2024-13-45}",
+        "riskiq: !geheim x",
+        "riskiq: !!bool geheim",
+        "riskiq: !!timestamp geheim",
+        "? [a]\n: b",
+        "riskiq: '\x07'",
+        "[" * 1000,
+    ],
+)
+def test_bad_yaml_never_ends_in_another_error(load, config):
+    text = complaint(load, config)
+
+    assert "config.yml: not valid YAML" in text
+    assert "geheim" not in text
+
+
+@pytest.mark.parametrize("config", ["geheim", "- riskiq", "5", "[]", "''"])
+def test_a_file_consists_of_sections(load, config):
+    text = complaint(load, config)
+
+    assert "config.yml: must hold sections such as riskiq, each with its settings indented below it." in text
+    assert "geheim" not in text
+
+
+@pytest.mark.parametrize("section", ["opencti", "connector", "riskiq", "mq", "s3"])
+@pytest.mark.parametrize("value", ["geheim", "[geheim]", "5", "ChangeMe"])
+def test_a_section_consists_of_settings(load, section, value):
+    text = complaint(load, f"{section}: {value}")
+
+    assert f"config.yml: {section} must have its settings indented below it, one a line." in text
+    assert "geheim" not in text
+
+
+def test_what_may_stand_in_a_file_that_cannot_be_used_is_not_called_missing(load):
+    text = complaint(load, "riskiq: [", "opencti: 5", RISKIQ_API_KEY=None, RISKIQ_MAX_TLP="PURPLE")
+
+    assert text.startswith("The connector cannot start: 3 settings need correcting.")
+    assert "config.yml: not valid YAML" in text
+    assert "config.yml: opencti must have" in text
+    assert "RISKIQ_MAX_TLP" in text
+
+
+@pytest.mark.parametrize(("name", "meant"), [("RiskIQ", "riskiq"), ("risqiq", "riskiq"), ("connectors", "connector")])
+def test_a_misspelt_section_is_refused(load, name, meant):
+    assert f"config.yml: {name} is no section; did you mean {meant}?" in complaint(load, f"{name}: {{a: b}}")
+
+
+@pytest.mark.parametrize("config", ["x-common: {a: b}", "5: x", "version: 3", "_env_file: /etc/passwd"])
+def test_a_section_that_belongs_to_others_is_left_to_them(load, config):
+    assert load(config) == load()
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["ChangeMe", "P1M", "RED"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+keys = st.sampled_from([key for _, key in DECLARED])
+
+
+def outcome(root) -> Settings | str:
+    try:
+        return load_settings(root)
+    except SettingsError as error:
+        return str(error)
+
+
+lively = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.usefixtures("required")
+@lively
+@given(text=st.binary(max_size=60) | st.text("[]{}:&*!%@`'\"|>-#?, \n\trisk1", max_size=60).map(str.encode))
+def test_any_bytes_in_a_file_are_settings_or_a_readable_error(tmp_path, text):
+    (tmp_path / "config.yml").write_bytes(text)
+
+    assert outcome(tmp_path)
+
+
+@pytest.mark.usefixtures("required")
+@lively
+@given(content=st.dictionaries(st.sampled_from(list(Settings.model_fields)), st.dictionaries(keys | st.text(), json)))
+def test_any_values_in_a_file_are_settings_or_a_readable_error(tmp_path, content):
+    (tmp_path / "config.yml").write_text(yaml.safe_dump(content, allow_unicode=True))
+
+    assert outcome(tmp_path)
+
+
+@pytest.mark.usefixtures("required")
+@lively
+@given(
+    variables=st.dictionaries(
+        st.sampled_from([variable(setting) for setting in DECLARED]) | st.text("RISKQ_").map("RISKIQ{}".format),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    )
+)
+def test_any_values_in_the_environment_are_settings_or_a_readable_error(tmp_path, variables):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        assert outcome(tmp_path)

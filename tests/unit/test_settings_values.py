@@ -1,0 +1,250 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from isodate import Duration, parse_duration
+from settings_loader import Load, complaint, loader
+
+from riskiq.settings import since
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path) -> Load:
+    return loader(monkeypatch, tmp_path)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+BASE_URLS = ["OPENCTI_URL", "RISKIQ_API_BASE_URL"]
+
+
+@pytest.mark.parametrize("name", BASE_URLS)
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("http://host", "http://host"),
+        ("https://host/", "https://host"),
+        ("https://host:8443/pt//", "https://host:8443/pt"),
+        ("HTTPS://Host.Example/PT", "https://host.example/PT"),
+        ("http://[2001:db8::1]:8080/x", "http://[2001:db8::1]:8080/x"),
+        ("http://opencti_platform:8080", "http://opencti_platform:8080"),
+    ],
+)
+def test_an_address_is_kept_without_its_last_slash(load, name, written, kept):
+    settings = load(**{name: written})
+
+    assert (settings.opencti.url if name == "OPENCTI_URL" else settings.riskiq.api_base_url) == kept
+
+
+@pytest.mark.parametrize("name", BASE_URLS)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "host",
+        "host:8080",
+        "ftp://host",
+        "http://",
+        "http://host:99999",
+        "http://a b",
+        "http://me@host",
+        "http://me:pw@host",
+        "http://host/?",
+        "http://host?a=b",
+        "http://host/#top",
+    ],
+)
+def test_an_address_is_an_http_url_and_no_more(load, name, bad):
+    assert f"{name} (config.yml: " in complaint(load, **{name: bad})
+
+
+@pytest.mark.parametrize("name", ["OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"])
+@pytest.mark.parametrize("bad", ["two\nlines", "a\tb", "caf\u00e9", "k\u200bey"])
+def test_a_secret_that_http_cannot_carry_is_refused_at_the_start(load, name, bad):
+    text = complaint(load, **{name: bad})
+
+    assert f"{name} (config.yml: " in text
+    assert "holds '****', with a character that is not printable ASCII;" in text
+
+
+@pytest.mark.parametrize("good", ["3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e", "3F0B6E0A-6F4E-4AD1-9A65-0D1C2B3A4F5E"])
+def test_the_id_is_kept_as_it_is_spelt(load, good):
+    assert load(CONNECTOR_ID=good).connector.id == good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "riskiq",
+        "3f0b6e0a6f4e4ad19a650d1c2b3a4f5e",
+        "{3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e}",
+        "3f0b6e0a-6f4e-1ad1-9a65-0d1c2b3a4f5e",
+        "3f0b6e0a-6f4e-5ad1-9a65-0d1c2b3a4f5e",
+        "00000000-0000-0000-0000-000000000000",
+    ],
+)
+def test_the_id_is_a_uuid_of_version_4(load, bad):
+    assert "CONNECTOR_ID (config.yml: connector.id): holds " in complaint(load, CONNECTOR_ID=bad)
+
+
+def test_the_type_is_internal_enrichment(load):
+    text = complaint(load, CONNECTOR_TYPE="EXTERNAL_IMPORT")
+
+    assert "CONNECTOR_TYPE (config.yml: connector.type): holds 'EXTERNAL_IMPORT';" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "scope"),
+    [
+        ("IPv4-Addr,Domain-Name", ("IPv4-Addr", "Domain-Name")),
+        (" ipv4-ADDR , , domain-name,", ("IPv4-Addr", "Domain-Name")),
+        ("hostname", ("Hostname",)),
+        ("IPv6-Addr,ipv6-addr,IPv6-Addr", ("IPv6-Addr",)),
+    ],
+)
+def test_the_scope_forgives_blanks_case_and_repetition(load, written, scope):
+    assert load(CONNECTOR_SCOPE=written).connector.scope == scope
+
+
+@pytest.mark.parametrize("config", ["[ipv4-addr, ' Hostname ', null]", "\n    - IPv4-Addr\n    - Hostname"])
+def test_the_scope_may_be_a_list(load, config):
+    assert load(f"connector:\n  scope: {config}").connector.scope == ("IPv4-Addr", "Hostname")
+
+
+def test_a_type_that_cannot_be_enriched_is_named(load):
+    text = complaint(load, CONNECTOR_SCOPE="IPv4-Addr, Indicator, domain")
+
+    assert "where 'Indicator' and 'domain' cannot be enriched; it may hold one or more of IPv4-Addr," in text
+
+
+@pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{IPv4-Addr: Hostname}", "[[Hostname]]", "[1]"])
+def test_the_scope_names_at_least_one_type(load, bad):
+    assert "CONNECTOR_SCOPE (config.yml: connector.scope): holds " in complaint(load, f"connector: {{scope: {bad}}}")
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warn", "warning", "error"])
+def test_the_level_of_logging_may_be_in_any_case(load, level):
+    assert load(CONNECTOR_LOG_LEVEL=level.upper()).connector.log_level == level
+
+
+@pytest.mark.parametrize("bad", ["critical", "verbose", "10"])
+def test_another_level_of_logging_is_refused(load, bad):
+    assert "it may hold debug, info, warn, warning or error." in complaint(load, f"connector: {{log_level: {bad}}}")
+
+
+@pytest.mark.parametrize(
+    ("written", "auto"), [("yes", True), ("TRUE", True), ("on", True), ("No", False), ("0", False)]
+)
+def test_auto_is_spelt_in_many_ways(load, written, auto):
+    assert load(CONNECTOR_AUTO=written).connector.auto is auto
+    assert load(f"connector: {{auto: {written}}}", CONNECTOR_AUTO=None).connector.auto is auto
+
+
+def test_auto_is_yes_or_no(load):
+    assert "CONNECTOR_AUTO (config.yml: connector.auto): holds 'perhaps';" in complaint(load, CONNECTOR_AUTO="perhaps")
+
+
+@pytest.mark.parametrize("level", ["CLEAR", "WHITE", "GREEN", "AMBER", "AMBER+STRICT", "RED"])
+def test_the_limit_of_tlp_may_be_spelt_with_or_without_its_prefix(load, level):
+    for written in (level, level.lower(), f"TLP:{level}", f" tlp:{level.lower()} "):
+        assert load(RISKIQ_MAX_TLP=written).riskiq.max_tlp == f"TLP:{level}"
+
+
+@pytest.mark.parametrize(
+    "bad", ["PURPLE", "'TLP:'", "TLP:TLP:RED", "none", "'AMBER # limit'", "5", "'5'", "true", "no", "[RED]"]
+)
+def test_no_other_limit_of_tlp_is_taken_for_none(load, bad):
+    text = complaint(load, f"riskiq: {{max_tlp: {bad}}}")
+
+    assert "RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds " in text
+
+
+@pytest.mark.parametrize(
+    ("written", "window"),
+    [
+        ("P30D", timedelta(days=30)),
+        ("P2W", timedelta(weeks=2)),
+        ("PT12H", timedelta(hours=12)),
+        ("P1DT12H", timedelta(days=1.5)),
+        ("P6M", Duration(months=6)),
+        ("P1Y2M3D", Duration(years=1, months=2, days=3)),
+        ("P100Y", Duration(years=100)),
+        ("P0001-06-01T00:00:00", Duration(years=1, months=6, days=1)),
+    ],
+)
+def test_the_window_is_an_iso_8601_duration(load, written, window):
+    assert load(RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW=written).riskiq.import_last_seen_time_window == window
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *("30 days", "30d", "p", "P", "PT", "1M", "P-1D", "P0.5M", "2.5", "true", "[P1D]"),
+        *("-P30D", "-P1M", "-30", "0", "P0D", "P0Y", "PT0S", "PT0.0000001S"),
+        *("P9999Y", "P99999M", "P9999999999D", f"P{'9' * 400}D", f"P{'9' * 400}Y"),
+    ],
+)
+def test_a_window_that_leads_to_no_moment_in_the_past_is_refused(load, bad):
+    text = complaint(load, f"riskiq: {{import_last_seen_time_window: {bad}}}")
+
+    assert "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW (config.yml: riskiq.import_last_seen_time_window): holds " in text
+    assert "which leads to no moment in the past; it may hold a positive ISO 8601 duration, such as P30D" in text
+
+
+@pytest.mark.parametrize("bad", ["30", "'30'"])
+def test_a_window_without_a_unit_is_refused_with_the_right_spelling(load, bad):
+    text = complaint(load, f"riskiq: {{import_last_seen_time_window: {bad}}}")
+
+    assert f"holds {bad}, a number without a unit (write P30D for 30 days);" in text
+
+
+@pytest.mark.parametrize(
+    ("window", "now", "start"),
+    [
+        ("P30D", "2026-03-31T10:00", "2026-03-01T10:00"),
+        ("P1M", "2026-03-31T10:00", "2026-02-28T10:00"),
+        ("P1M", "2024-03-31T10:00", "2024-02-29T10:00"),
+        ("P1M", "2026-01-15T10:00", "2025-12-15T10:00"),
+        ("P1Y", "2024-02-29T10:00", "2023-02-28T10:00"),
+        ("P1M1D", "2026-03-31T10:00", "2026-02-27T10:00"),
+        ("PT12H", "2026-03-01T06:00", "2026-02-28T18:00"),
+    ],
+)
+def test_months_and_years_go_by_the_calendar(window, now, start):
+    assert since(parse_duration(window), at(now)) == at(start)
+
+
+@pytest.mark.parametrize("good", ["1", "0.5", "3600"])
+def test_the_timeout_is_a_number_of_seconds(load, good):
+    assert load(RISKIQ_REQUEST_TIMEOUT=good).riskiq.request_timeout == float(good)
+
+
+@pytest.mark.parametrize("bad", ["0", "-1", "3601", ".inf", ".nan", "nan", "60s", "true", "[60]", "1e400"])
+def test_a_timeout_that_never_or_always_ends_a_request_is_refused(load, bad):
+    text = complaint(load, f"riskiq: {{request_timeout: {bad}}}")
+
+    assert "RISKIQ_REQUEST_TIMEOUT (config.yml: riskiq.request_timeout): holds " in text
+
+
+@pytest.mark.parametrize("good", ["0", "4", "100"])
+def test_the_number_of_retries_may_be_none(load, good):
+    assert load(RISKIQ_MAX_RETRIES=good).riskiq.max_retries == int(good)
+
+
+@pytest.mark.parametrize("bad", ["-1", "1.5", "101", "true", "many", f"0x{'f' * 5000}"])
+def test_the_number_of_retries_is_whole(load, bad):
+    text = complaint(load, f"riskiq: {{max_retries: {bad}}}")
+
+    assert "RISKIQ_MAX_RETRIES (config.yml: riskiq.max_retries): holds " in text
+
+
+@pytest.mark.parametrize("good", ["0", "0.25", "3600"])
+def test_the_wait_before_a_retry_may_be_none(load, good):
+    assert load(RISKIQ_RETRY_BACKOFF=good).riskiq.retry_backoff == float(good)
+
+
+@pytest.mark.parametrize("bad", ["-0.1", "3601", ".inf", ".nan", "yes", "soon"])
+def test_the_wait_before_a_retry_has_an_end(load, bad):
+    text = complaint(load, f"riskiq: {{retry_backoff: {bad}}}")
+
+    assert "RISKIQ_RETRY_BACKOFF (config.yml: riskiq.retry_backoff): holds " in text
