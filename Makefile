@@ -38,7 +38,7 @@ lint: $(VENV)/tests
 	$(BIN)/mypy src sandbox
 
 bench: $(VENV)/tests
-	$(BIN)/python -m benchmarks.convert
+	PYTHONPATH=src $(BIN)/python -m benchmarks.convert
 
 requirements: $(VENV)/tests
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in \

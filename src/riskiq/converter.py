@@ -180,8 +180,8 @@ def _relationship(
 
 def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
     """Earliest first seen and latest last seen; the stop is later than the start, as STIX 2.1 section 5.1 demands."""
-    start = min((record.first_seen for record in records if record.first_seen), default=None)
-    stop = max((record.last_seen for record in records if record.last_seen), default=None)
+    start = min([record.first_seen for record in records if record.first_seen], default=None)
+    stop = max([record.last_seen for record in records if record.last_seen], default=None)
     if start and stop and stop < start:
         # Of two half-dated records, each date is still a day on which it was seen.
         start, stop = stop, start
@@ -192,5 +192,5 @@ def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
 
 def _description(records: list[DnsRecord]) -> str:
     types = ", ".join(sorted({record.record_type for record in records}))
-    sources = ", ".join(sorted({source for record in records for source in record.sources}))
+    sources = ", ".join(sorted(set().union(*[record.sources for record in records])))
     return f"{types} records ({sources})" if sources else f"{types} records"

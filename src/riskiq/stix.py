@@ -3,6 +3,7 @@
 The ids are those of python-stix2 and pycti, so the same knowledge has the same id whoever sends it.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from typing import Any
 StixObject = dict[str, Any]
 
 # STIX 2.1 section 2.9: the namespace of deterministic ids; pycti uses it for all of its own.
-_NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+_NAMESPACE = hashlib.sha1(uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7").bytes, usedforsecurity=False)
+# The two highest bits of this digit are always 10.
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -115,10 +118,16 @@ def marking(marking_id: str, definition_type: str, definition: str, created: str
 
 
 def timestamp(moment: datetime, timespec: str = "seconds") -> str:
-    """A moment in UTC as STIX 2.1 section 3.2 writes it; `created` and `modified` take milliseconds (section 3.2)."""
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+    """A moment in UTC as STIX 2.1 section 3.2 writes it; `created` and `modified` take milliseconds."""
+    return f"{moment.isoformat('T', timespec)[:-6]}Z"
 
 
 def _deterministic_id(stix_type: str, canonical: str) -> str:
-    """UUIDv5 over the canonical JSON (RFC 8785) of the contributing properties."""
-    return f"{stix_type}--{uuid.uuid5(_NAMESPACE, canonical)}"
+    """UUIDv5 (RFC 9562 section 5.5) over the canonical JSON (RFC 8785) of the contributing properties.
+
+    `uuid.uuid5` gives the same and takes three times as long; two ids are most of what a record costs.
+    """
+    digest = _NAMESPACE.copy()
+    digest.update(canonical.encode("utf-8"))
+    h = digest.hexdigest()
+    return f"{stix_type}--{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"

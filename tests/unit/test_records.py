@@ -93,13 +93,17 @@ def test_a_date_with_a_zone_is_turned_into_utc() -> None:
     assert parse_one(firstSeen="2019-01-01T05:00:00-07:00").first_seen == datetime(2019, 1, 1, 12, tzinfo=UTC)
 
 
+def test_fractions_of_a_second_are_cut_since_a_span_is_told_in_seconds() -> None:
+    assert parse_one(firstSeen="2019-01-01 05:00:00.987").first_seen == datetime(2019, 1, 1, 5, tzinfo=UTC)
+
+
 def test_a_date_without_a_time_is_midnight() -> None:
     assert parse_one(firstSeen="2019-01-01").first_seen == datetime(2019, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("source", "sources"),
-    [(None, ()), ("riskiq", ("riskiq",)), ([], ()), ([" pingly ", None, 7, "", "line\nbreak", "x" * 65], ("pingly",))],
+    [(None, ()), ("riskiq", ("riskiq",)), ([], ()), (["pingly", None, 7, "", "line\nbreak", "x" * 65], ("pingly",))],
 )
 def test_sources_are_names_and_nothing_else(source: Any, sources: tuple[str, ...]) -> None:
     assert parse_one(source=source).sources == sources

@@ -1,0 +1,1 @@
+"""How fast the connector is, measured on the machine at hand."""

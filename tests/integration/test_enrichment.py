@@ -1,0 +1,226 @@
+"""Pressing "enrich": what arrives on the platform, and what the work says, on every way out."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
+from tests.integration.conftest import World, needs_http_protocols, record
+
+pytestmark = needs_http_protocols
+
+numbers = itertools.count(1)
+
+
+def fresh_name() -> str:
+    """A name that no other test has asked about."""
+    return f"test-{next(numbers)}.example"
+
+
+def test_the_history_of_a_domain_arrives(world: World) -> None:
+    work = world.enrich("Domain-Name", DOMAIN)
+    assert not work.in_error
+    assert work.errors == []
+    assert work.message == (
+        "Added 12 observables and 12 relationships from 16 passive DNS records of example.org "
+        "(A 4, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1); left out 2: TXT (SPF1) 2"
+    )
+    assert len(world.relationships(work.entity)) >= 12
+
+
+def test_the_names_of_an_address_arrive(world: World) -> None:
+    work = world.enrich("IPv4-Addr", ADDRESS)
+    assert work.message == "Added 4 observables and 4 relationships from 4 passive DNS records of 192.0.2.10 (A 4)"
+    assert work.errors == []
+
+
+def test_a_dirty_answer_brings_what_is_good_in_it(world: World) -> None:
+    work = world.enrich("Domain-Name", DIRTY)
+    assert work.message is not None
+    assert "left out" in work.message
+    assert not work.in_error
+    assert work.errors == []
+
+
+@pytest.mark.parametrize(
+    ("entity_type", "value", "found", "relationship", "target"),
+    [
+        ("Domain-Name", "a1.example", record("A", "ip", "192.0.2.101"), "resolves-to", "192.0.2.101"),
+        ("Domain-Name", "a2.example", record("AAAA", "ip", "2001:DB8::2"), "resolves-to", "2001:db8::2"),
+        ("Domain-Name", "a3.example", record("A", "domain", "b3.example"), "resolves-to", None),
+        ("Domain-Name", "a4.example", record("AAAA", "domain", "b4.example"), "resolves-to", None),
+        ("Domain-Name", "a5.example", record("SOA", "email", "b.a5.example"), "related-to", "b@a5.example"),
+        ("Domain-Name", "a6.example", record("SOA", "domain", "b6.example."), "resolves-to", "b6.example"),
+        ("Domain-Name", "a7.example", record("MX", "domain", "b7.example"), "resolves-to", "b7.example"),
+        ("Domain-Name", "a8.example", record("CNAME", "domain", "B8.example"), "resolves-to", "b8.example"),
+        ("Domain-Name", "a9.example", record("NS", "domain", "b9.example"), "resolves-to", "b9.example"),
+        ("IPv4-Addr", "198.51.100.1", record("A", "domain", "c1.example"), "resolves-to", None),
+        ("IPv4-Addr", "198.51.100.2", record("SOA", "email", "c@c2.example"), "related-to", "c@c2.example"),
+        ("IPv4-Addr", "198.51.100.3", record("SOA", "domain", "c3.example"), "related-to", "c3.example"),
+        ("IPv4-Addr", "198.51.100.4", record("MX", "domain", "c4.example"), "related-to", "c4.example"),
+        ("IPv4-Addr", "198.51.100.5", record("CNAME", "domain", "c5.example"), "related-to", "c5.example"),
+        ("IPv4-Addr", "198.51.100.6", record("NS", "domain", "c6.example"), "related-to", "c6.example"),
+        ("IPv6-Addr", "2001:db8::d1", record("AAAA", "domain", "d1.example"), "resolves-to", None),
+        ("Hostname", "e1.example", record("A", "ip", "192.0.2.111"), "resolves-to", "192.0.2.111"),
+        ("Hostname", "e2.example", record("CNAME", "domain", "f2.example"), "related-to", "f2.example"),
+    ],
+)
+def test_each_row_of_the_mapping_arrives(
+    world: World, entity_type: str, value: str, found: dict[str, Any], relationship: str, target: str | None
+) -> None:
+    """A target of None means that the arrow comes from the other side."""
+    world.service.answers[value] = [found]
+    work = world.enrich(entity_type, value)
+    assert work.errors == []
+    (relation,) = world.relationships(work.entity)
+    assert relation["relationship_type"] == relationship
+    assert world.platform.objects[relation["target_ref"]]["value"] == (target or value)
+    assert relation["description"] == f"{found['recordType']} records (riskiq)"
+    assert relation["start_time"] < relation["stop_time"]
+
+
+@pytest.mark.parametrize(
+    ("entity_type", "value", "found", "left_out"),
+    [
+        ("IPv4-Addr", "198.51.100.50", record("A", "ip", "192.0.2.150"), "address of an address 1"),
+        ("IPv4-Addr", "198.51.100.51", record("AAAA", "ip", "2001:db8::1"), "address of an address 1"),
+        ("Domain-Name", "g1.example", record("PTR", "domain", "h1.example"), "PTR 1"),
+        ("Domain-Name", "g2.example", record("CNAME", "domain", "G2.example."), "the observable itself 1"),
+    ],
+)
+def test_an_answer_of_nothing_usable_adds_nothing_and_says_so(
+    world: World, entity_type: str, value: str, found: dict[str, Any], left_out: str
+) -> None:
+    world.service.answers[value] = [found]
+    work = world.enrich(entity_type, value)
+    assert work.message == f"Added nothing from 1 passive DNS record of {value}; left out 1: {left_out}"
+    assert world.relationships(work.entity) == []
+
+
+def test_where_nothing_is_known_the_work_says_so_and_is_no_error(world: World) -> None:
+    work = world.enrich("Domain-Name", fresh_name())
+    assert work.message is not None
+    assert work.message.startswith(f"PassiveTotal knows no passive DNS records of {work.entity.value} since 20")
+    assert not work.in_error
+    assert work.expectations == 0
+
+
+def test_an_observable_out_of_scope_is_not_looked_up(world: World) -> None:
+    work = world.enrich("Email-Addr", "someone@example.org")
+    assert work.message == "someone@example.org was not looked up: Email-Addr is not in the scope of this connector"
+    assert not work.in_error
+    assert world.service.requests == []
+
+
+def test_a_network_is_not_looked_up(world: World) -> None:
+    work = world.enrich("IPv4-Addr", "192.0.2.0/24")
+    assert work.message == "192.0.2.0/24 was not looked up: it is no single address or name (CIDR)"
+    assert world.service.requests == []
+
+
+@pytest.mark.parametrize(
+    "markings", [("TLP:RED",), ("TLP:RED", "TLP:GREEN"), ("TLP:GREEN", "TLP:RED"), ("TLP:AMBER+STRICT",)]
+)
+def test_nothing_leaves_the_machine_for_an_observable_marked_above_the_maximum(
+    world: World, markings: tuple[str, ...]
+) -> None:
+    work = world.enrich("Domain-Name", fresh_name(), markings=markings)
+    assert work.in_error
+    assert work.message is not None
+    assert "was not sent to PassiveTotal: it is marked TLP:" in work.message
+    assert "above the maximum of TLP:AMBER (RISKIQ_MAX_TLP)" in work.message
+    assert world.service.requests == []
+
+
+def test_a_refused_observable_leaves_no_trace_in_the_next_unmarked_one(world: World) -> None:
+    world.enrich("Domain-Name", fresh_name(), markings=("TLP:RED",))
+    work = world.enrich("Domain-Name", fresh_name(), markings=())
+    assert not work.in_error
+    assert len(world.service.searches) == 1
+
+
+def test_relationships_carry_the_markings_of_the_entity_and_observables_are_clear(world: World) -> None:
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.201")]
+    work = world.enrich("Domain-Name", value, markings=("TLP:AMBER", "PAP:GREEN"))
+    (relation,) = world.relationships(work.entity)
+    carried = {marking.id for marking in work.entity.markings}
+    assert set(relation["object_marking_refs"]) == carried
+    assert len(carried) == 2
+    assert work.errors == []
+
+
+def test_the_enriched_observable_itself_is_not_rewritten(world: World) -> None:
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.202")]
+    entity = world.entity("Domain-Name", value, score=80)
+    before = dict(world.platform.objects[entity.standard_id])
+    world.platform.enrich(entity).wait(30)
+    assert world.platform.objects[entity.standard_id] == before
+
+
+def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: World) -> None:
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.203")]
+    first = world.enrich("Domain-Name", value)
+    (before,) = world.relationships(first.entity)
+    world.service.answers[value] = [record("A", "ip", "192.0.2.203", firstSeen="2020-01-01 00:00:00")]
+    world.enrich("Domain-Name", value)
+    (after,) = world.relationships(first.entity)
+    assert (after["id"], after["start_time"]) == (before["id"], "2020-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("401", "PassiveTotal refuses the credentials; correct RISKIQ_USERNAME and RISKIQ_API_KEY."),
+        ("402", "The PassiveTotal account may not use passive DNS through the API (402)."),
+        ("403", "PassiveTotal forbids the search to this account (403)."),
+        ("403-quota", "The PassiveTotal quota is used up."),
+        ("429-quota-message", "The PassiveTotal quota is used up."),
+        ("429", "PassiveTotal is asked too often (429); try again later."),
+        ("400", "PassiveTotal refuses the request (400)."),
+        ("500", "PassiveTotal is failing (500); try again later."),
+        ("504", "PassiveTotal is failing (504); try again later."),
+        ("html", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
+        ("cut-json", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
+        ("results-string", "PassiveTotal's answer holds no list of results; is RISKIQ_API_BASE_URL right?"),
+        ("stall", "PassiveTotal cannot be reached: no answer within 1 seconds."),
+        ("reset", "PassiveTotal cannot be reached: the connection failed"),
+    ],
+)
+def test_each_failure_closes_the_work_as_an_error_in_the_operators_words(
+    world: World, fault: str, sentence: str
+) -> None:
+    world.service.fail(fault, on="search")
+    work = world.enrich("Domain-Name", fresh_name())
+    assert work.in_error
+    assert work.message is not None
+    assert work.message.startswith(sentence)
+
+
+def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made(world: World) -> None:
+    world.service.used, world.service.limit, world.service.next_reset = 2000, 2000, "2026-12-01 00:00:00"
+    work = world.enrich("Domain-Name", fresh_name())
+    assert work.in_error
+    assert work.message == (
+        "The PassiveTotal quota of the user is used up: 2000 of 2000 searches; it is reset on 2026-12-01 00:00:00."
+    )
+    assert world.service.searches == []
+
+
+def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world: World) -> None:
+    world.platform.fail("stixBundlePush", times=1)
+    work = world.enrich("Domain-Name", DOMAIN)
+    assert work.in_error
+    assert work.message is not None
+    assert work.message.startswith("OpenCTI did not take the result")
+
+
+def test_neither_secret_is_in_the_log(world: World) -> None:
+    world.service.fail("401", on="search")
+    world.enrich("Domain-Name", fresh_name())
+    assert "refuses the credentials" in world.daemon.log
+    for secret in (world.service.api_key, world.platform.token):
+        assert secret not in world.daemon.log
