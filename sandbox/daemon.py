@@ -37,7 +37,7 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         command = [sys.executable, "-u", str(root / "src" / "main.py")]
-        process = subprocess.Popen(command, env={**inherited, **environment}, stdout=log, stderr=log)  # noqa: S603 - our own
+        process = subprocess.Popen(command, env={**inherited, **environment}, stdout=log, stderr=log)
         try:
             yield Daemon(process, log)
         finally:

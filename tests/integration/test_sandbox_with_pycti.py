@@ -69,7 +69,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenCTI]:
     script.write_text(DAEMON)
     platform = OpenCTI(version=PYCTI)
     with serving(opencti_app(platform)) as url:
-        daemon = subprocess.Popen([sys.executable, script], env=environment(platform, url))  # noqa: S603  # our own
+        daemon = subprocess.Popen([sys.executable, script], env=environment(platform, url))
         try:
             platform.wait_registered(30)
             yield platform

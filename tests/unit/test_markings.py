@@ -4,19 +4,17 @@ from typing import Any
 
 import pytest
 import stix2
-from pycti import MarkingDefinition
 
 from riskiq import stix
 from riskiq.markings import entity_markings, strictest_tlp
+from sandbox.platform_rules import TLP
 
-GREEN = MarkingDefinition.generate_id("TLP", "TLP:GREEN")
-AMBER = MarkingDefinition.generate_id("TLP", "TLP:AMBER")
-RED = MarkingDefinition.generate_id("TLP", "TLP:RED")
+GREEN, AMBER, RED = (TLP[name] for name in ("TLP:GREEN", "TLP:AMBER", "TLP:RED"))
 PAP = "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9"
 
 
 def tlp(name: str) -> stix.StixObject:
-    return stix.marking(MarkingDefinition.generate_id("TLP", name), "TLP", name)
+    return stix.marking(TLP.get(name, "marking-definition--unknown"), "TLP", name)
 
 
 def read(marking_id: str, name: str, definition_type: str = "TLP") -> dict[str, Any]:

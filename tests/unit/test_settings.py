@@ -151,7 +151,7 @@ def test_settings_do_not_change_after_the_start(load):
 def test_settings_are_checked_without_waiting_for_pycti():
     probe = "import sys, riskiq.settings; sys.exit('pycti' in sys.modules)"
 
-    subprocess.run([sys.executable, "-c", probe], cwd=PROJECT_ROOT / "src", check=True)  # noqa: S603 (a command without input)
+    subprocess.run([sys.executable, "-c", probe], cwd=PROJECT_ROOT / "src", check=True)
 
 
 # What documents are made from

@@ -1,0 +1,66 @@
+"""What the start says and how it ends."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pycti
+import pytest
+
+from sandbox.daemon import ROOT, settings
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.server import serving
+from tests.integration.conftest import WAIT, World, needs_http_protocols
+
+
+def start(root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python3 src/main.py` until it ends by itself."""
+    command = [sys.executable, str(root / "src" / "main.py")]
+    inherited = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command, env=inherited | environment, capture_output=True, text=True, timeout=WAIT, check=False
+    )
+
+
+def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() -> None:
+    ended = start(RISKIQ_MAX_TLP="PURPLE", RISKIQ_API_KEY="ChangeMe")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    for expected in ("OPENCTI_URL", "CONNECTOR_ID", "RISKIQ_API_KEY (config.yml: riskiq.api_key)", "'PURPLE'"):
+        assert expected in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_an_opencti_that_is_not_there_ends_the_start_with_1_and_a_sentence() -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"))
+    assert ended.returncode == 1
+    assert "OpenCTI at http://127.0.0.1:9 cannot be used" in ended.stderr
+
+
+def test_a_wrong_token_ends_the_start_with_1_and_a_sentence() -> None:
+    platform = OpenCTI(pycti.__version__)
+    with serving(opencti_app(platform)) as url:
+        ended = start(**settings(url, "wrong", "http://127.0.0.1:9"))
+    assert ended.returncode == 1
+    assert f"OpenCTI at {url} cannot be used" in ended.stderr
+
+
+@pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])
+def test_the_settings_may_stand_in_a_file(tmp_path: Path, place: str) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
+    (tmp_path / place).write_text("opencti:\n  url: http://127.0.0.1:9\n  token: in the file\n")
+    ended = start(tmp_path)
+    assert ended.returncode == 2
+    assert "OPENCTI_URL" not in ended.stderr
+    assert "CONNECTOR_ID" in ended.stderr
+
+
+@needs_http_protocols
+def test_the_start_registers_the_connector_as_the_settings_say(world: World) -> None:
+    registered = world.platform.link.reachable().input
+    assert registered["name"] == "RiskIQ PassiveTotal"
+    assert registered["type"] == "INTERNAL_ENRICHMENT"
+    assert registered["scope"] == ["IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname"]
+    assert registered["auto"] is False
+    assert registered["playbook_compatible"] is True
