@@ -30,7 +30,7 @@ demo: $(VENV)/runs
 	$(BIN)/python -m sandbox.demo $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest --cov --cov-report=term $(TESTS)
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .

@@ -34,15 +34,19 @@ class Daemon:
 @contextmanager
 def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon]:
     """The daemon with these variables and none of its own from the machine; it is ended on the way out."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         command = [sys.executable, "-u", str(root / "src" / "main.py")]
-        process = subprocess.Popen(command, env={**inherited, **environment}, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env={**inherited(), **environment}, stdout=log, stderr=log)
         try:
             yield Daemon(process, log)
         finally:
             process.terminate()
             process.wait(30)
+
+
+def inherited() -> dict[str, str]:
+    """The machine's variables without those that would set a connector."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pycti
 import pytest
 
-from sandbox.daemon import ROOT, settings
+from sandbox.daemon import ROOT, inherited, settings
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.integration.conftest import WAIT, World, needs_http_protocols
@@ -17,9 +17,8 @@ from tests.integration.conftest import WAIT, World, needs_http_protocols
 def start(root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python3 src/main.py` until it ends by itself."""
     command = [sys.executable, str(root / "src" / "main.py")]
-    inherited = {"PATH": "/usr/bin:/bin"}
     return subprocess.run(
-        command, env=inherited | environment, capture_output=True, text=True, timeout=WAIT, check=False
+        command, env=inherited() | environment, capture_output=True, text=True, timeout=WAIT, check=False
     )
 
 
