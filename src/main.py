@@ -2,15 +2,15 @@
 
 import sys
 
-from riskiq.connector import RiskIQConnector
+from riskiq.daemon import run
 from riskiq.errors import ConnectorError, SettingsError
 from riskiq.settings import load_settings
 
 
 def main() -> int:
-    """Boot the connector; 2 tells of bad settings, 1 of an OpenCTI that cannot be used."""
+    """Run the connector until it is told to stop; 2 tells of bad settings, 1 of an OpenCTI that cannot be used."""
     try:
-        RiskIQConnector.boot(load_settings()).run()
+        run(load_settings())
     except ConnectorError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1

@@ -45,7 +45,7 @@ class RiskIQClient:
         """
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
-        self._patience = (max_retries + 1) * (timeout + LONGEST_WAIT)
+        self._patience = (max_retries + 1) * (timeout + retry_backoff)
         self._session = _session(username, api_key, max_retries, retry_backoff)
 
     def quota(self) -> Quota:

@@ -3,9 +3,8 @@
 import copy
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from pycti import OpenCTIConnectorHelper
@@ -13,9 +12,9 @@ from pycti import OpenCTIConnectorHelper
 from riskiq import stix
 from riskiq.client import RiskIQClient
 from riskiq.converter import Enrichment, Entity, canonical_value, convert
-from riskiq.errors import ConnectorError, NotSent, PlatformError, TlpRefused, Unforeseen
+from riskiq.errors import ConnectorError, TlpRefused, Unforeseen
 from riskiq.markings import entity_markings, strictest_tlp
-from riskiq.settings import Settings, helper_config, since
+from riskiq.message import Message
 from riskiq.values import Unusable
 
 Outcome = tuple[str, list[stix.StixObject]]
@@ -43,35 +42,7 @@ class RiskIQConnector:
         self._max_tlp = max_tlp
         self._since = since
         self._lock = threading.Lock()
-
-    @classmethod
-    def boot(cls, settings: Settings) -> "RiskIQConnector":
-        """Register with OpenCTI.
-
-        Raises:
-            PlatformError: OpenCTI cannot be reached, or refuses this connector.
-        """
-        try:
-            helper = OpenCTIConnectorHelper(helper_config(settings), playbook_compatible=True)
-        except Exception as error:
-            raise PlatformError(f"OpenCTI at {settings.opencti.url} cannot be used: {error}") from error
-        for warning in settings.warnings():
-            helper.connector_logger.warning(warning)
-        riskiq = settings.riskiq
-        client = RiskIQClient(
-            riskiq.api_base_url,
-            riskiq.username.get_secret_value(),
-            riskiq.api_key.get_secret_value(),
-            timeout=riskiq.request_timeout,
-            max_retries=riskiq.max_retries,
-            retry_backoff=riskiq.retry_backoff,
-        )
-        window = partial(since, riskiq.import_last_seen_time_window)
-        return cls(helper, client, scope=settings.connector.scope, max_tlp=riskiq.max_tlp, since=window)
-
-    def run(self) -> None:
-        """Listen until the process ends."""
-        self._helper.listen(message_callback=self.process)
+        self._under_way: set[Message] = set()
 
     def process(self, data: dict[str, Any]) -> str:
         """Enrich the entity of one message, as pycti hands it over; the returned text closes the work.
@@ -80,23 +51,41 @@ class RiskIQConnector:
             ConnectorError: the enrichment failed; its text closes the work as an error.
         """
         # When the broker is lost, pycti begins the next message while this one runs and changes the helper under it.
-        helper = copy.copy(self._helper)
-        with self._lock:
-            return self._answer(data, helper)
+        message = Message(data, copy.copy(self._helper))
+        self._under_way.add(message)
+        try:
+            with self._lock:
+                text = self._answer(message)
+        except ConnectorError as error:
+            message.log("warning", str(error))
+            raise
+        finally:
+            self._under_way.discard(message)
+        message.log("info", text)
+        return text
 
-    def _answer(self, data: dict[str, Any], helper: OpenCTIConnectorHelper) -> str:
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is under way."""
+        return bool(self._under_way)
+
+    def give_up(self, reason: str) -> None:
+        """Close what is still under way as an error, and send playbooks on: the process is about to end."""
+        for message in list(self._under_way):
+            message.give_up(reason)
+
+    def _answer(self, message: Message) -> str:
         additions: list[stix.StixObject] = []
         try:
-            text, additions = self._enrich(data)
+            text, additions = self._enrich(message.data)
         except ConnectorError:
             raise
         except Exception as error:
-            helper.connector_logger.error("An enrichment failed", {"entity_id": data.get("entity_id")})
+            message.log("error", "An enrichment failed")
             raise Unforeseen(f"The connector failed ({type(error).__name__}); its log has the details.") from error
         finally:
             # pycti resumes a playbook only when a bundle comes back, whatever happened.
-            _send(helper, data, additions)
-        helper.connector_logger.info(text, {"entity_id": data["entity_id"]})
+            message.send(additions)
         return text
 
     def _enrich(self, data: dict[str, Any]) -> Outcome:
@@ -130,28 +119,6 @@ class RiskIQConnector:
             return f"PassiveTotal knows no passive DNS records of {entity.value} since {since:%Y-%m-%d}", []
         enrichment = convert(entity, records, created=now)
         return _summary(entity.value, len(records), enrichment), enrichment.objects
-
-
-def _send(helper: OpenCTIConnectorHelper, data: dict[str, Any], additions: list[stix.StixObject]) -> None:
-    """Send one bundle: in a playbook the received objects with the additions, else the additions, if there are any."""
-    if helper.playbook is None and not additions:
-        return
-    received = [_stub(data["stix_entity"])] if helper.playbook is None else data["stix_objects"]
-    bundle = helper.stix2_create_bundle([*received, *_new(additions, {item["id"] for item in received})])
-    try:
-        helper.send_stix2_bundle(bundle, work_id=helper.work_id, cleanup_inconsistent_bundle=True)
-    except Exception as error:
-        raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error})") from error
-
-
-def _stub(entity: dict[str, Any]) -> stix.StixObject:
-    """The entity bare, since what is sent of it overwrites what analysts wrote."""
-    return {key: entity[key] for key in ("type", "spec_version", "id", "value")}
-
-
-def _new(additions: Iterable[stix.StixObject], received: set[str]) -> list[stix.StixObject]:
-    """Each addition once, and none that was received: what came stays as it came."""
-    return [item for item_id, item in {item["id"]: item for item in additions}.items() if item_id not in received]
 
 
 def _summary(value: str, records: int, enrichment: Enrichment) -> str:

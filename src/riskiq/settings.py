@@ -149,6 +149,16 @@ class RiskIQSettings(Section):
         description="Seconds to wait before a request is repeated, doubled each time.",
         json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
     )
+    start_timeout: Seconds = Field(
+        default=300,
+        description="Seconds to wait at the start for an OpenCTI that is not up yet.",
+        json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
+    )
+    stop_grace: Seconds = Field(
+        default=30,
+        description="Seconds that an enrichment under way may still take after the connector was told to stop.",
+        json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
+    )
 
 
 class Settings(BaseSettings):

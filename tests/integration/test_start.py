@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pycti
 import pytest
 
-from sandbox.daemon import ROOT, inherited, settings
+from sandbox.daemon import ROOT, daemon, free_port, inherited, settings
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.integration.conftest import WAIT, World, needs_http_protocols
@@ -31,18 +32,50 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
     assert ended.stdout == ""
 
 
-def test_an_opencti_that_is_not_there_ends_the_start_with_1_and_a_sentence() -> None:
-    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"))
+def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1
-    assert "OpenCTI at http://127.0.0.1:9 cannot be used" in ended.stderr
+    assert "OpenCTI at http://127.0.0.1:9 did not answer within 2 seconds" in ended.stderr
+    assert ended.stderr.count("is not up yet") == 2
+    assert "Traceback" not in ended.stderr
 
 
-def test_a_wrong_token_ends_the_start_with_1_and_a_sentence() -> None:
+@needs_http_protocols
+def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
+    platform, port = OpenCTI(pycti.__version__), free_port()
+    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")):
+        time.sleep(2)
+        with serving(opencti_app(platform), port):
+            platform.wait_registered(WAIT)
+
+
+def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
     platform = OpenCTI(pycti.__version__)
     with serving(opencti_app(platform)) as url:
         ended = start(**settings(url, "wrong", "http://127.0.0.1:9"))
     assert ended.returncode == 1
-    assert f"OpenCTI at {url} cannot be used" in ended.stderr
+    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@needs_http_protocols
+def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions() -> None:
+    platform = OpenCTI("6.5.0")
+    with serving(opencti_app(platform)) as url:
+        ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
+    assert ended.returncode == 1
+    assert (
+        f"OpenCTI 6.5.0 at {url} refuses pycti {pycti.__version__}; install the pycti of the platform" in ended.stderr
+    )
+    assert "pip install pycti==6.5.0" in ended.stderr
+
+
+def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
+    with daemon(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9")) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
+        running.process.terminate()
+        assert running.process.wait(5) == 0
 
 
 @pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])

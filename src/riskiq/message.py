@@ -1,0 +1,90 @@
+"""One enrichment message: what OpenCTI sent, and the one answer that goes back."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pycti import OpenCTIConnectorHelper
+
+from riskiq import stix
+from riskiq.errors import NotSent
+
+BROKER_PATIENCE = 60
+"""Seconds to wait for a broker that is away when there is something to send."""
+
+
+class Message:
+    """What pycti handed over, with its helper as it was then."""
+
+    def __init__(self, data: dict[str, Any], helper: OpenCTIConnectorHelper) -> None:
+        """`helper` is a copy of this message alone: its work id, playbook and draft must not change."""
+        self.data = data
+        self._helper = helper
+        self._unanswered = threading.Lock()
+
+    def send(self, additions: list[stix.StixObject]) -> None:
+        """Send the one bundle: in a playbook what was received and the additions, else the additions, if there are any.
+
+        Raises:
+            NotSent: OpenCTI or its broker did not take it, or the message was given up.
+        """
+        if not self._claim():
+            raise NotSent("The connector was stopped before the result could be sent.")
+        if self._helper.playbook is None and not additions:
+            return
+        received = [_stub(self.data["stix_entity"])] if self._helper.playbook is None else self.data["stix_objects"]
+        bundle = self._helper.stix2_create_bundle([*received, *_new(additions, {item["id"] for item in received})])
+        try:
+            self._wait_for_broker()
+            self._helper.send_stix2_bundle(bundle, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
+        except Exception as error:
+            raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error})") from error
+
+    def give_up(self, reason: str) -> None:
+        """Answer in place of an enrichment that does not end: an error, or in a playbook what was received.
+
+        Raises:
+            NotSent: it is answering already, or OpenCTI does not take the answer.
+        """
+        if self._helper.playbook is not None:
+            self.send([])
+        elif self._claim() and self._helper.work_id:
+            self._helper.api.work.to_processed(self._helper.work_id, reason, in_error=True)
+
+    def _claim(self) -> bool:
+        """Whether the caller may answer: true once, so that there is one answer, whoever gives it."""
+        return self._unanswered.acquire(blocking=False)
+
+    def log(self, level: Literal["info", "warning", "error"], text: str) -> None:
+        """One line of log that tells which work and which entity it is about."""
+        context = {"work_id": self._helper.work_id, "entity_id": self.data.get("entity_id")}
+        getattr(self._helper.connector_logger, level)(text, context)
+
+    def _wait_for_broker(self) -> None:
+        """pycti tells the platform how many objects come before it connects, so a second try would count them twice."""
+        if self._helper.playbook is not None or self._helper.queue_protocol != "amqp":
+            return
+        connection = self._helper.connector_config["connection"]
+        deadline = time.monotonic() + BROKER_PATIENCE
+        while not _listens(connection["host"], connection["port"]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _stub(entity: dict[str, Any]) -> stix.StixObject:
+    """The entity bare, since what is sent of it overwrites what analysts wrote."""
+    return {key: entity[key] for key in ("type", "spec_version", "id", "value")}
+
+
+def _new(additions: Iterable[stix.StixObject], received: set[str]) -> list[stix.StixObject]:
+    """Each addition once, and none that was received: what came stays as it came."""
+    return [item for item_id, item in {item["id"]: item for item in additions}.items() if item_id not in received]

@@ -1,0 +1,110 @@
+"""The way into OpenCTI: wait until it is up, and say plainly why it does not take this connector."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pycti
+import requests
+from pycti import OpenCTIApiClient, OpenCTIConnectorHelper, get_config_variable
+
+from riskiq.errors import PlatformError
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30
+"""Seconds between two tries, once the pauses have grown."""
+
+# What OpenCTI's GraphQL says to a pycti that knows fields which the platform does not know.
+_OTHER_VERSION = re.compile(r"is not defined by type|Cannot query field|Unknown (?:argument|type|field)")
+_NO_ACCESS = {"AUTH_REQUIRED", "FORBIDDEN_ACCESS", "OTP_REQUIRED"}
+
+
+class _NotYet(Exception):
+    """OpenCTI does not answer properly, and may do so later."""
+
+
+def register(
+    config: dict[str, dict[str, Any]], start_timeout: float, told_to_stop: threading.Event
+) -> OpenCTIConnectorHelper | None:
+    """Register as soon as OpenCTI is up; `config` is pycti's, `start_timeout` in seconds; None when told to stop.
+
+    Raises:
+        PlatformError: OpenCTI did not come up in time, or refuses the token or this version of pycti.
+    """
+    url, deadline = config["opencti"]["url"], time.monotonic() + start_timeout
+    for pause in _growing_pauses():
+        try:
+            return _attempt(config)
+        except _NotYet as reason:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise PlatformError(
+                    f"OpenCTI at {url} did not answer within {start_timeout:g} seconds (RISKIQ_START_TIMEOUT): {reason}"
+                ) from reason
+            log.warning("OpenCTI at %s is not up yet (%s); the next try is in %g seconds.", url, reason, pause)
+            if told_to_stop.wait(min(pause, left)):
+                break
+    return None
+
+
+def _growing_pauses() -> Iterator[float]:
+    pause = 1.0
+    while True:
+        yield pause
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
+    """One try; the version is asked first, since pycti takes every failure for an OpenCTI that is not up."""
+    url = config["opencti"]["url"]
+    try:
+        version = _version(config)
+    except (ValueError, OSError, LookupError, TypeError) as error:
+        raise _explained(error, url, "of unknown version") from error
+    try:
+        return OpenCTIConnectorHelper(config, playbook_compatible=True)
+    except (ValueError, OSError) as error:
+        raise _explained(error, url, version) from error
+
+
+def _version(config: dict[str, dict[str, Any]]) -> str:
+    headers = get_config_variable("OPENCTI_CUSTOM_HEADERS", ["opencti", "custom_headers"], config)
+    client = OpenCTIApiClient(
+        config["opencti"]["url"],
+        config["opencti"]["token"],
+        log_level=config["connector"]["log_level"].upper(),
+        ssl_verify=get_config_variable("OPENCTI_SSL_VERIFY", ["opencti", "ssl_verify"], config, default=False),
+        json_logging=get_config_variable("OPENCTI_JSON_LOGGING", ["opencti", "json_logging"], config, default=True),
+        perform_health_check=False,
+        # pycti 6.3 does not know them.
+        **({"custom_headers": headers} if headers else {}),
+    )
+    answer = client.query("query { about { version } }")
+    return str(answer["data"]["about"]["version"])
+
+
+def _explained(error: Exception, url: str, version: str) -> Exception:
+    """The sentence for a refusal, or `_NotYet`."""
+    detail = error.args[0] if error.args else ""
+    if not isinstance(detail, dict):
+        return _NotYet(
+            "it cannot be reached"
+            if isinstance(error, requests.ConnectionError | requests.Timeout)
+            else "its answer is not OpenCTI's"
+        )
+    name, said = detail.get("name"), str(detail.get("error_message"))
+    if name in _NO_ACCESS:
+        return PlatformError(
+            f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be that of a user with the role Connector. "
+            f"It says: {said}"
+        )
+    if _OTHER_VERSION.search(said):
+        return PlatformError(
+            f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform's "
+            f"version (pip install pycti=={version}, or the build argument PYCTI_VERSION={version}). It says: {said}"
+        )
+    return _NotYet(said)
