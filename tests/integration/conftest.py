@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pycti
@@ -50,6 +50,10 @@ class World:
         return [item for item in self.platform.relationships() if entity.standard_id in [item[end] for end in ends]]
 
 
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
 def record(record_type: str, kind: str, resolve: str, **changes: Any) -> dict[str, Any]:
     """A record in PassiveTotal's form, seen within the last ten days."""
     seen = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=1)
@@ -65,7 +69,7 @@ def record(record_type: str, kind: str, resolve: str, **changes: Any) -> dict[st
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    platform, service = OpenCTI(pycti.__version__), PassiveTotal(own_records(datetime.now(UTC).date()))
+    platform, service = OpenCTI(pycti.__version__), PassiveTotal(own_records(today()))
     with serving(opencti_app(platform)) as opencti_url, serving(passivetotal_app(service)) as passivetotal_url:
         quick = {"RISKIQ_REQUEST_TIMEOUT": "1", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
         wide = {"CONNECTOR_SCOPE": "IPv4-Addr, domain-name,IPv6-Addr,Hostname"}
