@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench requirements clean
+.PHONY: help demo test lint bench docs requirements clean
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine"
 	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   how fast answers are converted"
+	@echo "make docs    write what is made from the settings: samples, schema, tables"
 	@echo "make clean   remove what these commands made"
 
 $(VENV)/runs: requirements.in requirements.txt
@@ -39,6 +40,9 @@ lint: $(VENV)/tests
 
 bench: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.convert
+
+docs: $(VENV)/runs
+	PYTHONPATH=src $(BIN)/python -m docs.generate
 
 requirements: $(VENV)/tests
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in \
