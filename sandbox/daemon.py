@@ -52,14 +52,20 @@ def inherited() -> dict[str, str]:
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
     """The variables of a daemon that talks to the sandbox over pycti's HTTP protocols, which need no broker."""
     port = free_port()
-    return {
-        "OPENCTI_URL": opencti_url,
-        "OPENCTI_TOKEN": token,
-        "CONNECTOR_ID": str(uuid.uuid4()),
+    return amqp_settings(opencti_url, token, passivetotal_url) | {
         "CONNECTOR_LISTEN_PROTOCOL": "API",
         "CONNECTOR_LISTEN_PROTOCOL_API_PORT": str(port),
         "CONNECTOR_LISTEN_PROTOCOL_API_URI": f"http://127.0.0.1:{port}",
         "CONNECTOR_QUEUE_PROTOCOL": "api",
+    }
+
+
+def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
+    """The variables of a daemon that talks to the sandbox over the broker that the platform names."""
+    return {
+        "OPENCTI_URL": opencti_url,
+        "OPENCTI_TOKEN": token,
+        "CONNECTOR_ID": str(uuid.uuid4()),
         "RISKIQ_USERNAME": USERNAME,
         "RISKIQ_API_KEY": API_KEY,
         "RISKIQ_API_BASE_URL": f"{passivetotal_url}/pt",

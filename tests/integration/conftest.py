@@ -1,82 +1,40 @@
-"""The real daemon, in a process of its own, between the embedded OpenCTI and the embedded PassiveTotal."""
+"""The real daemon in the sandbox: over pycti's HTTP protocols, or over a broker where pycti lacks them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pycti
 import pytest
 
-from sandbox.daemon import Daemon, daemon, settings
-from sandbox.dataset import own_records
-from sandbox.entities import Entity
-from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
-from sandbox.server import serving
-from sandbox.works import Execution, Work
+from sandbox.rabbitmq import running_broker
+from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world
 
-WAIT = 30
-"""Seconds that an enrichment may take before a test gives up."""
-
-HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
 needs_http_protocols = pytest.mark.skipif(
     not HAS_HTTP_PROTOCOLS, reason=f"pycti {pycti.__version__} lacks the HTTP protocols, which came with 6.5"
 )
-
-
-@dataclass
-class World:
-    """Both ends of the connector, and the connector."""
-
-    platform: OpenCTI
-    service: PassiveTotal
-    daemon: Daemon
-
-    def entity(self, entity_type: str, value: str, **more: Any) -> Entity:
-        return self.platform.add_observable(entity_type, value, **more)
-
-    def enrich(self, entity_type: str, value: str, **more: Any) -> Work:
-        """Press the button on an observable and wait until its work is closed."""
-        return self.platform.enrich(self.entity(entity_type, value, **more)).wait(WAIT)
-
-    def play(self, entity: Entity, objects: list[dict[str, Any]] | None = None) -> Execution:
-        """Send an entity through a playbook and wait until the connector's step is answered."""
-        return self.platform.play(entity, objects).wait(WAIT)
-
-    def relationships(self, entity: Entity) -> list[dict[str, Any]]:
-        """Those that the platform holds from or to an entity."""
-        ends = ("source_ref", "target_ref")
-        return [item for item in self.platform.relationships() if entity.standard_id in [item[end] for end in ends]]
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-def record(record_type: str, kind: str, resolve: str, **changes: Any) -> dict[str, Any]:
-    """A record in PassiveTotal's form, seen within the last ten days."""
-    seen = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=1)
-    return {
-        "recordType": record_type,
-        "resolveType": kind,
-        "resolve": resolve,
-        "firstSeen": str(seen - timedelta(days=9)),
-        "lastSeen": str(seen),
-        "source": ["riskiq"],
-    } | changes
+SCOPE = {"CONNECTOR_SCOPE": "IPv4-Addr, domain-name,IPv6-Addr,Hostname"}
+DEBUG = {"CONNECTOR_LOG_LEVEL": "debug"}
 
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    platform, service = OpenCTI(pycti.__version__), PassiveTotal(own_records(today()))
-    with serving(opencti_app(platform)) as opencti_url, serving(passivetotal_app(service)) as passivetotal_url:
-        quick = {"RISKIQ_REQUEST_TIMEOUT": "1", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
-        wide = {"CONNECTOR_SCOPE": "IPv4-Addr, domain-name,IPv6-Addr,Hostname"}
-        with daemon(settings(opencti_url, platform.token, passivetotal_url) | quick | wide) as running:
-            platform.wait_registered(WAIT)
-            yield World(platform, service, running)
-        platform.close()
+    if HAS_HTTP_PROTOCOLS:
+        with new_world(**QUICK, **SCOPE, **DEBUG) as world:
+            yield world
+            assert_no_secret_in_the_log(world)
+        return
+    try:
+        with running_broker() as broker, new_world(broker, **QUICK, **SCOPE) as world:
+            yield world
+    except FileNotFoundError:
+        pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
+
+
+def assert_no_secret_in_the_log(world: World) -> None:
+    """After all tests of a module, at level debug."""
+    log = world.daemon.log
+    sent = {request.headers.get("authorization", "") for request in world.service.requests}
+    for secret in (world.service.api_key, world.platform.token, *(header.removeprefix("Basic ") for header in sent)):
+        assert not secret or secret not in log
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
-from tests.integration.conftest import World, needs_http_protocols, record
-
-pytestmark = needs_http_protocols
+from tests.world import World, record
 
 numbers = itertools.count(1)
 

@@ -8,9 +8,7 @@ import pytest
 from sandbox.dataset import DOMAIN
 from sandbox.faults import FAULTS
 from sandbox.works import Execution
-from tests.integration.conftest import World, needs_http_protocols, record
-
-pytestmark = needs_http_protocols
+from tests.world import World, record
 
 numbers = itertools.count(1)
 

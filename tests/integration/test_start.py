@@ -12,7 +12,8 @@ import pytest
 from sandbox.daemon import ROOT, daemon, free_port, inherited, settings
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
-from tests.integration.conftest import WAIT, World, needs_http_protocols
+from tests.integration.conftest import needs_http_protocols
+from tests.world import WAIT, World
 
 
 def start(root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -88,7 +89,6 @@ def test_the_settings_may_stand_in_a_file(tmp_path: Path, place: str) -> None:
     assert "CONNECTOR_ID" in ended.stderr
 
 
-@needs_http_protocols
 def test_the_start_registers_the_connector_as_the_settings_say(world: World) -> None:
     registered = world.platform.link.reachable().input
     assert registered["name"] == "RiskIQ PassiveTotal"

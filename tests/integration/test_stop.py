@@ -5,15 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pycti
 import pytest
 
-from sandbox.daemon import daemon, settings
-from sandbox.dataset import DOMAIN, own_records
-from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
-from sandbox.server import serving
-from tests.integration.conftest import WAIT, World, needs_http_protocols, today
+from sandbox.dataset import DOMAIN
+from tests.integration.conftest import needs_http_protocols
+from tests.world import World, new_world
 
 pytestmark = needs_http_protocols
 
@@ -21,14 +17,9 @@ pytestmark = needs_http_protocols
 @contextmanager
 def own_world(latency: float, **environment: str) -> Iterator[World]:
     """A world of the test's own, whose PassiveTotal takes `latency` seconds to answer."""
-    platform, service = OpenCTI(pycti.__version__), PassiveTotal(own_records(today()), latency=latency)
-    with (
-        serving(opencti_app(platform)) as opencti_url,
-        serving(passivetotal_app(service)) as passivetotal_url,
-        daemon(settings(opencti_url, platform.token, passivetotal_url) | environment) as running,
-    ):
-        platform.wait_registered(WAIT)
-        yield World(platform, service, running)
+    with new_world(**environment) as world:
+        world.service.latency = latency
+        yield world
 
 
 def wait_for_search(world: World) -> None:

@@ -48,7 +48,7 @@ class Helper:
     """pycti's helper once it is registered and listens over AMQP."""
 
     def __init__(self) -> None:
-        self.ping = PyctiThread(in_error=False)
+        self.ping: Any = PyctiThread(in_error=False)
         self.listen_queue: Any = PyctiThread(listen_protocol="AMQP", channel=Channel())
 
 

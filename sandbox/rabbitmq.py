@@ -1,0 +1,163 @@
+"""A real RabbitMQ for the tests: the one that is there, or one of their own that they can stop and start again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.daemon import free_port
+
+URL = "amqp://guest:guest@127.0.0.1:{port}/%2F"
+DEFAULT_PORT = 5672
+START_TIMEOUT = 60
+"""Seconds in which a broker must take connections after its start."""
+STOP_TIMEOUT = 30
+"""Seconds after which a broker that does not stop is killed."""
+
+# Debian has a wrapper in the PATH that insists on the user rabbitmq; what it wraps runs as anyone.
+_BEHIND_THE_WRAPPER = "/usr/lib/rabbitmq/bin"
+
+
+class RabbitMQ:
+    """A broker with a node name, ports and a folder of its own, beside whatever else runs on the machine."""
+
+    def __init__(self, folder: Path, epmd_port: int) -> None:
+        """What is in the queues stays in ``folder`` while the broker is stopped; ``epmd_port`` is that of Erlang's
+        port mapper.
+
+        Raises FileNotFoundError when RabbitMQ is not installed.
+        """
+        self._command = _installed("rabbitmq-server")
+        self._port = free_port()
+        self._log = folder / "server.log"
+        self._environment = os.environ | _settings(folder, self._port, epmd_port)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is reached (``amqp://...``), the same after every start."""
+        return URL.format(port=self._port)
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections.
+
+        Raises RuntimeError, which quotes its log, when it does not.
+        """
+        self._process = _spawn([self._command], self._environment, self._log)
+        try:
+            _wait_for(self._port, self._process, self._log)
+        except RuntimeError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop it in good order, if it runs; every connection is closed."""
+        if self._process:
+            _end(self._process)
+            self._process = None
+
+
+@contextmanager
+def running_broker() -> Iterator[str]:
+    """The URL of the broker that ``RABBITMQ_URL`` names, else of one on port 5672 of this machine, else of a new one.
+
+    Raises as `private_broker`.
+    """
+    if named := os.environ.get("RABBITMQ_URL"):
+        yield named
+    elif _listens(DEFAULT_PORT):
+        yield URL.format(port=DEFAULT_PORT)
+    else:
+        with private_broker() as broker:
+            yield broker.url
+
+
+@contextmanager
+def private_broker() -> Iterator[RabbitMQ]:
+    """A new broker that runs while the block does; its data is then removed.
+
+    Raises FileNotFoundError when RabbitMQ is not installed, RuntimeError when it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with _epmd(folder / "epmd.log") as epmd_port:
+            broker = RabbitMQ(folder, epmd_port)
+            broker.start()
+            try:
+                yield broker
+            finally:
+                broker.stop()
+
+
+@contextmanager
+def _epmd(log: Path) -> Iterator[int]:
+    """Erlang's port mapper on a port of its own: the one that Erlang starts by itself would stay behind."""
+    port = free_port()
+    process = _spawn([_installed("epmd"), "-port", str(port), "-address", "127.0.0.1"], os.environ, log)
+    try:
+        _wait_for(port, process, log)
+        yield port
+    finally:
+        _end(process)
+
+
+def _installed(command: str) -> str:
+    path = shutil.which(command, path=os.pathsep.join([_BEHIND_THE_WRAPPER, os.environ.get("PATH", os.defpath)]))
+    if not path:
+        raise FileNotFoundError(f"{command} is not installed (on Debian: apt-get install rabbitmq-server)")
+    return path
+
+
+def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
+    """The variables of a node that shares nothing with another node of this machine."""
+    return {
+        "HOME": str(folder),  # of the Erlang cookie
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(epmd_port),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "none"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_NODENAME": "sandbox@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+    }
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start in a process group of its own, so that Ctrl-C does not take the broker from under the tests."""
+    with log.open("ab") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not _listens(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} does not listen:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

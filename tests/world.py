@@ -1,0 +1,81 @@
+"""The connector as a process of its own between its two ends, for tests that look at both."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pycti
+
+from sandbox.daemon import Daemon, amqp_settings, daemon, settings
+from sandbox.dataset import own_records
+from sandbox.entities import Entity
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.passivetotal import PassiveTotal, passivetotal_app
+from sandbox.server import serving
+from sandbox.works import Execution, Work
+
+WAIT = 60
+"""Seconds that an enrichment may take before a test gives up."""
+
+HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
+
+QUICK = {"RISKIQ_REQUEST_TIMEOUT": "1", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
+"""For tests that wait for a failure."""
+
+
+@dataclass
+class World:
+    """Both ends of the connector, and the connector."""
+
+    platform: OpenCTI
+    service: PassiveTotal
+    daemon: Daemon
+
+    def entity(self, entity_type: str, value: str, **more: Any) -> Entity:
+        return self.platform.add_observable(entity_type, value, **more)
+
+    def enrich(self, entity_type: str, value: str, **more: Any) -> Work:
+        """Press the button on an observable and wait until its work is closed."""
+        return self.platform.enrich(self.entity(entity_type, value, **more)).wait(WAIT)
+
+    def play(self, entity: Entity, objects: list[dict[str, Any]] | None = None) -> Execution:
+        """Send an entity through a playbook and wait until the connector's step is answered."""
+        return self.platform.play(entity, objects).wait(WAIT)
+
+    def relationships(self, entity: Entity) -> list[dict[str, Any]]:
+        """Those that the platform holds from or to an entity."""
+        ends = ("source_ref", "target_ref")
+        return [item for item in self.platform.relationships() if entity.standard_id in [item[end] for end in ends]]
+
+
+@contextmanager
+def new_world(broker: str | None = None, **environment: str) -> Iterator[World]:
+    """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end."""
+    platform, service = OpenCTI(pycti.__version__, broker), PassiveTotal(own_records(today()))
+    with ExitStack() as stack:
+        passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
+        opencti_url = stack.enter_context(serving(opencti_app(platform)))
+        variables = (amqp_settings if broker else settings)(opencti_url, platform.token, passivetotal_url)
+        stack.callback(platform.close)
+        running = stack.enter_context(daemon(variables | environment))
+        platform.wait_registered(WAIT)
+        yield World(platform, service, running)
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def record(record_type: str, kind: str, resolve: str, **changes: Any) -> dict[str, Any]:
+    """A record in PassiveTotal's form, seen within the last ten days."""
+    seen = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=1)
+    return {
+        "recordType": record_type,
+        "resolveType": kind,
+        "resolve": resolve,
+        "firstSeen": str(seen - timedelta(days=9)),
+        "lastSeen": str(seen),
+        "source": ["riskiq"],
+    } | changes
