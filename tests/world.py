@@ -32,6 +32,8 @@ class World:
     platform: OpenCTI
     service: PassiveTotal
     daemon: Daemon
+    environment: dict[str, str]
+    """The variables of the daemon, for a second one."""
 
     def entity(self, entity_type: str, value: str, **more: Any) -> Entity:
         return self.platform.add_observable(entity_type, value, **more)
@@ -59,9 +61,10 @@ def new_world(broker: str | None = None, **environment: str) -> Iterator[World]:
         opencti_url = stack.enter_context(serving(opencti_app(platform)))
         variables = (amqp_settings if broker else settings)(opencti_url, platform.token, passivetotal_url)
         stack.callback(platform.close)
-        running = stack.enter_context(daemon(variables | environment))
+        variables |= environment
+        running = stack.enter_context(daemon(variables))
         platform.wait_registered(WAIT)
-        yield World(platform, service, running)
+        yield World(platform, service, running, variables)
 
 
 def today() -> date:

@@ -1,0 +1,80 @@
+"""A real RabbitMQ between the platform and the connector; each test has its own connector id and queues."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pika
+import pytest
+
+from sandbox.rabbitmq import RabbitMQ, private_broker, running_broker
+
+HOW_TO_INSTALL = "RabbitMQ is not installed: apt-get install rabbitmq-server, or name a broker in RABBITMQ_URL"
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """The URL of a broker that tests share."""
+    try:
+        with running_broker() as url:
+            yield url
+    except FileNotFoundError:
+        pytest.skip(HOW_TO_INSTALL)
+
+
+@pytest.fixture(scope="module")
+def restartable() -> Iterator[RabbitMQ]:
+    """A broker that tests may stop and start."""
+    try:
+        with private_broker() as own:
+            yield own
+    except FileNotFoundError:
+        pytest.skip(HOW_TO_INSTALL)
+
+
+class Cable:
+    """The connector's connection to the broker, which can be cut."""
+
+    def __init__(self, url: str) -> None:
+        parameters = pika.URLParameters(url)
+        self._broker = parameters.host, parameters.port
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Close every connection; new ones are taken."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._broker)
+                self._ends += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=_forward, args=[source, sink], daemon=True).start()
+
+
+def _forward(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(2**16):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def cable(broker: str) -> Iterator[Cable]:
+    laid = Cable(broker)
+    yield laid
+    laid.close()

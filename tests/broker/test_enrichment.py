@@ -1,0 +1,62 @@
+"""Over AMQP: what is pushed, what the work says, and what a playbook gets back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.faults import FAULTS
+from tests.world import QUICK, World, new_world
+
+
+@pytest.fixture(scope="module")
+def shared_world(broker: str) -> Iterator[World]:
+    with new_world(broker, **QUICK) as world:
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    shared_world.service.reset()
+    return shared_world
+
+
+def test_every_object_is_pushed_as_a_message_of_the_work_and_accepted(world: World) -> None:
+    work = world.enrich("Domain-Name", DOMAIN)
+    assert work.message is not None
+    assert work.message.startswith("Added 12 observables and 12 relationships from 16 passive DNS records")
+    # The entity, the author and two markings come beside them.
+    assert (work.expectations, work.imported, work.errors) == (28, 28, [])
+    assert len(world.relationships(work.entity)) == 12
+
+
+def test_an_address_is_enriched_too(world: World) -> None:
+    work = world.enrich("IPv4-Addr", ADDRESS)
+    assert work.errors == []
+    assert world.relationships(work.entity)
+
+
+def test_a_playbook_gets_one_bundle_with_what_was_found(world: World) -> None:
+    (bundle,) = world.play(world.entity("Domain-Name", DOMAIN)).bundles
+    assert sum(item["type"] == "relationship" for item in bundle["objects"]) == 12
+
+
+def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World) -> None:
+    hidden = world.entity("Domain-Name", "hidden.example")
+    world.platform.entity_unreadable(hidden)
+    work = world.platform.enrich(hidden).wait(30)
+    assert work.in_error
+    assert work.message is not None
+    assert "Unable to read/access" in work.message
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_every_fault_closes_the_work_in_bounded_time_and_sends_a_playbook_on(world: World, fault: str) -> None:
+    """Three requests at the most (the quota, the search and its retry), of a second each, and the reading of 64 MiB."""
+    entity = world.entity("Domain-Name", f"{fault}.example")
+    world.service.fail(fault, on="search")
+    work = world.platform.enrich(entity).wait(15)
+    assert work.message is not None
+    assert work.expectations == 0
+    (bundle,) = world.platform.play(entity).wait(15).bundles
+    assert bundle["objects"] == [entity.as_stix()]

@@ -1,0 +1,209 @@
+"""The image as an operator runs it: what is in it, what it needs, and how it tells of itself. `make image-test`."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.daemon import ROOT, free_port
+from tests.image.conftest import Sandbox, new_sandbox
+from tests.image.engine import (
+    IMAGE,
+    LOCKED_DOWN,
+    Container,
+    build,
+    compose,
+    composed,
+    container,
+    docker,
+    in_image,
+    inspect,
+    wait_until,
+)
+
+BASE = "python:3.12-slim-bookworm"
+HOME = "/opt/opencti-connector-riskiq-passive-total"
+SERVICE = "connector-riskiq-passive-total"
+
+# The first of them builds the image.
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_the_image_runs_as_a_numeric_user_that_is_not_root(image: str) -> None:
+    user, _, group = inspect(image)["Config"]["User"].partition(":")
+
+    assert int(user) > 0
+    assert int(group) > 0
+    assert in_image(image, "id -u") == user
+
+
+def test_the_image_holds_the_sources_and_nothing_else_of_the_checkout(image: str) -> None:
+    found = in_image(image, f"cd {HOME} && find . -type f -not -name '*.pyc'").split()
+
+    sources = [f"./{path.relative_to(ROOT)}" for path in (ROOT / "src").rglob("*.py")]
+    assert sorted(found) == sorted(["./__metadata__/connector_manifest.json", *sources])
+
+
+def test_the_image_holds_no_compiler_and_no_cache(image: str) -> None:
+    compilers = "for tool in gcc cc g++ make; do command -v $tool; done"
+    caches = r"find / -xdev \( -path '*/.cache/*' -o -name '*.deb' -o -path '/var/lib/apt/lists/*Packages*' \)"
+
+    assert in_image(image, f"{compilers}; {caches}", "--user=0") == ""
+
+
+def test_the_image_adds_less_than_150_megabytes_to_its_base(image: str, capsys: pytest.CaptureFixture[str]) -> None:
+    size, base = inspect(image)["Size"], inspect(BASE)["Size"]
+    with capsys.disabled():
+        print(f"\n{image}: {size / 1e6:.0f} MB, of which {BASE} takes {base / 1e6:.0f} MB")
+
+    assert size - base < 150e6
+
+
+def test_the_image_is_labelled_as_the_open_containers_initiative_asks(image: str) -> None:
+    labels = inspect(image)["Config"]["Labels"]
+
+    named = [name for name, value in labels.items() if name.startswith("org.opencontainers.image.") and value]
+    assert {name.rpartition(".")[2] for name in named} >= {"title", "description", "licenses", "source"}
+
+
+def test_an_entity_is_enriched_without_capabilities_and_with_a_root_file_system_that_is_read_only(
+    sandbox: Sandbox, connector: Container
+) -> None:
+    work = sandbox.enrich().wait(30)
+
+    assert not work.in_error, work.message
+    assert not work.errors
+    assert len(sandbox.platform.relationships()) > 5
+    assert "Read-only file system" in docker("exec", "--user=0", connector.id, "touch", "/written", code=1)
+
+
+def test_health_goes_from_starting_to_healthy_and_to_unhealthy_within_a_minute_after_opencti_is_gone(
+    sandbox: Sandbox, connector: Container
+) -> None:
+    assert connector.health() == "starting"
+    connector.wait_for("healthy")
+
+    sandbox.take_platform_away()
+
+    connector.wait_for("unhealthy")
+    assert "OpenCTI does not answer the connector's ping." in str(inspect(connector.id)["State"]["Health"]["Log"])
+
+
+def test_the_health_check_asks_passivetotal_nothing(sandbox: Sandbox, connector: Container) -> None:
+    connector.wait_for("healthy")
+
+    assert sandbox.service.requests == []
+
+
+def test_on_sigterm_the_enrichment_under_way_is_finished_and_the_exit_code_is_0(
+    sandbox: Sandbox, connector: Container
+) -> None:
+    sandbox.service.latency = 3
+    work = sandbox.enrich()
+    wait_until(lambda: bool(sandbox.service.searches), lambda: f"no search:\n{connector.log()}")
+
+    docker("stop", "--time=40", connector.id)
+
+    assert inspect(connector.id)["State"]["ExitCode"] == 0, connector.log()
+    assert not work.wait(10).in_error, work.message
+    assert sandbox.platform.relationships()
+
+
+def test_an_idle_connector_stops_within_seconds_of_sigterm(sandbox: Sandbox, connector: Container) -> None:
+    sandbox.platform.wait_registered(30)
+    told = time.monotonic()
+
+    docker("stop", "--time=40", connector.id)
+
+    assert inspect(connector.id)["State"]["ExitCode"] == 0, connector.log()
+    assert time.monotonic() - told < 5
+
+
+def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    environment = sandbox.settings.copy()
+    for name in ("OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"):
+        (tmp_path / name).write_text(environment.pop(name) + "\n")
+        environment[f"{name}_FILE"] = f"/run/secrets/{name}"
+    # pytest's folders are closed to other users, such as that of the image.
+    tmp_path.chmod(0o755)
+
+    with container(image, environment, f"--volume={tmp_path}:/run/secrets:ro"):
+        work = sandbox.enrich().wait(30)
+
+    assert not work.in_error, work.message
+
+
+def test_a_secret_that_cannot_be_read_stops_the_start_with_a_sentence(image: str) -> None:
+    said = docker("run", "--rm", *LOCKED_DOWN, "--env=RISKIQ_API_KEY_FILE=/run/secrets/none", image, code=2)
+
+    assert said == "RISKIQ_API_KEY_FILE: /run/secrets/none cannot be read by user 10001."
+
+
+def test_settings_that_are_missing_stop_the_start(image: str) -> None:
+    said = docker("run", "--rm", *LOCKED_DOWN, image, code=2)
+
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in said
+    assert "CONNECTOR_TYPE" not in said
+
+
+@pytest.mark.parametrize("version", ["6.9.29", "6.3.5"])
+def test_the_image_is_built_for_the_pycti_of_an_older_platform(broker: str, version: str) -> None:
+    image = build(f"{IMAGE.partition(':')[0]}:pycti-{version}", f"--build-arg=PYCTI_VERSION={version}")
+
+    assert in_image(image, "python3 -c 'import pycti; print(pycti.__version__)'") == version
+    with new_sandbox(broker, version) as sandbox, container(image, sandbox.settings) as connector:
+        assert not sandbox.enrich().wait(30).in_error
+        connector.wait_for("healthy")
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.sandbox.yml"])
+def test_the_compose_file_is_valid(file: str) -> None:
+    compose("-f", file, "config", "--quiet")
+
+
+@pytest.mark.usefixtures("image")
+def test_the_compose_file_starts_the_connector_once_every_changeme_is_replaced(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    given = services("docker-compose.yml")[SERVICE]["environment"]
+    to_replace = [name for name, _, value in (line.partition("=") for line in given) if value == "ChangeMe"]
+    addresses = ["OPENCTI_URL", "RISKIQ_API_BASE_URL"]
+    environment = {name: sandbox.settings[name] for name in to_replace + addresses}
+
+    with composed("docker-compose.yml", override(tmp_path, {SERVICE: {"environment": environment}})):
+        work = sandbox.enrich().wait(30)
+
+    assert not work.in_error, work.message
+
+
+@pytest.mark.usefixtures("image")
+def test_the_sandbox_in_containers_shows_the_demo(broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RABBITMQ_URL", broker)
+    port = free_port()
+    command = [*services("docker-compose.sandbox.yml")["sandbox"]["command"], f"--port={port}"]
+    url = f"http://127.0.0.1:{port}"
+    environment = {"OPENCTI_URL": f"{url}/opencti", "RISKIQ_API_BASE_URL": f"{url}/passivetotal/pt"}
+    changes = override(tmp_path, {"sandbox": {"command": command}, SERVICE: {"environment": environment}})
+
+    with composed("docker-compose.sandbox.yml", changes) as log:
+        wait_until(lambda: "The demo is done" in log(), log)
+        shown = log()
+
+    assert "IPv4-Addr 192.0.2.10" in shown
+    assert re.search(r"example\.org +resolves-to +192\.0\.2\.10 +A ", shown)
+
+
+def services(file: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / file).read_text())["services"]
+    return found
+
+
+def override(folder: Path, changes: dict[str, dict[str, Any]]) -> Path:
+    """A compose file with changes to services, each moved to where the sandbox and its broker are: on this machine."""
+    local = {"network_mode": "host", "build": {"context": str(ROOT), "network": "host"}}
+    file = folder / "override.yml"
+    file.write_text(yaml.safe_dump({"services": {name: local | change for name, change in changes.items()}}))
+    return file
