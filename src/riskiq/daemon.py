@@ -117,6 +117,8 @@ def _take_no_more(listen_queue: Any) -> None:
 
     Its own `stop` closes the connection from another thread, between which and the acknowledgement messages get lost.
     """
+    # No new connection, should this one be lost now.
+    listen_queue.exit_event.set()
     if listen_queue.channel:
         listen_queue.channel.basic_ack = lambda **_: threading.Event().wait()
     if executor := getattr(listen_queue, "_callback_executor", None):
