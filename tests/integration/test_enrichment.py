@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
+from tests.integration.conftest import needs_http_protocols
 from tests.world import World, record
 
 numbers = itertools.count(1)
@@ -208,6 +209,7 @@ def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made(
     assert world.service.searches == []
 
 
+@needs_http_protocols
 def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world: World) -> None:
     world.platform.fail("stixBundlePush", times=1)
     work = world.enrich("Domain-Name", DOMAIN)
