@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 # Another pycti has bounds of its own, so the pins of requirements.txt step aside for it.
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 
+# Where Docker does not answer: a command that makes an engine with the base image given, and prints how to reach it.
+ENGINE ?= $(wildcard ../shared/bin/docker-engine)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs requirements clean
+.PHONY: help demo test lint bench docs image image-test requirements clean
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine"
@@ -16,6 +19,8 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   how fast answers are converted"
 	@echo "make docs    write what is made from the settings: samples, schema, tables"
+	@echo "make image   build the image         (PYCTI=6.9.29: for an OpenCTI of that version)"
+	@echo "make image-test   build the image, run it in containers and test it there"
 	@echo "make clean   remove what these commands made"
 
 $(VENV)/runs: requirements.in requirements.txt
@@ -43,6 +48,14 @@ bench: $(VENV)/tests
 
 docs: $(VENV)/runs
 	PYTHONPATH=src $(BIN)/python -m docs.generate
+
+image:
+	docker build --network=host $(if $(PYCTI),--build-arg PYCTI_VERSION=$(PYCTI)) \
+		--tag opencti/connector-riskiq-passive-total:latest .
+
+image-test: $(VENV)/tests
+	docker version >/dev/null 2>&1 $(if $(ENGINE),|| eval "$$($(ENGINE) python:3.12-slim-bookworm)"); \
+		$(BIN)/python -m pytest tests/image
 
 requirements: $(VENV)/tests
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate requirements.in \

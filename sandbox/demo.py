@@ -38,7 +38,7 @@ def main() -> int:
             with console.status("Waiting for the connector to register"):
                 platform.wait_registered(60)
             console.print("The connector is registered and listens.")
-            outcomes = [_enrich(platform, value) for value in arguments.values]
+            outcomes = [enrich(platform, value) for value in arguments.values]
             return 0 if all(outcomes) else 1
         except TimeoutError as error:
             console.print(f"[bold red]{error}[/]\nThe connector's log:\n{running.log}")
@@ -60,7 +60,7 @@ def _start(stack: ExitStack, platform: OpenCTI, answers: Answers, window: str) -
     return stack.enter_context(daemon(environment | {"RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW": window}))
 
 
-def _enrich(platform: OpenCTI, value: str) -> bool:
+def enrich(platform: OpenCTI, value: str) -> bool:
     """Enrich one value and show what came of it; whether it went well and something arrived."""
     entity = platform.add_observable(_entity_type(value), value)
     with console.status(f"Enriching {value}"):

@@ -36,9 +36,9 @@ class Sandbox:
 
 
 @contextmanager
-def new_sandbox(broker: str, version: str) -> Iterator[Sandbox]:
-    """A sandbox of its own, with an OpenCTI of that version; its queues are deleted on the way out."""
-    platform, service = OpenCTI(version, broker), PassiveTotal(own_records(datetime.now(UTC).date()))
+def new_sandbox(broker: str, **platform_is: str) -> Iterator[Sandbox]:
+    """A sandbox of its own; ``platform_is`` is more for `OpenCTI`. Its queues are deleted on the way out."""
+    platform, service = OpenCTI(broker=broker, **platform_is), PassiveTotal(own_records(datetime.now(UTC).date()))
     with serving(passivetotal_app(service)) as passivetotal_url, ExitStack() as served:
         opencti_url = served.enter_context(serving(opencti_app(platform)))
         try:
@@ -60,7 +60,7 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture
 def sandbox(broker: str) -> Iterator[Sandbox]:
-    with new_sandbox(broker, "7.261026.0") as made:
+    with new_sandbox(broker) as made:
         yield made
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sandbox.daemon import ROOT, free_port
+from sandbox.rabbitmq import private_broker
 from tests.image.conftest import Sandbox, new_sandbox
 from tests.image.engine import (
     IMAGE,
@@ -43,7 +44,8 @@ def test_the_image_runs_as_a_numeric_user_that_is_not_root(image: str) -> None:
 def test_the_image_holds_the_sources_and_nothing_else_of_the_checkout(image: str) -> None:
     found = in_image(image, f"cd {HOME} && find . -type f -not -name '*.pyc'").split()
 
-    sources = [f"./{path.relative_to(ROOT)}" for path in (ROOT / "src").rglob("*.py")]
+    files = [path for path in (ROOT / "src").rglob("*.*") if path.suffix != ".pyc" and path.name != "config.yml"]
+    sources = [f"./{path.relative_to(ROOT)}" for path in files]
     assert sorted(found) == sorted(["./__metadata__/connector_manifest.json", *sources])
 
 
@@ -90,6 +92,21 @@ def test_health_goes_from_starting_to_healthy_and_to_unhealthy_within_a_minute_a
 
     connector.wait_for("unhealthy")
     assert "OpenCTI does not answer the connector's ping." in str(inspect(connector.id)["State"]["Health"]["Log"])
+
+
+def test_a_connector_is_unhealthy_while_the_broker_is_away(image: str) -> None:
+    with (
+        private_broker() as broker,
+        new_sandbox(broker.url) as sandbox,
+        container(image, sandbox.settings) as connector,
+    ):
+        connector.wait_for("healthy")
+
+        broker.stop()
+        connector.wait_for("unhealthy")
+
+        broker.start()
+        connector.wait_for("healthy")
 
 
 def test_the_health_check_asks_passivetotal_nothing(sandbox: Sandbox, connector: Container) -> None:
@@ -154,7 +171,7 @@ def test_the_image_is_built_for_the_pycti_of_an_older_platform(broker: str, vers
     image = build(f"{IMAGE.partition(':')[0]}:pycti-{version}", f"--build-arg=PYCTI_VERSION={version}")
 
     assert in_image(image, "python3 -c 'import pycti; print(pycti.__version__)'") == version
-    with new_sandbox(broker, version) as sandbox, container(image, sandbox.settings) as connector:
+    with new_sandbox(broker, version=version) as sandbox, container(image, sandbox.settings) as connector:
         assert not sandbox.enrich().wait(30).in_error
         connector.wait_for("healthy")
 

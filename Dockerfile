@@ -1,0 +1,51 @@
+FROM python:3.12-slim-bookworm AS builder
+
+# The version of the platform's pycti; empty for the one that requirements.txt pins.
+ARG PYCTI_VERSION=""
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+COPY requirements.in requirements.txt /build/
+# Another pycti has bounds of its own, so the pins of requirements.txt step aside for it.
+RUN set -- -r /build/requirements.txt \
+    && if [ -n "$PYCTI_VERSION" ]; then set -- -r /build/requirements.in "pycti==$PYCTI_VERSION"; fi \
+    && python3 -m venv --without-pip /opt/venv \
+    && python3 -m pip --python /opt/venv/bin/python3 install "$@"
+
+
+FROM python:3.12-slim-bookworm
+
+COPY --from=builder /opt/venv /opt/venv
+# Before 7, pycti needs the library behind python-magic.
+RUN if ls -d /opt/venv/lib/python3*/site-packages/magic >/dev/null 2>&1; then \
+        apt-get update \
+        && apt-get install --yes --no-install-recommends libmagic1 \
+        && rm -rf /var/lib/apt/lists/* /var/cache/apt/*; \
+    fi
+
+WORKDIR /opt/opencti-connector-riskiq-passive-total/src
+COPY entrypoint.sh /
+COPY __metadata__ ../__metadata__
+COPY src ./
+# A checkout under a strict umask is readable by its owner alone.
+RUN chmod -R a+rX /entrypoint.sh ../__metadata__ . && python3 -m compileall -q .
+
+# /dev/shm can be written to when the root file system cannot; pycti keeps certificates in temporary files.
+ENV PATH="/opt/venv/bin:$PATH" \
+    PYTHONUNBUFFERED=1 \
+    TMPDIR=/dev/shm \
+    CONNECTOR_TYPE=INTERNAL_ENRICHMENT
+
+LABEL org.opencontainers.image.title="OpenCTI connector RiskIQ PassiveTotal" \
+      org.opencontainers.image.description="Enriches domain names and IP addresses in OpenCTI with passive DNS from RiskIQ PassiveTotal" \
+      org.opencontainers.image.source="https://github.com/OpenCTI-Platform/connectors" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.12-slim-bookworm"
+
+USER 10001:10001
+STOPSIGNAL SIGTERM
+
+# While OpenCTI is not up yet (RISKIQ_START_TIMEOUT) the connector is starting, not unhealthy.
+HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "riskiq.health"]
+
+ENTRYPOINT ["/entrypoint.sh"]
+CMD ["python3", "main.py"]
