@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from sandbox.dataset import ADDRESS, DOMAIN, own_records
-from sandbox.demo import enrich, console
+from sandbox.demo import console, enrich
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.passivetotal import PassiveTotal, passivetotal_app
 
