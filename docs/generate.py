@@ -1,4 +1,4 @@
-"""Writes the files that are made from src/riskiq/settings.py."""
+"""Writes the files that are made from src/riskiq/settings.py, and the example of docs/stix-mapping.md."""
 
 import argparse
 import json
@@ -6,17 +6,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from docs import example
 from docs.settings_reference import compose_environment, config_sample, readme_table, schema, schema_document
 from riskiq.settings import PROJECT_ROOT
 
 README_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
+GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")
 COMPOSE_MARKERS = ("      # settings: made by make docs\n", "      # end of settings\n")
 
 
 def documents(root: Path) -> dict[str, str]:
     """The text that each file below `root` should hold, by its path.
 
-    Raises SystemExit when README.md or docker-compose.yml lacks the lines between which a part of it is made.
+    Raises SystemExit when README.md, docker-compose.yml or docs/stix-mapping.md lacks the lines between which a part of
+    it is made.
     """
     return {
         "README.md": _with_part(root / "README.md", README_MARKERS, readme_table()),
@@ -24,6 +27,8 @@ def documents(root: Path) -> dict[str, str]:
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",
         "__metadata__/CONNECTOR_CONFIG_DOC.md": schema_document(),
+        "docs/example-bundle.json": example.bundle(),
+        "docs/stix-mapping.md": _with_part(root / "docs/stix-mapping.md", GRAPH_MARKERS, f"\n{example.graph()}\n"),
     }
 
 

@@ -1,0 +1,54 @@
+"""The example of docs/stix-mapping.md: what becomes of the answer in docs/example-answer.json."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from riskiq import stix
+from riskiq.bundle import bundled
+from riskiq.converter import Entity, convert
+from riskiq.records import parse_records
+
+ANSWER = Path(__file__).with_name("example-answer.json")
+TLP_AMBER = stix.marking("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP", "TLP:AMBER")
+CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+_ENTITY = {
+    "type": "domain-name",
+    "spec_version": "2.1",
+    "id": stix.observable_id("Domain-Name", "example.org"),
+    "value": "example.org",
+}
+_NAMES = {stix_type: name for name, stix_type in stix.STIX_TYPES.items()}
+
+
+def objects() -> list[stix.StixObject]:
+    """What is sent when the domain of the answer, marked TLP:AMBER, is enriched by the button."""
+    entity = Entity(_ENTITY["id"], "Domain-Name", _ENTITY["value"], [TLP_AMBER["id"]])
+    records = parse_records(json.loads(ANSWER.read_bytes()))
+    return bundled([_ENTITY], [TLP_AMBER, *convert(entity, records, CREATED).objects])
+
+
+def bundle() -> str:
+    """The text of docs/example-bundle.json; the id of a real bundle is random."""
+    content = {"type": "bundle", "id": "bundle--2f1c7a0e-6c1b-4b1e-9a55-0f6d3c1b7e42", "objects": objects()}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def graph() -> str:
+    """The observables and relationships of the bundle as a Mermaid graph, fenced for Markdown."""
+    nodes = {item["id"]: f"n{number}" for number, item in enumerate(_of_the_graph("value"))}
+    lines = [f'{nodes[item["id"]]}["{_NAMES[item["type"]]}<br>{item["value"]}"]' for item in _of_the_graph("value")]
+    for item in _of_the_graph("relationship_type"):
+        lines.append(f'{nodes[item["source_ref"]]} -- "{_label(item)}" --> {nodes[item["target_ref"]]}')
+    return "\n".join(["```mermaid", "graph LR", *(f"    {line}" for line in lines), "```", ""])
+
+
+def _of_the_graph(key: str) -> list[stix.StixObject]:
+    return [item for item in objects() if key in item]
+
+
+def _label(relationship: dict[str, Any]) -> str:
+    days = " to ".join(relationship[time][:10] for time in ("start_time", "stop_time"))
+    return "<br>".join([relationship["relationship_type"], relationship["description"], days])

@@ -1,0 +1,214 @@
+"""The documents say what the sources do: every sentence, every module, the example, the links."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stix2
+
+from docs import example
+from riskiq import errors, stix
+from riskiq.settings import PROJECT_ROOT
+from sandbox import platform_rules
+from tests.world import HAS_HTTP_PROTOCOLS, new_world
+
+SOURCES = PROJECT_ROOT / "src" / "riskiq"
+TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+MAPPING = (PROJECT_ROOT / "docs/stix-mapping.md").read_text(encoding="utf-8")
+ARCHITECTURE = (PROJECT_ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+FOLDERS = (".", ".github", "__metadata__", "docs")
+MARKDOWN = sorted(path for folder in FOLDERS for path in (PROJECT_ROOT / folder).glob("*.md"))
+
+NO_SENTENCES = {"RiskIQ PassiveTotal", "an http:// or https:// URL without user name, query or fragment"}
+"""Names, and parts of the settings' own table."""
+
+GAP = "…"
+"""Stands for what differs from one time to the next, in the skeletons of the code and in the documents."""
+
+
+# The sentences of the sources
+
+
+def modules_of_the_daemon() -> set[Path]:
+    """daemon.py and every module that it imports, at first or second hand."""
+    found, waiting = set(), [SOURCES / "daemon.py"]
+    while waiting:
+        path = waiting.pop()
+        if path.exists() and path not in found:
+            found.add(path)
+            waiting += [SOURCES / f"{name}.py" for name in imported(ast.parse(path.read_text(encoding="utf-8")))]
+    return found
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "riskiq":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("riskiq."):
+            yield str(node.module).removeprefix("riskiq.")
+
+
+def sentences() -> set[str]:
+    """What the daemon may write, and what the commands beside it raise, with a gap for each part that differs."""
+    of_the_daemon = modules_of_the_daemon()
+    found = set(re.findall(r'echo "([^"]+)"', (PROJECT_ROOT / "entrypoint.sh").read_text(encoding="utf-8")))
+    found = {re.sub(r"\$(\(.*?\)|\w+)", GAP, text) for text in found}
+    for path in SOURCES.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parts = texts(tree) if path in of_the_daemon else texts_raised(tree)
+        found |= {text.strip() for text in parts if is_sentence(text)} | set(reasons(tree))
+    return found - NO_SENTENCES
+
+
+def is_sentence(text: str) -> bool:
+    """Two words or more; what has braces or lines is for machines."""
+    return len(re.findall(r"[^\W\d_]+", text)) > 1 and " " in text.strip() and not re.search(r"[{}\n]", text)
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """The literals of functions and of constants, but for documentation, patterns and the text of the settings."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("Field", "re.", "_may_hold")):
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield re.sub(r"%[sdgr]", GAP, node.value)
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(ast.literal_eval(part) if isinstance(part, ast.Constant) else GAP for part in node.values)
+            yield from (text for part in node.values if isinstance(part, ast.FormattedValue) for text in texts(part))
+        else:
+            yield from texts(node)
+
+
+def texts_raised(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise):
+            yield from texts(node)
+
+
+def reasons(tree: ast.AST) -> Iterator[str]:
+    """Why a value is unusable may be a single word: what `Unusable` is given, and what stands beside its check."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Unusable":
+            yield from (text for argument in node.args for text in texts(ast.List([argument])))
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[1], ast.Lambda):
+            yield from texts(ast.List(node.elts[:1]))
+
+
+def documented() -> list[str]:
+    """The sentences of troubleshooting.md: what stands as code in the first cells of its tables."""
+    return re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
+
+
+def says(text: str, sentence: str) -> bool:
+    """Whether a text holds a sentence of the code, its gaps left open or filled."""
+    return bool(re.search(".{0,120}?".join(map(re.escape, sentence.split(GAP))), text))
+
+
+def test_troubleshooting_explains_every_sentence_of_the_connector() -> None:
+    explained = documented()
+    assert [sentence for sentence in sentences() if not any(says(text, sentence) for text in explained)] == []
+
+
+def test_troubleshooting_explains_no_sentence_that_nobody_writes() -> None:
+    written = sentences()
+    assert [text for text in documented() if not any(says(text, sentence) for sentence in written)] == []
+
+
+def exceptions() -> list[str]:
+    return [name for name, value in vars(errors).items() if isinstance(value, type)]
+
+
+@pytest.mark.parametrize("name", exceptions())
+def test_troubleshooting_has_a_section_for_every_kind_of_failure(name: str) -> None:
+    assert re.search(rf"^##+ .*`{name}`$", TROUBLESHOOTING, re.MULTILINE)
+
+
+def test_the_architecture_names_every_module_and_no_other() -> None:
+    named = re.findall(r"`(\w+\.py)`", ARCHITECTURE.partition("## The rooms")[2].partition("Beside it")[0])
+    assert sorted(named) == sorted(path.name for path in SOURCES.glob("*.py") if path.name != "__init__.py")
+
+
+# The example
+
+
+def test_the_bundle_of_the_example_is_what_the_converter_makes() -> None:
+    assert (PROJECT_ROOT / "docs/example-bundle.json").read_text(encoding="utf-8") == example.bundle()
+
+
+def test_the_graph_of_the_example_shows_the_bundle() -> None:
+    assert example.graph() in MAPPING
+
+
+def test_the_objects_that_the_mapping_shows_are_those_of_the_bundle() -> None:
+    shown = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", MAPPING, re.DOTALL)]
+    assert shown
+    assert [item for item in shown if item not in example.objects()] == []
+
+
+def test_the_table_of_the_example_shows_the_answer() -> None:
+    rows = [
+        f"| {record['recordType']} | {record['resolve']} | {record['firstSeen']} | {record['lastSeen']} | "
+        f"{', '.join(record['source'])} |"
+        for record in json.loads(example.ANSWER.read_bytes())["results"]
+    ]
+    assert "\n".join(rows) in MAPPING
+
+
+def test_the_bundle_of_the_example_is_stix_that_the_platform_accepts() -> None:
+    known = {item["id"]: item for item in example.objects()}
+    assert [platform_rules.refusal(item, known.get) for item in known.values()] == [None] * 12
+    assert stix2.parse(example.bundle(), allow_custom=True)["type"] == "bundle"
+
+
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
+def test_the_connector_sends_the_example_and_says_what_the_mapping_quotes() -> None:
+    answer = json.loads(example.ANSWER.read_bytes())
+    with new_world(RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW="P30Y") as world:
+        world.service.answers[answer["queryValue"]] = answer["results"]
+        entity = world.entity("Domain-Name", answer["queryValue"], markings=("TLP:AMBER",))
+        work = world.platform.enrich(entity).wait(60)
+        arrived = [undated(item) for item in world.platform.relationships()]
+    assert f"```\n{work.message}\n```" in MAPPING
+    assert arrived == [undated(item) for item in example.objects() if item["type"] == "relationship"]
+
+
+def undated(item: stix.StixObject) -> stix.StixObject:
+    return {key: value for key, value in item.items() if key not in ("created", "modified")}
+
+
+# Markdown
+
+
+def without_code(path: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", without_code(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", without_code(path))
+    for link in [link for link in links if not re.match(r"[a-z]+:", link)]:
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def test_no_table_is_broken(path: Path) -> None:
+    """Every line of a table has as many cells as its head, and the second is the rule below the head."""
+    for table in re.findall(r"(?:^\|.*\n)+", without_code(path), re.MULTILINE):
+        lines = table.splitlines()
+        assert len(lines) > 2, table
+        assert re.fullmatch(r"\|(\s*:?-+:?\s*\|)+", lines[1]), lines[1]
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {lines[1].count("|")}, table
