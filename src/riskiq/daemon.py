@@ -79,11 +79,11 @@ def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_
 
 def _stop(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, grace: float) -> None:
     """Take no new message, and let what is under way end, for `grace` seconds at the most."""
-    log.info("Told to stop: what is under way may take %g more seconds.", grace)
+    log.info("Told to stop: what is under way may take %g s more.", grace)
     if _within(grace, _drain, helper.listen_queue, connector):
         log.info("Stopped, with nothing left under way.")
         return
-    reason = f"The connector was stopped, and the enrichment did not end within {grace:g} seconds; enrich again."
+    reason = f"The connector was stopped, and the enrichment did not end within {grace:g} s; enrich again."
     log.warning(reason)
     _within(LAST_WORDS, connector.give_up, reason)
     logging.shutdown()

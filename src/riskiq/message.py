@@ -40,7 +40,7 @@ class Message:
             self._wait_for_broker()
             self._helper.send_stix2_bundle(bundle, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
         except Exception as error:
-            raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error})") from error
+            raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error}).") from error
 
     def give_up(self, reason: str) -> None:
         """Answer in place of an enrichment that does not end: an error, or in a playbook what was received.

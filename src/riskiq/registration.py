@@ -43,9 +43,9 @@ def register(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise PlatformError(
-                    f"OpenCTI at {url} did not answer within {start_timeout:g} seconds (RISKIQ_START_TIMEOUT): {reason}"
+                    f"OpenCTI at {url} did not answer within {start_timeout:g} s (RISKIQ_START_TIMEOUT): {reason}"
                 ) from reason
-            log.warning("OpenCTI at %s is not up yet (%s); the next try is in %g seconds.", url, reason, pause)
+            log.warning("OpenCTI at %s is not up yet (%s); the next try is in %g s.", url, reason, pause)
             if told_to_stop.wait(min(pause, left)):
                 break
     return None

@@ -51,7 +51,7 @@ def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so(broker: str
         assert world.daemon.process.wait(10) == 0
         assert work.wait(2).in_error
         assert work.message is not None
-        assert "did not end within 1 seconds" in work.message
+        assert "did not end within 1 s" in work.message
 
 
 def test_an_idle_connector_stops_at_once(broker: str) -> None:

@@ -36,7 +36,7 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1
-    assert "OpenCTI at http://127.0.0.1:9 did not answer within 2 seconds" in ended.stderr
+    assert "OpenCTI at http://127.0.0.1:9 did not answer within 2 s" in ended.stderr
     assert ended.stderr.count("is not up yet") == 2
     assert "Traceback" not in ended.stderr
 

@@ -57,7 +57,7 @@ def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
         work.wait(1)
         assert work.in_error
         assert work.message == (
-            "The connector was stopped, and the enrichment did not end within 1 seconds; enrich again."
+            "The connector was stopped, and the enrichment did not end within 1 s; enrich again."
         )
 
 
