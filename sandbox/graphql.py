@@ -124,6 +124,10 @@ def _push(platform: "OpenCTI", call: Call) -> bool:
     return True
 
 
+def _list(platform: "OpenCTI", _call: Call) -> list[Answer]:
+    return platform.link.listed()
+
+
 def _delete(platform: "OpenCTI", call: Call) -> str:
     platform.link.unregister(call.variables["id"])
     return str(call.variables["id"])
@@ -131,6 +135,8 @@ def _delete(platform: "OpenCTI", call: Call) -> str:
 
 _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "about": _about,
+    "me": lambda platform, _call: platform.user,
+    "connectorsForWorker": _list,
     "registerConnector": _register,
     "pingConnector": _ping,
     "deleteConnector": _delete,

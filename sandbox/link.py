@@ -70,6 +70,11 @@ class Link:
         state = {"connector_state": None, "connector_user_id": _CONNECTOR_USER}
         return {"id": connector.id, "config": {"connection": connection, **routes}, **state, **keys}
 
+    def listed(self) -> list[dict[str, Any]]:
+        """The platform's own connectors, as it lists them for its workers; all are on the one broker."""
+        connection = (self._broker.connection() if self._broker else _NO_BROKER) | {"use_ssl": False}
+        return [{"id": "sync", "config": {"connection": connection}}]
+
     def unregister(self, connector_id: str) -> None:
         """Forget the connector, and its queues; raises `Refused` when it is another one."""
         self.connector(connector_id)

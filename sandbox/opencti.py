@@ -34,6 +34,12 @@ class OpenCTI:
         """A platform that pretends to be ``version``; ``broker`` is the URL of a RabbitMQ (``amqp://...``)."""
         self.version = version
         self.token = str(uuid.uuid4())
+        self.user: dict[str, Any] = {
+            "name": "connector",
+            "capabilities": [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"}],
+            "effective_confidence_level": {"max_confidence": 100},
+        }
+        """What the user of the token is told of himself."""
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}

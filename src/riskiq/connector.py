@@ -2,7 +2,6 @@
 
 import copy
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ from riskiq.errors import ConnectorError, TlpRefused, Unforeseen
 from riskiq.markings import entity_markings, strictest_tlp
 from riskiq.message import Message
 from riskiq.values import Unusable
+from riskiq.wording import counted, listed
 
 Outcome = tuple[str, list[stix.StixObject]]
 """What the work's text says, and what is added to the graph."""
@@ -123,27 +123,16 @@ class RiskIQConnector:
 
 def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     added = (
-        f"{_count(enrichment.observables, 'observable')} and {_count(enrichment.relationships, 'relationship')}"
+        f"{counted(enrichment.observables, 'observable')} and {counted(enrichment.relationships, 'relationship')}"
         if enrichment.objects
         else "nothing"
     )
-    text = f"Added {added} from {_count(records, 'passive DNS record')} of {value}"
+    text = f"Added {added} from {counted(records, 'passive DNS record')} of {value}"
     if enrichment.kept:
-        text += f" ({_listed(enrichment.kept)})"
+        text += f" ({listed(enrichment.kept)})"
     if enrichment.left_out:
-        text += f"; left out {enrichment.left_out.total()}: {_listed(enrichment.left_out)}"
+        text += f"; left out {enrichment.left_out.total()}: {listed(enrichment.left_out)}"
     return text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _listed(counts: Counter[str], longest: int = 12) -> str:
-    """The most frequent first; a hostile answer may hold thousands of record types."""
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rest = sum(number for _, number in ranked[longest:])
-    return ", ".join(f"{name} {number}" for name, number in [*ranked[:longest], *([("others", rest)] if rest else [])])
 
 
 def _shown(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq.client import RiskIQClient
+from riskiq.account import client_of
 from riskiq.connector import RiskIQConnector
 from riskiq.errors import PlatformError
 from riskiq.health import Heartbeat
@@ -55,16 +55,10 @@ def _heed_signals(told_to_stop: threading.Event) -> None:
 
 def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConnector:
     riskiq = settings.riskiq
-    client = RiskIQClient(
-        riskiq.api_base_url,
-        riskiq.username.get_secret_value(),
-        riskiq.api_key.get_secret_value(),
-        timeout=riskiq.request_timeout,
-        max_retries=riskiq.max_retries,
-        retry_backoff=riskiq.retry_backoff,
-    )
     window = partial(since, riskiq.import_last_seen_time_window)
-    return RiskIQConnector(helper, client, scope=settings.connector.scope, max_tlp=riskiq.max_tlp, since=window)
+    return RiskIQConnector(
+        helper, client_of(riskiq), scope=settings.connector.scope, max_tlp=riskiq.max_tlp, since=window
+    )
 
 
 def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_stop: threading.Event) -> None:

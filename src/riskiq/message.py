@@ -3,12 +3,12 @@
 import socket
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from pycti import OpenCTIConnectorHelper
 
 from riskiq import stix
+from riskiq.bundle import bundled, stub
 from riskiq.errors import NotSent
 
 BROKER_PATIENCE = 60
@@ -34,8 +34,8 @@ class Message:
             raise NotSent("The connector was stopped before the result could be sent.")
         if self._helper.playbook is None and not additions:
             return
-        received = [_stub(self.data["stix_entity"])] if self._helper.playbook is None else self.data["stix_objects"]
-        bundle = self._helper.stix2_create_bundle([*received, *_new(additions, {item["id"] for item in received})])
+        received = [stub(self.data["stix_entity"])] if self._helper.playbook is None else self.data["stix_objects"]
+        bundle = self._helper.stix2_create_bundle(bundled(received, additions))
         try:
             self._wait_for_broker()
             self._helper.send_stix2_bundle(bundle, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
@@ -78,13 +78,3 @@ def _listens(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _stub(entity: dict[str, Any]) -> stix.StixObject:
-    """The entity bare, since what is sent of it overwrites what analysts wrote."""
-    return {key: entity[key] for key in ("type", "spec_version", "id", "value")}
-
-
-def _new(additions: Iterable[stix.StixObject], received: set[str]) -> list[stix.StixObject]:
-    """Each addition once, and none that was received: what came stays as it came."""
-    return [item for item_id, item in {item["id"]: item for item in additions}.items() if item_id not in received]

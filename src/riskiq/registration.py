@@ -62,33 +62,37 @@ def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
     """One try; the version is asked first, since pycti takes every failure for an OpenCTI that is not up."""
     url = config["opencti"]["url"]
     try:
-        version = _version(config)
+        version = version_of(api_client(config, config["connector"]["log_level"].upper()))
     except (ValueError, OSError, LookupError, TypeError) as error:
-        raise _explained(error, url, "of unknown version") from error
+        raise explained(error, url, "of unknown version") from error
     try:
         return OpenCTIConnectorHelper(config, playbook_compatible=True)
     except (ValueError, OSError) as error:
-        raise _explained(error, url, version) from error
+        raise explained(error, url, version) from error
 
 
-def _version(config: dict[str, dict[str, Any]]) -> str:
+def api_client(config: dict[str, dict[str, Any]], log_level: str) -> OpenCTIApiClient:
+    """pycti's client for questions before the registration; `config` is pycti's."""
     headers = get_config_variable("OPENCTI_CUSTOM_HEADERS", ["opencti", "custom_headers"], config)
-    client = OpenCTIApiClient(
+    return OpenCTIApiClient(
         config["opencti"]["url"],
         config["opencti"]["token"],
-        log_level=config["connector"]["log_level"].upper(),
+        log_level=log_level,
         ssl_verify=get_config_variable("OPENCTI_SSL_VERIFY", ["opencti", "ssl_verify"], config, default=False),
         json_logging=get_config_variable("OPENCTI_JSON_LOGGING", ["opencti", "json_logging"], config, default=True),
         perform_health_check=False,
         # pycti 6.3 does not know them.
         **({"custom_headers": headers} if headers else {}),
     )
-    answer = client.query("query { about { version } }")
-    return str(answer["data"]["about"]["version"])
 
 
-def _explained(error: Exception, url: str, version: str) -> Exception:
-    """The sentence for a refusal, or `_NotYet`."""
+def version_of(client: OpenCTIApiClient) -> str:
+    """The version of OpenCTI; raises ValueError, OSError, LookupError or TypeError, which `explained` puts in words."""
+    return str(client.query("query { about { version } }")["data"]["about"]["version"])
+
+
+def explained(error: Exception, url: str, version: str) -> Exception:
+    """The failure in a sentence: a PlatformError for a refusal, `_NotYet` for what may pass."""
     detail = error.args[0] if error.args else ""
     if not isinstance(detail, dict):
         return _NotYet(

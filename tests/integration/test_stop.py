@@ -56,9 +56,7 @@ def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
         assert world.daemon.process.wait(10) == 0
         work.wait(1)
         assert work.in_error
-        assert work.message == (
-            "The connector was stopped, and the enrichment did not end within 1 s; enrich again."
-        )
+        assert work.message == ("The connector was stopped, and the enrichment did not end within 1 s; enrich again.")
 
 
 def test_after_the_grace_a_playbook_goes_on_with_what_it_sent() -> None:

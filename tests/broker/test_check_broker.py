@@ -1,0 +1,48 @@
+"""What the check finds at a real RabbitMQ."""
+
+import uuid
+from typing import Any
+
+import pika
+import pycti
+import pytest
+
+from riskiq.check import Finding, State
+from riskiq.check_platform import platform_findings
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.server import serving
+
+
+def found(broker: str, **changed: Any) -> Finding:
+    """What is said of a broker that the settings name."""
+    parameters, platform = pika.URLParameters(broker), OpenCTI(pycti.__version__)
+    login = {"user": parameters.credentials.username, "pass": parameters.credentials.password}
+    place = {"host": parameters.host, "port": parameters.port, "vhost": parameters.virtual_host, "use_ssl": False}
+    with serving(opencti_app(platform)) as url:
+        config = {
+            "opencti": {"url": url, "token": platform.token},
+            "connector": {"id": str(uuid.uuid4()), "log_level": "info"},
+            "mq": place | login | changed,
+        }
+        return next(finding for finding in platform_findings(config) if finding.subject == "broker")
+
+
+def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
+    finding = found(broker)
+    assert finding.state is State.GOOD
+    assert finding.text.endswith("takes the connection")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"pass": "wrong"}, "refuses the user "),
+        ({"vhost": "nowhere"}, "virtual host nowhere: has no such virtual host for the user "),
+        ({"use_ssl": True}, "no connection can be made (SSLError)"),
+    ],
+)
+def test_what_the_broker_refuses_is_told_without_the_password(broker: str, changed: dict[str, Any], words: str) -> None:
+    finding = found(broker, **changed)
+    assert finding.state is State.BAD
+    assert words in finding.text
+    assert "wrong" not in finding.text

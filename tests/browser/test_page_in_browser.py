@@ -1,0 +1,224 @@
+"""The page in a real browser: what it shows, and that it can be used without a mouse and without light."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from riskiq.page import page
+from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from tests.unit.saved_answers import NOW, lookup_of, seen
+
+HOSTILE = [
+    seen("A", "ip", "192.0.2.1", "2020-01-01", "2021-01-01", "<img src=x onerror=document.title='owned'>"),
+    seen("<script>document.title='owned'</script>", "ip", "192.0.2.2", None, None),
+    seen(
+        "SOA", "email", "'onload=alert`1`'@example.org", None, None, "</script><script>document.title='owned'</script>"
+    ),
+]
+
+Show = Callable[[dict[str, list[Any]]], None]
+
+
+@pytest.fixture
+def show(browser: Chrome, tmp_path: Path) -> Iterator[Show]:
+    """Open the page of these answers; when the test is over, nothing may have gone wrong on it."""
+
+    def show_answers(answers: dict[str, list[Any]]) -> None:
+        (tmp_path / "page.html").write_text(
+            page([lookup_of(tmp_path, value, records) for value, records in answers.items()], NOW), encoding="utf-8"
+        )
+        browser.get((tmp_path / "page.html").as_uri())
+
+    yield show_answers
+    assert browser.get_log("browser") == []
+
+
+@pytest.fixture
+def shown(show: Show) -> None:
+    """The page of the domain of the sandbox."""
+    show({DOMAIN: own_records(NOW.date())[DOMAIN]})
+
+
+def rows(browser: Chrome) -> list[WebElement]:
+    return browser.find_elements(By.CSS_SELECTOR, "tbody tr:not([hidden])")
+
+
+def column(browser: Chrome, number: int) -> list[str]:
+    return [row.find_elements(By.TAG_NAME, "td")[number].text for row in rows(browser)]
+
+
+def press(browser: Chrome, *keys: str) -> None:
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def tab_to(browser: Chrome, text: str) -> WebElement:
+    """Press Tab until what has this text has the focus."""
+    for _ in range(60):
+        press(browser, Keys.TAB)
+        focused = browser.switch_to.active_element
+        if text in (focused.text, focused.get_attribute("value"), focused.get_attribute("aria-label")):
+            return focused
+    raise AssertionError(f"{text} cannot be reached with Tab")
+
+
+@pytest.mark.usefixtures("shown")
+def test_every_bar_lies_where_its_dates_say(browser: Chrome) -> None:
+    cells = browser.find_elements(By.CSS_SELECTOR, "td.line")
+    assert len(cells) == 13
+    for row, cell in zip(rows(browser), cells, strict=True):
+        bar = cell.find_element(By.CLASS_NAME, "bar")
+        assert cell.rect["x"] <= bar.rect["x"] + 0.5
+        assert bar.rect["x"] + bar.rect["width"] <= cell.rect["x"] + cell.rect["width"] + 0.5
+        if "mx1.example.net" in row.text:
+            assert bar.rect["width"] / cell.rect["width"] == pytest.approx(699 / 899, abs=0.01)
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_filter_leaves_what_contains_the_text_in_the_table_and_in_the_graph(browser: Chrome) -> None:
+    browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("NS")
+    assert column(browser, 1) == ["ns2.example.net", "ns1.example.net"]
+    nodes = [node for node in browser.find_elements(By.CSS_SELECTOR, ".graph a") if node.is_displayed()]
+    assert len(nodes) == 2
+    assert browser.find_element(By.CSS_SELECTOR, "output").text == "2 of 13"
+
+
+@pytest.mark.usefixtures("shown")
+def test_record_types_can_be_switched_off_and_a_row_stays_while_one_of_its_types_is_on(browser: Chrome) -> None:
+    for box in browser.find_elements(By.CSS_SELECTOR, "input[type=checkbox]"):
+        if box.get_attribute("value") != "SOA":
+            box.click()
+    assert column(browser, 0) == ["NS, SOA", "SOA"]
+
+
+@pytest.mark.usefixtures("shown")
+def test_the_table_is_sorted_and_filtered_with_the_keyboard_alone(browser: Chrome) -> None:
+    header = tab_to(browser, "Value").find_element(By.XPATH, "..")
+    press(browser, Keys.ENTER)
+    assert header.get_attribute("aria-sort") == "ascending"
+    values = column(browser, 1)
+    assert values[:3] == ["192.0.2.10", "192.0.2.11", "198.51.100.7"]
+    press(browser, Keys.SPACE)
+    assert header.get_attribute("aria-sort") == "descending"
+    assert column(browser, 1) == values[::-1]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "[aria-sort]")) == 1
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_node_of_the_graph_leads_to_its_row_with_the_keyboard_alone(browser: Chrome) -> None:
+    tab_to(browser, "MX mx2.example.net, resolves-to")
+    (lit,) = browser.find_elements(By.CSS_SELECTOR, "tr.lit")
+    assert "mx2.example.net" in lit.text
+    press(browser, Keys.ENTER)
+    (target,) = browser.find_elements(By.CSS_SELECTOR, "tr:target")
+    assert "mx2.example.net" in target.text
+
+
+@pytest.mark.usefixtures("shown")
+def test_everything_that_can_be_used_has_a_name_and_shows_the_focus(browser: Chrome) -> None:
+    for element in browser.find_elements(By.CSS_SELECTOR, "button, input, [tabindex], summary, .graph a"):
+        assert element.accessible_name, element.get_attribute("outerHTML")
+    focused = tab_to(browser, "Value")
+    assert focused.value_of_css_property("outline-style") == "solid"
+
+
+def contrast(browser: Chrome, selector: str) -> float:
+    """The contrast of a text with the card that it stands on, as WCAG 2.2 section 1.4.3 computes it."""
+    element = browser.find_element(By.CSS_SELECTOR, selector)
+    card = browser.find_element(By.CSS_SELECTOR, ".lookup")
+    colours = (element.value_of_css_property("color"), card.value_of_css_property("background-color"))
+    lighter, darker = sorted((luminance(colour) for colour in colours), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour.partition("(")[2].split(",")[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the user has chosen for all pages."""
+    features = [{"name": "prefers-color-scheme", "value": request.param}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    yield request.param
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.mark.usefixtures("shown")
+def test_text_can_be_read_by_day_and_by_night(browser: Chrome, scheme: str, tmp_path: Path) -> None:
+    for selector in ("h1", ".what", "td.value", "td.sources", ".tick", ".legend", "output", "th button"):
+        assert contrast(browser, selector) > 4.5, selector
+    ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+    assert (luminance(ground) < 0.1) == (scheme == "dark")
+    browser.save_screenshot(str(tmp_path / f"{scheme}.png"))
+
+
+def test_hostile_values_are_shown_as_text_and_nothing_runs(browser: Chrome, show: Show) -> None:
+    show({DOMAIN: HOSTILE})
+    browser.find_element(By.TAG_NAME, "summary").click()
+    assert "owned" not in browser.title
+    text = browser.find_element(By.TAG_NAME, "body").text
+    for value in ("<img src=x onerror=document.title='owned'>", "<script>document.title='owned'", "'onload=alert`1`'@"):
+        assert value in text
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert len(browser.find_elements(By.TAG_NAME, "script")) == 1
+
+
+def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, show: Show) -> None:
+    show({DOMAIN: HOSTILE})
+    add = "const s = document.createElement('script'); s.text = \"document.title = 'owned'\"; document.body.append(s)"
+    browser.execute_script(add)
+    assert "owned" not in browser.title
+    (refusal,) = browser.get_log("browser")
+    assert "Content Security Policy" in refusal["message"]
+
+
+def test_without_its_script_the_page_still_shows_everything(browser: Chrome, show: Show) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show({DOMAIN: own_records(NOW.date())[DOMAIN]})
+        assert len(rows(browser)) == 13
+        assert all(row.is_displayed() for row in rows(browser))
+        assert not browser.find_element(By.CSS_SELECTOR, ".filter").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_several_look_ups_are_filtered_one_by_one(browser: Chrome, show: Show) -> None:
+    answers = own_records(NOW.date())
+    show({DOMAIN: answers[DOMAIN], ADDRESS: answers[ADDRESS]})
+    first, second = browser.find_elements(By.CLASS_NAME, "lookup")
+    first.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("nothing like this")
+    assert first.find_element(By.CSS_SELECTOR, "output").text == "0 of 13"
+    assert second.find_element(By.CSS_SELECTOR, "output").text == "5 of 5"
+
+
+def test_thousands_of_rows_are_filtered_while_one_types(browser: Chrome, show: Show) -> None:
+    names = [f"host{number}.example.org" for number in range(7000)]
+    show({ADDRESS: [seen("A", "domain", name, "2020-01-01", "2021-01-01", "riskiq") for name in names]})
+    search = browser.find_element(By.CSS_SELECTOR, "input[type=search]")
+    took = browser.execute_script(
+        "const start = performance.now();"
+        "arguments[0].value = 'host6999'; arguments[0].dispatchEvent(new Event('input', { bubbles: true }));"
+        "return performance.now() - start",
+        search,
+    )
+    assert column(browser, 1) == ["host6999.example.org"]
+    assert took < 500
+
+
+@pytest.mark.parametrize("width", [400, 800])
+@pytest.mark.usefixtures("shown")
+def test_on_a_narrow_screen_the_table_scrolls_and_the_page_does_not(browser: Chrome, width: int) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

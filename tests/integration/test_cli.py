@@ -1,0 +1,256 @@
+"""`main.py lookup` as a process: what it prints where, and how it ends."""
+
+import csv
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.daemon import inherited
+from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.server import serving
+from tests.commands import MAIN, run
+from tests.integration.conftest import needs_http_protocols
+from tests.world import WAIT, World, today
+
+
+@dataclass
+class Desk:
+    """PassiveTotal and the settings for it, without OpenCTI."""
+
+    service: PassiveTotal
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def lookup(
+        self, *arguments: str, stdin: str = "", stderr: int = subprocess.PIPE, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return run("lookup", *arguments, environment=self.environment | variables, stdin=stdin, stderr=stderr)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Desk]:
+    service = PassiveTotal(own_records(today()))
+    with serving(passivetotal_app(service)) as url:
+        account = {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
+        yield Desk(service, account | {"RISKIQ_MAX_RETRIES": "0", "RISKIQ_REQUEST_TIMEOUT": "2"})
+
+
+@pytest.fixture
+def desk(served: Desk) -> Desk:
+    served.service.reset()
+    return served
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> str:
+    """A saved answer with everything that is known of a domain."""
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"queryValue": DOMAIN, "results": own_records(today())[DOMAIN]}))
+    return str(path)
+
+
+# What is printed, and where
+
+
+def test_a_look_up_needs_no_opencti_and_shows_table_counts_and_the_quota_that_is_left(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN)
+    assert ended.returncode == 0
+    heading, *lines = ended.stdout.splitlines()
+    assert heading.startswith("example.org  Domain-Name, records seen since ")
+    assert sum("━" in line or "●" in line for line in lines) == 12
+    assert max(map(len, lines)) <= 80
+    assert lines[-2:] == [
+        "12 relationships from 16 records: A 4, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1",
+        "Left out 2: TXT (SPF1) 2",
+    ]
+    assert "Quota of the user: 1 of 2,000 searches used, 1,999 left until " in ended.stderr
+
+
+def test_a_saved_answer_needs_no_settings_and_costs_nothing(desk: Desk, answer: str) -> None:
+    ended = run("lookup", "--file", answer, environment={})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("example.org  Domain-Name, all records\n")
+    assert "13 relationships from 17 records" in ended.stdout
+    assert desk.service.requests == []
+
+
+def test_the_window_and_the_record_types_may_be_chosen(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, "--since", "P3Y", "--record-types", "a, mx")
+    assert "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 10" in ended.stdout
+    (search,) = desk.service.searches
+    assert search.params["start"][:4] == str(today().year - 3)
+
+
+def test_values_come_from_arguments_or_from_standard_input_and_each_is_asked_once(desk: Desk) -> None:
+    ended = desk.lookup(stdin=f"{DOMAIN}\n\n  {DOMAIN.upper()}.\n{ADDRESS}\n")
+    assert ended.returncode == 0
+    assert [search.params["query"] for search in desk.service.searches] == [DOMAIN, ADDRESS]
+    assert f"\n\n{ADDRESS}  IPv4-Addr, records seen since " in ended.stdout
+
+
+def test_json_stands_alone_on_stdout(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json")
+    domain, address = map(json.loads, ended.stdout.splitlines())
+    assert (domain["query"], len(domain["relationships"])) == (DOMAIN, 12)
+    assert address["kept"] == {"A": 4}
+
+
+def test_csv_stands_alone_on_stdout_with_the_counts_on_stderr(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, "--format", "csv")
+    assert len(list(csv.DictReader(ended.stdout.splitlines()))) == 12
+    assert "12 relationships from 16 records" in ended.stderr
+
+
+def test_html_is_one_page(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "html", PYTHONIOENCODING="ascii")
+    assert ended.stdout.startswith("<!doctype html>")
+    assert ended.stdout.rstrip().endswith("</html>")
+
+
+@needs_http_protocols
+def test_stix_is_what_the_daemon_sends(desk: Desk, world: World) -> None:
+    entity = world.entity("Domain-Name", DOMAIN, markings=())
+    world.platform.enrich(entity).wait(WAIT)
+    pushes = [call.variables["bundle"] for call in world.platform.calls if call.field == "stixBundlePush"]
+    printed = desk.lookup(DOMAIN, "--format", "stix").stdout
+    assert timeless(printed) == timeless(pushes[-1])
+
+
+def timeless(bundle: str) -> dict[str, Any]:
+    """A bundle without what differs from one time to the next."""
+    content: dict[str, Any] = json.loads(bundle)
+    del content["id"]
+    for item in content["objects"]:
+        if item["type"] in ("identity", "relationship"):
+            del item["created"], item["modified"]
+    return content
+
+
+def test_a_progress_bar_is_shown_to_who_waits_at_a_terminal_and_stdout_stays_clean(desk: Desk) -> None:
+    ours, theirs = pty.openpty()
+    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json", stderr=theirs, TERM="xterm")
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert "Looking up" in shown
+    assert "2/2" in shown
+    assert [json.loads(line)["query"] for line in ended.stdout.splitlines()] == [DOMAIN, ADDRESS]
+
+
+def test_a_terminal_without_unicode_gets_its_table(desk: Desk) -> None:
+    desk.service.answers["xn--bcher-kva.example"] = []
+    ended = desk.lookup(DOMAIN, "bücher.example", PYTHONIOENCODING="ascii")
+    assert ended.returncode == 0
+    assert "=====" in ended.stdout
+    assert r"b\xfccher.example  Domain-Name" in ended.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_reader_that_stops_reading_is_no_error_worth_a_word(answer: str, form: str) -> None:
+    with subprocess.Popen(
+        [*MAIN, "lookup", "--file", answer, "--format", form],
+        env=inherited(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert "Error" not in process.stderr.read()
+
+
+# What goes wrong
+
+
+def test_a_value_that_is_none_is_named_and_the_others_are_looked_up(desk: Desk) -> None:
+    ended = desk.lookup("http://example.org/", ADDRESS)
+    assert ended.returncode == 1
+    assert "http://example.org/ was not looked up: it is no single address or name (URL)." in ended.stderr
+    assert ADDRESS in ended.stdout
+
+
+def test_a_refusal_of_one_value_does_not_keep_the_others_from_being_looked_up(desk: Desk) -> None:
+    desk.service.fail("400", times=1, on="search")
+    ended = desk.lookup(DOMAIN, ADDRESS)
+    assert ended.returncode == 1
+    assert "example.org: PassiveTotal refuses the request (400)." in ended.stderr
+    assert ADDRESS in ended.stdout
+
+
+def test_refused_credentials_end_it_at_once(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, ADDRESS, "nothing.example", RISKIQ_API_KEY="wrong")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("example.org: PassiveTotal refuses the credentials; correct RISKIQ_USERNAME and ")
+    assert "2 more values not looked up." in ended.stderr
+    assert len(desk.service.requests) == 1
+
+
+def test_a_quota_that_runs_out_on_the_way_keeps_what_was_paid_for(desk: Desk) -> None:
+    desk.service.used = desk.service.limit - 1
+    ended = desk.lookup(DOMAIN, ADDRESS)
+    assert ended.returncode == 1
+    assert "12 relationships" in ended.stdout
+    assert f"{ADDRESS}: The PassiveTotal quota of the user is used up" in ended.stderr
+
+
+def test_who_interrupts_it_keeps_what_was_paid_for(desk: Desk) -> None:
+    desk.service.latency = 0.5
+    command = [*MAIN, "lookup", DOMAIN, ADDRESS, "nothing.example", "--format", "json"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=inherited() | desk.environment, **pipes) as process:
+        while len(desk.service.searches) < 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=WAIT)
+    assert process.returncode == 1
+    assert [json.loads(line)["query"] for line in printed.splitlines()] == [DOMAIN]
+    assert said.startswith(f"{ADDRESS}: interrupted.\n1 more value not looked up.\n")
+
+
+def test_bad_settings_end_it_with_2_and_only_those_of_passivetotal_count() -> None:
+    ended = run("lookup", DOMAIN, environment={"RISKIQ_USERNAME": USERNAME, "CONNECTOR_ID": "none"})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in ended.stderr
+    assert "CONNECTOR_ID" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["lookup"], "lookup needs a value, as an argument or on standard input"),
+        (["lookup", DOMAIN, "--since", "yesterday"], "'yesterday' is no ISO 8601 date or duration"),
+        (["lookup", DOMAIN, "--since", "2999-01-01"], "2999-01-01 lies in the future"),
+        (["lookup", DOMAIN, "--format", "xml"], "invalid choice: 'xml'"),
+        (["lock"], "invalid choice: 'lock'"),
+    ],
+)
+def test_bad_arguments_end_it_with_2_and_say_what_is_wrong(arguments: list[str], complaint: str) -> None:
+    ended = run(*arguments, environment={})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert complaint in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"message": "quota_exceeded"}'])
+def test_a_file_that_holds_no_answer_ends_it_with_1_and_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "answer.json").write_text(content)
+    ended = run("lookup", DOMAIN, "--file", str(tmp_path / "answer.json"), environment={})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(str(tmp_path))
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_file_that_does_not_say_what_it_answers_needs_a_value(tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text('{"results": []}')
+    ended = run("lookup", "--file", str(tmp_path / "answer.json"), environment={})
+    assert (ended.returncode, ended.stderr) == (1, "Nothing says what is to be looked up; name a value.\n")

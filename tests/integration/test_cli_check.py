@@ -1,0 +1,83 @@
+"""`main.py check` as a process: a line for each thing that the connector needs, and the exit code."""
+
+import json
+from collections.abc import Iterator
+
+import pycti
+import pytest
+
+from sandbox.daemon import settings
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.server import serving
+from tests.commands import run
+
+
+@pytest.fixture
+def service() -> PassiveTotal:
+    return PassiveTotal({})
+
+
+@pytest.fixture
+def account(service: PassiveTotal) -> Iterator[dict[str, str]]:
+    """The settings of PassiveTotal alone."""
+    with serving(passivetotal_app(service)) as url:
+        yield {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
+
+
+def test_a_check_of_good_settings_ends_with_0_and_registers_and_spends_nothing(
+    service: PassiveTotal, account: dict[str, str]
+) -> None:
+    platform = OpenCTI(pycti.__version__)
+    with serving(opencti_app(platform)) as url:
+        ended = run("check", environment=settings(url, platform.token, account["RISKIQ_API_BASE_URL"]))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    subjects = [line.split()[:2] for line in ended.stdout.splitlines()]
+    assert subjects == [
+        ["✓", "settings"],
+        ["✓", "OpenCTI"],
+        ["✓", "token"],
+        ["✓", "broker"],
+        ["✓", "PassiveTotal"],
+        ["✓", "quota"],
+        ["✓", "quota"],
+    ]
+    assert platform.link.registered is None
+    assert service.searches == []
+
+
+def test_a_check_goes_on_after_a_cross_and_ends_with_1(account: dict[str, str]) -> None:
+    with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
+        environment = settings(url, "wrong", account["RISKIQ_API_BASE_URL"])
+        ended = run("check", environment=environment | {"PYTHONIOENCODING": "ascii"})
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "x OpenCTI" in ended.stdout
+    assert "+ PassiveTotal" in ended.stdout
+    assert "wrong" not in ended.stdout
+
+
+def test_without_settings_for_opencti_the_account_is_checked_all_the_same(account: dict[str, str]) -> None:
+    ended = run("check", environment=account)
+    assert ended.returncode == 1
+    assert "OPENCTI_URL (config.yml: opencti.url): missing" in ended.stdout
+    assert "- OpenCTI      not tried without settings" in ended.stdout
+    assert "✓ PassiveTotal" in ended.stdout
+
+
+def test_without_any_settings_a_check_lists_what_is_missing() -> None:
+    ended = run("check", environment={})
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in ended.stdout
+    assert "- PassiveTotal not tried without settings" in ended.stdout
+
+
+def test_a_check_for_machines_is_json(account: dict[str, str]) -> None:
+    ended = run("check", "--json", environment=account)
+    report = json.loads(ended.stdout)
+    assert report["good"] is False
+    assert {finding["subject"]: finding["state"] for finding in report["findings"]} == {
+        "settings": "bad",
+        "OpenCTI": "unknown",
+        "PassiveTotal": "good",
+        "quota": "good",
+    }

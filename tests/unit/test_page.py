@@ -1,0 +1,106 @@
+"""The page as it is written; how it behaves is for the browser to tell."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from riskiq.page import page
+from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from tests.unit.saved_answers import NOW, lookup_of, seen
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(1)>"
+
+
+class Elements(HTMLParser):
+    """Collects what a browser would make of the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def elements(tmp_path: Path) -> Elements:
+    answers = own_records(NOW.date())
+    values = (DOMAIN, ADDRESS, "nothing.example")
+    return Elements(page([lookup_of(tmp_path, value, answers.get(value, [])) for value in values], NOW))
+
+
+def test_the_page_needs_nothing_beside_itself(elements: Elements) -> None:
+    assert not [tag for tag, _ in elements.tags if tag in ("link", "img", "iframe", "object", "embed", "base")]
+    for _, attributes in elements.tags:
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+
+
+def test_every_relationship_is_a_row_and_a_node_that_leads_to_it(elements: Elements) -> None:
+    rows = {attributes["id"] for attributes in elements.of("tr") if "id" in attributes}
+    nodes = {attributes["href"] for attributes in elements.of("a") if "aria-label" in attributes}
+    assert len(rows) == 13 + 5
+    assert nodes == {f"#{row}" for row in rows}
+
+
+def test_no_id_is_there_twice(elements: Elements) -> None:
+    ids = [attributes["id"] for _, attributes in elements.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_several_look_ups_are_listed_on_top(elements: Elements) -> None:
+    assert [a["href"] for a in elements.of("a")][:3] == ["#q1", "#q2", "#q3"]
+    assert "PassiveTotal knows nothing that could stand here." in elements.text
+
+
+def test_what_was_left_out_is_told_with_the_reason(elements: Elements) -> None:
+    assert "TXT (SPF1): 2" in elements.text
+
+
+def test_hostile_values_stay_text(tmp_path: Path) -> None:
+    records = [
+        seen("A", "ip", "192.0.2.1", "2020-01-01", "2021-01-01", SCRIPT, IMAGE, "'\"><svg/onload=alert(1)>"),
+        seen("SOA", "email", "'onload=x'&lt;@example.org", None, None),
+        seen(SCRIPT, "ip", "192.0.2.2", None, None),
+        seen(IMAGE, "ip", "192.0.2.2", None, None),
+    ]
+    elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
+    assert len(elements.of("script")) == 1
+    assert not elements.of("img")
+    assert len(elements.of("svg")) == 1
+    assert not [name for _, attributes in elements.tags for name in attributes if name.startswith("on")]
+    assert SCRIPT in elements.text
+    assert IMAGE in elements.text
+
+
+def test_no_script_but_the_page_s_own_may_run(tmp_path: Path) -> None:
+    text = page([lookup_of(tmp_path, DOMAIN, [])], NOW)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert "default-src 'none'" in policy
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/]{43}='", policy)
+    assert "unsafe-inline" not in policy.split("script-src")[1]
+
+
+def test_undated_rows_have_no_bar(tmp_path: Path) -> None:
+    records = [seen("A", "ip", "192.0.2.1", None, None), seen("A", "ip", "192.0.2.2", "2020-01-01", "2021-01-01")]
+    elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
+    assert len([span for span in elements.of("span") if span.get("class") == "bar"]) == 1
+    assert "unknown" in elements.text
+
+
+def test_thousands_of_rows_are_all_in_the_table_and_the_last_seen_in_the_graph(tmp_path: Path) -> None:
+    records = [seen("A", "domain", f"h{number}.example.org", "2020-01-01", "2021-01-01") for number in range(2000)]
+    elements = Elements(page([lookup_of(tmp_path, ADDRESS, records)], NOW))
+    assert len([row for row in elements.of("tr") if "id" in row]) == 2000
+    assert "Drawn are the 120 that were seen last, of 2,000." in elements.text

@@ -1,0 +1,79 @@
+"""The table in the terminal."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from riskiq.lookup import Lookup
+from riskiq.table import report
+from sandbox.dataset import DOMAIN
+from tests.unit.saved_answers import lookup_of, seen
+
+RECORDS = [
+    seen("A", "ip", "192.0.2.1", "2016-01-01", "2026-01-01"),
+    seen("A", "ip", "192.0.2.2", "2021-01-01", "2025-12-31"),
+    seen("MX", "domain", "mx.example.net", "2018-06-01", "2018-06-02"),
+    seen("NS", "domain", "ns.example.net", None, "2016-01-01"),
+    seen("CNAME", "domain", "www.example.net", None, None),
+    seen("TXT", "text", "v=spf1", None, None),
+]
+
+
+def drawn(lookup: Lookup, width: int = 80, encoding: str = "utf-8") -> list[str]:
+    """The lines as they are written to a file or a pipe."""
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding, write_through=True), width=width, highlight=False)
+    console.print(report(lookup))
+    return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
+
+
+def test_each_row_has_its_bar_on_one_scale_with_the_years_on_top(tmp_path: Path) -> None:
+    assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS)) == [
+        "example.org  Domain-Name, all records",
+        "",
+        "type  value           first seen last seen  2016   2018   2020   2022   2024",
+        "────────────────────────────────────────────────────────────────────────────────",
+        "A     192.0.2.1       2016-01-01 2026-01-01 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━",
+        "A     192.0.2.2       2021-01-01 2025-12-31 ┊      ┊      ┊   ━━━━━━━━━━━━━━━━━━",
+        "MX    mx.example.net  2018-06-01 2018-06-02 ┊      ┊●     ┊      ┊      ┊      ┊",
+        "NS    ns.example.net  unknown    2016-01-01 ●      ┊      ┊      ┊      ┊      ┊",
+        "CNAME www.example.net unknown    unknown    ┊      ┊      ┊      ┊      ┊      ┊",
+        "",
+        "5 relationships from 6 records: A 2, CNAME 1, MX 1, NS 1",
+        "Left out 1: TXT 1",
+    ]
+
+
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
+    long = [*RECORDS, seen("MX", "domain", f"{'a' * 60}.{'b' * 60}.example", "2019-01-01", "2020-01-01")]
+    for width in (60, 80, 200):
+        lines = drawn(lookup_of(tmp_path, DOMAIN, long), width)
+        assert max(map(len, lines)) <= width
+        assert any("━" in line for line in lines)
+
+
+def test_a_long_value_is_folded_and_never_cut(tmp_path: Path) -> None:
+    value = f"{'a' * 60}.{'b' * 60}.example"
+    lines = drawn(lookup_of(tmp_path, DOMAIN, [seen("MX", "domain", value, "2019-01-01", "2020-01-01")]))
+    parts = [part for line in lines for part in line.split() if set(part) & set("ab.")]
+    assert value in "".join(parts)
+
+
+def test_a_terminal_without_unicode_gets_plain_signs(tmp_path: Path) -> None:
+    lines = drawn(lookup_of(tmp_path, DOMAIN, RECORDS), encoding="ascii")
+    assert any("=====" in line for line in lines)
+
+
+def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
+    assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS[-1:])) == [
+        "example.org  Domain-Name, all records",
+        "0 relationships from 1 record",
+        "Left out 1: TXT 1",
+    ]
+    assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
+
+
+def test_dates_alone_make_no_table_fail(tmp_path: Path) -> None:
+    lines = drawn(lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None)]))
+    assert [line.split() for line in lines if "192.0.2.1" in line] == [["A", "192.0.2.1", "unknown", "unknown"]]

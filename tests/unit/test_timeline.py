@@ -1,0 +1,121 @@
+"""The rows of a look-up, and the scale on which they lie."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from riskiq.timeline import Row, Scale, rows, scale
+from tests.unit.saved_answers import lookup_of, seen
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def row(first: str | None, last: str | None) -> Row:
+    known = [moment(text) if text else None for text in (first, last)]
+    return Row("A", "192.0.2.1", "IPv4-Addr", "resolves-to", False, *known, "riskiq")
+
+
+def test_a_row_is_a_relationship_whatever_the_number_of_its_records(tmp_path: Path) -> None:
+    lookup = lookup_of(
+        tmp_path,
+        "example.org",
+        [
+            seen("SOA", "domain", "ns1.example.net.", "2024-01-01", "2025-01-01", "riskiq"),
+            seen("NS", "domain", "ns1.example.net", "2023-01-01", "2024-06-01", "pingly"),
+        ],
+    )
+    assert rows(lookup.entity, lookup.enrichment) == [
+        Row(
+            "NS, SOA",
+            "ns1.example.net",
+            "Domain-Name",
+            "resolves-to",
+            False,
+            moment("2023-01-01"),
+            moment("2025-01-01"),
+            "pingly, riskiq",
+        )
+    ]
+
+
+def test_a_row_of_an_address_points_the_other_way_and_a_mailbox_is_only_related(tmp_path: Path) -> None:
+    lookup = lookup_of(
+        tmp_path,
+        "192.0.2.10",
+        [
+            seen("A", "domain", "example.org", "2024-01-01", "2024-03-01"),
+            seen("SOA", "email", "hostmaster@example.org", "2024-01-01", "2024-02-01"),
+        ],
+    )
+    name, mailbox = rows(lookup.entity, lookup.enrichment)
+    assert (name.value, name.relationship, name.reverse) == ("example.org", "resolves-to", True)
+    assert (mailbox.value, mailbox.relationship, mailbox.reverse) == ("hostmaster@example.org", "related-to", False)
+    assert mailbox.sources == ""
+
+
+def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: Path) -> None:
+    lookup = lookup_of(
+        tmp_path,
+        "example.org",
+        [
+            seen("A", "ip", "192.0.2.1", None, None),
+            seen("A", "ip", "192.0.2.2", "2020-01-01", "2021-01-01"),
+            seen("A", "ip", "192.0.2.3", "2020-01-01", "2022-01-01"),
+            seen("A", "ip", "192.0.2.4", "2021-06-01", "2022-01-01"),
+        ],
+    )
+    order = [found.value for found in rows(lookup.entity, lookup.enrichment)]
+    assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
+
+
+def test_the_scale_reaches_from_the_first_to_the_last_sighting_of_all() -> None:
+    common = scale([row("2020-01-01", "2021-01-01"), row("2019-01-01", None), row(None, None)])
+    assert common == Scale(moment("2019-01-01"), moment("2021-01-01"))
+
+
+def test_without_any_date_there_is_no_scale() -> None:
+    assert scale([row(None, None)]) is None
+    assert scale([]) is None
+
+
+def test_a_bar_lies_between_its_dates_and_is_a_point_where_one_is_unknown() -> None:
+    common = Scale(moment("2020-01-01"), moment("2020-01-11"))
+    assert common.bar(row("2020-01-02", "2020-01-06")) == (0.1, 0.5)
+    assert common.bar(row("2020-01-11", None)) == (1, 1)
+    assert common.bar(row(None, None)) is None
+
+
+def test_one_single_moment_has_a_scale_too() -> None:
+    common = scale([row("2020-01-01 12:00", None)])
+    assert common is not None
+    assert common.bar(row("2020-01-01 12:00", None)) == (0, 0)
+    assert [tick.label for tick in common.ticks(20)] == ["2020-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "labels"),
+    [
+        ("2014-04-15", "2019-10-05", ["2015", "2016", "2017", "2018", "2019"]),
+        ("1990-06-01", "2026-01-02", ["1995", "2000", "2005", "2010", "2015", "2020", "2025"]),
+        ("2024-12-24", "2025-11-23", ["2025-01", "2025-04", "2025-07", "2025-10"]),
+        ("2025-12-29", "2026-01-04", ["12-29", "12-30", "12-31", "01-01", "01-02", "01-03", "01-04"]),
+        ("2026-01-01 10:00", "2026-01-01 18:00", ["2026-01-01"]),
+    ],
+)
+def test_the_scale_is_named_at_round_dates_that_suit_its_length(start: str, end: str, labels: list[str]) -> None:
+    assert [tick.label for tick in Scale(moment(start), moment(end)).ticks(44)] == labels
+
+
+@pytest.mark.parametrize("days", [1, 3, 20, 50, 100, 400, 1500, 9000, 40000])
+@pytest.mark.parametrize("room", [16, 24, 60])
+def test_the_names_of_the_scale_never_overlap(days: int, room: int) -> None:
+    start = moment("1971-02-03 04:05")
+    ticks = Scale(start, start + timedelta(days=days)).ticks(room)
+    assert ticks
+    gaps = [(after.position - before.position) * room for before, after in pairwise(ticks)]
+    assert all(gap > len(ticks[0].label) for gap in gaps)
+    assert all(0 <= tick.position <= 1 for tick in ticks)

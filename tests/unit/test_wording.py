@@ -1,0 +1,19 @@
+"""Numbers and counts as people read them."""
+
+from riskiq.wording import counted, listed, printable
+
+
+def test_a_noun_follows_its_number() -> None:
+    assert [counted(number, "record") for number in (0, 1, 1200)] == ["0 records", "1 record", "1,200 records"]
+
+
+def test_counts_come_with_the_most_frequent_first() -> None:
+    assert listed({"NS": 2, "A": 10, "MX": 2}) == "A 10, MX 2, NS 2"
+
+
+def test_many_counts_end_in_their_sum() -> None:
+    assert listed({"A": 4, "B": 3, "C": 2, "D": 1}, longest=2) == "A 4, B 3, others 3"
+
+
+def test_what_a_terminal_would_obey_is_blank() -> None:
+    assert printable("\x1b[31mred\r\nnext\u202e") == " [31mred \nnext "
