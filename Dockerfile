@@ -30,9 +30,12 @@ COPY src ./
 RUN chmod -R a+rX /entrypoint.sh ../__metadata__ . && python3 -m compileall -q .
 
 # /dev/shm can be written to when the root file system cannot; pycti keeps certificates in temporary files.
+# The cache of answers is to be a volume, which takes its owner from the folder of the image.
+RUN install -d -o 10001 -g 10001 /var/cache/riskiq-passive-total
 ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/dev/shm \
+    XDG_CACHE_HOME=/var/cache/riskiq-passive-total \
     CONNECTOR_TYPE=INTERNAL_ENRICHMENT
 
 LABEL org.opencontainers.image.title="OpenCTI connector RiskIQ PassiveTotal" \

@@ -10,14 +10,21 @@ RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 # Where Docker does not answer: a command that makes an engine with the base image given, and prints how to reach it.
 ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 
+# Halved between the two fuzzers.
+FUZZ_SECONDS ?= 60
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs image image-test requirements clean
+.PHONY: help demo test lint fuzz audit bench bench-broker soak docs image image-test requirements clean
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine"
 	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti)"
 	@echo "make lint    ruff and mypy"
+	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
+	@echo "make audit   ask PyPI for known vulnerabilities in what runs"
 	@echo "make bench   how fast answers are converted"
+	@echo "make bench-broker   enrichments per second over a real broker, and where the time goes"
+	@echo "make soak    ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
 	@echo "make docs    write what is made from the settings: samples, schema, tables"
 	@echo "make image   build the image         (PYCTI=6.9.29: for an OpenCTI of that version)"
 	@echo "make image-test   build the image, run it in containers and test it there"
@@ -36,15 +43,35 @@ demo: $(VENV)/runs
 	$(BIN)/python -m sandbox.demo $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term
+	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --cov --cov-report=term
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src sandbox
 
+$(VENV)/fuzzes: $(VENV)/runs tests/fuzz/requirements.txt
+	$(BIN)/pip install -r tests/fuzz/requirements.txt
+	@touch $@
+
+fuzz: $(VENV)/fuzzes
+	for target in records converter; do \
+		PYTHONPATH=src $(BIN)/python -m tests.fuzz $$target $(VENV)/fuzz/$$target \
+			-max_total_time=$$(( ($(FUZZ_SECONDS) + 1) / 2 )) || exit; \
+	done
+
+# Strict, since pip-audit passes over what PyPI tells it nothing about.
+audit: $(VENV)/tests
+	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip --requirement requirements.txt
+
 bench: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.convert
+
+bench-broker: $(VENV)/tests
+	PYTHONPATH=src $(BIN)/python -m benchmarks.broker
+
+soak: $(VENV)/tests
+	PYTHONPATH=src $(BIN)/python -m benchmarks.soak $(SECONDS)
 
 docs: $(VENV)/runs
 	PYTHONPATH=src $(BIN)/python -m docs.generate

@@ -70,6 +70,8 @@ def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[s
         "RISKIQ_API_KEY": API_KEY,
         "RISKIQ_API_BASE_URL": f"{passivetotal_url}/pt",
         "RISKIQ_MAX_TLP": "TLP:AMBER",
+        # Each enrichment asks anew, and the user's own cache stays as it is.
+        "RISKIQ_CACHE_TTL": "PT0S",
     }
 
 

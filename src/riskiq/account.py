@@ -38,6 +38,8 @@ def load_account(root: Path = PROJECT_ROOT) -> RiskIQSettings:
 
 def client_of(riskiq: RiskIQSettings) -> RiskIQClient:
     """The client that asks for this account."""
+    from riskiq.cache import Cache  # its libraries take long to load, and not every command needs them
+
     return RiskIQClient(
         riskiq.api_base_url,
         riskiq.username.get_secret_value(),
@@ -45,4 +47,6 @@ def client_of(riskiq: RiskIQSettings) -> RiskIQClient:
         timeout=riskiq.request_timeout,
         max_retries=riskiq.max_retries,
         retry_backoff=riskiq.retry_backoff,
+        quota_reserve=riskiq.quota_reserve,
+        cache=Cache(riskiq.cache, riskiq.cache_ttl) if riskiq.cache_ttl else None,
     )

@@ -68,7 +68,7 @@ def _complaint(answer: Any) -> tuple[str, int | None]:
         code = error.get("http_code")
         error = error.get("message") or error.get("developer_message")
     said = "; ".join(text for text in (error, message) if isinstance(text, str) and text)
-    return _clean(said), code if isinstance(code, int) and code >= 400 else None
+    return _clean(said), code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def _clean(text: str) -> str:

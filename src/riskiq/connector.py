@@ -8,14 +8,17 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq import stix
+from riskiq import metrics, stix
+from riskiq.authorship import is_own
 from riskiq.client import RiskIQClient
-from riskiq.converter import Enrichment, Entity, canonical_value, convert
+from riskiq.converter import RECORD_TYPES, Enrichment, Entity, canonical_value, convert
 from riskiq.errors import ConnectorError, TlpRefused, Unforeseen
 from riskiq.markings import entity_markings, strictest_tlp
 from riskiq.message import Message
+from riskiq.note import summary_note
+from riskiq.records import DnsRecord
 from riskiq.values import Unusable
-from riskiq.wording import counted, listed
+from riskiq.wording import ago, counted, listed
 
 Outcome = tuple[str, list[stix.StixObject]]
 """What the work's text says, and what is added to the graph."""
@@ -32,15 +35,25 @@ class RiskIQConnector:
         scope: Collection[str],
         max_tlp: str | None,
         since: Callable[[datetime], datetime],
+        record_types: Collection[str] = RECORD_TYPES,
+        max_relationships: int = 0,
+        skip_own: bool = False,
+        with_note: bool = False,
     ) -> None:
         """`scope` holds OpenCTI's names of the types to enrich, `max_tlp` a form such as `TLP:AMBER` or None for no
-        limit; `since` tells how far a look-up at a moment (UTC) goes back.
+        limit; `since` tells how far a look-up at a moment (UTC) goes back; `record_types` and `max_relationships` are
+        those of `convert`; with `skip_own`, what this connector is the author of is not enriched; `with_note` adds a
+        summary for people.
         """
         self._helper = helper
         self._client = client
         self._scope = {entity_type.lower(): entity_type for entity_type in scope}
         self._max_tlp = max_tlp
         self._since = since
+        self._record_types = record_types
+        self._max_relationships = max_relationships
+        self._skip_own = skip_own
+        self._with_note = with_note
         self._lock = threading.Lock()
         self._under_way: set[Message] = set()
 
@@ -53,15 +66,18 @@ class RiskIQConnector:
         # When the broker is lost, pycti begins the next message while this one runs and changes the helper under it.
         message = Message(data, copy.copy(self._helper))
         self._under_way.add(message)
+        message.log("debug", "Begun")
         try:
             with self._lock:
                 text = self._answer(message)
         except ConnectorError as error:
-            message.log("warning", str(error))
+            kind = metrics.failure_kind(type(error))
+            metrics.FAILURES.labels(kind).inc()
+            message.log("warning", "Enrichment failed", outcome=kind, text=str(error))
             raise
         finally:
             self._under_way.discard(message)
-        message.log("info", text)
+        message.log("info", "Enrichment ended", text=text)
         return text
 
     @property
@@ -77,7 +93,7 @@ class RiskIQConnector:
     def _answer(self, message: Message) -> str:
         additions: list[stix.StixObject] = []
         try:
-            text, additions = self._enrich(message.data)
+            text, additions = self._enrich(message)
         except ConnectorError:
             raise
         except Exception as error:
@@ -88,37 +104,68 @@ class RiskIQConnector:
             message.send(additions)
         return text
 
-    def _enrich(self, data: dict[str, Any]) -> Outcome:
+    def _enrich(self, message: Message) -> Outcome:
+        data = message.data
         entity = data["enrichment_entity"]
         shown = _shown(entity.get("observable_value") or entity["standard_id"])
         markings = entity_markings(data)
         self._check_tlp(shown, strictest_tlp(markings))
         entity_type = self._scope.get(entity["entity_type"].lower())
         if entity_type is None:
+            message.log("debug", "Skipped", outcome="out_of_scope")
             return f"{shown} was not looked up: {entity['entity_type']} is not in the scope of this connector", []
+        if self._skip_own and is_own(data):
+            message.log("debug", "Skipped", outcome="own")
+            return f"{shown} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on", []
         try:
             value = canonical_value(entity_type, data["stix_entity"]["value"])
         except Unusable as reason:
+            message.log("debug", "Skipped", outcome="no_observable")
             return f"{shown} was not looked up: it is no single address or name ({reason})", []
         refs = [marking["id"] for marking in markings]
-        text, additions = self._look_up(Entity(data["stix_entity"]["id"], entity_type, value, refs))
+        text, additions = self._look_up(Entity(data["stix_entity"]["id"], entity_type, value, refs), message)
         return text, additions and markings + additions
 
     def _check_tlp(self, shown: str, tlp: str | None) -> None:
         if not self._helper.check_max_tlp(tlp, self._max_tlp):
             raise TlpRefused(
-                f"{shown} was not sent to PassiveTotal: it is marked {tlp}, above the maximum of {self._max_tlp} "
-                "(RISKIQ_MAX_TLP)."
+                f"{shown} was not sent to PassiveTotal: it is marked {_shown(str(tlp))}, above the maximum of "
+                f"{self._max_tlp} (RISKIQ_MAX_TLP)."
             )
 
-    def _look_up(self, entity: Entity) -> Outcome:
+    def _look_up(self, entity: Entity, message: Message) -> Outcome:
         now = datetime.now(UTC)
         since = self._since(now)
-        records = self._client.passive_dns(entity.value, since)
+        records, cached_since, searches_left = self._client.passive_dns(entity.value, since)
+        message.log("debug", "Answered", records=len(records), cached=bool(cached_since), quota_left=searches_left)
+        cached = f"; answered from the cache of {ago(now - cached_since)}" if cached_since else ""
         if not records:
-            return f"PassiveTotal knows no passive DNS records of {entity.value} since {since:%Y-%m-%d}", []
-        enrichment = convert(entity, records, created=now)
-        return _summary(entity.value, len(records), enrichment), enrichment.objects
+            message.log("debug", "Skipped", outcome="nothing_known")
+            return f"PassiveTotal knows no passive DNS records of {entity.value} since {since:%Y-%m-%d}{cached}", []
+        enrichment = self._convert(entity, records, message, now)
+        notes = [_note(entity, enrichment, message, now)] if self._with_note and enrichment.objects else []
+        return _summary(entity.value, len(records), enrichment) + cached, enrichment.objects + notes
+
+    def _convert(self, entity: Entity, records: list[DnsRecord], message: Message, now: datetime) -> Enrichment:
+        with metrics.CONVERTING.time():
+            enrichment = convert(
+                entity, records, now, record_types=self._record_types, max_relationships=self._max_relationships
+            )
+        metrics.count_records(enrichment.kept, enrichment.left_out)
+        message.log(
+            "debug",
+            "Converted",
+            outcome="added" if enrichment.objects else "nothing_usable",
+            observables=enrichment.observables,
+            relationships=enrichment.relationships,
+            left_out=enrichment.left_out.total(),
+        )
+        return enrichment
+
+
+def _note(entity: Entity, enrichment: Enrichment, message: Message, now: datetime) -> stix.StixObject:
+    known_since = message.data["enrichment_entity"]["created_at"]
+    return summary_note(entity, enrichment, created=known_since, modified=stix.timestamp(now, "milliseconds"))
 
 
 def _summary(value: str, records: int, enrichment: Enrichment) -> str:

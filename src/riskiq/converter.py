@@ -3,9 +3,10 @@
 Pure: no HTTP, no clock, no pycti.
 """
 
+import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +15,15 @@ from riskiq.records import DnsRecord
 from riskiq.values import Unusable
 
 AUTHOR = "RiskIQ PassiveTotal"
+NOT_CHOSEN = "record type not chosen"
+"""The reason for a record that was left out because of its type alone."""
+OVER_MAXIMUM = "over the maximum of relationships"
+"""The reason for the records of the relationships that were seen longer ago than as many as there may be."""
+
+MOST_SOURCES = 20
+"""Named in a description; an answer may name any number."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
 NAME_TYPES = ("Domain-Name", "Hostname")
@@ -71,7 +81,8 @@ _MAPPING = {
     ("CNAME", "domain"): _NAME,
     ("NS", "domain"): _NAME,
 }
-_RECORD_TYPES = {record_type for record_type, _ in _MAPPING}
+RECORD_TYPES = frozenset(record_type for record_type, _ in _MAPPING)
+"""The types of record that the mapping knows."""
 
 # Where OpenCTI takes `resolves-to` in every version since 6.3; `related-to` is taken everywhere.
 _RESOLVES = {
@@ -100,27 +111,38 @@ def canonical_value(entity_type: str, value: str) -> str:
     return _NORMALISE[entity_type](value)
 
 
-def convert(entity: Entity, records: Iterable[DnsRecord], created: datetime) -> Enrichment:
+def convert(
+    entity: Entity,
+    records: Iterable[DnsRecord],
+    created: datetime,
+    *,
+    record_types: Collection[str] = RECORD_TYPES,
+    max_relationships: int = 0,
+) -> Enrichment:
     """The observables and relationships that the records tell of the entity; `created` (UTC) stamps the objects.
 
-    A record that cannot be used is counted and costs its neighbours nothing.
+    Of more than `max_relationships` relationships (0: no limit) those that were seen last are made. A record that
+    cannot be used is counted and costs its neighbours nothing.
     """
+    rules = {key: rule for key, rule in _MAPPING.items() if key[0] in record_types}
     edges: dict[_Edge, list[DnsRecord]] = {}
-    kept: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     for record in records:
         try:
-            edges.setdefault(_edge(entity, record), []).append(record)
-            kept[record.record_type] += 1
+            edges.setdefault(_edge(entity, record, rules), []).append(record)
         except Unusable as reason:
             left_out[str(reason)] += 1
-    return _emit(entity, edges, stix.timestamp(created, "milliseconds"), kept, left_out)
+    if 0 < max_relationships < len(edges):
+        newest = set(heapq.nlargest(max_relationships, edges, key=lambda edge: (_last_seen(edges[edge]), edge)))
+        left_out[OVER_MAXIMUM] = sum(len(edges[edge]) for edge in edges if edge not in newest)
+        edges = {edge: found for edge, found in edges.items() if edge in newest}
+    return _emit(entity, edges, stix.timestamp(created, "milliseconds"), left_out)
 
 
-def _edge(entity: Entity, record: DnsRecord) -> _Edge:
-    rule = _MAPPING.get((record.record_type, record.kind))
+def _edge(entity: Entity, record: DnsRecord, rules: Mapping[tuple[str, str], _Rule]) -> _Edge:
+    rule = rules.get((record.record_type, record.kind))
     if rule is None:
-        raise Unusable(_unmapped(record))
+        raise Unusable(_without_rule(record))
     if entity.type in ADDRESS_TYPES and rule.target_type in ADDRESS_TYPES:
         raise Unusable("address of an address")
     value = canonical_value(rule.target_type, record.answer)
@@ -129,11 +151,17 @@ def _edge(entity: Entity, record: DnsRecord) -> _Edge:
     return _Edge(rule.target_type, value, rule.reverse)
 
 
-def _unmapped(record: DnsRecord) -> str:
-    """The reason for a record that the mapping does not know; its text may be anything, so it is cut and cleaned."""
+def _last_seen(records: list[DnsRecord]) -> datetime:
+    return max(record.last_seen or record.first_seen or _LONG_AGO for record in records)
+
+
+def _without_rule(record: DnsRecord) -> str:
+    """The reason for a record of another type or kind; its text may be anything, so it is cut and cleaned."""
+    if (record.record_type, record.kind) in _MAPPING:
+        return NOT_CHOSEN
     if not record.record_type or not record.kind:
         return "incomplete record"
-    known = record.record_type in _RECORD_TYPES
+    known = record.record_type in RECORD_TYPES
     text = f"{record.record_type} to {record.kind}" if known else record.record_type
     return "".join(c for c in text[:32] if c.isprintable()) or "unknown type"
 
@@ -142,9 +170,9 @@ def _emit(
     entity: Entity,
     edges: dict[_Edge, list[DnsRecord]],
     created: str,
-    kept: Counter[str],
     left_out: Counter[str],
 ) -> Enrichment:
+    kept = Counter([record.record_type for records in edges.values() for record in records])
     if not edges:
         return Enrichment([], 0, 0, kept, left_out)
     author = stix.organization(AUTHOR, created)
@@ -192,5 +220,6 @@ def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
 
 def _description(records: list[DnsRecord]) -> str:
     types = ", ".join(sorted({record.record_type for record in records}))
-    sources = ", ".join(sorted(set().union(*[record.sources for record in records])))
+    named = sorted(set().union(*[record.sources for record in records]))
+    sources = ", ".join([*named[:MOST_SOURCES], *(["…"] if len(named) > MOST_SOURCES else [])])
     return f"{types} records ({sources})" if sources else f"{types} records"

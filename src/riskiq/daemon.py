@@ -57,7 +57,15 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
     riskiq = settings.riskiq
     window = partial(since, riskiq.import_last_seen_time_window)
     return RiskIQConnector(
-        helper, client_of(riskiq), scope=settings.connector.scope, max_tlp=riskiq.max_tlp, since=window
+        helper,
+        client_of(riskiq),
+        scope=settings.connector.scope,
+        max_tlp=riskiq.max_tlp,
+        since=window,
+        record_types=riskiq.record_types,
+        max_relationships=riskiq.max_relationships,
+        skip_own=settings.skip_own,
+        with_note=riskiq.summary_note,
     )
 
 

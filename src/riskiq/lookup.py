@@ -8,22 +8,20 @@ from typing import Any, NamedTuple, Protocol
 
 from riskiq import stix
 from riskiq.bundle import bundled
-from riskiq.converter import Enrichment, Entity, canonical_value, convert
+from riskiq.converter import RECORD_TYPES, Enrichment, Entity, canonical_value, convert
 from riskiq.errors import BadAnswer, ConnectorError
-from riskiq.records import DnsRecord, Quota, parse_records
+from riskiq.records import Answer, Quota, parse_records
 from riskiq.values import Unusable, is_address
 from riskiq.wording import counted, listed
 
 EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
 """Before all that can have been seen: PassiveTotal writes the Unix epoch where it does not know a date."""
-NOT_CHOSEN = "record type not chosen"
-"""The reason for a record that was left out because of its type alone."""
 
 
 class Source(Protocol):
     """What answers questions about passive DNS: PassiveTotal, or one of its answers that was saved."""
 
-    def passive_dns(self, value: str, since: datetime) -> list[DnsRecord]:
+    def passive_dns(self, value: str, since: datetime) -> Answer:
         """The records last seen after `since` (UTC); raises ConnectorError."""
 
     def quota(self) -> Quota:
@@ -85,11 +83,11 @@ class SavedAnswer:
         self.value = str(answer.get("queryValue") or "")
         """What was asked for; empty where the answer does not say."""
 
-    def passive_dns(self, value: str, since: datetime) -> list[DnsRecord]:
+    def passive_dns(self, value: str, since: datetime) -> Answer:
         """The records last seen after `since`; raises ConnectorError where the file answers another question."""
         if self.value and observable(self.value).value != value:
             raise ConnectorError(f"{self._path} answers {self.value}, not {value}.")
-        return [record for record in self._records if not record.last_seen or record.last_seen >= since]
+        return Answer([record for record in self._records if not record.last_seen or record.last_seen >= since])
 
     def quota(self) -> Quota:
         return Quota(())
@@ -118,9 +116,6 @@ def look_up(
     Raises:
         ConnectorError: there is no answer; the class says why.
     """
-    records = source.passive_dns(entity.value, since)
-    chosen = [record for record in records if not record_types or record.record_type in record_types]
-    enrichment = convert(entity, chosen, created=now)
-    if len(chosen) < len(records):
-        enrichment.left_out[NOT_CHOSEN] += len(records) - len(chosen)
+    records = source.passive_dns(entity.value, since).records
+    enrichment = convert(entity, records, now, record_types=record_types or RECORD_TYPES)
     return Lookup(entity, since, len(records), enrichment)

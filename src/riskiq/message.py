@@ -23,6 +23,12 @@ class Message:
         self.data = data
         self._helper = helper
         self._unanswered = threading.Lock()
+        self._began = time.monotonic()
+        self._facts: dict[str, object] = {
+            "work_id": helper.work_id,
+            "entity_id": data.get("entity_id"),
+            "entity_type": data.get("entity_type"),
+        }
 
     def send(self, additions: list[stix.StixObject]) -> None:
         """Send the one bundle: in a playbook what was received and the additions, else the additions, if there are any.
@@ -35,12 +41,14 @@ class Message:
         if self._helper.playbook is None and not additions:
             return
         received = [stub(self.data["stix_entity"])] if self._helper.playbook is None else self.data["stix_objects"]
-        bundle = self._helper.stix2_create_bundle(bundled(received, additions))
+        objects = bundled(received, additions)
+        bundle = self._helper.stix2_create_bundle(objects)
         try:
             self._wait_for_broker()
             self._helper.send_stix2_bundle(bundle, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
         except Exception as error:
             raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error}).") from error
+        self.log("debug", "Sent", objects=len(objects))
 
     def give_up(self, reason: str) -> None:
         """Answer in place of an enrichment that does not end: an error, or in a playbook what was received.
@@ -57,10 +65,14 @@ class Message:
         """Whether the caller may answer: true once, so that there is one answer, whoever gives it."""
         return self._unanswered.acquire(blocking=False)
 
-    def log(self, level: Literal["info", "warning", "error"], text: str) -> None:
-        """One line of log that tells which work and which entity it is about."""
-        context = {"work_id": self._helper.work_id, "entity_id": self.data.get("entity_id")}
-        getattr(self._helper.connector_logger, level)(text, context)
+    def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **facts: object) -> None:
+        """One line of log; what it tells of the message, all later lines of the message tell too.
+
+        They begin with the work, the entity and `seconds` since the message came.
+        """
+        self._facts |= facts
+        context = self._facts | {"seconds": round(time.monotonic() - self._began, 3)}
+        getattr(self._helper.connector_logger, level)(event, context)
 
     def _wait_for_broker(self) -> None:
         """pycti tells the platform how many objects come before it connects, so a second try would count them twice."""

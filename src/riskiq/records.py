@@ -29,6 +29,16 @@ class DnsRecord(NamedTuple):
     """The sensors that saw it, such as `riskiq` or `pingly`."""
 
 
+class Answer(NamedTuple):
+    """What a source knows of one observable."""
+
+    records: list[DnsRecord]
+    cached_since: datetime | None = None
+    """UTC; when the source gave it, where it comes from a cache; None where it was asked just now."""
+    searches_left: float | None = None
+    """Of the quota, as it was before the search; None where it was not read."""
+
+
 class Allowance(NamedTuple):
     """How many searches one owner has spent, of how many, until when."""
 
@@ -37,6 +47,11 @@ class Allowance(NamedTuple):
     limit: float
     next_reset: str
     """As PassiveTotal writes it, without a time zone; empty where unknown."""
+
+    @property
+    def left(self) -> float:
+        """Searches that may still be made."""
+        return max(self.limit - self.used, 0)
 
     @property
     def reached(self) -> bool:
@@ -48,10 +63,14 @@ class Quota(NamedTuple):
 
     allowances: tuple[Allowance, ...]
 
+    def reached(self, reserve: int = 0) -> Allowance | None:
+        """The first allowance of which no more than `reserve` searches are left."""
+        return next((allowance for allowance in self.allowances if allowance.left <= reserve), None)
+
     @property
-    def reached(self) -> Allowance | None:
-        """The first allowance that is used up."""
-        return next((allowance for allowance in self.allowances if allowance.reached), None)
+    def left(self) -> float | None:
+        """Searches that may still be made by all that is known; None where nothing is."""
+        return min((allowance.left for allowance in self.allowances), default=None)
 
 
 def parse_records(answer: Any) -> list[DnsRecord]:
@@ -131,7 +150,9 @@ def _allowance(owner: str, body: dict[str, Any]) -> list[Allowance]:
     if not pairs:
         return []
     used, limit = max(pairs, key=lambda pair: pair[1] - pair[0])
-    return [Allowance(owner, used, limit, _text(body.get("next_reset")))]
+    next_reset = _text(body.get("next_reset"))
+    readable = len(next_reset) <= 32 and next_reset.isprintable()
+    return [Allowance(owner, used, limit, next_reset if readable else "")]
 
 
 def _licences(body: dict[str, Any]) -> list[tuple[float, float]]:

@@ -1,164 +1,26 @@
-"""What the operator sets, in config.yml and the environment; validated once, at the start.
-
-Every setting carries its description and, as `may_hold` beside it, what it may hold.
-"""
+"""What the operator sets, in config.yml and the environment; validated once, at the start."""
 
 import os
-from collections.abc import Iterable, Mapping, MutableMapping
-from datetime import timedelta
+from collections.abc import Mapping, MutableMapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
 from riskiq.errors import SettingsError
 from riskiq.settings_errors import Setting, invalid_settings, listed, nearest, readable_name, title, variable
+from riskiq.settings_sections import ConnectorSettings, OpenCTISettings, RiskIQSettings, Section
 from riskiq.settings_sources import Source, from_environment, from_file, is_missing, left_in_place, merged
-from riskiq.settings_values import (
-    BaseUrl,
-    Count,
-    LogLevel,
-    MaxTlp,
-    ObservableType,
-    PositiveSeconds,
-    Scope,
-    Seconds,
-    Secret,
-    Tlp,
-    Uuid4,
-    Window,
-    since,
-)
+from riskiq.settings_values import since
 
-__all__ = ["DECLARED", "Settings", "helper_config", "load_settings", "since"]
+__all__ = ["DECLARED", "RiskIQSettings", "Settings", "helper_config", "load_settings", "since"]
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-
-_A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
-
-
-def _may_hold(phrase: str) -> dict[str, Any]:
-    return {"may_hold": phrase}
-
-
-class Section(BaseModel):
-    """A section of config.yml; what pycti reads beside the declared settings is kept, but never shown."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _trim(cls, value: object) -> object:
-        return value.strip() if isinstance(value, str) else value
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The declared settings alone: others may be passwords."""
-        return [(key, getattr(self, key)) for key in type(self).model_fields]
-
-
-class OpenCTISettings(Section):
-    """The platform."""
-
-    url: BaseUrl = Field(
-        description="Address of the OpenCTI platform.",
-        json_schema_extra=_may_hold(_A_BASE_URL),
-    )
-    token: Secret = Field(
-        description="Token of the user as whom the connector works in OpenCTI.",
-        json_schema_extra=_may_hold("the token that OpenCTI shows in the profile of that user"),
-    )
-
-
-class ConnectorSettings(Section):
-    """The connector as the platform sees it."""
-
-    id: Uuid4 = Field(
-        description="What tells this connector from all others of the platform.",
-        json_schema_extra=_may_hold("a UUIDv4 that no other connector has"),
-    )
-    type: Literal["INTERNAL_ENRICHMENT"] = Field(
-        default="INTERNAL_ENRICHMENT",
-        description="Kind of connector.",
-        json_schema_extra=_may_hold("INTERNAL_ENRICHMENT and nothing else"),
-    )
-    name: str = Field(
-        default="RiskIQ PassiveTotal",
-        description="Name under which OpenCTI shows the connector.",
-        json_schema_extra=_may_hold("any text"),
-    )
-    scope: Scope = Field(
-        default=("IPv4-Addr", "Domain-Name"),
-        description="Types of observable that may be enriched.",
-        json_schema_extra=_may_hold(f"one or more of {', '.join(get_args(ObservableType))}, with commas between"),
-    )
-    log_level: LogLevel = Field(
-        default="info",
-        description="Least severe message that is logged.",
-        json_schema_extra=_may_hold("debug, info, warn, warning or error"),
-    )
-    auto: bool = Field(
-        default=False,
-        description="Whether OpenCTI has every new observable of the scope enriched without being asked.",
-        json_schema_extra=_may_hold("true or false"),
-    )
-
-
-class RiskIQSettings(Section):
-    """PassiveTotal, and what may be asked of it."""
-
-    username: Secret = Field(
-        description="User name of the PassiveTotal account.",
-        json_schema_extra=_may_hold("the user name of the PassiveTotal account, usually an e-mail address"),
-    )
-    api_key: Secret = Field(
-        description="API key of the PassiveTotal account.",
-        json_schema_extra=_may_hold("the API key of the PassiveTotal account"),
-    )
-    max_tlp: MaxTlp = Field(
-        default=None,
-        description="Strictest marking with which an observable may still be sent to PassiveTotal.",
-        json_schema_extra=_may_hold(f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}, or nothing for no limit"),
-    )
-    import_last_seen_time_window: Window = Field(
-        default=timedelta(days=30),
-        description="How long ago a record may have been seen last and still be imported.",
-        json_schema_extra=_may_hold("a positive ISO 8601 duration, such as P30D, P6M (by the calendar) or PT12H"),
-    )
-    api_base_url: BaseUrl = Field(
-        default="https://api.riskiq.net/pt",
-        description="Address of PassiveTotal's API, without the version.",
-        json_schema_extra=_may_hold(_A_BASE_URL),
-    )
-    request_timeout: PositiveSeconds = Field(
-        default=60,
-        description="Seconds to wait for a connection to PassiveTotal, and then for each part of the answer.",
-        json_schema_extra=_may_hold("a number of seconds above 0, 3600 at most"),
-    )
-    max_retries: Count = Field(
-        default=4,
-        description="How often a request is repeated that failed for a passing reason.",
-        json_schema_extra=_may_hold("a whole number from 0 to 100"),
-    )
-    retry_backoff: Seconds = Field(
-        default=2,
-        description="Seconds to wait before a request is repeated, doubled each time.",
-        json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
-    )
-    start_timeout: Seconds = Field(
-        default=300,
-        description="Seconds to wait at the start for an OpenCTI that is not up yet.",
-        json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
-    )
-    stop_grace: Seconds = Field(
-        default=30,
-        description="Seconds that an enrichment under way may still take after the connector was told to stop.",
-        json_schema_extra=_may_hold("a number of seconds from 0 to 3600"),
-    )
 
 
 class Settings(BaseSettings):
@@ -170,7 +32,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="_",
         env_nested_max_split=1,
         env_ignore_empty=True,
-        enable_decoding=False,  # the scope is text with commas, not JSON
+        enable_decoding=False,  # lists are text with commas, not JSON
         hide_input_in_errors=True,
     )
 
@@ -193,6 +55,11 @@ class Settings(BaseSettings):
         """What `load_settings` hands over, alone: its errors must tell what each source held."""
         return (init_settings,)
 
+    @property
+    def skip_own(self) -> bool:
+        """Whether observables are left alone whose author is this connector."""
+        return self.connector.auto if self.riskiq.skip_own is None else self.riskiq.skip_own
+
     def warnings(self) -> list[str]:
         """Sentences on what is allowed and still may not be what the operator wants."""
         found = [_ignored(key) for key in self.riskiq.model_extra or {}]
@@ -203,6 +70,11 @@ class Settings(BaseSettings):
         url = urlsplit(self.riskiq.api_base_url)
         if url.scheme == "http" and not _is_loopback(url.hostname or ""):
             found.append(f"RISKIQ_API_BASE_URL is not https: the API key travels unencrypted to {url.hostname}.")
+        if self.connector.auto and not self.skip_own:
+            found.append(
+                "CONNECTOR_AUTO is on and RISKIQ_SKIP_OWN is off: OpenCTI has what an enrichment adds enriched in "
+                "turn, without end."
+            )
         return found
 
 

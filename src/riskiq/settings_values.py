@@ -1,8 +1,11 @@
 """What one setting may be: types that forgive spelling, and refuse at the start what would fail later."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from isodate import Duration, duration_isoformat, parse_duration
@@ -22,10 +25,13 @@ from pydantic import (
 from riskiq.settings_errors import shown
 
 ObservableType = Literal["IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname"]
+RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "SOA"]
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 
-_OBSERVABLE_TYPES = {name.lower(): name for name in get_args(ObservableType)}
+FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
+
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
+_REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
 
 
 def since(window: timedelta | Duration, now: datetime) -> datetime:
@@ -37,28 +43,43 @@ def since(window: timedelta | Duration, now: datetime) -> datetime:
     return moment
 
 
-def _parsed_window(value: object) -> timedelta | Duration:
+def _parsed_duration(value: object) -> timedelta | Duration:
+    """Nothing in any unit is `timedelta(0)`."""
     text = str(value).strip()
     if re.fullmatch(r"[1-9][0-9]{0,4}", text):
         raise ValueError(f"a number without a unit (write P{text}D for {text} days)")
     try:
-        window = parse_duration(text)
+        duration = parse_duration(text)
         now = datetime.now(UTC)
-        if since(window, now) < now:
-            return window
+        start = since(duration, now)
+        if start <= now:
+            return duration if start < now else timedelta(0)
     except (ValueError, ArithmeticError):
         pass
     raise ValueError("which leads to no moment in the past")
 
 
-def _types_in_scope(value: object) -> list[str]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple):
-        raise ValueError
-    given = [name.strip() if isinstance(name, str) else name for name in names]
-    if unknown := [name for name in given if name and str(name).lower() not in _OBSERVABLE_TYPES]:
-        raise ValueError(f"where {' and '.join(map(shown, unknown))} cannot be enriched")
-    return list(dict.fromkeys(_OBSERVABLE_TYPES[name.lower()] for name in given if name))
+def _parsed_window(value: object) -> timedelta | Duration:
+    window = _parsed_duration(value)
+    if not window:
+        raise ValueError("which leads to no moment in the past")
+    return window
+
+
+def _several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
+    """Takes names in any case, in a list or with commas between."""
+    by_lower_case = {name.lower(): name for name in known}
+
+    def named(value: object) -> list[str]:
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, list | tuple):
+            raise ValueError
+        given = [name.strip() if isinstance(name, str) else name for name in names]
+        if unknown := [name for name in given if name and str(name).lower() not in by_lower_case]:
+            raise ValueError(f"where {' and '.join(map(shown, unknown))} cannot be {why_not}")
+        return list(dict.fromkeys(by_lower_case[name.lower()] for name in given if name))
+
+    return named
 
 
 def _canonical_tlp(value: object) -> object:
@@ -94,6 +115,19 @@ def _base_url(value: str) -> str:
         raise ValueError from None
 
 
+def _cache_place(value: str) -> str:
+    if value.lower() == "memory":
+        return "memory"
+    # The suffix keeps a misspelt word from becoming a file.
+    if "://" not in value and PurePath(value).suffix in FILE_SUFFIXES:
+        return value
+    if not _REDIS_URL.fullmatch(value):
+        raise ValueError
+    # It raises where the port is too high.
+    _ = urlsplit(value).port
+    return value
+
+
 def _printable_ascii(value: SecretStr) -> SecretStr:
     """Refuses here what would end in an error of the HTTP library that quotes the secret (RFC 9110, 5.5)."""
     if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
@@ -104,15 +138,30 @@ def _printable_ascii(value: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_printable_ascii)]
 Uuid4 = Annotated[str, AfterValidator(_uuid4)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Scope = Annotated[tuple[ObservableType, ...], Field(min_length=1), BeforeValidator(_types_in_scope)]
+CachePlace = Annotated[str, AfterValidator(_cache_place)]
+Scope = Annotated[
+    tuple[ObservableType, ...],
+    Field(min_length=1),
+    BeforeValidator(_several_of(get_args(ObservableType), "enriched")),
+]
+RecordTypes = Annotated[
+    tuple[RecordType, ...], Field(min_length=1), BeforeValidator(_several_of(get_args(RecordType), "imported"))
+]
 MaxTlp = Annotated[Tlp | None, BeforeValidator(_canonical_tlp)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "warning", "error"], BeforeValidator(_lower_case)]
 Count = Annotated[int, Field(ge=0, le=100), BeforeValidator(_not_a_bool)]
+Quantity = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_not_a_bool)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]
 Window = Annotated[
     timedelta | Duration,
     PlainValidator(_parsed_window),
+    PlainSerializer(duration_isoformat),
+    WithJsonSchema({"type": "string", "format": "duration"}),
+]
+Lifetime = Annotated[
+    timedelta | Duration,
+    PlainValidator(_parsed_duration),
     PlainSerializer(duration_isoformat),
     WithJsonSchema({"type": "string", "format": "duration"}),
 ]

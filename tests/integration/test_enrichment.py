@@ -185,7 +185,7 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
         ("html", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
         ("cut-json", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
         ("results-string", "PassiveTotal's answer holds no list of results; is RISKIQ_API_BASE_URL right?"),
-        ("stall", "PassiveTotal cannot be reached: no answer within 1 seconds."),
+        ("stall", "PassiveTotal cannot be reached: no answer within 1 s."),
         ("reset", "PassiveTotal cannot be reached: the connection failed"),
     ],
 )

@@ -1,16 +1,22 @@
 """The client against a real server that plays PassiveTotal."""
 
 import contextlib
+import json
 import logging
+import sqlite3
 import time
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
-from riskiq import __version__, client
-from riskiq.client import RiskIQClient
+from riskiq import __version__, transport
+from riskiq.cache import Cache
+from riskiq.client import CLOCK_TOLERANCE, RiskIQClient
 from riskiq.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -21,7 +27,8 @@ from riskiq.errors import (
     RateLimited,
     RequestRefused,
 )
-from sandbox.dataset import DOMAIN, own_records
+from riskiq.records import Answer
+from sandbox.dataset import ADDRESS, DOMAIN, own_records
 from sandbox.faults import FAULTS
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
@@ -54,7 +61,7 @@ MEANING: dict[str, type[PassiveTotalError] | None] = {
     "results-string": BadAnswer,
     "results-missing": BadAnswer,
     "huge": BadAnswer,
-    "redirect": NoAnswer,
+    "redirect": BadAnswer,
     "cut-connection": NoAnswer,
     "reset": NoAnswer,
     "stall": NoAnswer,
@@ -90,8 +97,8 @@ def endpoints(service: PassiveTotal) -> list[str]:
 
 
 def test_the_records_of_a_domain_come_back(asker: RiskIQClient) -> None:
-    records = asker.passive_dns(DOMAIN, MONTH_AGO)
-    assert {record.record_type for record in records} >= {"A", "AAAA", "MX", "NS", "SOA", "CNAME"}
+    answer = asker.passive_dns(DOMAIN, MONTH_AGO)
+    assert {record.record_type for record in answer.records} >= {"A", "AAAA", "MX", "NS", "SOA", "CNAME"}
 
 
 def test_the_quota_is_asked_before_the_search(asker: RiskIQClient, service: PassiveTotal) -> None:
@@ -133,16 +140,16 @@ def test_records_before_the_window_are_dropped_where_the_server_ignores_it(
 ) -> None:
     within = asker.passive_dns(DOMAIN, MONTH_AGO)
     service.ignores_window = True
-    assert asker.passive_dns(DOMAIN, MONTH_AGO) == within
-    assert len(asker.passive_dns(DOMAIN, NOW - timedelta(days=36500))) > len(within)
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).records == within.records
+    assert len(asker.passive_dns(DOMAIN, NOW - timedelta(days=36500)).records) > len(within.records)
 
 
 def test_a_record_that_is_up_to_8_hours_too_old_is_kept(url: str, service: PassiveTotal) -> None:
     service.ignores_window = True
     asker = RiskIQClient(url, USERNAME, API_KEY)
-    newest = max(record.last_seen for record in asker.passive_dns(DOMAIN, MONTH_AGO) if record.last_seen)
-    assert asker.passive_dns(DOMAIN, newest + timedelta(hours=8))
-    assert not asker.passive_dns(DOMAIN, newest + timedelta(hours=8, seconds=1))
+    newest = max(record.last_seen for record in asker.passive_dns(DOMAIN, MONTH_AGO).records if record.last_seen)
+    assert asker.passive_dns(DOMAIN, newest + timedelta(hours=8)).records
+    assert not asker.passive_dns(DOMAIN, newest + timedelta(hours=8, seconds=1)).records
 
 
 def test_a_used_up_quota_is_told_with_its_numbers_and_its_reset_and_nothing_is_searched(
@@ -160,18 +167,51 @@ def test_the_quota_of_the_organization_counts_too(asker: RiskIQClient, service: 
         asker.passive_dns(DOMAIN, MONTH_AGO)
 
 
+@pytest.mark.parametrize(("used", "is_left"), [(1899, True), (1900, False), (1999, False)])
+def test_the_searches_in_reserve_are_not_made(url: str, service: PassiveTotal, used: int, is_left: bool) -> None:
+    service.used, service.limit = used, 2000
+    asker = RiskIQClient(url, USERNAME, API_KEY, quota_reserve=100)
+    with contextlib.nullcontext() if is_left else pytest.raises(QuotaExceeded):
+        asker.passive_dns(DOMAIN, MONTH_AGO)
+    assert len(service.searches) == is_left
+
+
+def test_a_quota_of_which_the_reserve_is_left_is_told_with_the_reserve_and_its_reset(
+    url: str, service: PassiveTotal
+) -> None:
+    service.used, service.limit, service.next_reset = 1905, 2000, "2026-12-01 00:00:00"
+    with pytest.raises(QuotaExceeded) as raised:
+        RiskIQClient(url, USERNAME, API_KEY, quota_reserve=100).passive_dns(DOMAIN, MONTH_AGO)
+    assert str(raised.value) == (
+        "The PassiveTotal quota of the user is used up but for the last 95 of 2000 searches, which are kept back until "
+        "it is reset on 2026-12-01 00:00:00 (RISKIQ_QUOTA_RESERVE is 100)."
+    )
+
+
+def test_a_quota_that_is_used_up_altogether_is_told_without_the_reserve(url: str, service: PassiveTotal) -> None:
+    service.used, service.limit = 2000, 2000
+    with pytest.raises(QuotaExceeded, match="of the user is used up: 2000 of 2000 searches"):
+        RiskIQClient(url, USERNAME, API_KEY, quota_reserve=100).passive_dns(DOMAIN, MONTH_AGO)
+
+
+def test_the_reserve_holds_for_the_quota_of_the_organization_too(url: str, service: PassiveTotal) -> None:
+    service.organization_used = service.organization_limit - 100
+    with pytest.raises(QuotaExceeded, match="of the organization is used up but for the last 100 of"):
+        RiskIQClient(url, USERNAME, API_KEY, quota_reserve=100).passive_dns(DOMAIN, MONTH_AGO)
+
+
 @pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "429"])
 def test_a_quota_that_cannot_be_read_is_a_warning_and_the_search_goes_ahead(
     asker: RiskIQClient, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     service.fail(fault, on="quota")
-    assert asker.passive_dns(DOMAIN, MONTH_AGO)
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).records
     assert "The quota cannot be read" in caplog.text
 
 
 def test_a_quota_in_an_unknown_form_does_not_stop_the_search(asker: RiskIQClient, service: PassiveTotal) -> None:
     service.quota_body = {"user": {"licenseCounts": None}}
-    assert asker.passive_dns(DOMAIN, MONTH_AGO)
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).records
 
 
 def test_wrong_credentials_are_told_by_the_quota_already(service: PassiveTotal, url: str) -> None:
@@ -188,11 +228,11 @@ def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
 def test_each_fault_of_the_search_comes_to_its_error(
     service: PassiveTotal, url: str, fault: str, error: type[PassiveTotalError] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "LONGEST_WAIT", 0.3)
+    monkeypatch.setattr(transport, "LONGEST_WAIT", 0.3)
     asker = RiskIQClient(url, USERNAME, API_KEY, timeout=0.5, max_retries=1, retry_backoff=0)
     service.fail(fault, on="search")
     if error is None:
-        assert asker.passive_dns(DOMAIN, MONTH_AGO) == []
+        assert asker.passive_dns(DOMAIN, MONTH_AGO).records == []
         return
     with pytest.raises(PassiveTotalError) as raised:
         asker.passive_dns(DOMAIN, MONTH_AGO)
@@ -203,7 +243,7 @@ def test_each_fault_of_the_search_comes_to_its_error(
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "504", "reset"])
 def test_a_passing_fault_is_retried(asker: RiskIQClient, service: PassiveTotal, fault: str) -> None:
     service.fail(fault, times=1, on="search")
-    assert asker.passive_dns(DOMAIN, MONTH_AGO)
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).records
     assert len(service.searches) == 2
 
 
@@ -234,7 +274,7 @@ def test_a_retry_after_is_obeyed(asker: RiskIQClient, service: PassiveTotal) -> 
 def test_a_retry_after_is_cut_to_the_longest_wait(
     service: PassiveTotal, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(transport, "LONGEST_WAIT", 0.1)
     service.fail("429", times=1, on="search")
     begun = time.monotonic()
     RiskIQClient(url, USERNAME, API_KEY).passive_dns(DOMAIN, MONTH_AGO)
@@ -242,7 +282,7 @@ def test_a_retry_after_is_cut_to_the_longest_wait(
 
 
 def test_a_host_that_does_not_resolve_is_told() -> None:
-    with pytest.raises(NoAnswer, match="does not resolve; is RISKIQ_API_BASE_URL right"):
+    with pytest.raises(NoAnswer, match="does not resolve; look at RISKIQ_API_BASE_URL"):
         RiskIQClient("http://api.invalid", USERNAME, API_KEY, max_retries=0).passive_dns(DOMAIN, MONTH_AGO)
 
 
@@ -262,7 +302,7 @@ def test_an_answer_that_holds_fewer_records_than_it_tells_is_a_warning(caplog: p
     app = FastAPI()
     app.get("/v2/dns/passive")(lambda: {"results": [], "totalRecords": 62})
     with serving(app) as url:
-        assert RiskIQClient(url, USERNAME, API_KEY).passive_dns(DOMAIN, MONTH_AGO) == []
+        assert RiskIQClient(url, USERNAME, API_KEY).passive_dns(DOMAIN, MONTH_AGO).records == []
     assert "PassiveTotal knows 62 records and sent 0 of them." in caplog.messages
 
 
@@ -277,3 +317,141 @@ def test_neither_the_key_nor_its_base64_is_ever_logged(
     assert API_KEY not in caplog.text
     assert sent not in caplog.text
     assert API_KEY not in repr(asker) + str(vars(asker).keys())
+
+
+# With a cache
+
+
+KEPT = {"404-json", "204"}
+"""Of the faults, those that say clearly that nothing is known."""
+
+
+@pytest.fixture
+def thrifty(url: str) -> RiskIQClient:
+    """One that keeps answers."""
+    cache = Cache("memory", timedelta(hours=24))
+    return RiskIQClient(url, USERNAME, API_KEY, timeout=5, max_retries=0, cache=cache)
+
+
+def test_what_is_in_the_cache_costs_no_request_not_even_for_the_quota(
+    thrifty: RiskIQClient, service: PassiveTotal
+) -> None:
+    first = thrifty.passive_dns(DOMAIN, MONTH_AGO)
+    asked = len(service.requests)
+    second = thrifty.passive_dns(DOMAIN, MONTH_AGO)
+    assert second.records == first.records
+    assert len(service.requests) == asked
+
+
+def test_an_answer_tells_since_when_it_is_in_the_cache(thrifty: RiskIQClient) -> None:
+    before = datetime.now(UTC)
+    assert thrifty.passive_dns(DOMAIN, MONTH_AGO).cached_since is None
+    after = datetime.now(UTC)
+    cached_since = thrifty.passive_dns(DOMAIN, MONTH_AGO).cached_since
+    assert cached_since is not None
+    assert before <= cached_since <= after
+
+
+def test_the_cache_answers_where_the_quota_is_used_up(thrifty: RiskIQClient, service: PassiveTotal) -> None:
+    thrifty.passive_dns(DOMAIN, MONTH_AGO)
+    service.used = service.limit
+    assert thrifty.passive_dns(DOMAIN, MONTH_AGO).records
+
+
+def test_the_quota_itself_is_asked_each_time(thrifty: RiskIQClient, service: PassiveTotal) -> None:
+    thrifty.quota()
+    service.used = 1234
+    assert thrifty.quota().allowances[0].used == 1234
+
+
+@pytest.mark.parametrize("window", [timedelta(days=30), timedelta(hours=12), timedelta(minutes=30)])
+def test_a_window_of_the_same_length_is_answered_from_the_cache_however_late_it_begins(
+    thrifty: RiskIQClient, service: PassiveTotal, window: timedelta
+) -> None:
+    thrifty.passive_dns(DOMAIN, datetime.now(UTC) - window)
+    thrifty.passive_dns(DOMAIN, datetime.now(UTC) - window)
+    thrifty.passive_dns(DOMAIN, datetime.now(UTC) - window - timedelta(seconds=5))
+    assert len(service.searches) == 1
+
+
+def test_a_window_of_another_length_is_another_search(thrifty: RiskIQClient, service: PassiveTotal) -> None:
+    thrifty.passive_dns(DOMAIN, NOW - timedelta(days=30))
+    thrifty.passive_dns(DOMAIN, NOW - timedelta(days=31))
+    assert len(service.searches) == 2
+
+
+def test_another_observable_is_another_search(thrifty: RiskIQClient, service: PassiveTotal) -> None:
+    thrifty.passive_dns(DOMAIN, MONTH_AGO)
+    thrifty.passive_dns(ADDRESS, MONTH_AGO)
+    assert len(service.searches) == 2
+
+
+def test_the_answers_of_another_service_do_not_count(service: PassiveTotal, url: str) -> None:
+    cache = Cache("memory", timedelta(hours=24))
+    for base_url in (url, f"{url}/", f"{url}/pt"):
+        RiskIQClient(base_url, USERNAME, API_KEY, cache=cache).passive_dns(DOMAIN, MONTH_AGO)
+    assert [search.path for search in service.searches] == ["/v2/dns/passive", "/pt/v2/dns/passive"]
+
+
+def test_records_that_have_left_the_window_since_they_were_kept_are_dropped(
+    thrifty: RiskIQClient, service: PassiveTotal
+) -> None:
+    service.ignores_window = True
+    newest = max(record.last_seen for record in thrifty.passive_dns(DOMAIN, MONTH_AGO).records if record.last_seen)
+    edge = newest + CLOCK_TOLERANCE
+    assert thrifty.passive_dns(DOMAIN, edge).records
+    moved_on = thrifty.passive_dns(DOMAIN, edge + timedelta(seconds=1))
+    assert moved_on == Answer([], thrifty.passive_dns(DOMAIN, edge).cached_since)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_kept"), [(fault, fault in KEPT) for fault in MEANING if fault not in ("stall", "drip", "redirect")]
+)
+def test_only_what_says_clearly_that_nothing_is_known_is_kept_of_the_faults(
+    thrifty: RiskIQClient, service: PassiveTotal, fault: str, is_kept: bool
+) -> None:
+    service.fail(fault, on="search")
+    for _ in range(2):
+        with contextlib.suppress(PassiveTotalError):
+            assert thrifty.passive_dns(DOMAIN, MONTH_AGO).records == []
+    assert len(service.searches) == (1 if is_kept else 2)
+
+
+def test_an_observable_of_which_nothing_is_known_is_searched_once(thrifty: RiskIQClient, service: PassiveTotal) -> None:
+    for _ in range(2):
+        assert thrifty.passive_dns("unheard-of.example", MONTH_AGO).records == []
+    assert len(service.searches) == 1
+
+
+def test_a_cache_that_fails_costs_a_search_and_no_enrichment(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+    (tmp_path / "cache.sqlite").write_bytes(b"no database " * 1000)
+    cache = Cache(str(tmp_path / "cache.sqlite"), timedelta(hours=24))
+    asker = RiskIQClient(url, USERNAME, API_KEY, cache=cache)
+    for _ in range(2):
+        assert asker.passive_dns(DOMAIN, MONTH_AGO).records
+    assert len(service.searches) == 2
+
+
+def test_what_others_put_into_the_cache_is_no_answer_and_is_replaced(
+    url: str, service: PassiveTotal, tmp_path: Path
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    asker = RiskIQClient(url, USERNAME, API_KEY, cache=Cache(str(path), timedelta(hours=24)))
+    asker.passive_dns(DOMAIN, MONTH_AGO)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        (entry,) = other.execute("SELECT value FROM answers").fetchone()
+        forged = json.loads(entry) | {"_content": b64encode(zlib.compress(b"<html>")).decode()}
+        with other:
+            other.execute("UPDATE answers SET value = ?", [json.dumps(forged)])
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).cached_since is None
+    assert asker.passive_dns(DOMAIN, MONTH_AGO).cached_since is not None
+    assert len(service.searches) == 2
+
+
+def test_no_credential_comes_into_the_cache(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    RiskIQClient(url, USERNAME, API_KEY, cache=Cache(str(path), timedelta(hours=24))).passive_dns(DOMAIN, MONTH_AGO)
+    sent = service.searches[0].headers["authorization"].removeprefix("Basic ")
+    kept = path.read_bytes()
+    assert b"_content" in kept
+    assert not any(secret.encode() in kept for secret in (USERNAME, API_KEY, sent, "uthorization"))

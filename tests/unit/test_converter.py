@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskiq import stix
-from riskiq.converter import AUTHOR, Enrichment, Entity, canonical_value, convert
+from riskiq.converter import (
+    AUTHOR,
+    NOT_CHOSEN,
+    OVER_MAXIMUM,
+    RECORD_TYPES,
+    Enrichment,
+    Entity,
+    canonical_value,
+    convert,
+)
 from riskiq.records import DnsRecord, parse_records
 from riskiq.values import Unusable
 from sandbox import platform_rules
@@ -46,8 +55,8 @@ def ns(answer: str = "ns.example.com", **changes: Any) -> DnsRecord:
     return record("NS", "domain", answer, **changes)
 
 
-def enrich(*records: DnsRecord, of: Entity | None = None) -> Enrichment:
-    return convert(of or entity(), records, NOW)
+def enrich(*records: DnsRecord, of: Entity | None = None, **limits: Any) -> Enrichment:
+    return convert(of or entity(), records, NOW, **limits)
 
 
 def edges(enrichment: Enrichment) -> list[tuple[str, str, str]]:
@@ -234,6 +243,68 @@ def test_a_relationships_id_does_not_depend_on_its_times() -> None:
     assert relationships(earlier)[0]["id"] == relationships(later)[0]["id"]
 
 
+def test_record_types_that_are_not_chosen_are_left_out_and_counted() -> None:
+    enrichment = enrich(a(), ns(), ns("b.example"), record("TXT", "domain", "a.example"), record_types=("A", "MX"))
+    assert enrichment.kept == Counter({"A": 1})
+    assert enrichment.left_out == Counter({NOT_CHOSEN: 2, "TXT": 1})
+
+
+def test_a_record_of_a_chosen_type_that_cannot_be_used_keeps_its_own_reason() -> None:
+    assert enrich(ns("."), record_types=("NS",)).left_out == Counter({"empty value": 1})
+
+
+def aged(answer: str, days: int, **changes: Any) -> DnsRecord:
+    """A record that was seen last so many days ago."""
+    return a(answer, last_seen=LAST - timedelta(days=days), **changes)
+
+
+def test_of_too_many_relationships_those_that_were_seen_last_are_made() -> None:
+    ages = {"192.0.2.1": 3, "192.0.2.2": 1, "192.0.2.3": 4, "192.0.2.4": 2}
+    enrichment = enrich(*[aged(answer, days) for answer, days in ages.items()], max_relationships=2)
+    assert edges(enrichment) == [
+        ("entity", "resolves-to", "ipv4-addr 192.0.2.2"),
+        ("entity", "resolves-to", "ipv4-addr 192.0.2.4"),
+    ]
+    assert (enrichment.observables, enrichment.relationships) == (2, 2)
+
+
+def test_the_records_of_the_others_are_left_out_and_counted() -> None:
+    merged = [ns(last_seen=FIRST), record("SOA", "domain", "ns.example.com", last_seen=FIRST)]
+    enrichment = enrich(a(), ns("."), *merged, max_relationships=1)
+    assert enrichment.kept == Counter({"A": 1})
+    assert enrichment.left_out == Counter({OVER_MAXIMUM: 2, "empty value": 1})
+
+
+def test_a_relationship_is_as_recent_as_the_latest_of_its_records() -> None:
+    enrichment = enrich(aged("192.0.2.1", 9), aged("192.0.2.2", 5), aged("192.0.2.1", 1), max_relationships=1)
+    assert edges(enrichment) == [("entity", "resolves-to", "ipv4-addr 192.0.2.1")]
+    assert enrichment.kept == Counter({"A": 2})
+
+
+def test_relationships_without_dates_are_made_last_and_half_dated_ones_by_the_date_they_have() -> None:
+    undated = a("192.0.2.1", first_seen=None, last_seen=None)
+    half_dated = a("192.0.2.2", first_seen=LAST, last_seen=None)
+    dated = aged("192.0.2.3", 1)
+    assert [edge[2] for edge in edges(enrich(undated, half_dated, dated, max_relationships=2))] == [
+        "ipv4-addr 192.0.2.2",
+        "ipv4-addr 192.0.2.3",
+    ]
+    assert edges(enrich(undated, half_dated, dated, max_relationships=1))[0][2] == "ipv4-addr 192.0.2.2"
+
+
+def test_which_of_equally_old_relationships_are_made_does_not_depend_on_their_order() -> None:
+    records = [a(f"192.0.2.{number}") for number in range(20, 30)]
+    forth, back = (enrich(*order, max_relationships=3) for order in (records, reversed(records)))
+    assert sorted(edges(forth)) == sorted(edges(back))
+
+
+@pytest.mark.parametrize("maximum", [0, 2, 3])
+def test_no_maximum_and_one_that_is_not_exceeded_cut_nothing(maximum: int) -> None:
+    enrichment = enrich(a(), ns(), max_relationships=maximum)
+    assert enrichment == enrich(a(), ns())
+    assert OVER_MAXIMUM not in enrichment.left_out
+
+
 def test_the_dirty_answer_loses_exactly_what_cannot_be_used() -> None:
     answer = {"results": own_records(NOW.date())[DIRTY]}
     dirty = Entity(stix.observable_id("Domain-Name", DIRTY), "Domain-Name", DIRTY, ())
@@ -297,11 +368,18 @@ messy_records = st.builds(
 )
 
 
-@given(st.sampled_from(sorted(VALUES)), st.lists(messy_records, max_size=12))
+@given(
+    st.sampled_from(sorted(VALUES)),
+    st.lists(messy_records, max_size=12),
+    st.sets(st.sampled_from(sorted(RECORD_TYPES))) | st.just(RECORD_TYPES),
+    st.integers(0, 6),
+)
 def test_any_mix_of_records_yields_only_objects_that_the_platform_accepts(
-    entity_type: str, records: list[DnsRecord]
+    entity_type: str, records: list[DnsRecord], record_types: set[str], maximum: int
 ) -> None:
-    enrichment = enrich(*records, of=entity(entity_type))
+    enrichment = enrich(*records, of=entity(entity_type), record_types=record_types, max_relationships=maximum)
+    assert enrichment.kept.keys() <= record_types
+    assert not 0 < maximum < enrichment.relationships
     assert enrichment.kept.total() + enrichment.left_out.total() == len(records)
     json.dumps(enrichment.objects).encode()
     if enrichment.objects:

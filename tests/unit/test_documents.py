@@ -22,8 +22,16 @@ ARCHITECTURE = (PROJECT_ROOT / "docs/architecture.md").read_text(encoding="utf-8
 FOLDERS = (".", ".github", "__metadata__", "docs")
 MARKDOWN = sorted(path for folder in FOLDERS for path in (PROJECT_ROOT / folder).glob("*.md"))
 
-NO_SENTENCES = {"RiskIQ PassiveTotal", "an http:// or https:// URL without user name, query or fragment"}
-"""Names, and parts of the settings' own table."""
+NO_SENTENCES = {
+    "RiskIQ PassiveTotal",
+    "an http:// or https:// URL without user name, query or fragment",
+    "Cache | None",
+    "DELETE FROM answers WHERE expires <= ?"
+    " OR key IN (SELECT key FROM answers ORDER BY expires DESC LIMIT -1 OFFSET ?)",
+}
+"""Names, types, SQL, and parts of the settings' own table."""
+NO_WORK_OR_LOG = {SOURCES / "metrics.py", SOURCES / "note.py"}
+"""Prometheus shows the help of a metric; a note is knowledge."""
 
 GAP = "…"
 """Stands for what differs from one time to the next, in the skeletons of the code and in the documents."""
@@ -53,7 +61,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 def sentences() -> set[str]:
     """What the daemon may write, and what the commands beside it raise, with a gap for each part that differs."""
-    of_the_daemon = modules_of_the_daemon()
+    of_the_daemon = modules_of_the_daemon() - NO_WORK_OR_LOG
     found = set(re.findall(r'echo "([^"]+)"', (PROJECT_ROOT / "entrypoint.sh").read_text(encoding="utf-8")))
     found = {re.sub(r"\$(\(.*?\)|\w+)", GAP, text) for text in found}
     for path in SOURCES.glob("*.py"):

@@ -71,7 +71,10 @@ def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_pat
 
 def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Path) -> None:
     lookup = lookup_of(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN], record_types={"A", "MX"})
-    assert lookup.summary == "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 10"
+    assert (
+        lookup.summary
+        == "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 8, TXT (SPF1) 2"
+    )
 
 
 def test_the_bundle_holds_the_bare_observable_and_everything_that_it_refers_to(tmp_path: Path) -> None:
@@ -86,7 +89,7 @@ def test_the_bundle_holds_the_bare_observable_and_everything_that_it_refers_to(t
 
 def test_a_file_answers_its_own_question_and_no_other(tmp_path: Path) -> None:
     source = SavedAnswer(save(tmp_path, "Example.org", [seen("A", "ip", "192.0.2.1", None, None)]))
-    assert len(source.passive_dns("example.org", EVERYTHING)) == 1
+    assert len(source.passive_dns("example.org", EVERYTHING).records) == 1
     with pytest.raises(ConnectorError, match=r"answers Example\.org, not example\.net\."):
         source.passive_dns("example.net", EVERYTHING)
 
@@ -94,7 +97,7 @@ def test_a_file_answers_its_own_question_and_no_other(tmp_path: Path) -> None:
 def test_a_file_that_does_not_say_what_it_answers_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text(json.dumps({"results": [seen("A", "ip", "192.0.2.1", None, None)]}))
-    assert len(SavedAnswer(path).passive_dns("example.net", EVERYTHING)) == 1
+    assert len(SavedAnswer(path).passive_dns("example.net", EVERYTHING).records) == 1
 
 
 def test_a_file_tells_no_quota(tmp_path: Path) -> None:

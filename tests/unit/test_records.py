@@ -160,12 +160,12 @@ def test_the_older_counters_count_where_licences_are_missing() -> None:
 
 def test_licences_count_before_the_older_counters() -> None:
     both = quota(**licences(1, 2), counts={"search_api": 1000}, limits={"search_api": 1000})
-    assert both.reached is None
+    assert both.reached() is None
 
 
 @pytest.mark.parametrize(("used", "limit", "reached"), [(1, 2, False), (2, 2, True), (3, 2, True), (2.5, 2, True)])
 def test_a_quota_is_used_up_when_the_limit_is_met_or_overrun(used: float, limit: float, reached: bool) -> None:
-    assert bool(quota(**licences(used, limit)).reached) is reached
+    assert bool(quota(**licences(used, limit)).reached()) is reached
 
 
 @pytest.mark.parametrize("count", [None, "2", True, [], -1, float("nan"), float("inf"), 10**400])
@@ -176,7 +176,7 @@ def test_a_counter_that_is_no_count_means_unknown_not_used_up(count: Any) -> Non
 
 @pytest.mark.parametrize("user", [None, [], {}, {"licenseCounts": {"searchApi": 2}}, {"counts": {"search_api": 2}}])
 def test_missing_counters_mean_unknown_not_used_up(user: Any) -> None:
-    assert parse_quota({"user": user}).reached is None
+    assert parse_quota({"user": user}).reached() is None
 
 
 def test_one_licence_with_searches_left_is_enough() -> None:
@@ -189,7 +189,7 @@ def test_one_licence_with_searches_left_is_enough() -> None:
 
 def test_the_organizations_quota_counts_beside_the_users() -> None:
     body = {"user": licences(1, 2), "organization": licences(5, 5)}
-    reached = parse_quota(body).reached
+    reached = parse_quota(body).reached()
     assert reached is not None
     assert reached.owner == "organization"
 

@@ -285,9 +285,9 @@ def test_a_platform_out_of_order_answers_500_until_it_recovers(client: Client) -
 
 def test_a_call_stalls_until_the_platform_recovers(client: Client) -> None:
     client.platform.fail("about", how="stall")
+    begun = time.monotonic()
     recovery = threading.Timer(0.2, client.platform.recover)
     recovery.start()
-    begun = time.monotonic()
 
     answer = client.ask(ABOUT)
 

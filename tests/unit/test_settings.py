@@ -30,6 +30,12 @@ def load(monkeypatch, tmp_path) -> Load:
         ("connector", "auto", False),
         ("riskiq", "max_tlp", None),
         ("riskiq", "import_last_seen_time_window", timedelta(days=30)),
+        ("riskiq", "record_types", ("A", "AAAA", "CNAME", "MX", "NS", "SOA")),
+        ("riskiq", "max_relationships", 0),
+        ("riskiq", "skip_own", None),
+        ("riskiq", "quota_reserve", 0),
+        ("riskiq", "cache", "riskiq-passivetotal.sqlite"),
+        ("riskiq", "cache_ttl", timedelta(hours=24)),
         ("riskiq", "api_base_url", "https://api.riskiq.net/pt"),
         ("riskiq", "request_timeout", 60),
         ("riskiq", "max_retries", 4),
@@ -44,6 +50,11 @@ def test_a_default_passes_the_check_of_its_own_setting(load):
     written = {
         "CONNECTOR_SCOPE": "IPv4-Addr,Domain-Name",
         "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW": "P30D",
+        "RISKIQ_RECORD_TYPES": "A,AAAA,CNAME,MX,NS,SOA",
+        "RISKIQ_MAX_RELATIONSHIPS": "0",
+        "RISKIQ_QUOTA_RESERVE": "0",
+        "RISKIQ_CACHE": "riskiq-passivetotal.sqlite",
+        "RISKIQ_CACHE_TTL": "PT24H",
         "RISKIQ_API_BASE_URL": "https://api.riskiq.net/pt",
         "RISKIQ_REQUEST_TIMEOUT": "60",
         "RISKIQ_MAX_RETRIES": "4",
@@ -59,7 +70,9 @@ def test_every_setting_can_come_from_the_file(load):
     connector: {id: 0bb2ac3f-bd64-4d3c-8b8e-7a7f3a1d2c4b, type: INTERNAL_ENRICHMENT, name: From the file,
                 scope: [Hostname], log_level: debug, auto: yes}
     riskiq: {username: me, api_key: mine, max_tlp: TLP:GREEN, import_last_seen_time_window: P1W,
-             api_base_url: "http://127.0.0.1:8000", request_timeout: 1.5, max_retries: 0, retry_backoff: 0}
+             record_types: [A, NS], max_relationships: 500, skip_own: yes,
+             quota_reserve: 100, cache: memory, cache_ttl: P1W, api_base_url: "http://127.0.0.1:8000",
+             request_timeout: 1.5, max_retries: 0, retry_backoff: 0, start_timeout: 0, stop_grace: 10}
     """
 
     settings = load(config, **dict.fromkeys(REQUIRED))
@@ -79,10 +92,19 @@ def test_every_setting_can_come_from_the_file(load):
     assert settings.riskiq.model_dump(exclude={"username", "api_key"}) == {
         "max_tlp": "TLP:GREEN",
         "import_last_seen_time_window": "P7D",
+        "record_types": ("A", "NS"),
+        "max_relationships": 500,
+        "skip_own": True,
+        "summary_note": False,
+        "quota_reserve": 100,
+        "cache": "memory",
+        "cache_ttl": "P7D",
         "api_base_url": "http://127.0.0.1:8000",
         "request_timeout": 1.5,
         "max_retries": 0,
         "retry_backoff": 0,
+        "start_timeout": 0,
+        "stop_grace": 10,
     }
 
 
@@ -166,6 +188,7 @@ def test_the_settings_give_a_json_schema():
 
     assert properties["api_key"]["writeOnly"] is True
     assert properties["import_last_seen_time_window"]["default"] == "P30D"
+    assert properties["cache_ttl"]["default"] == "PT24H"
     assert properties["max_retries"]["may_hold"] == "a whole number from 0 to 100"
 
 
@@ -178,6 +201,7 @@ def test_no_secret_can_be_read_off_the_settings(load):
         OPENCTI_ADMIN_PASSWORD="hidden-4",
         MQ_PASS="hidden-5",
         RISKIQ_APIKEY="hidden-6",
+        RISKIQ_CACHE="redis://:hidden-7@redis:6379/0",
     )
 
     for text in (repr(settings), str(settings), repr(settings.riskiq), *settings.warnings()):
@@ -219,3 +243,31 @@ def test_variables_that_kubernetes_makes_of_a_service_do_not_stop_the_start(load
     assert load(RISKIQ_MAX_TLP="RED", RISKIQ_PORT_80_TCP="tcp://10.0.0.1:80").warnings() == [
         "RISKIQ_PORT_80_TCP is not a setting and is ignored."
     ]
+
+
+@pytest.mark.parametrize(
+    ("auto", "written", "skip_own"),
+    [
+        ("true", None, True),
+        ("false", None, False),
+        ("true", "false", False),
+        ("false", "true", True),
+        ("true", "ChangeMe", True),
+    ],
+)
+def test_what_the_connector_added_is_skipped_where_openctis_enrichment_is_automatic_unless_it_is_said_otherwise(
+    load, auto, written, skip_own
+):
+    assert load(CONNECTOR_AUTO=auto, RISKIQ_SKIP_OWN=written).skip_own is skip_own
+
+
+def test_the_operator_is_warned_of_automatic_enrichments_without_end(load):
+    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO="true", RISKIQ_SKIP_OWN="false").warnings() == [
+        "CONNECTOR_AUTO is on and RISKIQ_SKIP_OWN is off: OpenCTI has what an enrichment adds enriched in turn, "
+        "without end."
+    ]
+
+
+@pytest.mark.parametrize(("auto", "skip_own"), [("true", None), ("true", "true"), ("false", "false")])
+def test_automatic_enrichments_that_end_are_no_reason_to_warn(load, auto, skip_own):
+    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO=auto, RISKIQ_SKIP_OWN=skip_own).warnings() == []

@@ -4,6 +4,7 @@ import pytest
 from isodate import Duration, parse_duration
 from settings_loader import Load, complaint, loader
 
+from riskiq.converter import RECORD_TYPES
 from riskiq.settings import since
 
 
@@ -248,3 +249,106 @@ def test_the_wait_before_a_retry_has_an_end(load, bad):
     text = complaint(load, f"riskiq: {{retry_backoff: {bad}}}")
 
     assert "RISKIQ_RETRY_BACKOFF (config.yml: riskiq.retry_backoff): holds " in text
+
+
+@pytest.mark.parametrize(
+    ("written", "types"),
+    [("A", ("A",)), (" mx , , Aaaa,", ("MX", "AAAA")), ("ns,NS", ("NS",)), ("[soa, Cname]", ("SOA", "CNAME"))],
+)
+def test_record_types_forgive_blanks_case_and_repetition(load, written, types):
+    assert (
+        load(f"riskiq: {{record_types: {written if written[0] == '[' else repr(written)}}}").riskiq.record_types
+        == types
+    )
+
+
+def test_the_record_types_are_those_of_the_mapping(load):
+    assert set(load().riskiq.record_types) == RECORD_TYPES
+
+
+def test_a_record_type_that_is_not_imported_is_named(load):
+    text = complaint(load, RISKIQ_RECORD_TYPES="A, TXT, PTR")
+
+    assert "RISKIQ_RECORD_TYPES (config.yml: riskiq.record_types): holds " in text
+    assert "where 'TXT' and 'PTR' cannot be imported; it may hold one or more of A, AAAA, CNAME, MX, NS, SOA," in text
+
+
+@pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{A: NS}", "[[A]]", "[1]"])
+def test_the_record_types_are_at_least_one(load, bad):
+    assert "RISKIQ_RECORD_TYPES (config.yml: riskiq.record_types): " in complaint(
+        load, f"riskiq: {{record_types: {bad}}}"
+    )
+
+
+@pytest.mark.parametrize("name", ["RISKIQ_QUOTA_RESERVE", "RISKIQ_MAX_RELATIONSHIPS"])
+@pytest.mark.parametrize("bad", ["-1", "1.5", "true", "many", "1e10", f"0x{'f' * 5000}"])
+def test_a_quantity_is_whole_and_not_negative(load, name, bad):
+    key = name.removeprefix("RISKIQ_").lower()
+
+    assert f"{name} (config.yml: riskiq.{key}): holds " in complaint(load, f"riskiq: {{{key}: {bad}}}")
+
+
+@pytest.mark.parametrize("spelling", ["memory", "Memory", " MEMORY "])
+def test_the_cache_may_be_in_memory(load, spelling):
+    assert load(RISKIQ_CACHE=spelling).riskiq.cache == "memory"
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        "answers.sqlite",
+        "/var/cache/riskiq/answers.db",
+        "~/a b.sqlite3",
+        "redis://redis",
+        "redis://redis_1:6379/0",
+        "redis://:p%40ss@redis.example:6379/12",
+        "rediss://me:secret@[2001:db8::1]:6380/",
+    ],
+)
+def test_the_cache_may_be_a_file_or_a_redis(load, good):
+    assert load(RISKIQ_CACHE=good).riskiq.cache == good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *("none", "off", "redis", "memroy", "/var/cache", "answers", "answers.txt", "redis:6379"),
+        *("REDIS://redis", "redis://", "redis:///0", "redis://redis/zero", "redis://redis?db=1", "redis://redis/0#a"),
+        *("redis://redis:99999", "redis://redis:port", "http://redis:6379", "sqlite:///answers.sqlite", "unix:///a.db"),
+    ],
+)
+def test_the_cache_is_nothing_else(load, bad):
+    assert "RISKIQ_CACHE (config.yml: riskiq.cache): holds " in complaint(load, RISKIQ_CACHE=bad)
+
+
+@pytest.mark.parametrize(
+    "bad", ["redis://:secret@redis:99999", "redis://me:secret@", "redis://:secret@redis/0?a=secret"]
+)
+def test_a_bad_cache_is_told_without_its_password(load, bad):
+    assert "secret" not in complaint(load, RISKIQ_CACHE=bad)
+
+
+@pytest.mark.parametrize(
+    ("written", "ttl"),
+    [
+        ("PT24H", timedelta(hours=24)),
+        ("P2W", timedelta(weeks=2)),
+        ("P1M", Duration(months=1)),
+        *((nothing, timedelta(0)) for nothing in ("PT0S", "P0D", "P0M", "P0Y0M0DT0H0M0S", "PT0.0000001S")),
+    ],
+)
+def test_the_cache_may_keep_answers_for_a_while_or_not_at_all(load, written, ttl):
+    assert load(RISKIQ_CACHE_TTL=written).riskiq.cache_ttl == ttl
+
+
+@pytest.mark.parametrize("bad", ["24 hours", "0", "off", "-PT1H", "PT-1H", "P9999Y", f"P{'9' * 400}D"])
+def test_the_cache_keeps_answers_for_an_iso_8601_duration(load, bad):
+    text = complaint(load, RISKIQ_CACHE_TTL=bad)
+
+    assert "RISKIQ_CACHE_TTL (config.yml: riskiq.cache_ttl): holds " in text
+    assert "such as PT24H or P1M (by the calendar); PT0S keeps none." in text
+
+
+@pytest.mark.parametrize("written", ["yes", "TRUE", "on"])
+def test_to_skip_the_own_is_spelt_in_many_ways(load, written):
+    assert load(RISKIQ_SKIP_OWN=written).riskiq.skip_own is True

@@ -18,12 +18,13 @@ Series = dict[tuple[str, tuple[str, ...]], float]
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
     served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": str(free_port())}
+    cached = {"RISKIQ_CACHE": "memory", "RISKIQ_CACHE_TTL": "PT24H"}
     with ExitStack() as stack:
         try:
             broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
         except FileNotFoundError:
             pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
-        yield stack.enter_context(new_world(broker, **QUICK, **served))
+        yield stack.enter_context(new_world(broker, **QUICK, **served, **cached))
 
 
 @pytest.fixture
@@ -68,6 +69,16 @@ def test_the_time_of_each_request_and_of_each_conversion_is_measured(world: Worl
         assert growth(before, after, "riskiq_passivetotal_wait_seconds_count", endpoint) == 1
     assert 0.2 <= growth(before, after, "riskiq_passivetotal_wait_seconds_sum", "/v2/dns/passive") < 1
     assert growth(before, after, "riskiq_conversion_seconds_count") == 1
+
+
+def test_an_answer_of_the_cache_is_a_hit_and_no_search(world: World) -> None:
+    world.enrich("Domain-Name", "twice.example")
+    before = scrape(world)
+    world.enrich("Domain-Name", "twice.example")
+    after = scrape(world)
+    assert growth(before, after, "riskiq_cache_hits_total") == 1
+    assert growth(before, after, "riskiq_searches_total") == 0
+    assert growth(before, after, "riskiq_passivetotal_wait_seconds_count", "/v2/dns/passive") == 0
 
 
 def test_a_failure_is_counted_by_its_kind_and_the_waiting_for_it_too(world: World) -> None:

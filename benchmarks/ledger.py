@@ -1,0 +1,110 @@
+"""What has become of each message that the platform published, by what its works and the connector's log tell."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.works import Execution, Work
+
+Asked = Work | Execution
+
+DONE, ERROR, QUEUED, UNPUBLISHED = "done", "done, with an error", "in the queue", "not published"
+AWAY, KILLED, UNEXPLAINED = "lost: OpenCTI away", "lost: killed", "UNEXPLAINED"
+FATES = (DONE, ERROR, QUEUED, UNPUBLISHED, AWAY, KILLED, UNEXPLAINED)
+
+BUNDLE = 8
+"""Objects of each bundle: two observables, two relationships, the entity, the author and two markings."""
+BEFORE = timedelta(seconds=1)
+"""A call that the platform did not answer any more was logged before the platform went away."""
+
+
+@dataclass
+class Evidence:
+    """What is known besides the works: the connector's log, and what was taken away when."""
+
+    log: str
+    platform_away: list[tuple[datetime, datetime]]
+    queued: set[str]
+    """Ids of the works and playbook runs whose messages are still in the queue."""
+    killed: set[str]
+    """Ids of those under way when the connector was killed."""
+    _lines: defaultdict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        for entry in _entries(self.log.splitlines()):
+            line = datetime.fromisoformat(entry["timestamp"]).astimezone(UTC), entry["message"]
+            for any_id in {value for value in entry.get("attributes", {}).values() if isinstance(value, str)}:
+                self._lines[any_id].append(line)
+
+    def lines(self, asked: Asked) -> list[tuple[datetime, str]]:
+        """Time (UTC) and text of what the log tells of a message, in its order; no two messages share an entity."""
+        return sorted({*self._lines[asked.id], *self._lines[asked.entity.standard_id]})
+
+    def was_platform_away(self, times: Iterable[datetime]) -> bool:
+        """Whether the platform was away at any of the times."""
+        return any(begun - BEFORE <= time <= ended for begun, ended in self.platform_away for time in times)
+
+
+def is_done(asked: Asked) -> bool:
+    """Whether the connector has answered."""
+    return asked.processed if isinstance(asked, Work) else bool(asked.bundles)
+
+
+def fate(asked: Asked, evidence: Evidence) -> tuple[str, str]:
+    """One of `FATES`, and a reason where there is one."""
+    if is_done(asked):
+        objection = _work_objection(asked, evidence) if isinstance(asked, Work) else _playbook_objection(asked)
+        in_error = isinstance(asked, Work) and asked.in_error
+        return (UNEXPLAINED, objection) if objection else (ERROR if in_error else DONE, "")
+    if asked.id in evidence.queued:
+        return QUEUED, ""
+    if asked.undelivered:
+        return UNPUBLISHED, asked.undelivered
+    lines = evidence.lines(asked)
+    last = f"the log ends with {lines[-1][0]:%H:%M:%S.%f} {lines[-1][1]}" if lines else "the log does not know it"
+    if asked.id in evidence.killed:
+        return KILLED, last
+    return (AWAY if evidence.was_platform_away(time for time, _ in lines[-1:]) else UNEXPLAINED), last
+
+
+def _work_objection(work: Work, evidence: Evidence) -> str:
+    """What is wrong with a work that was closed; empty when nothing is."""
+    message = work.message or ""
+    if message.startswith("The connector failed") or not _is_own(message, work, evidence):
+        return f"closed with {message!r}"
+    is_whole = work.closed.is_set() or work.in_error
+    if work.errors or work.expectations not in (0, BUNDLE) or not is_whole or len(work.received) > 1:
+        return f"taken {len(work.received)} times, {work.imported} of {work.expectations} imported, {work.errors}"
+    return ""
+
+
+def _is_own(message: str, work: Work, evidence: Evidence) -> bool:
+    """Whether a work was closed with what the connector had to say of it, or with pycti's words on the platform."""
+    lines = evidence.lines(work)
+    return (
+        work.entity.value in message
+        or message in [text for _, text in lines]
+        or message.startswith("The connector was stopped")
+        or (work.in_error and evidence.was_platform_away(time for time, _ in lines))
+    )
+
+
+def _playbook_objection(execution: Execution) -> str:
+    """What is wrong with a playbook that was answered; empty when nothing is."""
+    if len(execution.bundles) > 1:
+        return f"answered {len(execution.bundles)} times"
+    objects, entity = execution.bundles[0]["objects"], execution.entity
+    ends = [(item["source_ref"], item["target_ref"]) for item in objects if item["type"] == "relationship"]
+    if entity.as_stix() not in objects or not all(entity.standard_id in pair for pair in ends):
+        return "answered with another's bundle"
+    return "; ".join(execution.errors)
+
+
+def _entries(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    """The lines of pycti's loggers; others are no JSON."""
+    for line in lines:
+        if line.startswith('{"timestamp"'):
+            yield json.loads(line)

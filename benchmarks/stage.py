@@ -1,0 +1,71 @@
+"""Both ends of connectors that are measured: a platform that throws away what is pushed, and a slow PassiveTotal."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+import pycti
+
+from sandbox.daemon import amqp_settings
+from sandbox.link import Link
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.passivetotal import PassiveTotal, passivetotal_app
+from sandbox.server import serving
+
+
+class Platform(OpenCTI):
+    """Notes when each work was closed. It imports nothing: an import in Python would be what is measured."""
+
+    def __init__(self, broker: str) -> None:
+        super().__init__(pycti.__version__, broker)
+        self.link = Link(self.token, broker, lambda _push: None)
+        self.closed: dict[str, float] = {}
+        """When the connector closed a work (`time.monotonic`), by its id."""
+
+    def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
+        super().edit_work(mutation, variables)
+        if mutation == "toProcessed":
+            self.closed[variables["id"]] = time.monotonic()
+
+
+@dataclass
+class Stage:
+    """The two ends, and the variables of a connector between them."""
+
+    platform: Platform
+    service: PassiveTotal
+    variables: dict[str, str]
+    broker: str
+
+    def wait_for_consumers(self, count: int) -> None:
+        """Wait until so many connectors consume the listen queue; raises TimeoutError."""
+        self.platform.wait_registered(120)
+        with pika.BlockingConnection(pika.URLParameters(self.broker)) as connection:
+            channel, queue = connection.channel(), f"listen_{self.variables['CONNECTOR_ID']}"
+            wait_until(lambda: channel.queue_declare(queue, passive=True).method.consumer_count == count)
+
+
+@contextmanager
+def stage(broker: str, latency: float) -> Iterator[Stage]:
+    """Both ends over the broker of that URL; PassiveTotal takes ``latency`` seconds to answer a search."""
+    platform, service = Platform(broker), PassiveTotal({}, latency=latency, limit=10**6, ignores_window=True)
+    with ExitStack() as stack:
+        passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
+        opencti_url = stack.enter_context(serving(opencti_app(platform)))
+        stack.callback(platform.close)
+        variables = amqp_settings(opencti_url, platform.token, passivetotal_url)
+        # The records that are served have fixed dates.
+        variables["RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW"] = "P30Y"
+        yield Stage(platform, service, variables, broker)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 120) -> None:
+    """Look a hundred times a second, for ``timeout`` seconds at the most; raises TimeoutError."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout:g} s; do the connectors run?")
+        time.sleep(0.01)

@@ -1,0 +1,86 @@
+"""Whatever the records hold: every object is one that OpenCTI takes, and no record gets lost uncounted."""
+
+import json
+from datetime import UTC, datetime
+
+from riskiq import stix
+from riskiq.converter import Enrichment, Entity, canonical_value, convert
+from riskiq.records import DnsRecord, parse_records
+from riskiq.values import Unusable
+from sandbox import platform_rules
+from tests.fuzz.rows import entry, joined, rows_of
+
+LONGEST_REASON = 64
+"""Characters; the text of a work lists reasons."""
+LONGEST_DESCRIPTION = 2000
+"""Characters; a relationship's lists the types and sources of its records."""
+
+NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
+ENTITIES = {
+    "Domain-Name": "example.org",
+    "Hostname": "host.example.org",
+    "IPv4-Addr": "192.0.2.10",
+    "IPv6-Addr": "2001:db8::10",
+}
+
+RECORDS = [
+    ("A", "ip", "192.0.2.1", "2026-11-01 10:00:00", "2026-11-20 10:00:00", "riskiq"),
+    ("A", "ip", "192.0.2.1", "2026-11-21 10:00:00", "None", '["pingly", "riskiq"]'),
+    ("A", "domain", "bücher.example"),
+    ("AAAA", "ip", "2001:DB8::1", "2026-11-01", "2026-11-01", "pingly"),
+    ("AAAA", "domain", "*.example.com"),
+    ("SOA", "email", r"host\.master.example.com.", "1970-01-01 00:00:00", "2026-11-01"),
+    ("SOA", "domain", "NS1.Example.com."),
+    ("NS", "domain", "ns1.example.com", "2026-11-20", "2026-11-01"),
+    ("MX", "domain", "http://a.example/x"),
+    ("CNAME", "domain", "example.org."),
+    ("TXT (SPF1)", "domain", "184.168.131.0/24"),
+]
+SEEDS = [joined(entity, *RECORDS[i::3]) for entity in ENTITIES.items() for i in range(3)]
+"""Rows; the first is the entity."""
+
+
+def check(data: bytes) -> None:
+    """Raises AssertionError, or what the converter should not have raised."""
+    first, *rows = rows_of(data)
+    entity = entity_of(first[0], first[-1])
+    records = parse_records({"results": [entry(row) for row in rows]})
+    check_enrichment(entity, records, convert(entity, records, NOW))
+
+
+def entity_of(entity_type: str, value: str) -> Entity:
+    """The entity of that type and value, or one of those above where there can be none."""
+    if entity_type not in ENTITIES:
+        entity_type = "Domain-Name"
+    try:
+        value = canonical_value(entity_type, value)
+    except Unusable:
+        value = ENTITIES[entity_type]
+    return Entity(stix.observable_id(entity_type, value), entity_type, value, ())
+
+
+def check_enrichment(entity: Entity, records: list[DnsRecord], enrichment: Enrichment) -> None:
+    """Raises AssertionError where an enrichment breaks a promise."""
+    assert enrichment.kept.total() + enrichment.left_out.total() == len(records)
+    assert all(reason.isprintable() and len(reason) <= LONGEST_REASON for reason in enrichment.left_out)
+    known = {item["id"]: item for item in enrichment.objects}
+    assert len(known) == len(enrichment.objects), "an object twice"
+    known[entity.id] = {"type": stix.STIX_TYPES[entity.type], "id": entity.id, "value": entity.value}
+    for item in enrichment.objects:
+        refusal = platform_rules.refusal(item, known.get)
+        assert refusal is None, refusal
+        json.dumps(item, ensure_ascii=False, allow_nan=False).encode()
+        check_object(item)
+
+
+def check_object(item: stix.StixObject) -> None:
+    """What holds of every object, beyond what OpenCTI demands."""
+    if "value" in item:
+        entity_type = next(name for name, stix_type in stix.STIX_TYPES.items() if stix_type == item["type"])
+        assert canonical_value(entity_type, item["value"]) == item["value"], item
+        assert item["value"].isprintable(), item
+    if "start_time" in item and "stop_time" in item:
+        assert item["start_time"] < item["stop_time"], item
+    description = item.get("description", "")
+    assert description.isprintable(), item
+    assert len(description) <= LONGEST_DESCRIPTION, item

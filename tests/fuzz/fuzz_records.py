@@ -1,0 +1,100 @@
+"""Whatever PassiveTotal, or somebody in its place, answers: typed records, or an error of the connector's own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from riskiq.answers import read_answer
+from riskiq.errors import PassiveTotalError
+from riskiq.records import DnsRecord, parse_quota, parse_records
+from tests.fuzz.rows import entry, joined, json_or_text, rows_of
+
+LONGEST_SENTENCE = 500
+"""Characters that an operator may have to read, however long the answer."""
+
+ANSWERS = [
+    b'200 {"results": [{"recordType": "MX", "resolveType": "domain", "resolve": "alt1.example.com", "firstSeen": '
+    b'"2014-11-16 18:02:30", "lastSeen": "2019-10-05 21:51:41", "source": ["pingly", "riskiq"]}]}',
+    b'200 {"results": [null, 7, "text", [], {"resolve": "\\ud800", "source": "riskiq", "lastSeen": "None"}]}',
+    b'200 {"user": {"licenseCounts": {"searchApi": 1e999}, "licenseLimits": {"searchApi": NaN}, "next_reset": '
+    b'"2026-12-01 00:00:00", "counts": {"search_api": 100}, "limits": {"search_api": 1000}}, "organization": '
+    b'{"licenseCounts": {"enterprise": {"searchApi": 0}}, "licenseLimits": {"enterprise": {"searchApi": 1234}}}}',
+    b'200 {"error": {"http_code": 403, "message": "quota", "developer_message": "x"}}',
+    b'429 {"message": "too many requests", "error": "quota exceeded"}',
+    b"404 <html>",
+    b"204 ",
+]
+"""Each a status, a blank and a body."""
+
+ROWS = [
+    joined(
+        ("A", "ip", "192.0.2.1", "2026-11-01 10:00:00.5", "2026-11-20T10:00:00+02:00", '["riskiq", "pingly"]'),
+        ("AAAA", "ip", "2001:db8::1", "2026-11-01", "20261101T10Z", "riskiq"),
+        ("null", "7", "[]", "1970-01-01 00:00:00", "9999-12-31 23:59:59-12:00", "[null, 7]"),
+        ("NS", "domain", "", "2026-W48-2", "None"),
+    ),
+    joined(("100", "2000", "10", "1000", "2026-12-01 00:00:00")),
+    joined(("NaN", "Infinity", "-1", "9223372036854775808", "null")),
+]
+"""Fields of records, and of a quota: the searches of a licence and their limit, the older pair, the next reset."""
+
+SEEDS = [*ANSWERS, *ROWS]
+
+
+def check(data: bytes) -> None:
+    """Read the input as an answer and as rows. Raises AssertionError, or what the connector should not have raised."""
+    status, _, body = data.partition(b" ")
+    check_answer(int(status) if len(status) == 3 and status.isdigit() else 200, body)
+    rows = rows_of(data)
+    check_records({"results": [entry(row) for row in rows]})
+    check_quota({"user": account(*rows[0])})
+
+
+def account(*fields: str) -> dict[str, Any]:
+    used, limit, older_used, older_limit, reset, *_ = [*map(json_or_text, fields), *[None] * 5]
+    licences = {"licenseCounts": {"searchApi": used}, "licenseLimits": {"searchApi": limit}}
+    older = {"counts": {"search_api": older_used}, "limits": {"search_api": older_limit}}
+    return {**licences, **older, "next_reset": reset}
+
+
+def check_answer(status: int, body: bytes) -> None:
+    answer = outcome(read_answer, status, body)
+    outcome(check_records, answer)
+    outcome(check_quota, answer)
+
+
+def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or None where it raises an error of the connector's own; that one is a sentence."""
+    error = ""
+    try:
+        return read(*arguments)
+    except PassiveTotalError as raised:
+        error = str(raised)
+    assert is_sentence(error), error
+    return None
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text is one line of bearable length."""
+    return text.isprintable() and len(text) <= LONGEST_SENTENCE
+
+
+def check_records(answer: Any) -> None:
+    records = parse_records(answer)
+    assert len(records) == len(answer["results"])
+    for record in records:
+        check_record(record)
+
+
+def check_record(record: DnsRecord) -> None:
+    seen = [moment for moment in (record.first_seen, record.last_seen) if moment]
+    assert all(moment.utcoffset() == timedelta(0) and not moment.microsecond for moment in seen), record
+    assert seen == sorted(seen), record
+    assert all(source.isprintable() for source in record.sources), record
+
+
+def check_quota(answer: Any) -> None:
+    for allowance in parse_quota(answer).allowances:
+        assert 0 <= allowance.used < 2**63, allowance
+        assert 0 <= allowance.limit < 2**63, allowance
+        assert is_sentence(allowance.next_reset), allowance

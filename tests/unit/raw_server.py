@@ -1,0 +1,61 @@
+"""A server that speaks bytes, for answers that no HTTP library would give."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Speak = Callable[[socket.socket], None]
+"""What the server does with a connection once it has read the head of a request."""
+
+
+@dataclass
+class RawServer:
+    """A server on 127.0.0.1 and the heads of the requests that it has read."""
+
+    port: int
+    scheme: str = "http"
+    heads: list[bytes] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def raw_server(speak: Speak, tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
+    """Serve while the block runs; a connection that is open at its end is closed, whatever is being said."""
+    connections: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), tls.wrap_socket(connection, True) if tls else connection as secured:
+            connections.append(secured)
+            server.heads.append(_head(secured))
+            speak(secured)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=[listener.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = RawServer(listener.getsockname()[1], "https" if tls else "http")
+        threading.Thread(target=accept, daemon=True).start()
+        yield server
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def says(*parts: bytes) -> Speak:
+    """Send these bytes, then close."""
+    return lambda connection: connection.sendall(b"".join(parts))
+
+
+def _head(connection: socket.socket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head and (received := connection.recv(2**16)):
+        head += received
+    return head

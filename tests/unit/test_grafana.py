@@ -1,0 +1,86 @@
+"""The dashboard in docs/grafana.json asks for what the connector serves, and for all of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from riskiq import metrics
+from riskiq.records import Allowance, Quota
+
+DASHBOARD: dict[str, Any] = json.loads(Path("docs/grafana.json").read_text(encoding="utf-8"))
+QUERIES = [(panel["title"], target) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+# What Prometheus adds when it scrapes.
+SCRAPED = {"instance", "job"}
+
+
+@pytest.fixture(scope="module")
+def served() -> dict[str, set[str]]:
+    """The labels of every series of the connector's own, by name."""
+    metrics.count_records({"A": 1}, {"TXT": 1})
+    metrics.show_quota(Quota((Allowance("user", 1, 2, ""),)))
+    metrics.WAITING.labels("/v2/dns/passive")
+    samples = [sample for family in REGISTRY.collect() for sample in family.samples]
+    return {
+        sample.name: set(sample.labels)
+        for sample in samples
+        if sample.name.startswith("riskiq_") and not sample.name.endswith("_created")
+    }
+
+
+def asked(query: str) -> set[str]:
+    return set(re.findall(r"riskiq_\w+", query))
+
+
+def labels(target: dict[str, Any]) -> set[str]:
+    """Those by which a query selects or groups, and those of its legend."""
+    selected = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", target["expr"])
+    grouped = [name for group in re.findall(r"by \(([^)]*)\)", target["expr"]) for name in group.split(", ")]
+    return {*selected, *grouped, *re.findall(r"{{(\w+)}}", target["legendFormat"])}
+
+
+@pytest.mark.parametrize(("title", "target"), QUERIES)
+def test_a_panel_asks_for_series_and_labels_that_exist(
+    served: dict[str, set[str]], title: str, target: dict[str, Any]
+) -> None:
+    names = asked(target["expr"])
+    assert names
+    assert names <= served.keys(), title
+    assert labels(target) <= SCRAPED.union(*[served[name] for name in names]), title
+
+
+def test_every_metric_is_shown(served: dict[str, set[str]]) -> None:
+    def base(name: str) -> str:
+        return re.sub(r"_(bucket|count|sum)$", "", name)
+
+    shown = {base(name) for _, target in QUERIES for name in asked(target["expr"])}
+    assert shown == {base(name) for name in served}
+
+
+def test_it_can_be_imported_anywhere() -> None:
+    """It names no data source of one installation; who imports it chooses one."""
+    assert "id" not in DASHBOARD
+    assert set(data_sources(DASHBOARD)) == {"${datasource}"}
+    assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["datasource", "instance"]
+
+
+def data_sources(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("datasource"), dict):
+            yield part["datasource"]["uid"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from data_sources(inner)
+
+
+def test_the_panels_do_not_lie_on_one_another() -> None:
+    for one, other in combinations([panel["gridPos"] for panel in DASHBOARD["panels"]], 2):
+        apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        apart_y = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert apart_x or apart_y

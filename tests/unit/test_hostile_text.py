@@ -1,0 +1,115 @@
+"""Texts that mean to be taken for others: they forge no text of a work, no description and no line of log."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from riskiq.answers import read_answer
+from riskiq.errors import PassiveTotalError
+from sandbox.dataset import DOMAIN
+from tests.fuzz.fuzz_records import is_sentence
+from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record
+
+FORGERIES = {
+    "line feed": '\n{"level": "ERROR", "message": "forged"}',
+    "carriage return": "\r\nlevel=ERROR forged",
+    "ANSI escape": "\x1b[2J\x1b[31mforged\x1b]0;forged\x07",
+    "bidi override": "\u202edegrof\u2066",
+    "line separator": "\u2028forged\u2029\x85forged",
+    "NUL": "\x00forged",
+    "zero width": "\u200bfo\u00adrged\ufeff",
+}
+forgeries = pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+
+
+@forgeries
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 429, 500])
+def test_the_words_of_an_error_stay_on_one_short_line(forgery: str, status: int) -> None:
+    bodies = ({"message": forgery * 1000}, {"error": {"message": forgery, "http_code": 500}}, {"error": forgery})
+    for body in bodies:
+        with pytest.raises(PassiveTotalError) as raised:
+            read_answer(status, json.dumps(body).encode())
+        assert is_sentence(str(raised.value))
+
+
+def test_a_stated_status_of_4000_digits_stays_out_of_the_text() -> None:
+    with pytest.raises(PassiveTotalError) as raised:
+        read_answer(200, b'{"error": {"http_code": %s, "message": "x"}}' % (b"9" * 4000))
+    assert is_sentence(str(raised.value))
+
+
+@pytest.fixture(scope="module")
+def shared_world() -> Iterator[World]:
+    """After the tests, every line of log is one of pycti's JSON formatter."""
+    if not HAS_HTTP_PROTOCOLS:
+        pytest.skip("this pycti lacks the HTTP protocols, which came with 6.5")
+    with new_world(**QUICK, CONNECTOR_LOG_LEVEL="debug") as world:
+        world.enrich("Domain-Name", DOMAIN)
+        # uvicorn stumbles over the port that pycti gives it, and says so outside of the format.
+        of_the_start = len(world.daemon.log)
+        yield world
+        assert [line for line in world.daemon.log[of_the_start:].splitlines() if not is_line_of_log(line)] == []
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    shared_world.service.reset()
+    return shared_world
+
+
+def is_line_of_log(line: str) -> bool:
+    try:
+        return line.isascii() and json.loads(line)["level"] in ("DEBUG", "INFO", "WARNING", "ERROR")
+    except (ValueError, KeyError):
+        return False
+
+
+@forgeries
+def test_records_forge_no_text_of_a_work_and_no_description(world: World, forgery: str) -> None:
+    name = f"forged{len(world.service.answers)}.example"
+    world.service.answers[name] = [
+        record(f"X{forgery}", "domain", "a.example"),
+        record("A", f"x{forgery}", "192.0.2.1"),
+        record("NS", "domain", f"a{forgery}.example"),
+        record("MX", "domain", "a.example", source=[f"riskiq{forgery}"], firstSeen=forgery),
+    ]
+    work = world.enrich("Domain-Name", name)
+    assert (work.message or "").startswith("Added 1 observable and 1 relationship from 4 passive DNS records")
+    assert is_sentence(work.message or "")
+    assert [item["description"] for item in world.relationships(work.entity)] == ["MX records"]
+
+
+@forgeries
+def test_the_next_reset_of_a_quota_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+    licences = {"licenseCounts": {"searchApi": 1}, "licenseLimits": {"searchApi": 1}}
+    world.service.quota_body = {"user": {**licences, "next_reset": f"2026-12-01{forgery * 1000}"}}
+    work = world.enrich("Domain-Name", DOMAIN)
+    assert work.in_error
+    assert is_sentence(work.message or "")
+
+
+@forgeries
+def test_a_quota_that_complains_forges_no_line_of_log(world: World, forgery: str) -> None:
+    world.service.quota_body = {"error": {"http_code": 500, "message": forgery}}
+    assert not world.enrich("Domain-Name", DOMAIN).in_error
+
+
+@forgeries
+def test_the_value_of_an_observable_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+    assert is_sentence(world.enrich("Domain-Name", f"{forgery}.example").message or "")
+
+
+@forgeries
+def test_the_name_of_a_marking_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN, markings=[f"TLP:{forgery}"])).wait(60)
+    assert work.in_error
+    assert is_sentence(work.message or "")
+
+
+def test_100_000_types_of_records_are_counted_in_a_short_text(world: World) -> None:
+    types = [record(f"TYPE{number}", "domain", "a.example") for number in range(100_000)]
+    world.service.answers["types.example"] = types
+    message = world.enrich("Domain-Name", "types.example").message or ""
+    assert message.startswith("Added nothing from 100,000 passive DNS records of types.example; left out ")
+    assert is_sentence(message)

@@ -1,0 +1,210 @@
+"""The summary note: what an analyst reads, and what OpenCTI knows it by."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import stix2
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from pycti.utils.opencti_stix2_splitter import OpenCTIStix2Splitter
+from stix2validator import ValidationOptions, validate_instance
+
+from riskiq import stix
+from riskiq.converter import Entity, convert
+from riskiq.note import NEWEST, summary_note
+from riskiq.records import DnsRecord
+
+NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+SINCE = "2026-08-20T09:15:01.900Z"
+DAY = datetime(2026, 11, 20, 10, tzinfo=UTC)
+RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
+
+
+def entity(value: str = "www.example.org", entity_type: str = "Domain-Name", markings: tuple[str, ...] = ()) -> Entity:
+    return Entity(stix.observable_id(entity_type, value), entity_type, value, markings)
+
+
+def record(answer: str = "192.0.2.1", kind: str = "ip", record_type: str = "A", **changes: Any) -> DnsRecord:
+    return DnsRecord(record_type, kind, answer, DAY, DAY + timedelta(days=3), ("riskiq",))._replace(**changes)
+
+
+def note(*records: DnsRecord, of: Entity | None = None, at: datetime = NOW, created: str = SINCE) -> stix.StixObject:
+    of = of or entity()
+    enrichment = convert(of, records or [record()], at)
+    return summary_note(of, enrichment, created=created, modified=stix.timestamp(at, "milliseconds"))
+
+
+def tokens(markdown: str) -> list[Token]:
+    """Everything in a Markdown text, as CommonMark with tables reads it."""
+    found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
+    return [inner for token in found for inner in [token, *(token.children or [])]]
+
+
+def table(markdown: str) -> list[list[str]]:
+    """The cells of the table, row by row, the head first."""
+    cells: list[list[str]] = []
+    found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
+    for before, token in pairwise(found):
+        if token.type == "tr_open":
+            cells.append([])
+        if before.type in ("th_open", "td_open"):
+            cells[-1].append("".join(inner.content for inner in token.children or []))
+    return cells
+
+
+# What is read
+
+
+def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recently_seen() -> None:
+    older = record("ns1.example.net", "domain", "NS", last_seen=DAY, first_seen=None, sources=("riskiq", "pingly"))
+    content = note(older, record())["content"]
+    assert content.splitlines()[0] == (
+        "What RiskIQ PassiveTotal knows of the Domain-Name `www.example.org`: "
+        "2 relationships, the most recently seen first."
+    )
+    assert table(content) == [
+        ["Record type", "Value", "First seen", "Last seen", "Sources"],
+        ["A", "192.0.2.1", "2026-11-20", "2026-11-23", "riskiq"],
+        ["NS", "ns1.example.net", "unknown", "2026-11-20", "pingly, riskiq"],
+    ]
+
+
+def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:
+    seen = [record(f"198.51.100.{day}", last_seen=DAY + timedelta(days=day)) for day in range(60)]
+    content = note(*seen)["content"]
+    assert "the 50 most recently seen of 60 relationships" in content
+    _, *lines = table(content)
+    assert (len(lines), lines[0][1], lines[-1][1]) == (NEWEST, "198.51.100.59", "198.51.100.10")
+
+
+def test_the_note_is_as_short_with_thousands_of_records_and_sources() -> None:
+    many = tuple(f"source-{number}" for number in range(10_000))
+    seen = [record(f"host-{number}.example", "domain", "NS", sources=many) for number in range(200)]
+    assert len(note(*seen)["content"]) < 20_000
+
+
+# What hostile values can do
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a | b | c",
+        "a\\|b",
+        "`",
+        "a` <script>alert(1)</script> `b",
+        "<code>[x](http://evil.example)</code>",
+        "https://evil.example/",
+        "![x](http://evil.example/x.png)",
+        "**bold** &lt;b&gt;",
+    ],
+)
+def test_a_source_cannot_leave_its_cell(source: str) -> None:
+    content = note(record(sources=(source,)))["content"]
+    assert [len(cells) for cells in table(content)] == [5, 5]
+    assert_inert(content)
+
+
+def test_a_mailbox_cannot_leave_its_cell() -> None:
+    content = note(record("a|`b`{c}@evil.example", "email", "SOA"))["content"]
+    assert table(content)[1][1] == "a??b?{c}@evil.example"
+    assert_inert(content)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=64))
+def test_no_source_whatever_becomes_more_than_text(source: str) -> None:
+    content = note(record(sources=(source,)))["content"]
+    # As pycti does on import.
+    imported = content.replace("<code>", "`").replace("</code>", "`")
+    assert [len(cells) for cells in table(imported)] == [5, 5]
+    assert_inert(imported)
+
+
+def test_no_value_becomes_a_link() -> None:
+    """In GitHub's Markdown, which OpenCTI shows, `www.` and `@` make links of all text but code spans."""
+    made = note(record("www.evil.example", "domain", "NS"), record("a@evil.example", "email", "SOA"))
+    for text in (made["abstract"], made["content"]):
+        plain = [token.content for token in tokens(text) if token.type == "text"]
+        assert not [part for part in plain if "www." in part or "@" in part]
+
+
+def assert_inert(markdown: str) -> None:
+    """Nothing but a paragraph, a table, text and code spans."""
+    kinds = {token.type.removesuffix("_open").removesuffix("_close") for token in tokens(markdown)}
+    assert kinds <= {"paragraph", "inline", "text", "code_inline", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+# What OpenCTI knows it by
+
+
+def test_the_next_enrichment_updates_the_note_whatever_it_brings() -> None:
+    first, next_one = note(record("192.0.2.1")), note(record("192.0.2.2"), at=LATER)
+    assert first["content"] != next_one["content"]
+    assert (first["id"], first["created"]) == (next_one["id"], next_one["created"])
+    assert first["modified"] < next_one["modified"]
+
+
+def test_the_same_answer_makes_the_same_note_at_any_time() -> None:
+    first, next_one = note(), note(at=LATER)
+    assert first | {"modified": ""} == next_one | {"modified": ""}
+
+
+def test_each_observable_has_a_note_of_its_own() -> None:
+    others = [entity("example.net"), entity(entity_type="Hostname"), entity("192.0.2.9", "IPv4-Addr")]
+    notes = [note(record("b.example", "domain", "NS"), of=one) for one in (entity(), *others)]
+    assert len({made["id"] for made in notes}) == len(notes)
+    # With one date and one content, OpenCTI would take them for one note.
+    assert len({made["content"] for made in notes}) == len(notes)
+
+
+def test_it_is_never_modified_before_it_was_created() -> None:
+    ahead = stix.timestamp(LATER, "milliseconds")
+    assert note(created=ahead)["modified"] == ahead
+
+
+def test_it_is_about_the_observable_and_has_author_and_markings_of_the_relationships() -> None:
+    of = entity(markings=(RED,))
+    relationship = convert(of, [record()], NOW).objects[-1]
+    made = note(of=of)
+    assert made["object_refs"] == [of.id]
+    assert (made["created_by_ref"], made["object_marking_refs"]) == (relationship["created_by_ref"], [RED])
+    assert note()["object_marking_refs"] == [stix.TLP_CLEAR]
+
+
+# What others make of it
+
+
+def bundle() -> dict[str, Any]:
+    objects = [stix.observable("Domain-Name", "www.example.org", "x"), *convert(entity(), [record()], NOW).objects]
+    del objects[0]["x_opencti_created_by_ref"]
+    return {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": [*objects, note()]}
+
+
+def test_it_equals_that_of_python_stix2() -> None:
+    parsed = stix2.parse(note())
+    assert isinstance(parsed, stix2.Note)
+    assert json.loads(parsed.serialize()) == note()
+
+
+def test_it_passes_the_stix_validator() -> None:
+    # OpenCTI's own properties are not STIX's (code 400s).
+    result = validate_instance(bundle(), ValidationOptions(version="2.1", strict=False))
+    assert result.is_valid, result.errors
+
+
+def test_pycti_sends_it_as_it_is_after_all_that_it_refers_to() -> None:
+    # Later versions than 6.3.5 tell between the two what they refuse.
+    _, *_, sent = OpenCTIStix2Splitter().split_bundle_with_expectations(
+        json.dumps(bundle()), cleanup_inconsistent_bundle=True
+    )
+    order = [json.loads(one)["objects"][0] for one in sent]
+    position = next(number for number, item in enumerate(order) if item["type"] == "note")
+    assert {key: order[position][key] for key in note()} == note()
+    referred = {*note()["object_refs"], note()["created_by_ref"], *note()["object_marking_refs"]}
+    assert referred <= {item["id"] for item in order[:position]}
