@@ -1,0 +1,90 @@
+"""Every command that the README shows is run: here, or by the file that is named beside it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pycti
+import pytest
+
+from sandbox.daemon import ROOT, amqp_settings, inherited
+from sandbox.dataset import own_records
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.passivetotal import PassiveTotal, passivetotal_app
+from sandbox.server import serving
+from tests.world import HAS_HTTP_PROTOCOLS, today
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCKER_TAG = " -t opencti/connector-riskiq-passive-total:latest ."
+
+ELSEWHERE = {
+    "make test": ".ci/run",
+    "python3 -m venv .venv": "Makefile",
+    ".venv/bin/pip install -r requirements.txt": "Makefile",
+    "docker build" + DOCKER_TAG: "tests/image/test_image.py",
+    "docker build --build-arg PYCTI_VERSION=6.9.29" + DOCKER_TAG: "tests/image/test_image.py",
+    "docker compose up --detach --scale connector-riskiq-passive-total=3": "tests/broker/test_workers.py",
+}
+"""Commands that other files run in the same or an equivalent form."""
+HERE = {
+    "make demo",
+    "cp config.yml.sample config.yml",
+    ".venv/bin/python3 src/main.py",
+    ".venv/bin/python3 src/main.py check",
+    ".venv/bin/python3 src/main.py lookup example.org",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The project with this Python's environment in its place."""
+    for name in ("src", "sandbox"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
+    shutil.copy(ROOT / "config.yml.sample", tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    assert command in HERE
+    variables = inherited() | {"RISKIQ_CACHE_TTL": "PT0S"} | environment
+    return subprocess.run(
+        command.split(), cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_every_command_of_the_readme_is_run_by_a_test() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    shown = {re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines() if line}
+    assert shown == HERE | ELSEWHERE.keys()
+    assert all((ROOT / path).exists() for path in ELSEWHERE.values())
+
+
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="make demo uses the pinned pycti")
+def test_make_demo_ends_well_and_shows_what_arrived() -> None:
+    ended = run("make demo", ROOT)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "✓ Added 12 observables and 12 relationships from 16 passive DNS records of example.org" in ended.stdout
+    assert "✓ Added 4 observables and 4 relationships from 4 passive DNS records of 192.0.2.10" in ended.stdout
+
+
+def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout: Path) -> None:
+    assert run("cp config.yml.sample config.yml", checkout).returncode == 0
+    ended = run(".venv/bin/python3 src/main.py", checkout)
+    assert ended.returncode == 2
+    assert ended.stderr.count("still holds ChangeMe") == (checkout / "config.yml").read_text().count(": ChangeMe")
+
+
+def test_check_and_lookup_do_what_the_readme_says(checkout: Path) -> None:
+    platform, service = OpenCTI(pycti.__version__), PassiveTotal(own_records(today()))
+    with serving(opencti_app(platform)) as opencti_url, serving(passivetotal_app(service)) as passivetotal_url:
+        settings = amqp_settings(opencti_url, platform.token, passivetotal_url)
+        checked = run(".venv/bin/python3 src/main.py check", checkout, **settings)
+        assert "✓ PassiveTotal" in checked.stdout
+        assert service.searches == []
+        account = {name: value for name, value in settings.items() if name.startswith("RISKIQ_")}
+        looked_up = run(".venv/bin/python3 src/main.py lookup example.org", checkout, **account)
+        assert looked_up.returncode == 0
+        assert "12 relationships from 16 records" in looked_up.stdout
