@@ -45,8 +45,9 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
 
 
 def inherited() -> dict[str, str]:
-    """The machine's variables without those that would set a connector."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    """The machine's variables without those that would set a connector; it keeps no answers unless told to."""
+    machine = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return machine | {"RISKIQ_CACHE_TTL": "PT0S"}
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
@@ -70,8 +71,6 @@ def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[s
         "RISKIQ_API_KEY": API_KEY,
         "RISKIQ_API_BASE_URL": f"{passivetotal_url}/pt",
         "RISKIQ_MAX_TLP": "TLP:AMBER",
-        # Each enrichment asks anew, and the user's own cache stays as it is.
-        "RISKIQ_CACHE_TTL": "PT0S",
     }
 
 

@@ -79,6 +79,8 @@ class Entity:
     score: int | None = None
     labels: tuple[str, ...] = ()
     description: str | None = None
+    author: str | None = None
+    """The name of an organization."""
     properties: Mapping[str, Any] = field(default_factory=dict)
     """Further properties, named as in STIX; the API names them alike."""
     internal_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -90,6 +92,9 @@ class Entity:
 
     @property
     def standard_id(self) -> str:
+        if self.entity_type in _IDENTITIES:
+            named = {"name": self.value.lower().strip(), "identity_class": self.entity_type.lower()}
+            return standard_id(self.entity_type, named)
         return standard_id(self.entity_type, self._named)
 
     @property
@@ -99,6 +104,10 @@ class Entity:
             return "stixCoreObject", "stixCyberObservable"
         words = stix_type(self.entity_type).split("-")
         return "stixCoreObject", "stixDomainObject", words[0] + "".join(word.title() for word in words[1:])
+
+    @property
+    def _author(self) -> "Entity | None":
+        return Entity("Organization", self.author) if self.author else None
 
     @property
     def _named(self) -> dict[str, str]:
@@ -119,6 +128,7 @@ class Entity:
         about: dict[str, Any] = {"description": self.description, "labels": list(self.labels)}
         if self.is_observable:
             about["score"] = self.score
+            about["created_by_ref"] = self._author.standard_id if self._author else None
             extensions[_OBSERVABLE_EXTENSION] = {"extension_type": "property-extension", **_filled(about)}
             about = {}
         ids = {"type": stix_type(self.entity_type), "spec_version": "2.1", "id": self.standard_id}
@@ -129,6 +139,13 @@ class Entity:
         described = {"x_opencti_score": self.score, "x_opencti_description": self.description}
         return {"observable_value": self.value, "indicators": {"edges": []}, **described}
 
+    def _author_as_api(self) -> dict[str, Any] | None:
+        if self._author is None:
+            return None
+        fields = ("id", "standard_id", "entity_type", "parent_types", "spec_version", "name", "objectLabel")
+        answered = self._author.as_api()
+        return {name: answered[name] for name in fields} | {"identity_class": "organization"}
+
     def _related(self) -> dict[str, Any]:
         abstract = "Stix-Cyber-Observable" if self.is_observable else "Stix-Domain-Object"
         return {
@@ -136,7 +153,7 @@ class Entity:
             "objectLabel": [{"id": f"label-{label}", "value": label} for label in self.labels],
             "externalReferences": {"edges": []},
             "importFiles": {"edges": []},
-            "createdBy": None,
+            "createdBy": self._author_as_api(),
             "objectOrganization": [],
         }
 

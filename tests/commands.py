@@ -16,7 +16,7 @@ def run(
     """Run `python3 src/main.py` with these arguments, and with no settings but these variables."""
     return subprocess.run(
         [*MAIN, *arguments],
-        env={**inherited(), "RISKIQ_CACHE_TTL": "PT0S", **environment},
+        env={**inherited(), **environment},
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -49,7 +49,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     assert command in HERE
-    variables = inherited() | {"RISKIQ_CACHE_TTL": "PT0S"} | environment
+    variables = inherited() | environment
     return subprocess.run(
         command.split(), cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False
     )

@@ -22,14 +22,8 @@ ARCHITECTURE = (PROJECT_ROOT / "docs/architecture.md").read_text(encoding="utf-8
 FOLDERS = (".", ".github", "__metadata__", "docs")
 MARKDOWN = sorted(path for folder in FOLDERS for path in (PROJECT_ROOT / folder).glob("*.md"))
 
-NO_SENTENCES = {
-    "RiskIQ PassiveTotal",
-    "an http:// or https:// URL without user name, query or fragment",
-    "Cache | None",
-    "DELETE FROM answers WHERE expires <= ?"
-    " OR key IN (SELECT key FROM answers ORDER BY expires DESC LIMIT -1 OFFSET ?)",
-}
-"""Names, types, SQL, and parts of the settings' own table."""
+NO_SENTENCES = {"RiskIQ PassiveTotal", "an http:// or https:// URL without user name, query or fragment"}
+"""Names, and parts of the settings' own table."""
 NO_WORK_OR_LOG = {SOURCES / "metrics.py", SOURCES / "note.py"}
 """Prometheus shows the help of a metric; a note is knowledge."""
 

@@ -1,6 +1,10 @@
 """Numbers and counts as people read them."""
 
-from riskiq.wording import counted, listed, printable
+from datetime import timedelta
+
+import pytest
+
+from riskiq.wording import ago, counted, listed, printable
 
 
 def test_a_noun_follows_its_number() -> None:
@@ -17,3 +21,19 @@ def test_many_counts_end_in_their_sum() -> None:
 
 def test_what_a_terminal_would_obey_is_blank() -> None:
     assert printable("\x1b[31mred\r\nnext\u202e") == " [31mred \nnext "
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=-5), "less than a minute ago"),
+        (timedelta(seconds=59), "less than a minute ago"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=3, minutes=50), "3 hours ago"),
+        (timedelta(hours=24), "1 day ago"),
+        (timedelta(days=400), "400 days ago"),
+    ],
+)
+def test_an_age_is_told_in_the_largest_unit(age: timedelta, words: str) -> None:
+    assert ago(age) == words

@@ -1,0 +1,64 @@
+"""What the real daemon spares: searches that were made already, and imports that nobody wants."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from riskiq.converter import AUTHOR
+from sandbox.dataset import ADDRESS, DOMAIN
+from tests.integration.conftest import needs_http_protocols
+from tests.world import World, new_world
+
+pytestmark = needs_http_protocols
+
+
+@pytest.fixture(scope="module")
+def thrifty() -> Iterator[World]:
+    limits = {"RISKIQ_MAX_RELATIONSHIPS": "3", "RISKIQ_RECORD_TYPES": "a,mx", "RISKIQ_SKIP_OWN": "true"}
+    with new_world(RISKIQ_CACHE="memory", RISKIQ_CACHE_TTL="PT1H", **limits) as world:
+        yield world
+
+
+def test_a_second_enrichment_makes_no_request_and_says_so(thrifty: World) -> None:
+    first = thrifty.enrich("Domain-Name", DOMAIN)
+    asked = len(thrifty.service.requests)
+    second = thrifty.enrich("Domain-Name", DOMAIN)
+    assert len(thrifty.service.requests) == asked
+    assert second.message == f"{first.message}; answered from the cache of less than a minute ago"
+
+
+def test_that_nothing_is_known_is_told_from_the_cache_too(thrifty: World) -> None:
+    for _ in range(2):
+        work = thrifty.enrich("Domain-Name", "unheard-of.example")
+    assert str(work.message).endswith("; answered from the cache of less than a minute ago")
+
+
+def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
+    text = str(thrifty.enrich("Domain-Name", DOMAIN).message)
+    assert text.startswith("Added 3 observables and 3 relationships from ")
+    assert "record type not chosen" in text
+    assert "over the maximum of relationships" in text
+
+
+def test_what_an_enrichment_added_is_not_looked_up_where_that_is_wanted(thrifty: World) -> None:
+    asked = len(thrifty.service.requests)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(60)
+    assert work.message == f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+    assert not work.in_error
+    assert len(thrifty.service.requests) == asked
+
+
+def test_what_somebody_else_added_is_looked_up(thrifty: World) -> None:
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")).wait(60)
+    assert str(work.message).startswith("PassiveTotal knows no passive DNS records of 192.0.2.99")
+
+
+def test_a_connector_that_is_started_again_finds_the_file_of_the_last_one(tmp_path: Path) -> None:
+    kept = {"RISKIQ_CACHE": str(tmp_path / "cache.sqlite"), "RISKIQ_CACHE_TTL": "PT1H"}
+    with new_world(**kept) as world:
+        world.enrich("Domain-Name", DOMAIN)
+        base_url = world.environment["RISKIQ_API_BASE_URL"]
+    with new_world(**kept, RISKIQ_API_BASE_URL=base_url) as world:
+        # Nobody listens there any more.
+        assert "answered from the cache of" in str(world.enrich("Domain-Name", DOMAIN).message)
