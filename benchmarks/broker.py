@@ -136,11 +136,9 @@ def split(ends: Stage, told: IO[bytes], size: int) -> Split:
     work = ends.platform.enrich(entity)
     wait_until(lambda: work.id in ends.platform.closed)
     spent = json.loads(told.readline())
-    waiting = spent["request"] - spent["read"]
-    converting = spent["read"] + spent["parse"] + spent["convert"] + spent["bundle"]
-    besides = spent["all"] - waiting - converting - spent["send"]
+    converting = spent["reading"] + spent["parsing"] + spent["converting"] + spent["bundling"]
     total = ends.platform.closed[work.id] - published
-    return Split(total, waiting, converting, besides, spent["send"], work.expectations)
+    return Split(total, spent["waiting"], converting, spent["besides"], spent["sending"], work.expectations)
 
 
 def _median(splits: list[Split]) -> Split:

@@ -35,8 +35,10 @@ class Evidence:
 
     def __post_init__(self) -> None:
         for entry in _entries(self.log.splitlines()):
-            line = datetime.fromisoformat(entry["timestamp"]).astimezone(UTC), entry["message"]
-            for any_id in {value for value in entry.get("attributes", {}).values() if isinstance(value, str)}:
+            facts = entry.get("attributes", {})
+            # What closes the work stands beside the event.
+            line = datetime.fromisoformat(entry["timestamp"]).astimezone(UTC), facts.get("text", entry["message"])
+            for any_id in {value for value in facts.values() if isinstance(value, str)}:
                 self._lines[any_id].append(line)
 
     def lines(self, asked: Asked) -> list[tuple[datetime, str]]:
@@ -45,7 +47,7 @@ class Evidence:
 
     def was_platform_away(self, times: Iterable[datetime]) -> bool:
         """Whether the platform was away at any of the times."""
-        return any(begun - BEFORE <= time <= ended for begun, ended in self.platform_away for time in times)
+        return any(begun - BEFORE <= time <= ended for time in times for begun, ended in self.platform_away)
 
 
 def is_done(asked: Asked) -> bool:

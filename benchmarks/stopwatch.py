@@ -14,14 +14,14 @@ from riskiq import connector as connector_module
 from riskiq.connector import RiskIQConnector
 
 PARTS: dict[str, tuple[Any, str]] = {
-    "request": (client.RiskIQClient, "_get"),
-    "read": (client, "read_answer"),
-    "parse": (client, "parse_records"),
-    "convert": (connector_module, "convert"),
-    "bundle": (OpenCTIConnectorHelper, "stix2_create_bundle"),
-    "send": (OpenCTIConnectorHelper, "send_stix2_bundle"),
+    "waiting": (client.RiskIQClient, "_get"),
+    "reading": (client, "read_answer"),
+    "parsing": (client, "parse_records"),
+    "converting": (connector_module, "convert"),
+    "bundling": (OpenCTIConnectorHelper, "stix2_create_bundle"),
+    "sending": (OpenCTIConnectorHelper, "send_stix2_bundle"),
 }
-"""What is timed beside the whole (``all``), and under which name; ``request`` includes ``read``."""
+"""What is timed, each without the parts that it calls; the rest of the connector is ``besides``."""
 
 Spent = defaultdict[str, float]
 """Seconds by part, of the message under way."""
@@ -30,23 +30,23 @@ Spent = defaultdict[str, float]
 def main() -> int:
     """Run the daemon of `main.py`, timed."""
     spent: Spent = defaultdict(float)
-    for name, (owner, attribute) in PARTS.items():
-        original = vars(owner)[attribute]
-        if isinstance(original, staticmethod):
-            setattr(owner, attribute, staticmethod(_timed(original.__func__, name, spent)))
-        else:
-            setattr(owner, attribute, _timed(original, name, spent))
-    setattr(RiskIQConnector, "process", _told(_timed(RiskIQConnector.process, "all", spent), spent))  # noqa: B010  # mypy
+    for part, (owner, name) in PARTS.items():
+        original = vars(owner)[name]
+        is_static = isinstance(original, staticmethod)
+        timed = _timed(original.__func__ if is_static else original, part, spent)
+        setattr(owner, name, staticmethod(timed) if is_static else timed)
+    connector: Any = RiskIQConnector
+    connector.process = _told(_timed(connector.process, "besides", spent), spent)
     return cli.main([])
 
 
-def _timed(function: Callable[..., Any], name: str, spent: Spent) -> Callable[..., Any]:
+def _timed(function: Callable[..., Any], part: str, spent: Spent) -> Callable[..., Any]:
     def run(*arguments: Any, **named: Any) -> Any:
-        begun = time.perf_counter()
+        begun, others = time.perf_counter(), sum(spent.values())
         try:
             return function(*arguments, **named)
         finally:
-            spent[name] += time.perf_counter() - begun
+            spent[part] += time.perf_counter() - begun - (sum(spent.values()) - others)
 
     return run
 

@@ -51,7 +51,8 @@ def check(data: bytes) -> None:
 
 
 def account(*fields: str) -> dict[str, Any]:
-    used, limit, older_used, older_limit, reset, *_ = [*map(json_or_text, fields), *[None] * 5]
+    values: list[Any] = [*map(json_or_text, fields), *[None] * 5]
+    used, limit, older_used, older_limit, reset = values[:5]
     licences = {"licenseCounts": {"searchApi": used}, "licenseLimits": {"searchApi": limit}}
     older = {"counts": {"search_api": older_used}, "limits": {"search_api": older_limit}}
     return {**licences, **older, "next_reset": reset}

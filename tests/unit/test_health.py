@@ -1,6 +1,7 @@
 """The daemon writes down what keeps it from its work, and the health check reads it."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -159,7 +160,10 @@ def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Pa
     for file in tmp_path.glob("*.health"):
         os.utime(file, (long_ago, long_ago))
 
-    assert check(tmp_path) == (1, f"The connector gave its last sign of life {STALE + 10} seconds ago.\n")
+    code, sentence = check(tmp_path)
+    assert code == 1
+    # The check itself takes a moment, and more of them on a busy machine.
+    assert re.fullmatch(r"The connector gave its last sign of life 4\d seconds ago\.\n", sentence)
 
 
 def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper: Helper, tmp_path: Path) -> None:

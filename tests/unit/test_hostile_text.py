@@ -107,9 +107,12 @@ def test_the_name_of_a_marking_forges_no_text_of_a_work(world: World, forgery: s
     assert is_sentence(work.message or "")
 
 
-def test_100_000_types_of_records_are_counted_in_a_short_text(world: World) -> None:
-    types = [record(f"TYPE{number}", "domain", "a.example") for number in range(100_000)]
-    world.service.answers["types.example"] = types
-    message = world.enrich("Domain-Name", "types.example").message or ""
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
+def test_100_000_types_of_records_are_counted_in_a_short_text() -> None:
+    # A world of its own, since the stand-in may take more than the second that tests of failures leave it.
+    with new_world() as world:
+        types = [record(f"TYPE{number}", "domain", "a.example") for number in range(100_000)]
+        world.service.answers["types.example"] = types
+        message = world.enrich("Domain-Name", "types.example").message or ""
     assert message.startswith("Added nothing from 100,000 passive DNS records of types.example; left out ")
     assert is_sentence(message)
