@@ -1,6 +1,9 @@
 """The account of PassiveTotal as the settings have it, for commands that need no OpenCTI."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,6 +12,9 @@ from riskiq.errors import SettingsError
 from riskiq.settings import DECLARED, PROJECT_ROOT, RiskIQSettings, Settings
 from riskiq.settings_errors import invalid_settings, listed
 from riskiq.settings_sources import from_environment, from_file, left_in_place, merged
+
+if TYPE_CHECKING:
+    from riskiq.cache import Cache
 
 
 class _Account(BaseModel):
@@ -38,8 +44,6 @@ def load_account(root: Path = PROJECT_ROOT) -> RiskIQSettings:
 
 def client_of(riskiq: RiskIQSettings) -> RiskIQClient:
     """The client that asks for this account."""
-    from riskiq.cache import Cache  # its libraries take long to load, and not every command needs them
-
     return RiskIQClient(
         riskiq.api_base_url,
         riskiq.username.get_secret_value(),
@@ -48,5 +52,12 @@ def client_of(riskiq: RiskIQSettings) -> RiskIQClient:
         max_retries=riskiq.max_retries,
         retry_backoff=riskiq.retry_backoff,
         quota_reserve=riskiq.quota_reserve,
-        cache=Cache(riskiq.cache, riskiq.cache_ttl) if riskiq.cache_ttl else None,
+        cache=cache_of(riskiq),
     )
+
+
+def cache_of(riskiq: RiskIQSettings) -> Cache | None:
+    """The cache of answers, unless it is off."""
+    from riskiq.cache import Cache  # its libraries take long to load, and not every command needs them
+
+    return Cache(riskiq.cache, riskiq.cache_ttl) if riskiq.cache_ttl else None

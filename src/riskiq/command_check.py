@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from riskiq.account import client_of, load_account
-from riskiq.check import Finding, State, passivetotal_findings, settings_findings
+from riskiq.account import cache_of, client_of, load_account
+from riskiq.check import Finding, State, cache_finding, passivetotal_findings, settings_findings
 from riskiq.check_platform import PATIENCE, platform_findings
 from riskiq.errors import SettingsError
 from riskiq.settings import PROJECT_ROOT, Settings, helper_config, load_settings
@@ -49,7 +50,8 @@ def _findings(root: Path) -> Iterator[Finding]:
         yield Finding("PassiveTotal", State.UNKNOWN, "not tried without settings")
         return
     hasty = riskiq.model_copy(update={"request_timeout": min(riskiq.request_timeout, PATIENCE), "max_retries": 0})
-    yield from passivetotal_findings(client_of(hasty), riskiq.api_base_url)
+    yield from passivetotal_findings(client_of(hasty), riskiq.api_base_url, riskiq.quota_reserve)
+    yield cache_finding(cache_of(riskiq), datetime.now(UTC))
 
 
 def _settings(root: Path) -> Settings | SettingsError:

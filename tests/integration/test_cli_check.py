@@ -41,6 +41,7 @@ def test_a_check_of_good_settings_ends_with_0_and_registers_and_spends_nothing(
         ["✓", "PassiveTotal"],
         ["✓", "quota"],
         ["✓", "quota"],
+        ["-", "cache"],
     ]
     assert platform.link.registered is None
     assert service.searches == []
@@ -80,4 +81,5 @@ def test_a_check_for_machines_is_json(account: dict[str, str]) -> None:
         "OpenCTI": "unknown",
         "PassiveTotal": "good",
         "quota": "good",
+        "cache": "unknown",
     }

@@ -4,17 +4,27 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pycti
 import pytest
 
-from riskiq.check import Finding, State, in_words, passivetotal_findings, settings_findings
+from riskiq.cache import Cache
+from riskiq.check import (
+    Finding,
+    State,
+    cache_finding,
+    in_words,
+    passivetotal_findings,
+    quota_findings,
+    settings_findings,
+)
 from riskiq.check_platform import platform_findings
 from riskiq.client import RiskIQClient
 from riskiq.errors import SettingsError
-from riskiq.records import Allowance
+from riskiq.records import Allowance, Quota
 from sandbox.daemon import free_port
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
@@ -130,6 +140,32 @@ def test_a_refusal_for_want_of_quota_is_bad() -> None:
     with account(service) as (client, url):
         states = [finding.state for finding in passivetotal_findings(client, url)]
     assert states == [State.GOOD, State.BAD]
+
+
+def test_a_quota_of_which_only_the_reserve_is_left_is_bad_and_says_what_is_kept_back() -> None:
+    (finding,) = quota_findings(Quota((Allowance("user", 95, 100, ""),)), reserve=5)
+    assert finding == ("quota", State.BAD, "user: 95 of 100 searches used, 5 left, 5 of them kept back")
+
+
+def test_the_cache_tells_its_place_how_many_answers_it_holds_and_the_age_of_the_oldest(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    cache = Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24))
+    cache.put("key", 200, b"{}", now - timedelta(hours=3))
+    assert cache_finding(cache, now) == (
+        "cache",
+        State.GOOD,
+        f"{tmp_path / 'answers.sqlite'}: 1 answer, the oldest of 3 hours ago",
+    )
+
+
+def test_a_cache_that_cannot_be_used_is_worth_a_warning_since_it_costs_searches_alone(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_bytes(b"no database" * 100)
+    finding = cache_finding(Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24)), datetime.now(UTC))
+    assert finding.state == State.WARNING
+
+
+def test_a_cache_that_is_off_is_told() -> None:
+    assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (RISKIQ_CACHE_TTL)")
 
 
 def test_a_quota_that_is_not_stated_is_unknown() -> None:
