@@ -12,8 +12,10 @@ from sandbox.works import Execution, Work
 Asked = Work | Execution
 
 DONE, ERROR, QUEUED, UNPUBLISHED = "done", "done, with an error", "in the queue", "not published"
-AWAY, KILLED, UNEXPLAINED = "lost: OpenCTI away", "lost: killed", "UNEXPLAINED"
-FATES = (DONE, ERROR, QUEUED, UNPUBLISHED, AWAY, KILLED, UNEXPLAINED)
+TAKEN_AWAY, ENDED_AWAY = "lost: taken while OpenCTI was away", "lost: ended while OpenCTI was away"
+KILLED, UNEXPLAINED = "lost: killed", "UNEXPLAINED"
+LOSSES = (TAKEN_AWAY, ENDED_AWAY, KILLED, UNEXPLAINED)
+FATES = (DONE, ERROR, QUEUED, UNPUBLISHED, *LOSSES)
 
 BUNDLE = 8
 """Objects of each bundle: two observables, two relationships, the entity, the author and two markings."""
@@ -65,11 +67,20 @@ def fate(asked: Asked, evidence: Evidence) -> tuple[str, str]:
         return QUEUED, ""
     if asked.undelivered:
         return UNPUBLISHED, asked.undelivered
+    return _loss(asked, evidence)
+
+
+def _loss(asked: Asked, evidence: Evidence) -> tuple[str, str]:
     lines = evidence.lines(asked)
-    last = f"the log ends with {lines[-1][0]:%H:%M:%S.%f} {lines[-1][1]}" if lines else "the log does not know it"
+    if not lines:
+        return UNEXPLAINED, "the log does not know it"
+    (first, _), (last, text) = lines[0], lines[-1]
+    reason = f"the log tells of it from {first:%H:%M:%S.%f} to {last:%H:%M:%S.%f}: {text}"
     if asked.id in evidence.killed:
-        return KILLED, last
-    return (AWAY if evidence.was_platform_away(time for time, _ in lines[-1:]) else UNEXPLAINED), last
+        return KILLED, reason
+    if not evidence.was_platform_away([last]):
+        return UNEXPLAINED, reason
+    return (TAKEN_AWAY if evidence.was_platform_away([first]) else ENDED_AWAY), reason
 
 
 def _work_objection(work: Work, evidence: Evidence) -> str:

@@ -7,18 +7,20 @@ printed with what the log says. Whatever else is missing, told twice or told to 
 
 import random
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.ledger import AWAY, FATES, KILLED, UNEXPLAINED, Asked, Evidence, fate, is_done
+from benchmarks.ledger import FATES, LOSSES, UNEXPLAINED, Asked, Evidence, fate, is_done
 from benchmarks.site import Site, running_site
 from sandbox.faults import FAULTS
 from sandbox.passivetotal import PassiveTotal
@@ -110,9 +112,15 @@ def main() -> int:
         traffic.settle()
         site.stop_connector()
         evidence = Evidence("\n".join(site.logs), site.platform_away, site.take_queued(), killed)
-    print(f"{seconds:g} seconds:", ", ".join(f"{name} {count}" for name, count in sorted(troubles.items())))
+    print(f"{seconds:g} seconds:", ", ".join(f"{count} {name}" for name, count in sorted(troubles.items())))
     print("Exit codes of the connectors that were told to stop:", *site.exits)
-    return 0 if report(traffic, evidence) and not any(site.exits) else 1
+    print(f"Killed in mid-enrichment, {BEHIND} messages behind in the queue each time: {len(killed)} times")
+    if report(traffic, evidence) and not any(site.exits):
+        return 0
+    log = Path(tempfile.mkdtemp(prefix="soak-"), "connectors.log")
+    log.write_text(evidence.log, encoding="utf-8")
+    print("The log of the connectors:", log)
+    return 1
 
 
 def disturb(site: Site, traffic: Traffic, seconds: float) -> Counter[str]:
@@ -187,7 +195,7 @@ def report(traffic: Traffic, evidence: Evidence) -> bool:
         table.add_row(kind.name, f"{found.total()}", *[f"{found[name] or ''}" for name in FATES])
     console.print(table)
     for kind, asked, name, reason in fates:
-        if name in (AWAY, KILLED, UNEXPLAINED):
+        if name in LOSSES:
             console.print(escape(f"{name}: {kind.name} {asked.entity.value}; {reason}"), soft_wrap=True)
     return all(name != UNEXPLAINED for _, _, name, _ in fates)
 
