@@ -88,7 +88,7 @@ def _work_objection(work: Work, evidence: Evidence) -> str:
     message = work.message or ""
     if message.startswith("The connector failed") or not _is_own(message, work, evidence):
         return f"closed with {message!r}"
-    # What the broker's restart gives to the platform's worker again counts twice, and pycti outlives a lost announcement.
+    # A restarted broker gives some pushes to the platform's worker again, and pycti outlives a lost announcement.
     is_whole = work.in_error or min(work.imported, BUNDLE) == (BUNDLE if message.startswith("Added") else 0)
     if work.errors or work.expectations not in (0, BUNDLE) or not is_whole or len(work.received) > 1:
         return f"taken {len(work.received)} times, {work.imported} of {work.expectations} imported, {work.errors}"
