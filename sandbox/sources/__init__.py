@@ -1,0 +1,1 @@
+"""Stand-ins for the sources of passive DNS, one module each."""

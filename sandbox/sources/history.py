@@ -1,0 +1,72 @@
+"""One history of DNS that every stand-in tells in its own dialect, so that a merge can be checked to the last date.
+
+It is made up. It holds names and addresses reserved for documentation only (RFC 2606, RFC 5737, RFC 3849), with dates
+that move with the day it is made for.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+DOMAIN = "example.org"
+ADDRESS = "192.0.2.10"
+ADDRESS_V6 = "2001:db8::10"
+
+
+class Fact(NamedTuple):
+    """One record set of one value, and when it was in the DNS."""
+
+    name: str
+    """The owner name, in lower case, without the root's dot."""
+    type: str
+    data: str
+    """In presentation text: `10 mx1.example.net.` for MX, seven fields for SOA, a bare address for A and AAAA."""
+    first: datetime
+    """UTC."""
+    last: datetime
+    """UTC."""
+
+    def is_about(self, value: str) -> bool:
+        """Whether a name or an address is its owner or its whole data."""
+        return value in (self.name, self.data.removesuffix("."))
+
+
+_SOA = "ns1.example.net. hostmaster.example.org. 2026112401 7200 3600 1209600 3600"
+# Name, type, data, first and last seen in days ago.
+_ROWS = [
+    ("example.org", "A", "192.0.2.10", 400, 1),
+    ("example.org", "A", "192.0.2.11", 45, 2),
+    ("example.org", "A", "198.51.100.7", 28, 3),
+    ("example.org", "A", "203.0.113.99", 900, 200),
+    ("example.org", "AAAA", "2001:db8::10", 200, 1),
+    ("example.org", "NS", "ns1.example.net.", 700, 1),
+    ("example.org", "NS", "ns2.example.net.", 700, 1),
+    ("example.org", "MX", "10 mx1.example.net.", 700, 1),
+    ("example.org", "SOA", _SOA, 700, 1),
+    ("example.org", "TXT", '"v=spf1 -all"', 320, 1),
+    ("www.example.org", "CNAME", "example.org.", 60, 5),
+    ("www.example.org", "A", "192.0.2.10", 60, 1),
+    ("mail.example.com", "A", "192.0.2.10", 90, 2),
+    ("shared.example.net", "A", "192.0.2.10", 14, 14),
+    ("old.tenant.example", "A", "192.0.2.10", 800, 150),
+    ("v6.example.com", "AAAA", "2001:db8::10", 30, 2),
+]
+
+
+def history(today: date, shift: int = 0) -> list[Fact]:
+    """The history as it is on `today` (UTC), seen `shift` days earlier: for a source that saw it at other times."""
+    noon = datetime.combine(today, time(4, 12, 9), UTC) - timedelta(days=shift)
+    return [
+        Fact(name, kind, data, noon - timedelta(days=first), noon - timedelta(days=last))
+        for name, kind, data, first, last in _ROWS
+    ]
+
+
+def about(facts: Iterable[Fact], value: str) -> list[Fact]:
+    """The facts whose owner or whole data is `value`."""
+    return [fact for fact in facts if fact.is_about(value)]
+
+
+def unix(moment: datetime) -> int:
+    """A date in Unix seconds."""
+    return int(moment.timestamp())

@@ -1,0 +1,3 @@
+"""A passive DNS connector for OpenCTI."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,74 @@
+"""The plain data that every part shares: what is asked, what comes back, and what it amounts to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Question(NamedTuple):
+    """What a source is asked."""
+
+    value: str
+    """A name or an address in canonical form."""
+    type: str
+    """OpenCTI's name of its type, such as `Domain-Name`."""
+    since: datetime
+    """UTC; records last seen before it are of no use."""
+
+
+class Record(NamedTuple):
+    """One observation in DNS's own terms."""
+
+    name: str
+    """The owner name (rrname), as the source spells it."""
+    type: str
+    """Upper case, such as `A` or `CNAME`; empty where the source did not say."""
+    data: str
+    """The rdata reduced to its name, address or mailbox: no MX preference, no SOA numbers."""
+    first_seen: datetime | None
+    """UTC; None where unknown."""
+    last_seen: datetime | None
+    """UTC, never before `first_seen`; None where unknown."""
+    sensors: tuple[str, ...]
+    """Who saw it within the source, such as `riskiq` or `pingly`."""
+    source: str
+    """The key of the source in `SOURCES`."""
+
+
+class Answer(NamedTuple):
+    """What a source knows of one observable."""
+
+    records: list[Record]
+    complete: bool = True
+    """False where the source knows more than it sent, or sent more than could be read."""
+    certain: bool = True
+    """False where "nothing known" may be an answer that got lost on the way; such an answer is not cached."""
+    unreadable: int = 0
+    """Rows that could not be read."""
+
+
+class Allowance(NamedTuple):
+    """How many searches one owner has spent, of how many, until when."""
+
+    owner: str
+    used: float
+    limit: float
+    reset: str
+    """When it starts anew, as the source writes it; empty where unknown."""
+
+    @property
+    def left(self) -> float:
+        """Searches that remain."""
+        return max(self.limit - self.used, 0)
+
+
+class Budget(NamedTuple):
+    """The allowances that a source states; without any, the budget is unknown."""
+
+    allowances: tuple[Allowance, ...] = ()
+
+    @property
+    def tightest(self) -> Allowance | None:
+        """The allowance with the fewest searches left; None where the budget is unknown."""
+        return min(self.allowances, key=lambda allowance: allowance.left, default=None)

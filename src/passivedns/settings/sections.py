@@ -1,0 +1,71 @@
+"""What the sections of config.yml have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from passivedns.settings.values import MaxTlp, Quantity, Tlp, Window
+
+A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
+A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
+A_TLP = f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"
+
+
+def allowed(phrase: str) -> dict[str, Any]:
+    """The values that a setting accepts, as a phrase that follows "Accepted values:"."""
+    return {"allowed": phrase}
+
+
+class Section(BaseModel):
+    """A section of config.yml; what pycti reads beside the declared settings is kept, but never shown."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _trim(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The declared settings only, without those that may contain a password: others may be passwords too."""
+        return [(key, getattr(self, key)) for key, field in type(self).model_fields.items() if field.repr]
+
+
+class SourceSettings(Section):
+    """What every source has: its own limits in place of those of the section pdns."""
+
+    max_tlp: MaxTlp = Field(
+        default=None,
+        description="Highest TLP of an observable that is still sent to this source, instead of PDNS_MAX_TLP.",
+        json_schema_extra=allowed(f"{A_TLP}, or empty for PDNS_MAX_TLP"),
+    )
+    import_last_seen_time_window: Window | None = Field(
+        default=None,
+        description="Import only records last seen within this period (ISO 8601), instead of "
+        "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW.",
+        json_schema_extra=allowed(f"{A_DURATION}, or empty for PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"),
+    )
+
+
+class QuotaSettings(SourceSettings):
+    """What every source with a quota has."""
+
+    quota_reserve: Quantity = Field(
+        default=0,
+        description="Searches of the quota that the connector leaves for others who use the account.",
+        json_schema_extra=allowed("a whole number"),
+    )
+
+
+class RestrictedSettings(SourceSettings):
+    """What every source has whose data are not public."""
+
+    results_tlp: Tlp = Field(
+        default="TLP:AMBER",
+        description="Marking of the observables and relationships that come from this source. OpenCTI keeps the "
+        "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",
+        json_schema_extra=allowed(A_TLP),
+    )

@@ -1,0 +1,121 @@
+"""Connections with one deadline for everything: connecting, the head, the body, and whatever drips in between.
+
+The time-outs of http.client hold for each read, so a server that sends a byte now and then is never cut off. It also
+takes the end of the stream for the end of the headers, so a response that breaks off in its head reads like an empty
+success. Both are cured where the bytes come in.
+"""
+
+import http.client
+import io
+import socket
+import time
+from functools import partial
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until the deadline, and remembers whether the stream ended."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._stream = connection.makefile("rb", buffering=0)
+        self._deadline = deadline
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        count = self._stream.readinto(buffer)
+        self.ended = count == 0
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """A response that is read until the deadline, head and body."""
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self._reader = _TimedReader(sock, deadline)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._reader.ended:
+            raise http.client.IncompleteRead(b"")
+
+
+class _Timed(HTTPConnection):
+    """Starts the clock when it connects or, on an open connection, when it sends."""
+
+    _deadline: float | None = None
+
+    def connect(self) -> None:
+        self._start()
+        super().connect()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._start()
+        super().request(*args, **kwargs)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself overrides it
+        try:
+            return super().getresponse()
+        finally:
+            self._deadline = None
+
+    def close(self) -> None:
+        self._deadline = None
+        super().close()
+
+    def _start(self) -> None:
+        if self._deadline is None:
+            self._deadline = time.monotonic() + float(self.timeout or 0)
+            # http.client makes its responses by this name, those of a proxy's tunnel included.
+            self.response_class = partial(_TimedResponse, deadline=self._deadline)  # type: ignore[assignment]
+
+
+class _TimedTls(_Timed, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Timed
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedTls
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class TimedAdapter(HTTPAdapter):
+    """Connects by the classes above, directly or through an HTTP proxy; repeats nothing."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        # With the pools above, a SOCKS proxy would be passed by, and the question go out directly.
+        if proxy.lower().startswith("socks"):
+            raise InvalidProxyURL("SOCKS")
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -1,0 +1,105 @@
+"""What the status and the body of a response mean, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    NotEntitled,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+)
+
+if TYPE_CHECKING:
+    from passivedns.sources.http import Reply
+    from passivedns.sources.source import Source
+
+LONGEST_COMPLAINT = 200
+"""Characters of a server's own words that are repeated."""
+
+_USUAL: Mapping[int, type[SourceError]] = {
+    401: CredentialsRefused,
+    402: NotEntitled,
+    403: NotEntitled,
+    404: BadAnswer,
+    429: RateLimited,
+}
+_QUOTA_WORDS = re.compile(r"quota|query limit|limit (?:has been |was )?(?:reached|exceeded)", re.IGNORECASE)
+
+
+def failure(source: Source, reply: Reply) -> SourceError | None:
+    """The error that a reply is, or None for a success and for what the client reads by itself."""
+    if 200 <= reply.status < 300 or reply.status in source.unknown:
+        return None
+    said = cleaned((source.complaint or usual_complaint)(reply))
+    return worded(source, meaning(source, reply.status, said), reply.status, said)
+
+
+def meaning(source: Source, status: int, said: str) -> type[SourceError]:
+    """The class of error that a status and the words beside it stand for."""
+    kind = source.statuses.get(status) or _USUAL.get(status)
+    if kind in (NotEntitled, RateLimited, None) and status != 402 and _QUOTA_WORDS.search(said):
+        return QuotaExceeded
+    if kind:
+        return kind
+    return NoAnswer if status >= 500 else BadAnswer if status < 400 else RequestRefused
+
+
+def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
+    """An error of that class in a sentence; `said` is what the source says of it."""
+    check = source.variable(source.address)
+    credentials = " and ".join(source.variable(name) for name in source.credentials)
+    sentence = _SENTENCES[kind].format(title=source.title, status=status, check=check, credentials=credentials)
+    return kind(f"{sentence} Its response says: {said}" if said else sentence)
+
+
+_SENTENCES: Mapping[type[SourceError], str] = {
+    CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
+    NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); ask the provider.",
+    QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
+    RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
+    RequestRefused: "{title} rejected the request (HTTP {status}).",
+    NoAnswer: "{title} is failing (HTTP {status}); try again later.",
+    BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
+}
+
+
+def usual_complaint(reply: Reply) -> str:
+    """The words of an error body in one of the usual forms of JSON.
+
+    Forms on record: `{"error": {"message"}}`, `{"error": "…", "message": "…"}`, `{"message": "…"}` and
+    `{"detail": "…"}`.
+    """
+    answer = _parsed(reply.body)
+    if not isinstance(answer, dict):
+        return ""
+    error = answer.get("error")
+    nested = error.get("message") or error.get("developer_message") if isinstance(error, dict) else error
+    words = (nested, answer.get("message"), answer.get("detail"))
+    return "; ".join(text for text in words if isinstance(text, str) and text)
+
+
+def first_line(reply: Reply) -> str:
+    """The words of an error body that is plain text; none of a page of HTML."""
+    text = reply.body[:1000].decode(errors="replace").strip()
+    return "" if text.startswith("<") else text.partition("\n")[0]
+
+
+def cleaned(text: str) -> str:
+    """A server's own words on one line of bearable length."""
+    return "".join(c if c.isprintable() else " " for c in text[:LONGEST_COMPLAINT]).strip()
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body[: 2**16])
+    except (ValueError, RecursionError):
+        return None
