@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -72,3 +74,48 @@ class Budget(NamedTuple):
     def tightest(self) -> Allowance | None:
         """The allowance with the fewest searches left; None where the budget is unknown."""
         return min(self.allowances, key=lambda allowance: allowance.left, default=None)
+
+
+class Entity(NamedTuple):
+    """The observable that is enriched."""
+
+    id: str
+    type: str
+    """OpenCTI's name, such as `Domain-Name`."""
+    value: str
+    """In canonical form: `converter.canonical_value`."""
+    markings: Sequence[str] = ()
+    """The ids of its markings; the relationships carry them too."""
+    tlp: str | None = None
+    """The strictest TLP among them, such as `TLP:AMBER`."""
+
+
+class Relation(NamedTuple):
+    """How the entity and one other observable are related, by all the records that say so."""
+
+    type: str
+    """`resolves-to` or `related-to`."""
+    value: str
+    """The other side, in canonical form."""
+    value_type: str
+    """Its type, such as `Domain-Name`."""
+    reverse: bool
+    """Whether the arrow comes from the other side."""
+    record_types: tuple[str, ...]
+    """In alphabetical order, each once."""
+    sources: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each source that saw it, by key and in alphabetical order, with its sensors, which are in that order too."""
+    first_seen: datetime | None
+    """UTC; None where unknown."""
+    last_seen: datetime | None
+    """UTC, later than `first_seen` by a second at least; None exactly where `first_seen` is."""
+
+
+class Enrichment(NamedTuple):
+    """What the records came to."""
+
+    relations: list[Relation]
+    kept: Counter[str]
+    """Records used, by type."""
+    left_out: Counter[str]
+    """Records not used, by reason."""

@@ -1,6 +1,7 @@
-"""What the sections of config.yml have in common."""
+"""What the sections of config.yml share, those of the sources among them.
 
-from __future__ import annotations
+Each setting carries its description and, as `allowed` beside it, the values that it accepts.
+"""
 
 from collections.abc import Iterable
 from typing import Any, get_args
@@ -12,6 +13,7 @@ from passivedns.settings.values import MaxTlp, Quantity, Tlp, Window
 A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
 A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
 A_TLP = f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"
+YES_OR_NO = "true or false"
 
 
 def allowed(phrase: str) -> dict[str, Any]:
@@ -39,13 +41,12 @@ class SourceSettings(Section):
 
     max_tlp: MaxTlp = Field(
         default=None,
-        description="Highest TLP of an observable that is still sent to this source, instead of PDNS_MAX_TLP.",
+        description="Highest TLP of an observable that is still sent to this source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for PDNS_MAX_TLP"),
     )
     import_last_seen_time_window: Window | None = Field(
         default=None,
-        description="Import only records last seen within this period (ISO 8601), instead of "
-        "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW.",
+        description="Import only records of this source last seen within this period (ISO 8601).",
         json_schema_extra=allowed(f"{A_DURATION}, or empty for PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"),
     )
 

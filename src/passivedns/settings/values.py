@@ -31,6 +31,7 @@ Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STR
 FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
+_TIMEDELTA = TypeAdapter(timedelta)
 _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
 
 
@@ -66,8 +67,8 @@ def _parsed_window(value: object) -> timedelta | Duration:
     return window
 
 
-def _several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
-    """Takes names in any case, in a list or with commas between."""
+def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
+    """A validator that takes names in any case, as a list or separated by commas; `why_not` follows "cannot be"."""
     by_lower_case = {name.lower(): name for name in known}
 
     def named(value: object) -> list[str]:
@@ -90,6 +91,10 @@ def _lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _upper_case(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 def _not_a_bool(value: object) -> object:
     """Keeps the `yes` of YAML from being read as 1."""
     if isinstance(value, bool):
@@ -102,6 +107,17 @@ def _uuid4(value: str) -> str:
     parsed = UUID(value)
     if parsed.version != 4 or str(parsed) != value.lower():
         raise ValueError("a UUID of another version or spelling")
+    return value
+
+
+def _positive_duration(value: str) -> str:
+    """Text that pycti reads as a duration; with one of no length it would never ping OpenCTI."""
+    try:
+        duration = _TIMEDELTA.validate_python(value)
+    except ValidationError:
+        raise ValueError from None
+    if duration <= timedelta(0):
+        raise ValueError
     return value
 
 
@@ -142,13 +158,17 @@ CachePlace = Annotated[str, AfterValidator(_cache_place)]
 Scope = Annotated[
     tuple[ObservableType, ...],
     Field(min_length=1),
-    BeforeValidator(_several_of(get_args(ObservableType), "enriched")),
+    BeforeValidator(several_of(get_args(ObservableType), "enriched")),
 ]
 RecordTypes = Annotated[
-    tuple[RecordType, ...], Field(min_length=1), BeforeValidator(_several_of(get_args(RecordType), "imported"))
+    tuple[RecordType, ...], Field(min_length=1), BeforeValidator(several_of(get_args(RecordType), "imported"))
 ]
 MaxTlp = Annotated[Tlp | None, BeforeValidator(_canonical_tlp)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "warning", "error"], BeforeValidator(_lower_case)]
+ListenProtocol = Annotated[Literal["AMQP", "API"], BeforeValidator(_upper_case)]
+QueueProtocol = Annotated[Literal["amqp", "api"], BeforeValidator(_lower_case)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_not_a_bool)]
+PositiveDuration = Annotated[str, AfterValidator(_positive_duration)]
 Count = Annotated[int, Field(ge=0, le=100), BeforeValidator(_not_a_bool)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_not_a_bool)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]

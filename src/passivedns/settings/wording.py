@@ -1,4 +1,4 @@
-"""Says what is wrong with the settings to those who must correct them, without showing a secret."""
+"""Formats settings errors for the operator, with secrets redacted."""
 
 import re
 import reprlib
@@ -26,31 +26,41 @@ def listed(problems: Collection[str]) -> str:
 
 def invalid_settings(
     error: ValidationError,
+    section: str,
     declared: Mapping[Setting, FieldInfo],
-    values: Mapping[str, Mapping[str, Any]],
+    values: Mapping[str, Any],
     placeholders: Collection[Setting],
     *,
     all_read: bool,
 ) -> list[str]:
-    """A sentence for each setting that did not pass.
+    """A sentence for each setting of a section that did not pass.
 
     `values` are what the operator wrote, before any spelling was forgiven; `placeholders` are the settings that
-    still hold ChangeMe. Unless `all_read`, what is missing may stand in a file that could not be used.
+    still contain ChangeMe. Unless `all_read`, what is missing may be in a file that could not be used.
     """
     sentences: list[str] = []
     for detail in error.errors(include_url=False):
-        section, key, *_ = map(str, detail["loc"])
-        field = declared[section, key]
-        if detail["type"] != "missing":
-            what = f"holds {_held(field, values[section][key])}{_reason(detail)}"
-        elif (section, key) in placeholders:
-            what = "still holds ChangeMe"
-        elif all_read:
-            what = "missing"
-        else:
+        if not detail["loc"]:
+            sentences.append(f"{_said(detail)}.")
             continue
-        sentences.append(f"{title((section, key))}: {what}; it may hold {may_hold(field)}.")
+        setting = section, str(detail["loc"][0])
+        field = declared[setting]
+        if detail["type"] != "missing":
+            sentences.append(_sentence(setting, field, f"is {_held(field, values[setting[1]])}{_reason(detail)}"))
+        elif setting in placeholders:
+            sentences.append(still_a_placeholder(setting, field))
+        elif all_read:
+            sentences.append(_sentence(setting, field, "is missing"))
     return sentences
+
+
+def still_a_placeholder(setting: Setting, field: FieldInfo) -> str:
+    """The sentence for a setting that must be replaced, and was not."""
+    return _sentence(setting, field, "is still ChangeMe")
+
+
+def _sentence(setting: Setting, field: FieldInfo, what: str) -> str:
+    return f"{title(setting)} {what}. Accepted values: {allowed_values(field)}."
 
 
 def title(setting: Setting) -> str:
@@ -63,9 +73,9 @@ def variable(setting: Setting) -> str:
     return "_".join(setting).upper()
 
 
-def may_hold(field: FieldInfo) -> str:
-    """What a setting may hold, as a phrase that follows "it may hold"."""
-    return str(cast(dict[str, Any], field.json_schema_extra)["may_hold"])
+def allowed_values(field: FieldInfo) -> str:
+    """What a setting accepts, as a phrase that follows "Accepted values:"."""
+    return str(cast(dict[str, Any], field.json_schema_extra)["allowed"])
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -99,5 +109,10 @@ def _reason(detail: ErrorDetails) -> str:
     """What a check has to say beyond that."""
     if detail["type"] == "string_type":
         return ", which YAML does not read as text (put it in quotes)"
-    reason = str(detail.get("ctx", {}).get("error", ""))
+    reason = _said(detail)
     return f", {reason}" if reason else ""
+
+
+def _said(detail: ErrorDetails) -> str:
+    """The words of a validator."""
+    return str(detail.get("ctx", {}).get("error", ""))

@@ -1,0 +1,128 @@
+"""One question to all sources at once, and what came of it at each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from passivedns import metrics
+from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
+from passivedns.model import Question, Record
+from passivedns.stix.markings import is_within
+from passivedns.wording import one_line
+
+if TYPE_CHECKING:
+    from passivedns.cache import Cache  # not imported where the cache is off
+    from passivedns.meter import Meter
+    from passivedns.sources.source import Client, Source
+
+log = logging.getLogger(__name__)
+
+EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before everything that can have been seen."""
+
+
+class Outcome(NamedTuple):
+    """What came of asking one source."""
+
+    source: Source
+    since: datetime
+    """UTC; records last seen before it were not asked for."""
+    records: Sequence[Record] = ()
+    complete: bool = True
+    """False where the source knows more."""
+    unreadable: int = 0
+    """Rows of the answer that could not be read."""
+    cached_since: datetime | None = None
+    """UTC; when the source gave the answer, where it comes from the cache."""
+    failure: ConnectorError | None = None
+    """Why the source was not asked, or did not answer."""
+
+
+@dataclass
+class Asker:
+    """One source with everything that decides whether it is asked, and for what."""
+
+    source: Source
+    client: Client
+    meter: Meter
+    since: Callable[[datetime], datetime]
+    """How far back a look-up at a moment goes (both UTC)."""
+    max_tlp: str | None = None
+    """The highest TLP that may be sent to it; None for no limit."""
+    max_tlp_setting: str = "PDNS_MAX_TLP"
+    cache: Cache | None = None
+    identity: str = field(default="", repr=False)
+    """What its answers depend on beside the question: its address, account and options. A secret."""
+
+    def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
+        """Ask about a value in canonical form that carries `tlp`; `now` is in UTC. Every failure is in the outcome."""
+        since = self.since(now)
+        question = Question(value, entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
+        question = question._replace(since=question.since - self.source.clock_tolerance)
+        try:
+            self._check_tlp(value, tlp)
+            return self._kept(question, since, now) or self._search(question, since)
+        except ConnectorError as error:
+            return Outcome(self.source, since, failure=error)
+        except Exception as error:
+            log.exception("%s could not be asked", self.source.title)
+            name = type(error).__name__
+            return Outcome(self.source, since, failure=Unforeseen(f"Internal error ({name}); see the connector log."))
+
+    def _check_tlp(self, value: str, tlp: str | None) -> None:
+        if not is_within(tlp, self.max_tlp):
+            raise TlpRefused(
+                f"{one_line(value)} was not sent to {self.source.title}: it is marked {tlp}, above the maximum of "
+                f"{self.max_tlp} ({self.max_tlp_setting})."
+            )
+
+    def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
+        kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
+        if kept is None:
+            return None
+        metrics.CACHE_HITS.labels(self.source.key).inc()
+        return Outcome(self.source, since, _within(question, kept.records), cached_since=kept.given)
+
+    def _search(self, question: Question, since: datetime) -> Outcome:
+        self.meter.refresh(self.client.budget)
+        metrics.SEARCHES.labels(self.source.key).inc()
+        answer = self.client.look_up(question)
+        if self.cache and answer.complete and answer.certain:
+            self.cache.put(self._key(question), answer.records, question.since, datetime.now(UTC))
+        found = _within(question, answer.records)
+        return Outcome(self.source, since, found, answer.complete, answer.unreadable)
+
+    def _key(self, question: Question) -> str:
+        return f"{self.source.key} {self.identity} {question.type} {question.value}"
+
+
+def ask(
+    askers: Iterable[Asker],
+    value: str,
+    entity_type: str,
+    tlp: str | None,
+    now: datetime,
+    record_types: Iterable[str],
+) -> list[Outcome]:
+    """Ask every source that knows such values and types of record, all at once; the outcomes are in their order."""
+    wanted = set(record_types)
+    able = [
+        asker
+        for asker in askers
+        if entity_type in asker.source.takes and not wanted.isdisjoint(asker.source.record_types)
+    ]
+    if len(able) < 2:
+        return [asker.ask(value, entity_type, tlp, now) for asker in able]
+    with ThreadPoolExecutor(len(able), "source") as threads:
+        return list(threads.map(lambda asker: asker.ask(value, entity_type, tlp, now), able))
+
+
+def _within(question: Question, records: Iterable[Record]) -> list[Record]:
+    """The records that were seen in the period of the question, and those of unknown date."""
+    since = question.since
+    return [record for record in records if (seen := record.last_seen or record.first_seen) is None or seen >= since]

@@ -1,0 +1,179 @@
+"""From passive DNS records to relations: the mapping, and the merge of what comes to the same relation.
+
+Pure: no HTTP, no clock, no pycti, and no source by name.
+"""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from passivedns.model import Enrichment, Entity, Record, Relation
+from passivedns.stix import values
+from passivedns.stix.values import Unusable
+
+RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
+"""The types of record that the mapping knows."""
+
+NOT_CHOSEN = "record type not chosen"
+"""The reason for a record that was left out because of its type only."""
+OVER_MAXIMUM = "over the maximum of relationships"
+"""The reason for the records of the relations that were seen longer ago than as many as there may be."""
+
+ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
+NAME_TYPES = ("Domain-Name", "Hostname")
+
+_ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
+
+# Where OpenCTI takes `resolves-to` in every version since 6.3; `related-to` is taken everywhere.
+_RESOLVES = {
+    ("Domain-Name", "Domain-Name"),
+    ("Domain-Name", "IPv4-Addr"),
+    ("Domain-Name", "IPv6-Addr"),
+    ("Hostname", "IPv4-Addr"),
+    ("Hostname", "IPv6-Addr"),
+}
+
+_NORMALISE: dict[str, Callable[[str], str]] = {
+    "Domain-Name": values.domain_name,
+    "Email-Addr": values.mailbox,
+    "Hostname": values.domain_name,
+    "IPv4-Addr": partial(values.address, address_type="IPv4-Addr"),
+    "IPv6-Addr": partial(values.address, address_type="IPv6-Addr"),
+}
+
+
+class _Edge(NamedTuple):
+    """What decides whether two records come to the same relation of the entity."""
+
+    value_type: str
+    value: str
+    reverse: bool
+
+
+def canonical_value(entity_type: str, value: str) -> str:
+    """The one spelling of an observable's value: lower case, no root dot, RFC 5952.
+
+    Raises:
+        Unusable: it is not a single address or name, and `str(error)` says what it is.
+    """
+    return _NORMALISE[entity_type](value)
+
+
+def convert(
+    entity: Entity,
+    records: Iterable[Record],
+    *,
+    record_types: Collection[str] = RECORD_TYPES,
+    max_relationships: int = 0,
+) -> Enrichment:
+    """What the records say of the entity.
+
+    Of more than `max_relationships` relations (0: no limit) those that were seen last are kept. A record that cannot
+    be used is counted and costs its neighbours nothing.
+    """
+    edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
+    left_out: Counter[str] = Counter()
+    for record in records:
+        try:
+            edges[_edge(entity, record, record_types)].append(record)
+        except Unusable as reason:
+            left_out[str(reason)] += 1
+    if 0 < max_relationships < len(edges):
+        newest = heapq.nlargest(max_relationships, edges, key=lambda edge: (_last_seen(edges[edge]), edge))
+        left_out[OVER_MAXIMUM] = sum(map(len, edges.values())) - sum(len(edges[edge]) for edge in newest)
+        chosen = set(newest)
+        edges = defaultdict(list, {edge: found for edge, found in edges.items() if edge in chosen})
+    kept = Counter([record.type for found in edges.values() for record in found])
+    return Enrichment([_relation(entity, edge, found) for edge, found in edges.items()], kept, left_out)
+
+
+def _edge(entity: Entity, record: Record, record_types: Collection[str]) -> _Edge:
+    """The arrow runs from the owner of the record to its data; one of the two is the entity."""
+    if record.type not in record_types:
+        raise Unusable(_why_not(record))
+    is_owner, is_data = _is(entity, record.name), _is(entity, record.data)
+    if is_owner and is_data:
+        raise Unusable("the observable itself")
+    if is_data:
+        if entity.type in ADDRESS_TYPES and record.type not in _ADDRESS_OF:
+            raise Unusable("address for a name")
+        return _Edge("Domain-Name", values.domain_name(record.name), reverse=True)
+    if not is_owner:
+        raise Unusable("not about the observable")
+    value_type = _type_of_data(record)
+    if entity.type in ADDRESS_TYPES and value_type in ADDRESS_TYPES:
+        raise Unusable("address of an address")
+    return _Edge(value_type, canonical_value(value_type, record.data), reverse=False)
+
+
+def _is(entity: Entity, text: str) -> bool:
+    """Whether a name or an address is the entity, in whichever spelling."""
+    if text == entity.value:
+        return True
+    if entity.type == "IPv6-Addr":
+        return ":" in text and _spelt_alike(entity, text)
+    text = text.lower().removesuffix(".")
+    return text == entity.value or (not text.isascii() and _spelt_alike(entity, text))
+
+
+def _spelt_alike(entity: Entity, text: str) -> bool:
+    try:
+        return canonical_value(entity.type, text) == entity.value
+    except Unusable:
+        return False
+
+
+def _type_of_data(record: Record) -> str:
+    if record.type == "SOA" and "@" in record.data:
+        return "Email-Addr"
+    return _ADDRESS_OF.get(record.type, "Domain-Name")
+
+
+def _why_not(record: Record) -> str:
+    """The reason for a record of another type; its text may be anything, so it is cut and cleaned."""
+    if record.type in RECORD_TYPES:
+        return NOT_CHOSEN
+    if not record.type:
+        return "incomplete record"
+    return "".join(c for c in record.type[:32] if c.isprintable()) or "unknown type"
+
+
+def _last_seen(records: Sequence[Record]) -> datetime:
+    return max(record.last_seen or record.first_seen or datetime.min.replace(tzinfo=UTC) for record in records)
+
+
+def _relation(entity: Entity, edge: _Edge, records: Sequence[Record]) -> Relation:
+    ends = (edge.value_type, entity.type) if edge.reverse else (entity.type, edge.value_type)
+    return Relation(
+        "resolves-to" if ends in _RESOLVES else "related-to",
+        edge.value,
+        edge.value_type,
+        edge.reverse,
+        tuple(sorted({record.type for record in records})),
+        _sources(records),
+        *_seen(records),
+    )
+
+
+def _sources(records: Sequence[Record]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if len(records) == 1:
+        return ((records[0].source, tuple(sorted(records[0].sensors))),)
+    sensors: defaultdict[str, set[str]] = defaultdict(set)
+    for record in records:
+        sensors[record.source].update(record.sensors)
+    return tuple((source, tuple(sorted(sensors[source]))) for source in sorted(sensors))
+
+
+def _seen(records: Sequence[Record]) -> tuple[datetime, datetime] | tuple[None, None]:
+    """The first and the last moment at which any of the records was seen, or twice None where none has a date.
+
+    They are a second apart at least, as STIX 2.1 section 5.1 demands.
+    """
+    moments = [moment for record in records for moment in (record.first_seen, record.last_seen) if moment]
+    if not moments:
+        return None, None
+    start = min(moments)
+    return start, max(*moments, start + timedelta(seconds=1))

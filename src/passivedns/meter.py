@@ -1,0 +1,82 @@
+"""What a source may still be asked: its quota, read now and then and counted down in between, and its pace."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from passivedns import metrics
+from passivedns.errors import CredentialsRefused, QuotaExceeded, SourceError, Unreachable
+from passivedns.model import Allowance, Budget
+from passivedns.sources.source import Source
+
+if TYPE_CHECKING:
+    from passivedns.pace import Pace  # its library takes a while to load, and only paced sources need it
+
+log = logging.getLogger(__name__)
+
+FRESH = 60
+"""Seconds for which a budget is counted down before it is read again."""
+
+
+class Meter:
+    """Counts the searches of one source."""
+
+    def __init__(self, source: Source, reserve: int = 0, pace: Pace | None = None) -> None:
+        """The last `reserve` searches of the quota are not made."""
+        self._source = source
+        self._reserve = reserve
+        self._pace = pace
+        self._budget = Budget()
+        self._spent = 0
+        self._stale_at = 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Searches that remain, the reserve included; None where the budget is unknown."""
+        tightest = self._budget.tightest
+        return None if tightest is None else max(tightest.left - self._spent, 0)
+
+    def refresh(self, read: Callable[[], Budget]) -> None:
+        """Read the budget unless it was read a moment ago; one that cannot be read is unknown.
+
+        Raises:
+            CredentialsRefused, Unreachable: the source would not answer a search either.
+        """
+        if time.monotonic() < self._stale_at:
+            return
+        try:
+            self._budget = read()
+        except (CredentialsRefused, Unreachable):
+            raise
+        except SourceError as error:
+            log.warning("The quota cannot be read; %s is asked all the same. %s", self._source.title, error)
+            self._budget = Budget()
+        self._spent, self._stale_at = 0, time.monotonic() + FRESH
+        metrics.show_budget(self._source.key, self._budget)
+
+    def spend(self) -> None:
+        """Count one request; called before each attempt of a search.
+
+        Raises:
+            QuotaExceeded: only the reserve is left.
+            RateLimited: the next turn is too far away.
+        """
+        if (tightest := self._budget.tightest) and tightest.left - self._spent <= self._reserve:
+            raise QuotaExceeded(self._no_search_left(tightest))
+        if self._pace:
+            self._pace.wait()
+        self._spent += 1
+
+    def _no_search_left(self, allowance: Allowance) -> str:
+        owner, _, limit, reset = allowance
+        left = max(allowance.left - self._spent, 0)
+        when = f" It resets on {reset}." if reset else ""
+        if not left:
+            return f"The {self._source.title} quota of the {owner} is used up ({limit:,.15g} searches).{when}"
+        return (
+            f"The {self._source.title} quota of the {owner} is down to {left:,.15g} of {limit:,.15g} searches, which "
+            f"are reserved ({self._source.variable('quota_reserve')} is {self._reserve}).{when}"
+        )

@@ -1,0 +1,272 @@
+"""Every section of config.yml but those of the sources, and all of them together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+from isodate import Duration
+from pydantic import BeforeValidator, Field
+
+from passivedns.settings.sections import A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO, Section, SourceSettings, allowed
+from passivedns.settings.values import (
+    FILE_SUFFIXES,
+    BaseUrl,
+    CachePlace,
+    Count,
+    Lifetime,
+    ListenProtocol,
+    LogLevel,
+    MaxTlp,
+    ObservableType,
+    Port,
+    PositiveDuration,
+    PositiveSeconds,
+    Quantity,
+    QueueProtocol,
+    RecordType,
+    RecordTypes,
+    Scope,
+    Seconds,
+    Secret,
+    Uuid4,
+    Window,
+    several_of,
+)
+from passivedns.sources import SOURCES
+
+SourceKeys = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
+
+_PORT = Field(default=None, json_schema_extra=allowed("a port from 1 to 65535"))
+_SWITCH = Field(default=None, json_schema_extra=allowed(YES_OR_NO))
+_DAYS = Field(default=None, json_schema_extra=allowed("a whole number of days"))
+
+
+class PyctiConnectorOptions(Section):
+    """Options of pycti at which it would end the start with a traceback, fail in a thread or take no for yes.
+
+    pycti's own documents describe them, so they have no description here; one that is None is left to pycti.
+    """
+
+    auto_create_service_account_confidence_level: Count | None = Field(
+        default=None, json_schema_extra=allowed("a whole number from 0 to 100")
+    )
+    duration_period: PositiveDuration | None = Field(
+        default=None, json_schema_extra=allowed("a positive ISO 8601 duration; better leave it unset")
+    )
+    expose_metrics: bool | None = _SWITCH
+    listen_protocol: ListenProtocol | None = Field(default=None, json_schema_extra=allowed("AMQP or API"))
+    listen_protocol_api_port: Port | None = _PORT
+    metrics_port: Port | None = _PORT
+    queue_protocol: QueueProtocol | None = Field(default=None, json_schema_extra=allowed("amqp or api"))
+    send_to_directory_retention: Quantity | None = _DAYS
+    send_to_s3_retention: Quantity | None = _DAYS
+
+
+class MqOptions(Section):
+    """The broker, where it is reached in another way than OpenCTI tells."""
+
+    port: Port | None = _PORT
+    use_ssl: bool | None = _SWITCH
+
+
+class S3Options(Section):
+    """The object storage, where it is reached in another way than OpenCTI tells."""
+
+    port: Port | None = _PORT
+
+
+class OpenCTISettings(Section):
+    """The platform."""
+
+    url: BaseUrl = Field(description="Address of the OpenCTI platform.", json_schema_extra=allowed(A_BASE_URL))
+    token: Secret = Field(
+        description="Token of the connector's user in OpenCTI.",
+        json_schema_extra=allowed("the token that OpenCTI shows in the profile of that user"),
+    )
+
+
+class ConnectorSettings(PyctiConnectorOptions):
+    """The connector as the platform sees it."""
+
+    id: Uuid4 = Field(
+        description="Unique ID of this connector.",
+        json_schema_extra=allowed("a UUIDv4 that no other connector has"),
+    )
+    type: Literal["INTERNAL_ENRICHMENT"] = Field(
+        default="INTERNAL_ENRICHMENT",
+        description="Kind of connector.",
+        json_schema_extra=allowed("INTERNAL_ENRICHMENT only"),
+    )
+    name: str = Field(
+        default="Passive DNS",
+        description="Name of the connector in OpenCTI.",
+        json_schema_extra=allowed("any text"),
+    )
+    scope: Scope = Field(
+        default=("IPv4-Addr", "Domain-Name"),
+        description="Types of observable to enrich.",
+        json_schema_extra=allowed(f"one or more of {', '.join(get_args(ObservableType))}, separated by commas"),
+    )
+    log_level: LogLevel = Field(
+        default="info",
+        description="Least severe message to log.",
+        json_schema_extra=allowed("debug, info, warn, warning or error"),
+    )
+    auto: bool = Field(
+        default=False,
+        description="Let OpenCTI enrich every new observable in the scope automatically.",
+        json_schema_extra=allowed(YES_OR_NO),
+    )
+
+
+class PdnsSettings(Section):
+    """Passive DNS: which sources to ask, and what to import."""
+
+    sources: SourceKeys = Field(
+        default=("riskiq",),
+        description="Sources to ask, each with a section of its own.",
+        json_schema_extra=allowed("one or more of the keys in the table of sources, separated by commas"),
+    )
+    max_tlp: MaxTlp = Field(
+        default=None,
+        description="Highest TLP of an observable that is still sent to a source.",
+        json_schema_extra=allowed(f"{A_TLP}, or empty for no limit"),
+    )
+    import_last_seen_time_window: Window = Field(
+        default=timedelta(days=30),
+        description="Import only records last seen within this period (ISO 8601).",
+        json_schema_extra=allowed(A_DURATION),
+    )
+    record_types: RecordTypes = Field(
+        default=get_args(RecordType),
+        description="Types of record to import.",
+        json_schema_extra=allowed(f"one or more of {', '.join(get_args(RecordType))}, separated by commas"),
+    )
+    max_relationships: Quantity = Field(
+        default=0,
+        description="Most relationships that one enrichment adds; those seen last come first.",
+        json_schema_extra=allowed("a whole number, or 0 for no limit"),
+    )
+    skip_own: bool | None = Field(
+        default=None,
+        description="In automatic runs, skip observables that this connector created: with CONNECTOR_AUTO, OpenCTI "
+        "would enrich what an enrichment adds, without end.",
+        json_schema_extra=allowed(f"{YES_OR_NO}, or empty for the value of CONNECTOR_AUTO"),
+    )
+    summary_note: bool = Field(
+        default=False,
+        description="Add a note to the enriched observable: a table of the 50 relationships seen last.",
+        json_schema_extra=allowed(YES_OR_NO),
+    )
+    cache: CachePlace = Field(
+        default="passive-dns.sqlite",
+        repr=False,
+        description="Where answers are kept, so that the same search is not made again.",
+        json_schema_extra=allowed(
+            f"memory, a file name ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]} (in the user's "
+            "cache folder unless its path is absolute), or redis://[[user]:password@]host[:port][/database] "
+            "(rediss:// for TLS)"
+        ),
+    )
+    cache_ttl: Lifetime = Field(
+        default=timedelta(hours=24),
+        description="How long an answer is kept.",
+        json_schema_extra=allowed("an ISO 8601 duration, such as PT24H or P1M (calendar months); PT0S keeps none")
+        | {"default": "PT24H"},
+    )
+    request_timeout: PositiveSeconds = Field(
+        default=60,
+        description="Seconds that one request to a source may take, from connecting to the end of the response.",
+        json_schema_extra=allowed("a number of seconds above 0, 3600 at most"),
+    )
+    max_retries: Count = Field(
+        default=4,
+        description="How often a request is repeated that failed for a passing reason.",
+        json_schema_extra=allowed("a whole number from 0 to 100"),
+    )
+    retry_backoff: Seconds = Field(
+        default=2,
+        description="Seconds to wait before a request is repeated, doubled each time.",
+        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
+    )
+    start_timeout: Seconds = Field(
+        default=300,
+        description="Seconds to wait at the start for an OpenCTI that is not up yet.",
+        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
+    )
+    stop_grace: Seconds = Field(
+        default=30,
+        description="Seconds that the current enrichment may still take after the connector was told to stop.",
+        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
+    )
+
+
+@dataclass(frozen=True)
+class LookupSettings:
+    """What a look-up needs."""
+
+    pdns: PdnsSettings
+    sources: Mapping[str, SourceSettings]
+    """The sections of the sources to ask, in their order, by their keys."""
+
+    def max_tlp(self, key: str) -> tuple[str | None, str]:
+        """The highest TLP that may be sent to a source, and the variable that says so."""
+        own = self.sources[key].max_tlp
+        return (own, SOURCES[key].variable("max_tlp")) if own else (self.pdns.max_tlp, "PDNS_MAX_TLP")
+
+    def window(self, key: str) -> timedelta | Duration:
+        """How far back a look-up at a source goes."""
+        return self.sources[key].import_last_seen_time_window or self.pdns.import_last_seen_time_window
+
+    def warnings(self) -> list[str]:
+        """Sentences on what is allowed and still may not be what the operator wants."""
+        unlimited = [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]
+        found = [
+            f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {', '.join(unlimited)}."
+        ][: len(unlimited)]
+        for key, section in self.sources.items():
+            url = urlsplit(str(getattr(section, SOURCES[key].address)))
+            if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+                variable = SOURCES[key].variable(SOURCES[key].address)
+                found.append(
+                    f"{variable} is not https: questions and credentials travel unencrypted to {url.hostname}."
+                )
+        return found
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings."""
+
+    opencti: OpenCTISettings
+    connector: ConnectorSettings
+    lookup: LookupSettings
+    mq: MqOptions = field(default_factory=MqOptions)
+    s3: S3Options = field(default_factory=S3Options)
+    notices: tuple[str, ...] = ()
+    """Sentences on variables that are ignored."""
+
+    @property
+    def skip_own(self) -> bool:
+        """Whether automatic runs skip the observables of which this connector is the author."""
+        chosen = self.lookup.pdns.skip_own
+        return self.connector.auto if chosen is None else chosen
+
+    def warnings(self) -> list[str]:
+        """Sentences on what is allowed and still may not be what the operator wants."""
+        found = [*self.notices, *self.lookup.warnings()]
+        if self.connector.auto and not self.skip_own:
+            found.append(
+                "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches what enrichments add, without end."
+            )
+        return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,137 @@
+"""What may stand in an observable: one spelling of each address, name and mailbox, and a reason for all the rest.
+
+OpenCTI accepts some values that are no names (`http://x.com/y`, `192.0.2.10`), so the rules here are the stricter ones.
+"""
+
+import re
+import socket
+from collections.abc import Callable
+from typing import Literal
+
+AddressType = Literal["IPv4-Addr", "IPv6-Addr"]
+
+_FAMILIES: dict[AddressType, socket.AddressFamily] = {
+    "IPv4-Addr": socket.AF_INET,
+    "IPv6-Addr": socket.AF_INET6,
+}
+
+# RFC 1035 section 2.3.4 gives the lengths; underscores do occur in passive DNS; OpenCTI refuses a last label of one.
+_ASCII_NAME = re.compile(r"(?!-)(?:[a-z0-9_-]{1,63}\.)+(?![0-9]+\Z)[a-z0-9_-]{2,63}")
+_LABEL = re.compile(r"(?:[a-z0-9_-]|[^\x00-\x7f]){1,63}")
+_IDEOGRAPHIC_DOTS = re.compile("[\u3002\uff0e\uff61]")
+# The HTML standard's mailbox, as OpenCTI checks it.
+_LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+_MAIL_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+")
+
+
+class Unusable(ValueError):
+    """A value that cannot become an observable; `str(error)` is the reason, in the words of the work's text."""
+
+
+def address(text: str, address_type: AddressType) -> str:
+    """The canonical form (RFC 5952) of an IP address.
+
+    Raises:
+        Unusable: it is no address of that type.
+    """
+    family = _FAMILIES[address_type]
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, text))
+    except (OSError, ValueError):
+        raise Unusable(_why_no_address(text)) from None
+
+
+def domain_name(text: str) -> str:
+    """A name of two labels or more, in lower case, without the root's dot.
+
+    Raises:
+        Unusable: it is no such name.
+    """
+    name = text.lower().removesuffix(".")
+    if len(name) <= 253 and (_ASCII_NAME.fullmatch(name) or _is_international(name)):
+        return name
+    raise Unusable(_why_no_name(name))
+
+
+def mailbox(text: str) -> str:
+    """A mailbox in lower case; the dotted form of an SOA record (RFC 1035 section 8) is turned into the one with @.
+
+    Raises:
+        Unusable: it is no mailbox.
+    """
+    value = text.lower().removesuffix(".")
+    if len(value) > 254:
+        raise Unusable("no mailbox")
+    local, at, domain = value.partition("@") if "@" in value else _dotted_mailbox(value)
+    usable = at and _LOCAL_PART.fullmatch(local) and _MAIL_DOMAIN.fullmatch(domain) and _ASCII_NAME.fullmatch(domain)
+    if not usable:
+        raise Unusable("empty value" if not value else "no mailbox")
+    return f"{local}@{domain}"
+
+
+def _dotted_mailbox(value: str) -> tuple[str, str, str]:
+    """The first dot without a backslash stands for the @."""
+    local, at, domain = re.sub(r"(?<!\\)\.", "@", value, count=1).partition("@")
+    return local.replace("\\.", "."), at, domain
+
+
+def _is_international(name: str) -> bool:
+    """A name in its own script (RFC 5890's U-labels); OpenCTI counts UTF-16 units."""
+    if name.isascii() or not name.isprintable() or name.startswith("-") or _IDEOGRAPHIC_DOTS.search(name):
+        return False
+    labels = name.split(".")
+    fits = all(_LABEL.fullmatch(label) and _utf16_units(label) <= 63 for label in labels) and _utf16_units(name) <= 253
+    return fits and len(labels) > 1 and len(labels[-1]) > 1 and not labels[-1].isdigit()
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _why_no_address(text: str) -> str:
+    if not text:
+        return "empty value"
+    if _CIDR.fullmatch(text.lower()[:64]):
+        return "CIDR"
+    if is_address(text):
+        return "address of the other family"
+    return "name for an address" if is_domain_name(text) else "no address"
+
+
+def _why_no_name(name: str) -> str:
+    if len(name) > 253:
+        return "name too long"
+    return next((reason for reason, applies in _NOT_A_NAME if applies(name)), "no domain name")
+
+
+_NOT_A_NAME: tuple[tuple[str, Callable[[str], bool]], ...] = (
+    ("empty value", lambda name: not name),
+    ("blank inside", lambda name: any(c.isspace() for c in name)),
+    ("wildcard", lambda name: "*" in name),
+    ("CIDR", lambda name: bool(_CIDR.fullmatch(name))),
+    ("URL", lambda name: "/" in name),
+    ("mailbox for a name", lambda name: "@" in name),
+    ("address for a name", lambda name: is_address(name)),
+    ("single label", lambda name: "." not in name),
+)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address of either family."""
+    for address_family in _FAMILIES.values():
+        try:
+            socket.inet_pton(address_family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def is_domain_name(text: str) -> bool:
+    """Whether `domain_name` takes it."""
+    try:
+        domain_name(text)
+    except Unusable:
+        return False
+    return True

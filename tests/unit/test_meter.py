@@ -1,0 +1,107 @@
+"""The budget of a source: read once a minute, counted down in between, down to the reserve."""
+
+from collections.abc import Callable
+
+import pytest
+
+from passivedns import meter as meter_module
+from passivedns.errors import CredentialsRefused, NoAnswer, QuotaExceeded, RateLimited, Unreachable
+from passivedns.meter import Meter
+from passivedns.model import Allowance, Budget
+from passivedns.pace import Pace
+from passivedns.sources import SOURCES
+
+RISKIQ = SOURCES["riskiq"]
+
+
+class Account:
+    """Counts how often its budget is read."""
+
+    def __init__(self, *left: float, limit: float = 100) -> None:
+        self.budget = Budget(tuple(Allowance(f"owner {i}", limit - n, limit, "2026-12-01") for i, n in enumerate(left)))
+        self.read_times = 0
+
+    def read(self) -> Budget:
+        self.read_times += 1
+        return self.budget
+
+
+def failing(error: Exception) -> Callable[[], Budget]:
+    def read() -> Budget:
+        raise error
+
+    return read
+
+
+def test_a_budget_is_read_once_and_counted_down() -> None:
+    account, meter = Account(3), Meter(RISKIQ)
+    for left in (3, 2, 1):
+        meter.refresh(account.read)
+        assert meter.left == left
+        meter.spend()
+    assert account.read_times == 1
+
+
+def test_a_budget_is_read_again_when_it_is_no_longer_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter_module, "FRESH", 0)
+    account, meter = Account(3), Meter(RISKIQ)
+    meter.refresh(account.read)
+    meter.spend()
+    meter.refresh(account.read)
+    assert (account.read_times, meter.left) == (2, 3)
+
+
+def test_the_tightest_allowance_counts() -> None:
+    meter = Meter(RISKIQ)
+    meter.refresh(Account(9, 2, 5).read)
+    assert meter.left == 2
+
+
+def test_a_budget_that_is_used_up_is_an_error_that_names_the_reset() -> None:
+    meter = Meter(RISKIQ)
+    meter.refresh(Account(1).read)
+    meter.spend()
+    with pytest.raises(QuotaExceeded) as error:
+        meter.spend()
+    assert str(error.value) == (
+        "The PassiveTotal quota of the owner 0 is used up (100 searches). It resets on 2026-12-01."
+    )
+
+
+def test_the_reserve_is_not_spent_by_repeated_attempts_either() -> None:
+    meter = Meter(RISKIQ, reserve=5)
+    meter.refresh(Account(6).read)
+    meter.spend()
+    with pytest.raises(QuotaExceeded) as error:
+        meter.spend()
+    assert str(error.value) == (
+        "The PassiveTotal quota of the owner 0 is down to 5 of 100 searches, which are reserved "
+        "(RISKIQ_QUOTA_RESERVE is 5). It resets on 2026-12-01."
+    )
+
+
+def test_an_unknown_budget_stops_nothing() -> None:
+    meter = Meter(RISKIQ, reserve=5)
+    meter.refresh(Budget)
+    meter.spend()
+    assert meter.left is None
+
+
+def test_a_budget_that_cannot_be_read_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    meter = Meter(RISKIQ)
+    meter.refresh(failing(NoAnswer("PassiveTotal is failing (HTTP 500); try again later.")))
+    meter.spend()
+    assert "The quota cannot be read; PassiveTotal is asked all the same." in caplog.text
+
+
+@pytest.mark.parametrize("kind", [CredentialsRefused, Unreachable])
+def test_what_would_stop_the_search_too_ends_the_look_up(kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        Meter(RISKIQ).refresh(failing(kind("no")))
+
+
+def test_each_attempt_waits_for_the_pace() -> None:
+    meter = Meter(RISKIQ, pace=Pace("PassiveTotal", "1/minute", patience=0))
+    meter.spend()
+    with pytest.raises(RateLimited):
+        meter.spend()

@@ -1,0 +1,54 @@
+"""Waiting for a source's published rate."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from redis_server import running_redis
+
+from passivedns.errors import RateLimited
+from passivedns.pace import Pace
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with running_redis() as url:
+        yield url
+
+
+def test_requests_within_the_rate_go_out_at_once() -> None:
+    pace = Pace("Robtex", "3/minute", patience=0)
+    for _ in range(3):
+        pace.wait()
+
+
+def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -> None:
+    pace = Pace("mnemonic", "2/minute;1000/day", patience=5)
+    pace.wait()
+    pace.wait()
+    with pytest.raises(RateLimited, match=r"^mnemonic allows 2/minute;1000/day requests; ask again at 20\d\d-.* UTC\."):
+        pace.wait()
+
+
+def test_a_turn_that_comes_soon_is_waited_for_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    pace = Pace("mnemonic", "1/second", patience=5)
+    began = time.monotonic()
+    pace.wait()
+    pace.wait()
+    assert time.monotonic() - began > 0.5
+    assert "for the rate of mnemonic (1/second)." in caplog.text
+
+
+def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
+    title = f"mnemonic {uuid.uuid4()}"
+    one, other = (Pace(title, "1/minute", patience=0, redis_url=redis_url) for _ in range(2))
+    one.wait()
+    with pytest.raises(RateLimited):
+        other.wait()
+
+
+def test_each_source_has_a_rate_of_its_own() -> None:
+    for title in ("mnemonic", "VirusTotal"):
+        Pace(title, "1/minute", patience=0).wait()
