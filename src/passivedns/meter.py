@@ -34,10 +34,15 @@ class Meter:
         self._stale_at = 0.0
 
     @property
+    def budget(self) -> Budget:
+        """As it is now, the searches since it was read included."""
+        return Budget(tuple(item._replace(used=item.used + self._spent) for item in self._budget.allowances))
+
+    @property
     def left(self) -> float | None:
         """Searches that remain, the reserve included; None where the budget is unknown."""
-        tightest = self._budget.tightest
-        return None if tightest is None else max(tightest.left - self._spent, 0)
+        tightest = self.budget.tightest
+        return None if tightest is None else tightest.left
 
     def refresh(self, read: Callable[[], Budget]) -> None:
         """Read the budget unless it was read a moment ago; one that cannot be read is unknown.
@@ -64,7 +69,7 @@ class Meter:
             QuotaExceeded: only the reserve is left.
             RateLimited: the next turn is too far away.
         """
-        if (tightest := self._budget.tightest) and tightest.left - self._spent <= self._reserve:
+        if (tightest := self.budget.tightest) and tightest.left <= self._reserve:
             raise QuotaExceeded(self._no_search_left(tightest))
         if self._pace:
             self._pace.wait()
@@ -72,7 +77,7 @@ class Meter:
 
     def _no_search_left(self, allowance: Allowance) -> str:
         owner, _, limit, reset = allowance
-        left = max(allowance.left - self._spent, 0)
+        left = allowance.left
         when = f" It resets on {reset}." if reset else ""
         if not left:
             return f"The {self._source.title} quota of the {owner} is used up ({limit:,.15g} searches).{when}"

@@ -3,8 +3,12 @@
 pycti serves that registry over HTTP where CONNECTOR_EXPOSE_METRICS is true.
 """
 
+import re
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
+from passivedns.errors import AllFailed, ConnectorError, NotSent, SourceError, TlpRefused, Unforeseen
 from passivedns.model import Budget
 
 REQUESTS = Counter("pdns_requests", "Requests to a source, repeated ones included.", ["source", "purpose"])
@@ -16,6 +20,17 @@ WAITING = Histogram(
 )
 SEARCHES = Counter("pdns_searches", "Look-ups asked of a source, whatever came of them.", ["source"])
 CACHE_HITS = Counter("pdns_cache_hits", "Look-ups that were answered from the cache.", ["source"])
+FAILURES = Counter("pdns_failures", "Enrichments that failed, by what the operator must do.", ["kind"])
+SOURCE_FAILURES = Counter(
+    "pdns_source_failures", "Look-ups at a source that failed, by the reason.", ["source", "kind"]
+)
+CONVERTING = Histogram(
+    "pdns_conversion_seconds",
+    "Time to turn the records of one look-up into STIX.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
+_RECORDS = Counter("pdns_records", "Passive DNS records that were used.", ["type"])
+_LEFT_OUT = Counter("pdns_records_left_out", "Passive DNS records that were not used.", ["reason"])
 _QUOTA_USED = Gauge("pdns_quota_used_searches", "Searches spent when the quota was last read.", ["source", "owner"])
 _QUOTA_LIMIT = Gauge("pdns_quota_limit_searches", "Searches allowed when the quota was last read.", ["source", "owner"])
 
@@ -25,3 +40,36 @@ def show_budget(source: str, budget: Budget) -> None:
     for allowance in budget.allowances:
         _QUOTA_USED.labels(source, allowance.owner).set(allowance.used)
         _QUOTA_LIMIT.labels(source, allowance.owner).set(allowance.limit)
+
+
+OTHER = "other"
+"""The label of every reason that is not known here: an answer may contain thousands of record types."""
+_REASONS = frozenset(
+    {"CIDR", "URL", "address for a name", "address of an address", "address of the other family", "blank inside"}
+    | {"empty value", "incomplete record", "mailbox for a name", "name for an address", "name too long"}
+    | {"no address", "no domain name", "no mailbox", "single label", "the observable itself", "wildcard"}
+    | {"not about the observable", "unreadable row"}
+    | {"over the maximum of relationships", "record type not chosen"}
+    # Record types that passive DNS is known to hold beyond those that are used.
+    | {"PTR", "SPF", "SRV", "TXT"}
+)
+
+
+def failure_kind(failure: type[ConnectorError]) -> str:
+    """A class of errors as a label, such as `quota_exceeded`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", failure.__name__).lower()
+
+
+# From zero on, since the first failure is no increase of a series that begins with it.
+for _failure in (*SourceError.__subclasses__(), TlpRefused, NotSent, Unforeseen, AllFailed):
+    FAILURES.labels(failure_kind(_failure))
+
+
+def count_records(kept: Mapping[str, int], left_out: Mapping[str, int]) -> None:
+    """Count the records of one look-up: those used by type, the others by reason."""
+    for record_type, number in kept.items():
+        _RECORDS.labels(record_type).inc(number)
+    for reason, number in left_out.items():
+        # Some write `TXT (SPF1)` and the like.
+        known = reason.partition(" (")[0]
+        _LEFT_OUT.labels(known if known in _REASONS else OTHER).inc(number)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -119,3 +120,34 @@ class Enrichment(NamedTuple):
     """Records used, by type."""
     left_out: Counter[str]
     """Records not used, by reason."""
+
+
+def newest_first(relations: Iterable[Relation]) -> list[Relation]:
+    """The relations, the most recently seen first, those of unknown date last."""
+    return sorted(relations, key=lambda found: (-_order(found.last_seen), -_order(found.first_seen), *_name(found)))
+
+
+def _name(relation: Relation) -> tuple[tuple[str, ...], str]:
+    return relation.record_types, relation.value
+
+
+def _order(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else float("-inf")
+
+
+class State(StrEnum):
+    """What became of one check of `main.py check`."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    """It was not tried, or nothing came of it."""
+
+
+class Finding(NamedTuple):
+    """One line of the report of `main.py check`."""
+
+    subject: str
+    state: State
+    text: str

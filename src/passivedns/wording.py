@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from passivedns.model import Allowance
+
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
 
@@ -28,12 +30,24 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:100])
 
 
-def ago(age: timedelta) -> str:
-    """How long ago, in the largest unit that fits, such as `3 hours ago`."""
-    fitting = (f"{counted(age // length, unit)} ago" for unit, length in _UNITS if age >= length)
-    return next(fitting, "less than a minute ago")
+def joined(names: Sequence[str]) -> str:
+    """Names as a sentence lists them, such as `CIRCL, mnemonic and Robtex`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def age(length: timedelta) -> str:
+    """An age in the largest unit that fits, such as `3 hours old`."""
+    fitting = (f"{counted(length // unit, name)} old" for name, unit in _UNITS if length >= unit)
+    return next(fitting, "less than a minute old")
 
 
 def printable(text: str) -> str:
     """Text without what a terminal would obey, but for the ends of lines."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def allowance_in_words(allowance: Allowance) -> str:
+    """Such as `user: 7 of 2,000 searches used, 1,993 left until 2026-12-01`."""
+    owner, used, limit, reset = allowance
+    until = f" until {reset}" if reset else ""
+    return f"{owner}: {used:,.0f} of {limit:,.0f} searches used, {allowance.left:,.0f} left{until}"

@@ -1,7 +1,7 @@
 """Reads the settings from files and the environment, and reports all that is wrong with them at once."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,17 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     return Settings(**platform, lookup=lookup, notices=tuple(written.notices))
 
 
-def load_lookup_settings(root: Path = PROJECT_ROOT) -> LookupSettings:
+def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ()) -> LookupSettings:
     """Read the same, but only what a look-up needs; the settings of OpenCTI may be missing or wrong.
+
+    `sources` are asked in place of those of the settings.
 
     Raises:
         SettingsError: the text lists all that is wrong.
     """
     written = _Written(root)
+    if sources:
+        written.values["pdns"]["sources"] = list(sources)
     lookup = written.lookup()
     if written.problems or lookup is None:
         raise SettingsError(listed(written.problems))

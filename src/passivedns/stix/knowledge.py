@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from passivedns.model import Entity, Relation
 from passivedns.stix import objects
-from passivedns.stix.markings import TLP_MARKINGS, strictest
+from passivedns.stix.markings import LAXEST, TLP_MARKINGS, strictest
 from passivedns.stix.objects import StixObject
 from passivedns.wording import named
 
@@ -65,6 +65,14 @@ def _tlp(relation: Relation, publisher: Publisher) -> str:
     return strictest(*(publisher.tlps[key] for key, _ in relation.sources))
 
 
+def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> Sequence[str]:
+    """The ids of the entity's markings, and of the one that the sources demand where it is stricter."""
+    demanded = strictest(*(_tlp(relation, publisher) for relation in relations))
+    if entity.markings and strictest(entity.tlp or LAXEST, demanded) == (entity.tlp or LAXEST):
+        return entity.markings
+    return [*entity.markings, TLP_MARKINGS[demanded]["id"]]
+
+
 def _relationship(
     entity: Entity, relation: Relation, other: str, publisher: Publisher, created: str, author: str
 ) -> StixObject:
@@ -78,25 +86,22 @@ def _relationship(
         stop=relation.last_seen,
         created=created,
         author=author,
-        markings=_markings(entity, _tlp(relation, publisher)),
+        markings=markings(entity, [relation], publisher),
     )
-
-
-def _markings(entity: Entity, tlp: str) -> Sequence[str]:
-    """Those of the entity, and the marking that the sources demand where it is stricter."""
-    if not entity.markings or strictest(entity.tlp or "TLP:CLEAR", tlp) != (entity.tlp or "TLP:CLEAR"):
-        return [*entity.markings, TLP_MARKINGS[tlp]["id"]]
-    return entity.markings
 
 
 def description(relation: Relation, publisher: Publisher) -> str:
     """Such as `NS, SOA records (CIRCL; RiskIQ PassiveTotal: pingly, riskiq)`."""
-    seen_by = "; ".join(filter(None, (_seen_by(*source, publisher) for source in relation.sources)))
-    return f"{named(relation.record_types)} records ({seen_by})"
+    return f"{named(relation.record_types)} records ({seen_by(relation, publisher)})"
 
 
-def _seen_by(key: str, sensors: Sequence[str], publisher: Publisher) -> str:
+def seen_by(relation: Relation, publisher: Publisher) -> str:
+    """The sources of a relation with their sensors, such as `CIRCL; RiskIQ PassiveTotal: pingly, riskiq`."""
+    return "; ".join(_source(key, sensors, publisher.names) for key, sensors in relation.sources)
+
+
+def _source(key: str, sensors: Sequence[str], names: Mapping[str, str]) -> str:
     """A source and its sensors; the only source that there is goes without saying where it names sensors."""
-    if sensors and len(publisher.names) == 1:
+    if sensors and len(names) == 1:
         return named(sensors)
-    return f"{publisher.names[key]}: {named(sensors)}" if sensors else publisher.names[key]
+    return f"{names[key]}: {named(sensors)}" if sensors else names[key]

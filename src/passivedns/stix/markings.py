@@ -26,8 +26,10 @@ _TLP_IDS = {
 TLP_MARKINGS = {name: objects.marking(ref, "TLP", name) for ref, name in reversed(_TLP_IDS.items())}
 """OpenCTI's own marking object of each TLP, by its name."""
 
+LAXEST = "TLP:CLEAR"
+
 _TLP_2 = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
-_LAXEST_FIRST = ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
+_LAXEST_FIRST = [LAXEST, "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 _LEVEL = re.compile(r"(?:tlp[\s:_-]*)?(clear|white|green|amber|(amber[\s+_-]*strict)|red)")
 _MENTIONS_TLP = re.compile(r"tlp|traffic[\s_-]*light")
 

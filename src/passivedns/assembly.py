@@ -1,0 +1,98 @@
+"""Makes what asks the sources, as the settings have it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from passivedns.asking import EVERYTHING, Asker
+from passivedns.enrichment import Enricher
+from passivedns.meter import Meter
+from passivedns.settings.model import LookupSettings
+from passivedns.settings.sections import SourceSettings
+from passivedns.settings.values import since
+from passivedns.sources import SOURCES
+from passivedns.sources.http import Http, Patience
+from passivedns.sources.source import Client
+from passivedns.stix.knowledge import Publisher
+
+if TYPE_CHECKING:
+    from passivedns.cache import Cache
+    from passivedns.pace import Pace
+
+SEVERAL = "Passive DNS"
+"""The author of what is created where several sources are asked: whoever answered first is not the author of a merge."""
+
+
+def enricher_of(settings: LookupSettings) -> Enricher:
+    """What enriches, with one session per source, and one cache for all of them."""
+    pdns, cache = settings.pdns, cache_of(settings)
+    return Enricher(
+        [_asker(key, settings, cache) for key in settings.sources],
+        publisher_of(settings),
+        pdns.record_types,
+        pdns.max_relationships,
+        pdns.summary_note,
+    )
+
+
+def cache_of(settings: LookupSettings) -> Cache | None:
+    """The cache of answers, unless it is off."""
+    if not settings.pdns.cache_ttl:
+        return None
+    from passivedns.cache import Cache
+
+    return Cache(settings.pdns.cache, settings.pdns.cache_ttl)
+
+
+def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:
+    """The client of a source."""
+    source, section = SOURCES[key], settings.sources[key]
+    return source.client(section, Http(source, str(getattr(section, source.address)), patience, meter.spend))
+
+
+def publisher_of(settings: LookupSettings) -> Publisher:
+    """The author: the organization behind the only source, or one of the connector's own for several."""
+    sources = [SOURCES[key] for key in settings.sources]
+    organization = sources[0].organization if len(sources) == 1 else SEVERAL
+    tlps = {key: str(getattr(section, "results_tlp", SOURCES[key].tlp)) for key, section in settings.sources.items()}
+    return Publisher(organization, {source.key: source.organization for source in sources}, tlps)
+
+
+def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
+    section, pdns = settings.sources[key], settings.pdns
+    patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
+    meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
+    max_tlp, max_tlp_setting = settings.max_tlp(key)
+    return Asker(
+        SOURCES[key],
+        client_of(key, settings, patience, meter),
+        meter,
+        (lambda _: EVERYTHING)
+        if getattr(section, "ignore_time_window", False)
+        else partial(since, settings.window(key)),
+        max_tlp,
+        max_tlp_setting,
+        cache,
+        _identity(section),
+    )
+
+
+def _pace(key: str, settings: LookupSettings) -> Pace | None:
+    source, pdns = SOURCES[key], settings.pdns
+    rates = source.pace(settings.sources[key]) if callable(source.pace) else source.pace
+    if not rates:
+        return None
+    from passivedns.pace import Pace  # its library takes a while to load
+
+    redis_url = pdns.cache if "://" in pdns.cache and pdns.cache_ttl else ""
+    return Pace(source.title, rates, pdns.request_timeout, redis_url)
+
+
+def _identity(section: SourceSettings) -> str:
+    """All that the answers of a source depend on beside the question; what every source has does not change them."""
+    own = {key: getattr(section, key) for key in type(section).model_fields if key not in SourceSettings.model_fields}
+    secrets = {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in own.items()}
+    return repr(sorted((key, value) for key, value in secrets.items() if key not in ("quota_reserve", "results_tlp")))

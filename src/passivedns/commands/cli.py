@@ -1,0 +1,139 @@
+"""The commands of `main.py`: without one it is the daemon, with one a tool for its operator."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+
+from riskiq.errors import ConnectorError, SettingsError
+from riskiq.wording import printable
+
+# Each command imports what it needs when it runs: pycti alone takes more than a second.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 2 tells of bad settings or arguments, 1 of anything else that failed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    try:
+        code = _run(parsed, parser)
+        # A reader that is gone shows here at the latest, not after the last line of Python.
+        sys.stdout.flush()
+        return code
+    except ConnectorError as error:
+        print(printable(str(error)), file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    except KeyboardInterrupt:
+        # As shells have it: 128 and the number of the signal.
+        return 130
+    except BrokenPipeError:
+        # Nobody reads on, and Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    match parsed.command:
+        case "check":
+            from riskiq import command_check
+
+            return command_check.run(parsed.json)
+        case "lookup":
+            from riskiq import command_lookup
+
+            values = parsed.values or ([] if parsed.file else _values_of_stdin())
+            if not (values or parsed.file):
+                parser.error("lookup needs a value, as an argument or on standard input")
+            return command_lookup.run(
+                command_lookup.Question(values, parsed.format, parsed.file, parsed.since, parsed.record_types)
+            )
+        case _:
+            from riskiq.daemon import run
+            from riskiq.settings import load_settings
+
+            run(load_settings())
+            return 0
+
+
+def _values_of_stdin() -> list[str]:
+    return [] if sys.stdin.isatty() else [line.strip() for line in sys.stdin if line.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py",
+        description="Passive DNS from PassiveTotal for OpenCTI. Without a command it runs the connector.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    check = commands.add_parser("check", help="try once what the connector needs; no search is spent")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    lookup = commands.add_parser(
+        "lookup",
+        help="show what PassiveTotal knows of values, without OpenCTI",
+        description="Look values up as the connector does and show what it would send to OpenCTI. Each costs a search.",
+    )
+    _add_lookup_arguments(lookup)
+    return parser
+
+
+def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
+    lookup.add_argument(
+        "values", nargs="*", metavar="VALUE", help="domain name or IP address; without any they are read from stdin"
+    )
+    lookup.add_argument(
+        "--format",
+        choices=("table", "json", "csv", "stix", "html"),
+        default="table",
+        help="what to print; stix is the bundle that the connector sends (default: %(default)s)",
+    )
+    lookup.add_argument("--file", type=Path, metavar="ANSWER.json", help="a saved answer, in place of PassiveTotal")
+    lookup.add_argument(
+        "--since",
+        type=_moment,
+        metavar="WHEN",
+        help="how far back to go: an ISO 8601 date or duration, such as 2024-05-31 or P6M "
+        "(default: RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW, or all of a file)",
+    )
+    lookup.add_argument(
+        "--record-types",
+        type=_record_types,
+        default=(),
+        metavar="TYPE,...",
+        help="keep only these, such as A,AAAA (default: RISKIQ_RECORD_TYPES)",
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A moment in UTC, from a date or from a duration before now."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from riskiq.settings_values import Window, since
+
+    now = datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except ValueError:
+        try:
+            moment = since(TypeAdapter(Window).validate_python(text), now)
+        except ValidationError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 date or duration") from None
+    if moment > now:
+        raise argparse.ArgumentTypeError(f"{text} lies in the future")
+    return moment
+
+
+def _record_types(text: str) -> frozenset[str]:
+    from riskiq.converter import RECORD_TYPES
+
+    names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
+    if not names or names - RECORD_TYPES:
+        known = ", ".join(sorted(RECORD_TYPES))
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of record types; the known types are {known}")
+    return names

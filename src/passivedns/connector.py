@@ -1,0 +1,151 @@
+"""One message in, one bundle out: whether an observable is enriched, and what the operator reads of it."""
+
+import copy
+import threading
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from pycti import OpenCTIConnectorHelper
+
+from passivedns import metrics
+from passivedns.converter import canonical_value
+from passivedns.enrichment import Enricher, Result
+from passivedns.errors import ConnectorError, Unforeseen
+from passivedns.model import Entity
+from passivedns.opencti.message import Message
+from passivedns.stix.markings import entity_markings, strictest_tlp
+from passivedns.stix.objects import StixObject
+from passivedns.stix.values import Unusable
+from passivedns.summary import failed, summary
+from passivedns.wording import one_line
+
+Answer = tuple[str, list[StixObject]]
+"""What the work's text says, and what is added to the graph."""
+
+
+class RiskIQConnector:
+    """Answers each enrichment message with at most one bundle, in a playbook with exactly one."""
+
+    def __init__(
+        self, helper: OpenCTIConnectorHelper, enricher: Enricher, *, scope: Collection[str], skip_own: bool = False
+    ) -> None:
+        """`scope` holds OpenCTI's names of the types to enrich; with `skip_own`, what this connector is the author of
+        is not enriched unless a person or a playbook asks.
+        """
+        self._helper = helper
+        self._enricher = enricher
+        self._scope = {entity_type.lower(): entity_type for entity_type in scope}
+        self._author = enricher.publisher.author if skip_own else ""
+        self._lock = threading.Lock()
+        self._under_way: set[Message] = set()
+
+    def process(self, data: dict[str, Any]) -> str:
+        """Enrich the entity of one message, as pycti hands it over; the returned text closes the work.
+
+        Raises:
+            ConnectorError: the enrichment failed; its text closes the work as an error.
+        """
+        # When the broker is lost, pycti begins the next message while this one runs and changes the helper under it.
+        message = Message(data, copy.copy(self._helper))
+        self._under_way.add(message)
+        message.log("debug", "Begun")
+        try:
+            with self._lock:
+                text = self._answer(message)
+        except ConnectorError as error:
+            kind = metrics.failure_kind(type(error))
+            metrics.FAILURES.labels(kind).inc()
+            message.log("warning", "Enrichment failed", outcome=kind, text=str(error))
+            raise
+        finally:
+            self._under_way.discard(message)
+        message.log("info", "Enrichment ended", text=text)
+        return text
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is under way."""
+        return bool(self._under_way)
+
+    def give_up(self, reason: str) -> None:
+        """Close what is still under way as an error, and send playbooks on: the process is about to end."""
+        # Side by side, so that one for which OpenCTI does not answer costs the others nothing.
+        threads = [
+            threading.Thread(target=message.give_up, args=[reason], daemon=True) for message in list(self._under_way)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _answer(self, message: Message) -> str:
+        try:
+            bundle = message.bundle([])
+            try:
+                text, additions = self._enrich(message)
+                bundle = message.bundle(additions)
+            finally:
+                # pycti resumes a playbook only when a bundle comes back, whatever happened.
+                message.send(bundle)
+        except ConnectorError:
+            raise
+        except Exception as error:
+            message.log("error", "An enrichment failed")
+            raise Unforeseen(f"Internal error ({type(error).__name__}); see the connector log.") from error
+        return text
+
+    def _enrich(self, message: Message) -> Answer:
+        data = message.data
+        shown = one_line(data["enrichment_entity"].get("observable_value") or data["enrichment_entity"]["standard_id"])
+        if reason := self._reason_to_skip(message):
+            return f"{shown} was not looked up: {reason}", []
+        entity_type = self._scope[data["enrichment_entity"]["entity_type"].lower()]
+        try:
+            value = canonical_value(entity_type, data["stix_entity"]["value"])
+        except Unusable as why:
+            message.log("debug", "Skipped", outcome="no_observable")
+            return f"{shown} was not looked up: not a single IP address or domain name ({why})", []
+        markings = entity_markings(data)
+        refs = [marking["id"] for marking in markings]
+        entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data))
+        text, additions = self._look_up(entity, message)
+        return text, markings + additions if additions else []
+
+    def _reason_to_skip(self, message: Message) -> str:
+        """Why the entity is none that this connector enriches; empty where it is one."""
+        entity_type = message.data["enrichment_entity"]["entity_type"]
+        if entity_type.lower() not in self._scope:
+            message.log("debug", "Skipped", outcome="out_of_scope")
+            return f"{entity_type} is not in the scope of this connector"
+        if self._author and not message.is_deliberate and message.is_by(self._author):
+            message.log("debug", "Skipped", outcome="own")
+            why = "" if message.mode else "; this OpenCTI does not say whether a person asked"
+            return f"this connector is its author, and PDNS_SKIP_OWN is on{why}"
+        return ""
+
+    def _look_up(self, entity: Entity, message: Message) -> Answer:
+        now = datetime.now(UTC)
+        result = self._enricher.enrich(entity, now, message.data["enrichment_entity"]["created_at"])
+        _tell(result, message)
+        if error := failed(result.outcomes):
+            raise error
+        if not result.outcomes:
+            return f"{entity.value} was not looked up: none of the sources covers {entity.type}", []
+        return summary(entity.value, result, now), result.objects
+
+
+def _tell(result: Result, message: Message) -> None:
+    """What came of each source and of the records, in the log and the metrics."""
+    for source, failure in [(outcome.source.key, outcome.failure) for outcome in result.outcomes if outcome.failure]:
+        metrics.SOURCE_FAILURES.labels(source, metrics.failure_kind(type(failure))).inc()
+    by_source = {item.source.key: str(item.failure or len(item.records)) for item in result.outcomes}
+    cached = any(outcome.cached_since for outcome in result.outcomes)
+    message.log("debug", "Answered", records=result.records, sources=by_source, cached=cached)
+    if not result.answered:
+        return
+    found = result.enrichment
+    metrics.count_records(found.kept, found.left_out)
+    outcome = "added" if result.objects else "nothing_usable" if result.records else "nothing_known"
+    left_out = found.left_out.total()
+    message.log("debug", "Converted", outcome=outcome, relationships=len(found.relations), left_out=left_out)

@@ -1,0 +1,76 @@
+"""From the value of an observable to the objects that go to OpenCTI: the one way for the daemon and for look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from passivedns import metrics
+from passivedns.asking import Asker, Outcome, ask
+from passivedns.converter import RECORD_TYPES, convert
+from passivedns.model import Enrichment, Entity
+from passivedns.stix import objects
+from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.note import summary_note
+from passivedns.stix.objects import StixObject
+
+UNREADABLE = "unreadable row"
+"""The reason for a row of an answer that is not a record at all."""
+
+
+class Result(NamedTuple):
+    """What came of one observable."""
+
+    outcomes: list[Outcome]
+    """One for each source that can be asked about it, in the order of the settings."""
+    enrichment: Enrichment
+    objects: list[StixObject]
+    """What is added to the graph; empty where no record was usable."""
+
+    @property
+    def answered(self) -> list[Outcome]:
+        """The outcomes of the sources that answered."""
+        return [outcome for outcome in self.outcomes if not outcome.failure]
+
+    @property
+    def records(self) -> int:
+        """How many records were answered, those that could not be read included."""
+        return sum(len(outcome.records) + outcome.unreadable for outcome in self.outcomes)
+
+
+class Enricher(NamedTuple):
+    """Everything that decides what an enrichment adds."""
+
+    askers: Sequence[Asker]
+    publisher: Publisher
+    record_types: Collection[str] = RECORD_TYPES
+    max_relationships: int = 0
+    """0 for no limit."""
+    with_note: bool = False
+    """Whether the observable also gets a note for people."""
+
+    def enrich(self, entity: Entity, now: datetime, known_since: str | None = None) -> Result:
+        """Ask the sources about an entity, and put what they say into STIX.
+
+        `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, as STIX writes it.
+        """
+        outcomes = ask(self.askers, entity.value, entity.type, entity.tlp, now, self.record_types)
+        with metrics.CONVERTING.time():
+            found = self._convert(entity, outcomes)
+            added = additions(entity, found.relations, self.publisher, now)
+        if self.with_note and added:
+            stamp = objects.timestamp(now, "milliseconds")
+            added.append(summary_note(entity, found.relations, self.publisher, known_since or stamp, stamp))
+        return Result(outcomes, found, added)
+
+    def _convert(self, entity: Entity, outcomes: Sequence[Outcome]) -> Enrichment:
+        found = convert(
+            entity,
+            (record for outcome in outcomes for record in outcome.records),
+            record_types=self.record_types,
+            max_relationships=self.max_relationships,
+        )
+        if unreadable := sum(outcome.unreadable for outcome in outcomes):
+            found.left_out[UNREADABLE] += unreadable
+        return found

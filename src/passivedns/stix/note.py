@@ -1,0 +1,73 @@
+"""A note on the enriched observable: the relationships that were seen last, as a table for people."""
+
+import re
+import uuid
+
+from collections.abc import Sequence
+
+from passivedns.model import Entity, Relation, newest_first
+from passivedns.stix.knowledge import Publisher, markings, seen_by
+from passivedns.stix.objects import StixObject
+from passivedns.wording import counted, joined, named
+
+NEWEST = 50
+"""Rows of the table at the most."""
+LONGEST = 100
+"""Characters of the sources of one row; an answer may name any number."""
+
+_HEAD = "| Record type | Value | First seen | Last seen | Sources |\n|---|---|---|---|---|"
+# What ends a code span, a cell or an escape; pycti turns the HTML tag of code spans into backticks.
+_UNSAFE = re.compile(r"[`|\\<]")
+
+
+def summary_note(
+    entity: Entity, relations: Sequence[Relation], publisher: Publisher, created: str, modified: str
+) -> StixObject:
+    """The note of an enrichment that brought relationships; it has their author, and the strictest of their markings.
+
+    `created` is when the observable came to OpenCTI, `modified` is now, both as STIX writes them. Where a later
+    answer says the same, only `modified` differs, which OpenCTI does not take over: no change, and no event.
+
+    OpenCTI finds the note again by its id. Otherwise it would know it by content, `created` and abstract, and take two
+    notes with the same ones for one; the content therefore names the observable.
+    """
+    return {
+        "type": "note",
+        "spec_version": "2.1",
+        "id": _id(publisher.author, entity.id),
+        "created": created,
+        # The clock of OpenCTI may be ahead, and STIX 2.1 section 3.2 demands this order.
+        "modified": max(created, modified),
+        "abstract": f"Passive DNS of {_code(entity.value)}",
+        "content": _content(entity, newest_first(relations), publisher),
+        "object_refs": [entity.id],
+        "created_by_ref": publisher.author,
+        "object_marking_refs": list(markings(entity, relations, publisher)),
+    }
+
+
+def _id(author: str, observable: str) -> str:
+    """UUIDv5 over the observable in a namespace of the author's; STIX 2.1 section 2.9 keeps its own for observables."""
+    return f"note--{uuid.uuid5(uuid.UUID(author.partition('--')[2]), observable)}"
+
+
+def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) -> str:
+    who = {key for relation in found for key, _ in relation.sources}
+    names = [name for key, name in publisher.names.items() if key in who]
+    shown = f"the {NEWEST} most recently seen of " if len(found) > NEWEST else ""
+    heading = (
+        f"What {joined(names)} {'know' if len(names) > 1 else 'knows'} of the {entity.type} {_code(entity.value)}: "
+        f"{shown}{counted(len(found), 'relationship')}, the most recently seen first."
+    )
+    return "\n".join([heading, "", _HEAD, *(_line(relation, publisher) for relation in found[:NEWEST])])
+
+
+def _line(relation: Relation, publisher: Publisher) -> str:
+    days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
+    sources = _code(seen_by(relation, publisher)[:LONGEST])
+    return f"| {named(relation.record_types)} | {_code(relation.value)} | {days[0]} | {days[1]} | {sources} |"
+
+
+def _code(text: str) -> str:
+    """A code span: nothing in it is read as HTML, as emphasis or, unlike in escaped text, as a link."""
+    return f"`{_UNSAFE.sub('?', text)}`"

@@ -1,0 +1,206 @@
+"""One question to several sources: who is asked, what comes back, and what a failure costs."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from passivedns.asking import Asker, Outcome, ask
+from passivedns.cache import Cache
+from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
+from passivedns.meter import Meter
+from passivedns.model import Allowance, Answer, Budget, Question, Record
+from passivedns.sources import SOURCES
+from passivedns.sources.source import ADDRESSES, RECORD_TYPES, Client
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+PLAIN = replace(SOURCES["riskiq"], key="plain", title="Plain DNS", clock_tolerance=timedelta(0))
+
+
+def record(data: str = "192.0.2.1", *, days: float | None = 1, source: str = "plain") -> Record:
+    seen = None if days is None else NOW - days * DAY
+    return Record("example.org", "A", data, seen, seen, (), source)
+
+
+class Known(Client):
+    """A source that answers from memory."""
+
+    def __init__(self, *records: Record, error: Exception | None = None, **answer: Any) -> None:
+        self.answer = Answer(list(records), **answer)
+        self.error = error
+        self.questions: list[Question] = []
+
+    def look_up(self, question: Question) -> Answer:
+        self.questions.append(question)
+        if self.error:
+            raise self.error
+        return self.answer
+
+
+def asker(client: Client, **changes: Any) -> Asker:
+    source = changes.pop("source", PLAIN)
+    return Asker(source, client, Meter(source), since=lambda now: now - 30 * DAY, **changes)
+
+
+def outcome(of: Asker, tlp: str | None = None, now: datetime = NOW) -> Outcome:
+    (found,) = ask([of], "example.org", "Domain-Name", tlp, now, RECORD_TYPES)
+    return found
+
+
+# The period
+
+
+def test_records_seen_in_the_period_and_undated_ones_come_back() -> None:
+    recent, old, undated = record(days=29), record(days=31), record(days=None)
+    assert outcome(asker(Known(recent, old, undated))).records == [recent, undated]
+
+
+def test_a_record_with_only_a_first_seen_is_judged_by_it() -> None:
+    old = record(days=31)._replace(last_seen=None)
+    assert outcome(asker(Known(old))).records == []
+
+
+def test_the_tolerance_of_a_clock_extends_the_question_and_the_answer() -> None:
+    within = record(days=30 + 7 / 24)
+    client = Known(within, record(days=30 + 9 / 24))
+    behind = asker(client, source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
+    assert outcome(behind).records == [within]
+    assert client.questions[0].since == NOW - 30 * DAY - timedelta(hours=8)
+
+
+def test_the_outcome_tells_the_period_without_the_tolerance() -> None:
+    behind = asker(Known(), source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
+    assert outcome(behind).since == NOW - 30 * DAY
+
+
+def test_a_source_can_be_asked_for_everything_whatever_its_clock_is_worth() -> None:
+    ancient = record()._replace(first_seen=datetime(1995, 1, 1, tzinfo=UTC), last_seen=datetime(1995, 1, 1, tzinfo=UTC))
+    everything = asker(Known(ancient), source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
+    everything.since = lambda _: datetime(1970, 1, 1, tzinfo=UTC)
+    assert outcome(everything).records == [ancient]
+
+
+# The limits
+
+
+def test_an_observable_above_the_maximum_tlp_is_not_sent() -> None:
+    client = Known(record())
+    refused = outcome(asker(client, max_tlp="TLP:GREEN", max_tlp_setting="PLAIN_MAX_TLP"), "TLP:AMBER")
+    assert isinstance(refused.failure, TlpRefused)
+    assert str(refused.failure) == (
+        "example.org was not sent to Plain DNS: it is marked TLP:AMBER, above the maximum of TLP:GREEN (PLAIN_MAX_TLP)."
+    )
+    assert client.questions == []
+
+
+def test_a_red_observable_goes_to_the_source_that_may_have_it_and_to_nobody_else() -> None:
+    own, public = Known(record()), Known(record())
+    askers = [asker(own, max_tlp="TLP:RED"), asker(public, max_tlp="TLP:GREEN")]
+    ask(askers, "example.org", "Domain-Name", "TLP:RED", NOW, RECORD_TYPES)
+    assert (len(own.questions), len(public.questions)) == (1, 0)
+
+
+def test_a_used_up_quota_stops_the_search() -> None:
+    class Spent(Known):
+        def budget(self) -> Budget:
+            return Budget((Allowance("user", 10, 10, ""),))
+
+        def look_up(self, question: Question) -> Answer:
+            meter.spend()
+            return super().look_up(question)
+
+    meter = Meter(PLAIN)
+    spent = Spent(record())
+    assert isinstance(outcome(Asker(PLAIN, spent, meter, since=lambda now: now)).failure, QuotaExceeded)
+    assert spent.questions == []
+
+
+def test_a_source_that_does_not_know_the_type_of_observable_is_passed_over_silently() -> None:
+    names_only = asker(Known(), source=replace(PLAIN, takes=ADDRESSES))
+    assert ask([names_only], "example.org", "Domain-Name", None, NOW, RECORD_TYPES) == []
+
+
+def test_a_source_that_has_none_of_the_chosen_types_of_record_is_passed_over_silently() -> None:
+    addresses_only = asker(Known(), source=replace(PLAIN, record_types=frozenset({"A", "AAAA"})))
+    assert ask([addresses_only], "example.org", "Domain-Name", None, NOW, ["MX"]) == []
+
+
+# The cache
+
+
+def test_an_answer_is_kept_and_the_next_look_up_costs_no_search() -> None:
+    client = Known(record())
+    cached = asker(client, cache=Cache("memory", DAY))
+    first, second = outcome(cached), outcome(cached, now=NOW + timedelta(hours=1))
+    assert (first.cached_since, second.records) == (None, first.records)
+    assert second.cached_since is not None
+    assert len(client.questions) == 1
+
+
+@pytest.mark.parametrize("flaw", [{"complete": False}, {"certain": False}])
+def test_an_answer_that_is_incomplete_or_uncertain_is_not_kept(flaw: dict[str, bool]) -> None:
+    client = Known(record(), **flaw)
+    cached = asker(client, cache=Cache("memory", DAY))
+    outcome(cached)
+    outcome(cached)
+    assert len(client.questions) == 2
+
+
+@pytest.mark.parametrize("other", [{"identity": "other account"}, {"source": replace(PLAIN, key="other")}])
+def test_another_account_and_another_source_have_answers_of_their_own(other: dict[str, Any]) -> None:
+    cache = Cache("memory", DAY)
+    outcome(asker(Known(record()), cache=cache))
+    client = Known()
+    outcome(asker(client, cache=cache, **other))
+    assert len(client.questions) == 1
+
+
+def test_a_cached_answer_is_not_sent_to_anybody_but_the_gate_holds_all_the_same() -> None:
+    cache = Cache("memory", DAY)
+    outcome(asker(Known(record()), cache=cache))
+    refused = outcome(asker(Known(), cache=cache, max_tlp="TLP:GREEN"), "TLP:RED")
+    assert isinstance(refused.failure, TlpRefused)
+
+
+def test_the_identity_of_an_account_is_not_in_its_repr() -> None:
+    assert "secret" not in repr(asker(Known(), identity="secret"))
+
+
+# Several at once
+
+
+def test_the_outcomes_come_in_the_order_of_the_sources() -> None:
+    askers = [asker(Known(record(source=key)), source=replace(PLAIN, key=key)) for key in ("b", "a", "c")]
+    found = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    assert [item.source.key for item in found] == ["b", "a", "c"]
+
+
+def test_all_sources_are_asked_at_the_same_time() -> None:
+    together = threading.Barrier(3, timeout=10)
+
+    class Waiting(Known):
+        def look_up(self, question: Question) -> Answer:
+            together.wait()
+            return super().look_up(question)
+
+    found = ask([asker(Waiting()) for _ in range(3)], "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    assert [item.failure for item in found] == [None] * 3
+
+
+def test_a_source_that_fails_costs_the_others_nothing() -> None:
+    failed = NoAnswer("Plain DNS is failing (HTTP 500); try again later.")
+    askers = [asker(Known(error=failed)), asker(Known(record()))]
+    down, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    assert (down.failure, up.records) == (failed, [record()])
+
+
+def test_a_fault_of_a_client_is_worded_logged_and_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    askers = [asker(Known(error=KeyError("x"))), asker(Known(record()))]
+    broken, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    assert isinstance(broken.failure, Unforeseen)
+    assert str(broken.failure) == "Internal error (KeyError); see the connector log."
+    assert up.records == [record()]
+    assert "Plain DNS could not be asked" in caplog.text
