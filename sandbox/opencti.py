@@ -24,7 +24,17 @@ from sandbox.messages import enrichment_message, playbook_message
 from sandbox.platform_rules import OBSERVABLES, TLP
 from sandbox.works import Execution, Work
 
-Fault = Literal["error", "http500", "stall"]
+Fault = Literal["error", "database", "refused", "http500", "stall"]
+
+_ERRORS = {
+    "error": ("UNKNOWN_ERROR", "An unknown error has occurred"),
+    "database": (
+        "DATABASE_ERROR",
+        "Engine execution fail, some shards are not available, please check your engine status",
+    ),
+    "refused": ("FUNCTIONAL_ERROR", "Business validation"),
+}
+"""Code and words of the platform, by the name of the fault."""
 
 
 class OpenCTI:
@@ -238,12 +248,11 @@ def opencti_app(platform: OpenCTI) -> FastAPI:
         user_agent: Annotated[str, Header()] = "",
     ) -> JSONResponse:
         call = parse(body, user_agent)
-        match platform.meet(call):
-            case "http500":
-                return JSONResponse({"message": "Internal Server Error"}, status_code=500)
-            case "error":
-                return JSONResponse(errors("UNKNOWN_ERROR", "An unknown error has occurred"))
-            case _:
-                return JSONResponse(answer(platform, call, authorization))
+        fault = platform.meet(call)
+        if fault == "http500":
+            return JSONResponse({"message": "Internal Server Error"}, status_code=500)
+        if fault in _ERRORS:
+            return JSONResponse(errors(*_ERRORS[fault]))
+        return JSONResponse(answer(platform, call, authorization))
 
     return app

@@ -32,7 +32,7 @@ def platform_findings(config: Config) -> Iterator[Finding]:
     try:
         version = version_of(client)
     except (ValueError, OSError, LookupError, TypeError) as error:
-        yield Finding("OpenCTI", State.BAD, f"{url}: {explained(error, url, 'of unknown version')}")
+        yield Finding("OpenCTI", State.BAD, f"{url}: {explained(error, url)}")
         yield Finding("broker", State.UNKNOWN, "not tried without OpenCTI")
         return
     yield _version(url, version)

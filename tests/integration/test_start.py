@@ -36,7 +36,7 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1
-    assert "OpenCTI at http://127.0.0.1:9 did not answer within 2 s" in ended.stderr
+    assert "OpenCTI at http://127.0.0.1:9 did not come up within 2 s" in ended.stderr
     assert ended.stderr.count("is not up yet") == 2
     assert "Traceback" not in ended.stderr
 
@@ -60,15 +60,36 @@ def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
 
 
 @needs_http_protocols
-def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions() -> None:
-    platform = OpenCTI("6.5.0")
+@pytest.mark.parametrize("version", ["6.5.0", "7.260817.0"])
+def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions(version: str) -> None:
+    platform = OpenCTI(version)
     with serving(opencti_app(platform)) as url:
         ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert (
-        f"OpenCTI 6.5.0 at {url} refuses pycti {pycti.__version__}; install the pycti of the platform" in ended.stderr
+        f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform"
+        in ended.stderr
     )
-    assert "pip install pycti==6.5.0" in ended.stderr
+    assert f"pip install pycti=={version}" in ended.stderr
+
+
+def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_opencti() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("registerConnector", how="refused")
+    with serving(opencti_app(platform)) as url:
+        ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
+    assert ended.returncode == 1
+    assert f"OpenCTI at {url} refuses the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
+@needs_http_protocols
+def test_an_opencti_without_its_database_for_a_moment_gets_its_connector() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("registerConnector", times=1, how="database")
+    with serving(opencti_app(platform)) as url, daemon(settings(url, platform.token, "http://127.0.0.1:9")) as running:
+        platform.wait_registered(WAIT)
+        assert "is not up yet (it says: Engine execution fail, some shards are not available" in running.log
 
 
 def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pycti
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from riskiq.cache import Cache
 from riskiq.check import (
@@ -26,6 +28,7 @@ from riskiq.client import RiskIQClient
 from riskiq.errors import SettingsError
 from riskiq.records import Allowance, Quota
 from sandbox.daemon import free_port
+from sandbox.graphql import errors
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
@@ -229,6 +232,18 @@ def test_a_refused_token_is_bad_and_the_broker_is_left_alone() -> None:
 def test_an_opencti_that_cannot_be_reached_is_bad() -> None:
     findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))
     assert findings["OpenCTI"] == Finding("OpenCTI", State.BAD, "http://127.0.0.1:9: it cannot be reached")
+
+
+def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> None:
+    app = FastAPI()
+
+    @app.post("/graphql")
+    def refuse() -> JSONResponse:
+        return JSONResponse(errors("AUTH_REQUIRED", "You must be logged in to do this."), status_code=400)
+
+    with serving(app) as url:
+        finding = next(platform_findings(config(url, "token")))
+    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in finding.text
 
 
 def test_rights_that_are_not_told_are_unknown() -> None:
