@@ -149,7 +149,7 @@ def _delete(platform: "OpenCTI", call: Call) -> str:
 
 _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "about": _about,
-    "me": lambda platform, _call: platform.user,
+    "me": lambda platform, _call: platform.me,
     "connectorsForWorker": _list,
     "registerConnector": _register,
     "pingConnector": _ping,

@@ -22,6 +22,7 @@ from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
 from sandbox.messages import enrichment_message, playbook_message
 from sandbox.platform_rules import OBSERVABLES, TLP
+from sandbox.rights import denial
 from sandbox.works import Execution, Work
 
 Fault = Literal["error", "database", "refused", "http500", "stall"]
@@ -46,16 +47,21 @@ class OpenCTI:
         self.token = str(uuid.uuid4())
         self.user: dict[str, Any] = {
             "name": "connector",
-            "capabilities": [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"}],
+            "capabilities": [
+                {"name": "CONNECTORAPI"},
+                {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"},
+                {"name": "SETTINGS_SETMARKINGS"},
+            ],
             "effective_confidence_level": {"max_confidence": 100},
         }
-        """What the user of the token is told of himself."""
+        """What the user of the token is told of himself, but for the markings that he may see."""
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
         self._knowledge = Knowledge()
         self._entities: dict[str, Entity] = {}
         self._unreadable: set[str] = set()
+        self._hidden: set[str] = set()
         self._calls: list[Call] = []
         self._faults: dict[str, tuple[Fault, float]] = {}
         self._recovered = threading.Event()
@@ -147,6 +153,19 @@ class OpenCTI:
         """Hide an entity from the connector, as markings and organizations out of its user's reach do."""
         self._unreadable.add(entity.standard_id)
 
+    def hide_marking(self, definition: str) -> None:
+        """Keep a marking such as ``TLP:CLEAR``, and what carries it, from the connector's user, as groups without it do."""
+        self._hidden.add(Marking(definition).id)
+
+    @property
+    def me(self) -> dict[str, Any]:
+        """The user of the token with the markings that his groups let him see."""
+        markings = [obj for obj in self.objects.values() if obj["type"] == "marking-definition"]
+        seen = [obj for obj in markings if obj["id"] not in self._hidden]
+        return self.user | {
+            "allowed_marking": [{"standard_id": obj["id"], "definition": obj.get("name")} for obj in seen]
+        }
+
     def wait_registered(self, timeout: float) -> Connector:
         """Wait up to ``timeout`` seconds until a connector is registered and takes messages.
 
@@ -184,6 +203,8 @@ class OpenCTI:
         """The entity of that standard or internal id as a root field answers it; None where it does not."""
         entity = self._entities.get(any_id)
         if entity is None or field not in entity.read_by or entity.standard_id in self._unreadable:
+            return None
+        if any(marking.id in self._hidden for marking in entity.markings):
             return None
         return entity.as_api()
 
@@ -232,7 +253,9 @@ class OpenCTI:
     def _import(self, objects: list[dict[str, Any]], work_id: str | None) -> None:
         with self._lock:
             work = self._work(work_id) if work_id else None
-            refused = self._knowledge.take(objects)
+            denials = [denial(obj, self.user["capabilities"], self._hidden) for obj in objects]
+            granted = [obj for obj, denied in zip(objects, denials, strict=True) if not denied]
+            refused = [*filter(None, denials), *self._knowledge.take(granted)]
             if work:
                 work.add_import(len(objects), refused)
 

@@ -10,8 +10,9 @@ import pytest
 import requests
 from fastapi import FastAPI
 
-from sandbox.entities import standard_id
+from sandbox.entities import Marking, standard_id
 from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.platform_rules import TLP
 from sandbox.server import serving
 
 OLD_INPUT = {"id": "c1", "name": "connector", "type": "INTERNAL_ENRICHMENT", "scope": ["Domain-Name"], "auto": False}
@@ -190,6 +191,45 @@ def test_an_entity_out_of_reach_is_read_as_null(client: Client) -> None:
     client.platform.entity_unreadable(entity)
 
     assert client.ask(READ, id=entity.standard_id) == {"data": {"stixCyberObservable": None}}
+
+
+def test_the_user_is_told_of_the_markings_that_he_may_see(client: Client) -> None:
+    client.platform.hide_marking("TLP:RED")
+
+    me = client.ask("query { me { allowed_marking { definition } } }")["data"]["me"]
+
+    seen = {marking["definition"]: marking["standard_id"] for marking in me["allowed_marking"]}
+    assert list(seen) == ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT"]
+    assert seen["TLP:CLEAR"] == TLP["TLP:CLEAR"]
+
+
+def test_an_observable_with_a_hidden_marking_is_read_as_null(client: Client) -> None:
+    entity = client.platform.add_observable("Domain-Name", "example.com", ("TLP:RED",))
+    client.platform.hide_marking("TLP:RED")
+
+    assert client.ask(READ, id=entity.standard_id) == {"data": {"stixCyberObservable": None}}
+
+
+def test_markings_of_a_user_who_may_not_set_them_are_refused_and_the_rest_is_imported(connector: Client) -> None:
+    connector.platform.user["capabilities"] = [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE"}]
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    marked = observable("IPv4-Addr", "192.0.2.1") | {"object_marking_refs": [TLP["TLP:CLEAR"]]}
+
+    connector.push(Marking("TLP:CLEAR").as_stix(), marked, work_id=work.id)
+
+    assert work.errors == ["FORBIDDEN_ACCESS: You are not allowed to do this."]
+    assert marked in connector.platform.observables()
+
+
+def test_what_carries_a_marking_that_the_user_may_not_see_is_refused(connector: Client) -> None:
+    connector.platform.hide_marking("TLP:CLEAR")
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    marked = observable("IPv4-Addr", "192.0.2.1") | {"object_marking_refs": [TLP["TLP:CLEAR"]]}
+
+    connector.push(Marking("TLP:CLEAR").as_stix(), marked, work_id=work.id)
+
+    assert [error.partition(":")[0] for error in work.errors] == ["MISSING_REFERENCE_ERROR"]
+    assert marked not in connector.platform.observables()
 
 
 def test_a_pushed_bundle_is_imported(connector: Client) -> None:
