@@ -154,7 +154,7 @@ class OpenCTI:
         self._unreadable.add(entity.standard_id)
 
     def hide_marking(self, definition: str) -> None:
-        """Keep a marking such as ``TLP:CLEAR``, and what carries it, from the connector's user, as groups without it do."""
+        """Keep a marking such as ``TLP:CLEAR``, and what carries it, from the connector's user."""
         self._hidden.add(Marking(definition).id)
 
     @property

@@ -79,7 +79,7 @@ def test_every_setting_can_come_from_the_file(load):
 
     assert settings.opencti.url == "https://platform.example:8443"
     assert settings.opencti.token.get_secret_value() == "from-the-file"
-    assert settings.connector.model_dump() == {
+    assert settings.connector.model_dump(exclude_none=True) == {
         "id": "0bb2ac3f-bd64-4d3c-8b8e-7a7f3a1d2c4b",
         "type": "INTERNAL_ENRICHMENT",
         "name": "From the file",
