@@ -11,6 +11,7 @@ from pycti import OpenCTIApiClient, get_config_variable
 from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 
 from riskiq.check import Finding, State
+from riskiq.errors import PlatformError
 from riskiq.registration import api_client, explained, version_of
 from riskiq.stix import TLP_CLEAR
 
@@ -33,11 +34,13 @@ _MARKING_RIGHT = "SETTINGS_SETMARKINGS"
 
 def platform_findings(config: Config) -> Iterator[Finding]:
     """OpenCTI, the rights and markings of the token's user, and the way of the messages; `config` is pycti's."""
-    client, url = _client(config), config["opencti"]["url"]
+    url = config["opencti"]["url"]
     try:
+        client = _client(config)
         version = version_of(client)
-    except (ValueError, OSError, LookupError, TypeError) as error:
-        yield Finding("OpenCTI", State.BAD, f"{url}: {explained(error, url)}")
+    except (PlatformError, ValueError, OSError, LookupError, TypeError) as error:
+        reason = error if isinstance(error, PlatformError) else explained(error, url)
+        yield Finding("OpenCTI", State.BAD, f"{url}: {reason}")
         yield Finding("broker", State.UNKNOWN, "not tried without OpenCTI")
         return
     yield _version(url, version)

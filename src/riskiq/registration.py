@@ -65,9 +65,9 @@ def _growing_pauses() -> Iterator[float]:
 
 def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
     """One try; the version is asked first, since pycti takes every failure for an OpenCTI that is not up."""
-    url = config["opencti"]["url"]
+    url, client = config["opencti"]["url"], api_client(config, config["connector"]["log_level"].upper())
     try:
-        version = version_of(api_client(config, config["connector"]["log_level"].upper()))
+        version = version_of(client)
     except (ValueError, OSError, LookupError, TypeError) as error:
         raise explained(error, url) from error
     try:
@@ -77,7 +77,17 @@ def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
 
 
 def api_client(config: dict[str, dict[str, Any]], log_level: str) -> OpenCTIApiClient:
-    """pycti's client for questions before the registration; `config` is pycti's."""
+    """pycti's client for questions before the registration; `config` is pycti's.
+
+    Raises PlatformError where pycti cannot use what it reads from the environment.
+    """
+    try:
+        return _client(config, log_level)
+    except (ValueError, OSError) as error:
+        raise _unusable(error) from error
+
+
+def _client(config: dict[str, dict[str, Any]], log_level: str) -> OpenCTIApiClient:
     headers = get_config_variable("OPENCTI_CUSTOM_HEADERS", ["opencti", "custom_headers"], config)
     return OpenCTIApiClient(
         config["opencti"]["url"],
@@ -103,6 +113,9 @@ def explained(error: Exception, url: str, version: str = "") -> Exception:
     """
     refusal = _graphql_error(error)
     if not refusal:
+        # requests has an error of its own for everything on the way; what remains is a port or a file.
+        if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+            return _unusable(error)
         unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
         return _NotYet("it cannot be reached" if unreachable else "its answer is not OpenCTI's")
     code, said = refusal
@@ -119,6 +132,11 @@ def explained(error: Exception, url: str, version: str = "") -> Exception:
             f"version (pip install pycti=={version}, or the build argument PYCTI_VERSION={version}). It says: {said}"
         )
     return PlatformError(f"OpenCTI at {url} refuses the connector ({code}). It says: {said}")
+
+
+def _unusable(error: Exception) -> PlatformError:
+    suspects = "CONNECTOR_METRICS_PORT, OPENCTI_SSL_VERIFY and HTTPS_CA_CERTIFICATES"
+    return PlatformError(f"pycti cannot start: {error}; look at {suspects}.")
 
 
 def _graphql_error(error: Exception) -> tuple[str, str] | None:

@@ -33,6 +33,34 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("CONNECTOR_METRICS_PORT", "ninety"), ("CONNECTOR_LISTEN_PROTOCOL", "HTTP")]
+)
+def test_an_option_on_which_pycti_would_fail_ends_the_start_as_bad_settings_do(name: str, value: str) -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
+    assert ended.returncode == 2
+    assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}): holds '{value}'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_metrics_port_that_is_taken_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+    platform = OpenCTI(pycti.__version__)
+    with serving(opencti_app(platform)) as url:
+        taken = url.rpartition(":")[2]
+        served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": taken}
+        ended = start(**settings(url, platform.token, "http://127.0.0.1:9") | served)
+    assert ended.returncode == 1
+    assert "pycti cannot start: [Errno 98] Address already in use" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
+def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+    ended = start(**settings("https://127.0.0.1:9", "token", "http://127.0.0.1:9"), OPENCTI_SSL_VERIFY="/no/ca.pem")
+    assert ended.returncode == 1
+    assert "pycti cannot start: Could not find a suitable TLS CA certificate bundle" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1

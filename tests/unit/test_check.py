@@ -34,6 +34,7 @@ from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_a
 from sandbox.platform_rules import TLP
 from sandbox.server import serving
 from tests.unit.settings_loader import Load, loader
+from tests.world import HAS_HTTP_PROTOCOLS
 
 HTTP = {"listen_protocol": "API", "queue_protocol": "api"}
 
@@ -233,6 +234,14 @@ def test_a_refused_token_is_bad_and_the_broker_is_left_alone() -> None:
 def test_an_opencti_that_cannot_be_reached_is_bad() -> None:
     findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))
     assert findings["OpenCTI"] == Finding("OpenCTI", State.BAD, "http://127.0.0.1:9: it cannot be reached")
+
+
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti does not read HTTPS_CA_CERTIFICATES")
+def test_certificates_that_pycti_cannot_use_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_CA_CERTIFICATES", "/no/ca.pem")
+    finding = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))["OpenCTI"]
+    assert finding.state is State.BAD
+    assert "pycti cannot start: HTTPS_CA_CERTIFICATES is not a valid certificate or file path" in finding.text
 
 
 def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> None:
