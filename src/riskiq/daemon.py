@@ -11,10 +11,10 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
+from riskiq import health
 from riskiq.account import client_of
 from riskiq.connector import RiskIQConnector
 from riskiq.errors import PlatformError
-from riskiq.health import Heartbeat
 from riskiq.registration import register
 from riskiq.settings import Settings, helper_config, since
 
@@ -32,6 +32,7 @@ def run(settings: Settings) -> None:
     """
     told_to_stop = threading.Event()
     _heed_signals(told_to_stop)
+    health.forget(settings.connector.id)
     helper = register(helper_config(settings), settings.riskiq.start_timeout, told_to_stop)
     if helper is None:
         return
@@ -73,7 +74,7 @@ def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_
     # pycti's threads become daemon threads too, so none of them holds the process after the stop.
     listener = threading.Thread(target=helper.listen, args=[connector.process], daemon=True)
     listener.start()
-    Heartbeat(helper).start()
+    health.Heartbeat(helper).start()
     while not told_to_stop.wait(0.5):
         if not listener.is_alive():
             raise PlatformError("Listening to OpenCTI ended by itself; the log says why.")
