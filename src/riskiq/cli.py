@@ -39,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    try:
+        return _run_command(parsed, parser)
+    except ModuleNotFoundError as error:
+        raise ConnectorError(
+            f"The Python module {error.name} is missing; install what the connector needs: "
+            "python3 -m pip install -r requirements.txt"
+        ) from error
+
+
+def _run_command(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     match parsed.command:
         case "check":
             from riskiq import command_check

@@ -1,5 +1,6 @@
 """What the start says and how it ends."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,16 @@ def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_sta
     assert "Traceback" not in ended.stderr
 
 
+def test_an_earlier_run_does_not_make_the_connector_healthy_before_it_is_registered(tmp_path: Path) -> None:
+    environment = settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"TMPDIR": str(tmp_path)}
+    left_behind = tmp_path / f"riskiq-passive-total-{environment['CONNECTOR_ID']}.health"
+    left_behind.touch()
+    with daemon(environment) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
+    assert not left_behind.exists()
+
+
 @needs_http_protocols
 def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
     platform, port = OpenCTI(pycti.__version__), free_port()
@@ -126,6 +137,18 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
             time.sleep(0.1)
         running.process.terminate()
         assert running.process.wait(5) == 0
+
+
+def test_without_its_dependencies_the_start_says_what_to_install() -> None:
+    # Without the module site, Python finds its own library only.
+    command = [sys.executable, "-S", str(ROOT / "src" / "main.py")]
+    ended = subprocess.run(command, env=inherited(), capture_output=True, text=True, timeout=WAIT, check=False)
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        r"The Python module \w+ is missing; install what the connector needs: "
+        r"python3 -m pip install -r requirements\.txt\n",
+        ended.stderr,
+    )
 
 
 @pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])
