@@ -24,6 +24,7 @@ def body_of_400(code: str, words: str) -> ValueError:
 
 
 @pytest.mark.parametrize("raised", [graphql_error, body_of_400])
+@pytest.mark.parametrize("code", ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "INTERNAL_SERVER_ERROR"])
 @pytest.mark.parametrize(
     "words",
     [
@@ -36,9 +37,9 @@ def body_of_400(code: str, words: str) -> ValueError:
     ],
 )
 def test_an_unknown_field_or_type_is_another_version_and_tells_which_pycti_to_install(
-    raised: Raised, words: str
+    raised: Raised, code: str, words: str
 ) -> None:
-    error = explained(raised("GRAPHQL_VALIDATION_FAILED", words), URL, "7.260817.0")
+    error = explained(raised(code, words), URL, "7.260817.0")
     assert isinstance(error, PlatformError)
     assert "pip install pycti==7.260817.0" in str(error)
     assert str(error).endswith(f"It says: {words}")
