@@ -238,7 +238,7 @@ def test_the_strictest_marking_of_each_type_stays_and_other_markings_too() -> No
 
 @pytest.mark.parametrize("definition", PAP)
 def test_the_ids_of_pap_markings_are_those_of_pycti(definition: str) -> None:
-    assert PAP[definition] == MarkingDefinition.generate_id("PAP", definition)
+    assert PAP[definition] == MarkingDefinition.generate_id(definition_type="PAP", definition=definition)
 
 
 @pytest.mark.parametrize("reference", ["created_by_ref", "x_opencti_created_by_ref"])
@@ -368,7 +368,9 @@ def test_the_id_of_a_relationship_is_that_of_pycti(times: dict[str, str]) -> Non
     ends = observable("Domain-Name"), observable("IPv4-Addr")
     relation = relationship(ends[0], "resolves-to", ends[1], **times)
 
-    assert relationship_id(relation) == StixCoreRelationship.generate_id_from_data(relation)
+    assert relationship_id(relation) == StixCoreRelationship.generate_id(
+        "resolves-to", relation["source_ref"], relation["target_ref"], *times.values()
+    )
 
 
 def test_a_domain_name_in_capitals_is_stored_in_small_letters_under_the_platforms_id() -> None:
