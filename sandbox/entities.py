@@ -23,6 +23,12 @@ def standard_id(entity_type: str, properties: Mapping[str, str]) -> str:
     return f"{stix_type(entity_type)}--{uuid.uuid5(_NAMESPACE, canonical)}"
 
 
+def relationship_id(obj: Mapping[str, Any]) -> str:
+    """The platform's id of a relationship: UUIDv5 over its type, its ends and the times that it came with."""
+    names = ("relationship_type", "source_ref", "target_ref", "start_time", "stop_time")
+    return standard_id("relationship", {name: obj[name] for name in names if obj.get(name)})
+
+
 def stix_type(entity_type: str) -> str:
     """The STIX type behind the platform's name, e.g. ``ipv4-addr`` for ``IPv4-Addr``."""
     return "identity" if entity_type in _IDENTITIES else entity_type.lower()

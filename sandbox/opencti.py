@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header
@@ -17,11 +18,11 @@ from fastapi.responses import JSONResponse
 
 from sandbox.broker import Push, pushed_objects
 from sandbox.entities import Entity, Marking, now
-from sandbox.graphql import Call, Refused, answer, errors, parse
+from sandbox.graphql import Call, Refused, answer, errors, parse, version_of
 from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
-from sandbox.messages import enrichment_message, playbook_message
-from sandbox.platform_rules import OBSERVABLES, TLP
+from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
+from sandbox.platform_rules import OBSERVABLES, TLP, author
 from sandbox.rights import denial
 from sandbox.works import Execution, Work
 
@@ -55,6 +56,8 @@ class OpenCTI:
             "effective_confidence_level": {"max_confidence": 100},
         }
         """What the user of the token is told of himself, but for the markings that he may see."""
+        self.tells_mode = version_of(version) >= (6, 8)
+        """Whether messages say if a person asked, as they do since 6.8."""
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
@@ -109,6 +112,14 @@ class OpenCTI:
         """Put another entity (``Indicator``, ``Malware``, ...) on the platform, with further STIX properties."""
         return self._add(Entity(entity_type, name, tuple(map(Marking, markings)), properties=properties))
 
+    def add_relationship(self, source: Entity, name: str, target: Entity, **properties: Any) -> dict[str, Any]:
+        """Put a relationship between two entities on the platform, with further STIX properties, and return it."""
+        ends = {"source_ref": source.standard_id, "target_ref": target.standard_id}
+        own = {"type": "relationship", "id": f"relationship--{uuid.uuid4()}", "relationship_type": name}
+        with self._lock:
+            self._knowledge.put(own | ends | properties)
+            return dict(self._knowledge.objects[own["id"]])
+
     def enrich(self, entity: Entity, auto: bool = False) -> Work:
         """Ask the connector to enrich an entity: for an analyst, or of the platform's own accord when ``auto``.
 
@@ -116,7 +127,7 @@ class OpenCTI:
         """
         work = Work(f"work_{self.link.reachable().id}_{now('microseconds')}", entity)
         self.works[work.id] = work
-        self.link.deliver(enrichment_message(work, auto), work)
+        self._send(enrichment_message(work, auto), work)
         return work
 
     def play(
@@ -131,7 +142,7 @@ class OpenCTI:
         execution = Execution(str(uuid.uuid4()), entity)
         self.executions[execution.id] = execution
         bundled = [entity.as_stix()] if objects is None else objects
-        self.link.deliver(playbook_message(execution, bundled, entity_id or entity.standard_id), execution)
+        self._send(playbook_message(execution, bundled, entity_id or entity.standard_id), execution)
         return execution
 
     def fail(self, field: str, times: int | None = None, how: Fault = "error") -> None:
@@ -206,7 +217,7 @@ class OpenCTI:
             return None
         if any(marking.id in self._hidden for marking in entity.markings):
             return None
-        return entity.as_api()
+        return self._as_now(entity).as_api()
 
     def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
         """Apply a field of ``workEdit``; raises `Refused` when there is no such work."""
@@ -239,6 +250,16 @@ class OpenCTI:
                 self._knowledge.put(obj)
         self._entities |= {entity.standard_id: entity, entity.internal_id: entity}
         return entity
+
+    def _send(self, message: dict[str, Any], sent: Work | Execution) -> None:
+        self.link.deliver(message if self.tells_mode else as_before_6_8(message), sent)
+
+    def _as_now(self, entity: Entity) -> Entity:
+        """The entity with the author that an import gave it."""
+        with self._lock:
+            stored = self._knowledge.find(entity.standard_id) or {}
+            imported = self._knowledge.find(author(stored) or "")
+        return replace(entity, author=imported["name"]) if imported else entity
 
     def _work(self, work_id: str) -> Work:
         if work_id not in self.works:

@@ -20,6 +20,9 @@ from riskiq.records import DnsRecord
 from riskiq.values import Unusable
 from riskiq.wording import ago, counted, listed
 
+DELIBERATE = ("manual", "playbook")
+"""What causes a message that is always answered: a person, or the person who put this step into a playbook."""
+
 Outcome = tuple[str, list[stix.StixObject]]
 """What the work's text says, and what is added to the graph."""
 
@@ -42,8 +45,8 @@ class RiskIQConnector:
     ) -> None:
         """`scope` holds OpenCTI's names of the types to enrich, `max_tlp` a form such as `TLP:AMBER` or None for no
         limit; `since` tells how far a look-up at a moment (UTC) goes back; `record_types` and `max_relationships` are
-        those of `convert`; with `skip_own`, what this connector is the author of is not enriched; `with_note` adds a
-        summary for people.
+        those of `convert`; with `skip_own`, what this connector is the author of is not enriched unless a person or a
+        playbook asks; `with_note` adds a summary for people.
         """
         self._helper = helper
         self._client = client
@@ -114,9 +117,11 @@ class RiskIQConnector:
         if entity_type is None:
             message.log("debug", "Skipped", outcome="out_of_scope")
             return f"{shown} was not looked up: {entity['entity_type']} is not in the scope of this connector", []
-        if self._skip_own and is_own(data):
+        mode = data.get("mode")
+        if self._skip_own and mode not in DELIBERATE and is_own(data):
             message.log("debug", "Skipped", outcome="own")
-            return f"{shown} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on", []
+            why = "" if mode else "; this OpenCTI does not say whether a person asked"
+            return f"{shown} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on{why}", []
         try:
             value = canonical_value(entity_type, data["stix_entity"]["value"])
         except Unusable as reason:

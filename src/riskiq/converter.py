@@ -206,16 +206,16 @@ def _relationship(
     )
 
 
-def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
-    """Earliest first seen and latest last seen; the stop is later than the start, as STIX 2.1 section 5.1 demands."""
-    start = min([record.first_seen for record in records if record.first_seen], default=None)
-    stop = max([record.last_seen for record in records if record.last_seen], default=None)
-    if start and stop and stop < start:
-        # Of two half-dated records, each date is still a day on which it was seen.
-        start, stop = stop, start
-    if start and start == stop:
-        stop = start + timedelta(seconds=1)
-    return start, stop
+def _seen(records: list[DnsRecord]) -> tuple[datetime, datetime] | tuple[None, None]:
+    """The first and the last moment at which any of the records was seen, or twice None where none has a date.
+
+    They are a second apart at least, as STIX 2.1 section 5.1 demands.
+    """
+    moments = [moment for record in records for moment in (record.first_seen, record.last_seen) if moment]
+    if not moments:
+        return None, None
+    start = min(moments)
+    return start, max(*moments, start + timedelta(seconds=1))
 
 
 def _description(records: list[DnsRecord]) -> str:

@@ -14,6 +14,7 @@ from pycti import OpenCTIConnectorHelper
 from riskiq import health
 from riskiq.account import client_of
 from riskiq.connector import RiskIQConnector
+from riskiq.delivery import listen
 from riskiq.errors import PlatformError
 from riskiq.registration import register
 from riskiq.settings import Settings, helper_config, since
@@ -72,7 +73,7 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
 
 def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_stop: threading.Event) -> None:
     # pycti's threads become daemon threads too, so none of them holds the process after the stop.
-    listener = threading.Thread(target=helper.listen, args=[connector.process], daemon=True)
+    listener = threading.Thread(target=listen, args=[helper, connector.process], daemon=True)
     listener.start()
     health.Heartbeat(helper).start()
     while not told_to_stop.wait(0.5):

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
 
     @property
     def skip_own(self) -> bool:
-        """Whether observables are left alone whose author is this connector."""
+        """Whether automatic enrichments leave observables alone whose author is this connector."""
         return self.connector.auto if self.riskiq.skip_own is None else self.riskiq.skip_own
 
     def warnings(self) -> list[str]:

@@ -175,8 +175,8 @@ class RiskIQSettings(Section):
     )
     skip_own: bool | None = Field(
         default=None,
-        description="Whether observables are left alone whose author is this connector, since with "
-        "CONNECTOR_AUTO OpenCTI has what an enrichment adds enriched in turn.",
+        description="Whether observables whose author is this connector are left alone unless a person or a playbook "
+        "asks, since with CONNECTOR_AUTO OpenCTI has what an enrichment adds enriched in turn.",
         json_schema_extra=_may_hold("true or false, or nothing for what CONNECTOR_AUTO holds"),
     )
     summary_note: bool = Field(

@@ -187,14 +187,23 @@ def test_a_stop_that_equals_the_start_is_a_second_later() -> None:
 @pytest.mark.parametrize(
     ("found", "times"),
     [
-        (a(first_seen=None), {"stop_time": "2026-11-20T10:00:00Z"}),
-        (a(last_seen=None), {"start_time": "2026-11-01T10:00:00Z"}),
-        (a(first_seen=None, last_seen=None), {}),
+        (a(first_seen=None), ("2026-11-20T10:00:00Z", "2026-11-20T10:00:01Z")),
+        (a(last_seen=None), ("2026-11-01T10:00:00Z", "2026-11-01T10:00:01Z")),
     ],
 )
-def test_a_record_without_a_date_is_kept_without_it(found: DnsRecord, times: dict[str, str]) -> None:
+def test_a_record_with_one_date_was_seen_then(found: DnsRecord, times: tuple[str, str]) -> None:
     (relation,) = relationships(enrich(found))
-    assert {key: relation[key] for key in ("start_time", "stop_time") if key in relation} == times
+    assert (relation["start_time"], relation["stop_time"]) == times
+
+
+def test_a_record_without_dates_is_kept_without_them() -> None:
+    (relation,) = relationships(enrich(a(first_seen=None, last_seen=None)))
+    assert not {"start_time", "stop_time"} & relation.keys()
+
+
+def test_a_record_with_one_date_widens_the_span_of_the_others_only_by_that_date() -> None:
+    (relation,) = relationships(enrich(a(first_seen=None), a(first_seen=FIRST, last_seen=FIRST)))
+    assert (relation["start_time"], relation["stop_time"]) == ("2026-11-01T10:00:00Z", "2026-11-20T10:00:00Z")
 
 
 def test_two_half_dated_records_span_what_lies_between() -> None:

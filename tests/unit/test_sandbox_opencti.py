@@ -240,6 +240,29 @@ def test_a_pushed_bundle_is_imported(connector: Client) -> None:
     assert connector.platform.observables() == [domain]
 
 
+def test_an_observable_without_an_author_gets_that_of_an_import_and_is_read_with_it(connector: Client) -> None:
+    entity = connector.platform.add_observable("Domain-Name", "example.com")
+    author = {"type": "identity", "id": standard_id("Organization", {"name": "x"}), "name": "Example Organization"}
+    before = connector.ask(READ, id=entity.standard_id)["data"]["stixCyberObservable"]
+
+    connector.push(author, observable("Domain-Name", "example.com") | {"x_opencti_created_by_ref": author["id"]})
+
+    after = connector.ask(READ, id=entity.standard_id)["data"]["stixCyberObservable"]
+    assert before["createdBy"] is None
+    assert after["createdBy"]["name"] == "Example Organization"
+
+
+def test_a_relationship_of_an_analyst_is_stored_as_one_that_is_imported(client: Client) -> None:
+    domain = client.platform.add_observable("Domain-Name", "example.com")
+    address = client.platform.add_observable("IPv4-Addr", "192.0.2.1")
+
+    relation = client.platform.add_relationship(domain, "resolves-to", address, description="by hand")
+
+    assert client.platform.relationships() == [relation]
+    assert (relation["source_ref"], relation["target_ref"]) == (domain.standard_id, address.standard_id)
+    assert (relation["start_time"][:4], relation["description"]) == ("1970", "by hand")
+
+
 def test_a_push_of_an_unknown_connector_is_refused(client: Client) -> None:
     assert "errors" in client.push(observable("Domain-Name", "example.com"))
     assert client.platform.observables() == []
