@@ -25,9 +25,9 @@ def standard_id(entity_type: str, properties: Mapping[str, str]) -> str:
 
 def marking_id(kind: str, definition: str) -> str:
     """The platform's id of a marking definition: fixed for TLP, and the same in upper and lower case."""
-    named = {"definition_type": kind.upper(), "definition": definition.upper()}
-    fixed = TLP.get(named["definition"].replace("TLP:WHITE", "TLP:CLEAR")) if named["definition_type"] == "TLP" else None
-    return fixed or standard_id("Marking-Definition", named)
+    kind, definition = kind.upper(), definition.upper()
+    fixed = TLP.get(definition.replace("TLP:WHITE", "TLP:CLEAR")) if kind == "TLP" else None
+    return fixed or standard_id("Marking-Definition", {"definition_type": kind, "definition": definition})
 
 
 def stix_type(entity_type: str) -> str:

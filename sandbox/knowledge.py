@@ -55,7 +55,8 @@ class Knowledge:
     def put(self, obj: StixObject) -> None:
         """Store the object, or merge it into the one that it is to the platform."""
         if obj["type"] == "marking-definition":
-            return self._put_marking(obj)
+            self._put_marking(obj)
+            return
         came = self._normalized(obj)
         key = self._key(came)
         self._standard_ids[obj["id"]] = key

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def read(obj: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The marking in the platform's own terms, None where pycti finds no words and sends nothing.
+    """The marking in the platform's own terms, None where pycti finds no words in it, or fails, and sends nothing.
 
     The order in which the forms are tried is that of pycti's ``MarkingDefinition.import_from_stix2``.
     """
@@ -31,8 +31,11 @@ def _words(obj: Mapping[str, Any]) -> tuple[Any, Any]:
     if "x_opencti_definition_type" in obj and "x_opencti_definition" in obj:
         return obj["x_opencti_definition_type"], obj["x_opencti_definition"]
     kind, name, definition = obj.get("definition_type"), obj.get("name"), obj.get("definition")
+    if kind == "tlp" and definition:
+        level = definition.get("tlp") if isinstance(definition, dict) else None
+        return "TLP", f"TLP:{level.upper()}" if isinstance(level, str) else None
     if kind == "tlp":
-        return "TLP", f"TLP:{definition['tlp'].upper()}" if definition else name
+        return "TLP", name
     if kind:
         return kind, definition.get(kind, name) if isinstance(definition, dict) else definition or name
     return (name.partition(":")[0] if name and ":" in name else "statement"), name

@@ -18,7 +18,7 @@ from riskiq.message import Message
 from riskiq.note import summary_note
 from riskiq.records import DnsRecord
 from riskiq.values import Unusable
-from riskiq.wording import ago, counted, listed
+from riskiq.wording import ago, counted, listed, one_line
 
 Outcome = tuple[str, list[stix.StixObject]]
 """What the work's text says, and what is added to the graph."""
@@ -107,9 +107,9 @@ class RiskIQConnector:
     def _enrich(self, message: Message) -> Outcome:
         data = message.data
         entity = data["enrichment_entity"]
-        shown = _shown(entity.get("observable_value") or entity["standard_id"])
+        shown = one_line(entity.get("observable_value") or entity["standard_id"])
         markings = entity_markings(data)
-        self._check_tlp(shown, strictest_tlp(markings))
+        self._check_tlp(shown, strictest_tlp(data))
         entity_type = self._scope.get(entity["entity_type"].lower())
         if entity_type is None:
             message.log("debug", "Skipped", outcome="out_of_scope")
@@ -129,7 +129,7 @@ class RiskIQConnector:
     def _check_tlp(self, shown: str, tlp: str | None) -> None:
         if not self._helper.check_max_tlp(tlp, self._max_tlp):
             raise TlpRefused(
-                f"{shown} was not sent to PassiveTotal: it is marked {_shown(str(tlp))}, above the maximum of "
+                f"{shown} was not sent to PassiveTotal: it is marked {tlp}, above the maximum of "
                 f"{self._max_tlp} (RISKIQ_MAX_TLP)."
             )
 
@@ -180,8 +180,3 @@ def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     if enrichment.left_out:
         text += f"; left out {enrichment.left_out.total()}: {listed(enrichment.left_out)}"
     return text
-
-
-def _shown(text: str) -> str:
-    """A value of the platform on one line of bearable length."""
-    return "".join(c if c.isprintable() else " " for c in text[:100])

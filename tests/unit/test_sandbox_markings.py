@@ -65,9 +65,12 @@ def test_a_marking_under_a_foreign_id_is_the_one_of_the_same_words() -> None:
     assert knowledge.find(foreign) == knowledge.objects[TLP["TLP:RED"]]
 
 
-def test_a_marking_without_words_is_not_taken() -> None:
+@pytest.mark.parametrize(
+    "words", [{}, {"definition_type": "tlp", "definition": "red"}, {"definition_type": "tlp", "definition": {"tlp": 1}}]
+)
+def test_a_marking_in_whose_words_pycti_finds_nothing_is_not_taken(words: dict[str, Any]) -> None:
     knowledge = platform()
 
-    knowledge.take([{"type": "marking-definition", "id": SECRET.id}])
+    knowledge.take([{"type": "marking-definition", "id": SECRET.id} | words])
 
     assert knowledge.objects == {}
