@@ -124,7 +124,8 @@ class RiskIQConnector:
             return f"{shown} was not looked up: it is no single address or name ({reason})", []
         refs = [marking["id"] for marking in markings]
         text, additions = self._look_up(Entity(data["stix_entity"]["id"], entity_type, value, refs), message)
-        return text, additions and markings + additions
+        # Of two objects with one id the last goes out: OpenCTI's own TLP:CLEAR rather than the converter's.
+        return text, additions and additions + markings
 
     def _check_tlp(self, shown: str, tlp: str | None) -> None:
         if not self._helper.check_max_tlp(tlp, self._max_tlp):

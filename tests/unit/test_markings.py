@@ -233,7 +233,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-PROPERTIES = "definition_type definition name extensions x_opencti_definition_type x_opencti_definition".split()
+OPENCTIS = ("x_opencti_definition_type", "x_opencti_definition")
+PROPERTIES = ("definition_type", "definition", "name", "extensions", *OPENCTIS)
 
 
 @given(marking=st.dictionaries(st.sampled_from(PROPERTIES), JSON), refs=JSON, granular=JSON)
