@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from sandbox.entities import as_stored, relationship_id, standard_id
+from sandbox import markings
+from sandbox.entities import as_stored, marking_id, relationship_id, standard_id
 from sandbox.platform_rules import (
     OBSERVABLES,
     StixObject,
@@ -56,6 +57,9 @@ class Knowledge:
 
     def put(self, obj: StixObject) -> None:
         """Store the object, or merge it into the one that it is to the platform."""
+        if obj["type"] == "marking-definition":
+            self._put_marking(obj)
+            return
         came = self._normalized(obj)
         key = self._key(came)
         self._standard_ids[obj["id"]] = key
@@ -63,6 +67,12 @@ class Knowledge:
             self._between[_ends(came)].append(key)
             self._standard_ids[relationship_id(came)] = key
         self.objects[key] = merged(self.objects.get(key, {"id": key, "type": came["type"]}), came)
+
+    def _put_marking(self, obj: StixObject) -> None:
+        if came := markings.read(obj):
+            key = (self.find(obj["id"]) or {}).get("id") or marking_id(came["definition_type"], came["definition"])
+            self._standard_ids[obj["id"]] = key
+            self.objects[key] = markings.upserted(self.objects.get(key, {"id": key}), came)
 
     def _normalized(self, obj: StixObject) -> dict[str, Any]:
         if obj["type"] == "relationship":

@@ -70,7 +70,7 @@ class OpenCTI:
         self._recovered = threading.Event()
         self._lock = threading.RLock()
         for definition in TLP:
-            self._knowledge.put(Marking(definition).as_stix())
+            self._knowledge.put(Marking(definition).as_stored())
 
     @property
     def calls(self) -> list[Call]:
@@ -96,15 +96,16 @@ class OpenCTI:
         self,
         entity_type: str,
         value: str,
-        markings: Iterable[str] = ("TLP:GREEN",),
+        markings: Iterable[str | Marking] = ("TLP:GREEN",),
         score: int | None = None,
         **more: Any,
     ) -> Entity:
         """Put an observable (``Domain-Name``, ``IPv4-Addr``, ...) on the platform.
 
-        ``markings`` are definitions such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
+        ``markings`` are such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
         """
-        return self._add(Entity(entity_type, value, tuple(map(Marking, markings)), score, **more))
+        marks = tuple(mark if isinstance(mark, Marking) else Marking(mark) for mark in markings)
+        return self._add(Entity(entity_type, value, marks, score, **more))
 
     def add_entity(
         self, entity_type: str, name: str, markings: Iterable[str] = ("TLP:GREEN",), **properties: Any
@@ -174,7 +175,7 @@ class OpenCTI:
         markings = [obj for obj in self.objects.values() if obj["type"] == "marking-definition"]
         seen = [obj for obj in markings if obj["id"] not in self._hidden]
         return self.user | {
-            "allowed_marking": [{"standard_id": obj["id"], "definition": obj.get("name")} for obj in seen]
+            "allowed_marking": [{"standard_id": obj["id"], "definition": obj["definition"]} for obj in seen]
         }
 
     def wait_registered(self, timeout: float) -> Connector:
@@ -246,7 +247,8 @@ class OpenCTI:
 
     def _add(self, entity: Entity) -> Entity:
         with self._lock:
-            for obj in (*(marking.as_stix() for marking in entity.markings), entity.as_stix()):
+            new = [marking for marking in entity.markings if self._knowledge.find(marking.id) is None]
+            for obj in (*(marking.as_stored() for marking in new), entity.as_stix()):
                 self._knowledge.put(obj)
         self._entities |= {entity.standard_id: entity, entity.internal_id: entity}
         return entity

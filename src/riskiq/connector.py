@@ -18,7 +18,7 @@ from riskiq.message import Message
 from riskiq.note import summary_note
 from riskiq.records import DnsRecord
 from riskiq.values import Unusable
-from riskiq.wording import ago, counted, listed
+from riskiq.wording import ago, counted, listed, one_line
 
 DELIBERATE = ("manual", "playbook")
 """What causes a message that is always answered: a person, or the person who put this step into a playbook."""
@@ -110,9 +110,9 @@ class RiskIQConnector:
     def _enrich(self, message: Message) -> Outcome:
         data = message.data
         entity = data["enrichment_entity"]
-        shown = _shown(entity.get("observable_value") or entity["standard_id"])
+        shown = one_line(entity.get("observable_value") or entity["standard_id"])
         markings = entity_markings(data)
-        self._check_tlp(shown, strictest_tlp(markings))
+        self._check_tlp(shown, strictest_tlp(data))
         entity_type = self._scope.get(entity["entity_type"].lower())
         if entity_type is None:
             message.log("debug", "Skipped", outcome="out_of_scope")
@@ -129,12 +129,13 @@ class RiskIQConnector:
             return f"{shown} was not looked up: it is no single address or name ({reason})", []
         refs = [marking["id"] for marking in markings]
         text, additions = self._look_up(Entity(data["stix_entity"]["id"], entity_type, value, refs), message)
-        return text, additions and markings + additions
+        # Of two objects with one id the last goes out: OpenCTI's own TLP:CLEAR rather than the converter's.
+        return text, additions and additions + markings
 
     def _check_tlp(self, shown: str, tlp: str | None) -> None:
         if not self._helper.check_max_tlp(tlp, self._max_tlp):
             raise TlpRefused(
-                f"{shown} was not sent to PassiveTotal: it is marked {_shown(str(tlp))}, above the maximum of "
+                f"{shown} was not sent to PassiveTotal: it is marked {tlp}, above the maximum of "
                 f"{self._max_tlp} (RISKIQ_MAX_TLP)."
             )
 
@@ -185,8 +186,3 @@ def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     if enrichment.left_out:
         text += f"; left out {enrichment.left_out.total()}: {listed(enrichment.left_out)}"
     return text
-
-
-def _shown(text: str) -> str:
-    """A value of the platform on one line of bearable length."""
-    return "".join(c if c.isprintable() else " " for c in text[:100])

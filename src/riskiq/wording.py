@@ -24,6 +24,11 @@ def ago(age: timedelta) -> str:
     return next(fitting, "less than a minute ago")
 
 
+def one_line(text: str) -> str:
+    """Text from outside on one line of bearable length."""
+    return "".join(c if c.isprintable() else " " for c in text[:100])
+
+
 def printable(text: str) -> str:
     """Text without what a terminal would obey, but for the ends of lines."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -150,6 +150,18 @@ def test_relationships_carry_the_markings_of_the_entity_and_observables_are_clea
     assert work.errors == []
 
 
+@pytest.mark.parametrize("name", ["SECRET", "PAP:RED", "TLP:AMBER"])
+def test_the_markings_of_the_entity_keep_their_names_on_the_platform(world: World, name: str) -> None:
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.204")]
+    work = world.enrich("Domain-Name", value, markings=(name,))
+    (marking,) = work.entity.markings
+    (relation,) = world.relationships(work.entity)
+    assert relation["object_marking_refs"] == [marking.id]
+    assert world.platform.objects[marking.id]["definition"] == name
+    assert work.errors == []
+
+
 def test_the_enriched_observable_itself_is_not_rewritten(world: World) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.202")]

@@ -62,6 +62,16 @@ def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentenc
     assert "is not up yet" not in ended.stderr
 
 
+def test_a_maximum_tlp_that_still_holds_the_placeholder_ends_the_start_with_2() -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        "The connector cannot start: 1 setting needs correcting.",
+        "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds 'CHANGEME'; it may hold TLP:CLEAR, TLP:WHITE, TLP:GREEN, "
+        "TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or nothing for no limit.",
+    ]
+
+
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1

@@ -14,6 +14,7 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
+from riskiq import stix
 from riskiq.client import RiskIQClient
 from riskiq.connector import RiskIQConnector
 from riskiq.errors import NotSent, Unforeseen
@@ -134,6 +135,16 @@ def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
     bench.platform.fail("stixBundlePush")
     with pytest.raises(NotSent, match="OpenCTI did not take the result"):
         bench.connector.process(message(entity))
+
+
+def test_a_tlp_clear_that_was_renamed_on_the_platform_is_sent_under_its_name_there(bench: Bench) -> None:
+    data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
+    renamed = {"standard_id": stix.TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
+    data["enrichment_entity"]["objectMarking"] = [renamed]
+    bench.connector.process(data)
+    (push,) = [call.variables["bundle"] for call in bench.platform.calls if call.field == "stixBundlePush"]
+    (marking,) = [item for item in json.loads(push)["objects"] if item["id"] == stix.TLP_CLEAR]
+    assert marking["x_opencti_definition"] == "Public"
 
 
 def test_a_hostile_number_of_record_types_does_not_flood_the_text(bench: Bench) -> None:

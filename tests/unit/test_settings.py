@@ -147,6 +147,17 @@ def test_an_optional_setting_that_holds_nothing_has_its_default(load, nothing):
     assert load(RISKIQ_MAX_RETRIES=nothing).riskiq.max_retries == 4
 
 
+@pytest.mark.parametrize("placeholder", ["ChangeMe", "changeme", " CHANGEME "])
+def test_a_maximum_tlp_that_was_never_chosen_is_not_read_as_no_limit(load, placeholder):
+    assert "RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds " in complaint(load, RISKIQ_MAX_TLP=placeholder)
+    assert "riskiq.max_tlp): holds " in complaint(load, f"riskiq: {{max_tlp: {placeholder}}}", RISKIQ_MAX_TLP="")
+
+
+def test_the_placeholder_of_the_maximum_tlp_counts_as_missing_where_another_source_holds_one(load):
+    assert load("riskiq: {max_tlp: ChangeMe}", RISKIQ_MAX_TLP="GREEN").riskiq.max_tlp == "TLP:GREEN"
+    assert load("riskiq: {max_tlp: GREEN}", RISKIQ_MAX_TLP="ChangeMe").riskiq.max_tlp == "TLP:GREEN"
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_required_setting_must_be_there(load, name):
     assert f"{name} (config.yml: " in complaint(load, **{name: None})
