@@ -157,7 +157,7 @@ class RiskIQConnector:
             "Converted",
             outcome="added" if enrichment.objects else "nothing_usable",
             observables=enrichment.observables,
-            relationships=enrichment.relationships,
+            relationships=len(enrichment.relations),
             left_out=enrichment.left_out.total(),
         )
         return enrichment
@@ -170,7 +170,7 @@ def _note(entity: Entity, enrichment: Enrichment, message: Message, now: datetim
 
 def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     added = (
-        f"{counted(enrichment.observables, 'observable')} and {counted(enrichment.relationships, 'relationship')}"
+        f"{counted(enrichment.observables, 'observable')} and {counted(len(enrichment.relations), 'relationship')}"
         if enrichment.objects
         else "nothing"
     )

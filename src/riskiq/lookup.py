@@ -53,7 +53,7 @@ class Lookup(NamedTuple):
         if not self.records:
             return "No record is known."
         kept, left_out = self.enrichment.kept, self.enrichment.left_out
-        text = f"{counted(self.enrichment.relationships, 'relationship')} from {counted(self.records, 'record')}"
+        text = f"{counted(len(self.enrichment.relations), 'relationship')} from {counted(self.records, 'record')}"
         if kept:
             text += f": {listed(kept)}"
         return f"{text}\nLeft out {left_out.total():,}: {listed(left_out)}" if left_out else text
