@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from riskiq import stix, values
@@ -193,18 +193,18 @@ def _emit(
     left_out: Counter[str],
 ) -> Enrichment:
     kept = Counter([record.record_type for records in edges.values() for record in records])
-    relations = [_relation(entity, edge, records) for edge, records in edges.items()]
+    # Popped, so that the records' lists go as the relations come: enough objects at once start a full garbage collection.
+    relations = [_relation(entity, edge, edges.pop(edge)) for edge in list(edges)]
     if not relations:
         return Enrichment([], [], 0, kept, left_out)
     author = stix.organization(AUTHOR, created)
-    others = dict.fromkeys((relation.value_type, relation.value) for relation in relations)
-    observables = [stix.observable(*other, author["id"]) for other in others]
-    ids = {other: observable["id"] for other, observable in zip(others, observables, strict=True)}
+    others = [stix.observable(relation.value_type, relation.value, author["id"]) for relation in relations]
     relationships = [
-        _relationship(entity, relation, ids[relation.value_type, relation.value], created, author["id"])
-        for relation in relations
+        _relationship(entity, relation, other["id"], created, author["id"])
+        for relation, other in zip(relations, others, strict=True)
     ]
-    objects = [author, stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR"), *observables, *relationships]
+    observables = {other["id"]: other for other in others}
+    objects = [author, stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR"), *observables.values(), *relationships]
     return Enrichment(relations, objects, len(observables), kept, left_out)
 
 
@@ -215,10 +215,15 @@ def _relation(entity: Entity, edge: _Edge, records: list[DnsRecord]) -> Relation
         edge.value,
         edge.target_type,
         edge.reverse,
-        tuple(sorted({record.record_type for record in records})),
+        _in_order(frozenset([record.record_type for record in records])),
         tuple(sorted(set().union(*[record.sources for record in records]))),
         *_seen(records),
     )
+
+
+@cache
+def _in_order(record_types: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(record_types))
 
 
 def _relationship(entity: Entity, relation: Relation, other: str, created: str, author: str) -> stix.StixObject:
