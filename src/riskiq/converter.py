@@ -193,7 +193,7 @@ def _emit(
     left_out: Counter[str],
 ) -> Enrichment:
     kept = Counter([record.record_type for records in edges.values() for record in records])
-    # Popped, so that the records' lists go as the relations come: enough objects at once start a full garbage collection.
+    # Popped, so that lists of records go as relations come: too many objects at once start a full garbage collection.
     relations = [_relation(entity, edge, edges.pop(edge)) for edge in list(edges)]
     if not relations:
         return Enrichment([], [], 0, kept, left_out)

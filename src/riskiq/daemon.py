@@ -11,7 +11,7 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq.account import client_of
+from riskiq.account import client_of, wanted_of
 from riskiq.connector import RiskIQConnector
 from riskiq.errors import PlatformError
 from riskiq.health import Heartbeat
@@ -62,10 +62,8 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
         scope=settings.connector.scope,
         max_tlp=riskiq.max_tlp,
         since=window,
-        record_types=riskiq.record_types,
-        max_relationships=riskiq.max_relationships,
         skip_own=settings.skip_own,
-        with_note=riskiq.summary_note,
+        wanted=wanted_of(riskiq),
     )
 
 
