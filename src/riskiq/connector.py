@@ -82,21 +82,29 @@ class RiskIQConnector:
 
     def give_up(self, reason: str) -> None:
         """Close what is still under way as an error, and send playbooks on: the process is about to end."""
-        for message in list(self._under_way):
-            message.give_up(reason)
+        # Side by side, so that one for which OpenCTI does not answer costs the others nothing.
+        threads = [
+            threading.Thread(target=message.give_up, args=[reason], daemon=True) for message in list(self._under_way)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _answer(self, message: Message) -> str:
-        additions: list[stix.StixObject] = []
         try:
-            text, additions = self._enrich(message)
+            bundle = message.bundle([])
+            try:
+                text, additions = self._enrich(message)
+                bundle = message.bundle(additions)
+            finally:
+                # pycti resumes a playbook only when a bundle comes back, whatever happened.
+                message.send(bundle)
         except ConnectorError:
             raise
         except Exception as error:
             message.log("error", "An enrichment failed")
             raise Unforeseen(f"The connector failed ({type(error).__name__}); its log has the details.") from error
-        finally:
-            # pycti resumes a playbook only when a bundle comes back, whatever happened.
-            message.send(additions)
         return text
 
     def _enrich(self, message: Message) -> Outcome:
