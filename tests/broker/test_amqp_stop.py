@@ -27,7 +27,7 @@ def wait_until_waiting(broker: str, world: World, count: int) -> None:
 
 def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(broker: str) -> None:
     with new_world(broker) as world:
-        world.service.holding = True
+        world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         later = [
@@ -38,7 +38,7 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
         wait_until_waiting(broker, world, 1)
         world.daemon.process.terminate()
         world.wait_for_log("Told to stop")
-        world.service.holding = False
+        world.service.held.clear()
         assert world.daemon.process.wait(WAIT) == 0
         assert not first.wait(WAIT).in_error
         wait_until_waiting(broker, world, 2)
@@ -48,7 +48,7 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
 
 def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
-        world.service.holding = True
+        world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.stop()
@@ -60,12 +60,12 @@ def test_a_work_whose_bundle_waits_for_the_broker_is_closed_as_an_error_after_th
     restartable: RabbitMQ,
 ) -> None:
     with new_world(restartable.url, **SHORT) as world:
-        world.service.holding = True
+        world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         restartable.stop()
         try:
-            world.service.holding = False
+            world.service.held.clear()
             world.wait_for_log('"Converted"')
             world.stop()
         finally:
@@ -76,11 +76,11 @@ def test_a_work_whose_bundle_waits_for_the_broker_is_closed_as_an_error_after_th
 
 def test_a_work_whose_bundle_a_broker_does_not_take_is_given_an_error_after_the_grace(restartable: RabbitMQ) -> None:
     with new_world(restartable.url, **SHORT) as world:
-        world.service.holding = True
+        world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         with restartable.frozen():
-            world.service.holding = False
+            world.service.held.clear()
             while not work.expectations:
                 time.sleep(0.02)
             world.stop()
@@ -90,7 +90,7 @@ def test_a_work_whose_bundle_a_broker_does_not_take_is_given_an_error_after_the_
 @pytest.mark.parametrize("fault", ["http500", "stall"])
 def test_one_work_that_cannot_be_closed_does_not_keep_another_open(broker: str, cable: Cable, fault: Fault) -> None:
     with new_world(broker, MQ_PORT=str(cable.port), **SHORT) as world:
-        world.service.holding = True
+        world.service.held = {DOMAIN, ADDRESS}
         works = [world.platform.enrich(world.entity("Domain-Name", DOMAIN))]
         world.wait_for_searches()
         # pycti then takes the next message while the first still runs.

@@ -8,7 +8,7 @@ import pytest
 from riskiq.converter import AUTHOR
 from sandbox.dataset import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World, new_world
+from tests.world import WAIT, World, new_world
 
 pytestmark = needs_http_protocols
 
@@ -43,14 +43,14 @@ def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
 
 def test_what_an_enrichment_added_is_not_looked_up_where_that_is_wanted(thrifty: World) -> None:
     asked = len(thrifty.service.requests)
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(60)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(WAIT)
     assert work.message == f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
     assert not work.in_error
     assert len(thrifty.service.requests) == asked
 
 
 def test_what_somebody_else_added_is_looked_up(thrifty: World) -> None:
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")).wait(60)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")).wait(WAIT)
     assert str(work.message).startswith("PassiveTotal knows no passive DNS records of 192.0.2.99")
 
 

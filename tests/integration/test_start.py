@@ -44,8 +44,9 @@ def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_sta
 @needs_http_protocols
 def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
     platform, port = OpenCTI(pycti.__version__), free_port()
-    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")):
-        time.sleep(2)
+    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
         with serving(opencti_app(platform), port):
             platform.wait_registered(WAIT)
 
@@ -76,7 +77,7 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
         while "is not up yet" not in running.log:
             time.sleep(0.1)
         running.process.terminate()
-        assert running.process.wait(5) == 0
+        assert running.process.wait(WAIT) == 0
 
 
 @pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])
