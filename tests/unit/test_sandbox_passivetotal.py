@@ -195,6 +195,15 @@ def test_latency_delays_the_answer_to_a_search(service: PassiveTotal, url: str) 
     assert search(url).elapsed >= timedelta(seconds=0.2)
 
 
+def test_a_search_for_a_held_value_is_answered_once_the_value_is_let_go(service: PassiveTotal, url: str) -> None:
+    service.held = {DOMAIN}
+    with pytest.raises(requests.ReadTimeout):
+        get(url + SEARCH, {"query": DOMAIN}, timeout=0.1)
+    assert search(url, ADDRESS).status_code == 200
+    service.held.clear()
+    assert search(url).status_code == 200
+
+
 # Quota
 
 
