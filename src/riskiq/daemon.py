@@ -12,7 +12,7 @@ from typing import Any
 from pycti import OpenCTIConnectorHelper
 
 from riskiq import health
-from riskiq.account import client_of
+from riskiq.account import client_of, wanted_of
 from riskiq.connector import RiskIQConnector
 from riskiq.delivery import listen
 from riskiq.errors import PlatformError
@@ -64,10 +64,8 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
         scope=settings.connector.scope,
         max_tlp=riskiq.max_tlp,
         since=window,
-        record_types=riskiq.record_types,
-        max_relationships=riskiq.max_relationships,
         skip_own=settings.skip_own,
-        with_note=riskiq.summary_note,
+        wanted=wanted_of(riskiq),
     )
 
 

@@ -1,6 +1,6 @@
 """Numbers and counts as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
@@ -16,6 +16,11 @@ def listed(counts: Mapping[str, int], longest: int = 12) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(number for _, number in ranked[longest:])
     return ", ".join(f"{name} {number}" for name, number in [*ranked[:longest], *([("others", rest)] if rest else [])])
+
+
+def named(names: Sequence[str], most: int = 20) -> str:
+    """Names with commas between; … stands for those beyond `most`, since an answer may name any number of sources."""
+    return ", ".join([*names[:most], "…"] if len(names) > most else names)
 
 
 def ago(age: timedelta) -> str:

@@ -8,7 +8,7 @@ import pytest
 from riskiq.converter import AUTHOR
 from sandbox.dataset import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World, new_world
+from tests.world import WAIT, World, new_world
 
 pytestmark = needs_http_protocols
 
@@ -53,14 +53,14 @@ def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
 
 def test_what_an_enrichment_added_is_not_looked_up_by_itself_where_that_is_wanted(thrifty: World) -> None:
     asked = len(thrifty.service.requests)
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto=True).wait(60)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto=True).wait(WAIT)
     assert work.message == SKIPPED
     assert not work.in_error
     assert len(thrifty.service.requests) == asked
 
 
 def test_a_person_who_asks_for_it_gets_an_answer(thrifty: World) -> None:
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(60)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(WAIT)
     assert str(work.message).startswith("Added 3 observables and 3 relationships from ")
 
 
@@ -72,20 +72,20 @@ def test_a_playbook_that_asks_for_it_gets_an_answer(thrifty: World) -> None:
 @pytest.mark.parametrize("auto", [True, False])
 def test_an_older_platform_that_does_not_say_who_asks_gets_no_answer_and_the_reason(thrifty: World, auto: bool) -> None:
     thrifty.platform.tells_mode = False
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto).wait(60)
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto).wait(WAIT)
     assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
 
 
 def test_an_observable_of_an_analyst_that_got_this_author_is_skipped_unless_a_person_asks(thrifty: World) -> None:
     entity = thrifty.entity("IPv4-Addr", ADDRESS)
     thrifty.enrich("Domain-Name", DOMAIN)
-    assert thrifty.platform.enrich(entity, auto=True).wait(60).message == SKIPPED
-    assert str(thrifty.platform.enrich(entity).wait(60).message).startswith("Added")
+    assert thrifty.platform.enrich(entity, auto=True).wait(WAIT).message == SKIPPED
+    assert str(thrifty.platform.enrich(entity).wait(WAIT).message).startswith("Added")
 
 
 def test_what_somebody_else_added_is_looked_up(thrifty: World) -> None:
     entity = thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")
-    work = thrifty.platform.enrich(entity, auto=True).wait(60)
+    work = thrifty.platform.enrich(entity, auto=True).wait(WAIT)
     assert str(work.message).startswith("PassiveTotal knows no passive DNS records of 192.0.2.99")
 
 

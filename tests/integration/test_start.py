@@ -93,8 +93,9 @@ def test_an_earlier_run_does_not_make_the_connector_healthy_before_it_is_registe
 @needs_http_protocols
 def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
     platform, port = OpenCTI(pycti.__version__), free_port()
-    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")):
-        time.sleep(2)
+    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
         with serving(opencti_app(platform), port):
             platform.wait_registered(WAIT)
 
@@ -146,7 +147,7 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
         while "is not up yet" not in running.log:
             time.sleep(0.1)
         running.process.terminate()
-        assert running.process.wait(5) == 0
+        assert running.process.wait(WAIT) == 0
 
 
 def test_without_its_dependencies_the_start_says_what_to_install() -> None:
