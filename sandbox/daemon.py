@@ -41,7 +41,8 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
             yield Daemon(process, log)
         finally:
             process.terminate()
-            process.wait(30)
+            # Longer than the grace of the settings.
+            process.wait(60)
 
 
 def inherited() -> dict[str, str]:

@@ -23,6 +23,19 @@ def standard_id(entity_type: str, properties: Mapping[str, str]) -> str:
     return f"{stix_type(entity_type)}--{uuid.uuid5(_NAMESPACE, canonical)}"
 
 
+def relationship_id(obj: Mapping[str, Any]) -> str:
+    """The platform's id of a relationship: UUIDv5 over its type, its ends and the times that it came with."""
+    names = ("relationship_type", "source_ref", "target_ref", "start_time", "stop_time")
+    return standard_id("relationship", {name: obj[name] for name in names if obj.get(name)})
+
+
+def marking_id(kind: str, definition: str) -> str:
+    """The platform's id of a marking definition: fixed for TLP, and the same in upper and lower case."""
+    kind, definition = kind.upper(), definition.upper()
+    fixed = TLP.get(definition.replace("TLP:WHITE", "TLP:CLEAR")) if kind == "TLP" else None
+    return fixed or standard_id("Marking-Definition", {"definition_type": kind, "definition": definition})
+
+
 def stix_type(entity_type: str) -> str:
     """The STIX type behind the platform's name, e.g. ``ipv4-addr`` for ``IPv4-Addr``."""
     return "identity" if entity_type in _IDENTITIES else entity_type.lower()
@@ -43,24 +56,30 @@ class Marking:
     """A marking definition such as ``TLP:GREEN``, ``PAP:RED`` or any statement."""
 
     definition: str
+    given_kind: str | None = None
+    """Its type where the definition does not begin with it."""
 
     @property
     def kind(self) -> str:
         """``TLP``, ``PAP``, ... or ``statement``."""
-        return self.definition.partition(":")[0] if ":" in self.definition else "statement"
+        return self.given_kind or (self.definition.partition(":")[0] if ":" in self.definition else "statement")
 
     @property
     def id(self) -> str:
-        named = {"definition_type": self.kind, "definition": self.definition}
-        return TLP.get(self.definition.replace("TLP:WHITE", "TLP:CLEAR")) or standard_id("Marking-Definition", named)
+        return marking_id(self.kind, self.definition)
 
     def as_api(self) -> dict[str, str]:
         """The marking as GraphQL answers it under ``objectMarking``."""
         named = {"definition_type": self.kind, "definition": self.definition, "created": _TLP_SINCE}
         return {"id": self.id.partition("--")[2], "standard_id": self.id, **named}
 
+    def as_stored(self) -> dict[str, Any]:
+        """The marking as the platform keeps it, and as it can be imported without a change."""
+        named = {"x_opencti_definition_type": self.kind, "x_opencti_definition": self.definition}
+        return {"type": "marking-definition", "id": self.id, "created": _TLP_SINCE} | named
+
     def as_stix(self) -> dict[str, Any]:
-        """The marking as a STIX object, in the form in which pycti exports it."""
+        """The marking as a STIX object, in the form in which pycti exports it: the definition in lower case."""
         kind = self.kind.lower()
         text = {"name": self.definition, "definition": {kind: self.definition.lower().removeprefix("tlp:")}}
         common = {"type": "marking-definition", "spec_version": "2.1", "id": self.id, "created": _TLP_SINCE}

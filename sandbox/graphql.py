@@ -3,6 +3,7 @@
 Like the platform's clients, this reads the root field of a query and its variables; it is no general GraphQL server.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
@@ -24,6 +25,8 @@ _INPUT_SINCE = {
     "version slug": (7, 261026),
 }
 _SELECTED_SINCE = {"s3": (6, 9, 1), "jwks": (7, 260224)}
+_GRAPHQL_JS_17_SINCE = (7,)
+"""7.260817 was seen to use its words; with which version they came is not known."""
 
 
 class Refused(Exception):
@@ -99,13 +102,24 @@ def _register(platform: "OpenCTI", call: Call) -> Answer:
     known = {name for names, since in _INPUT_SINCE.items() if since <= version for name in names.split()}
     unknown = sorted(call.variables["input"].keys() - known)
     if unknown:
-        words = f'Field "{unknown[0]}" is not defined by type "RegisterConnectorInput".'
-        raise Refused("BAD_USER_INPUT", f'Variable "$input" got invalid value; {words}')
+        raise Refused("BAD_USER_INPUT", _unknown_field(unknown[0], call.variables["input"], version))
     selected = {name for name in _SELECTED_SINCE if re.search(rf"\b{name}\b", call.query)}
     for name in sorted(selected):
         if version < _SELECTED_SINCE[name]:
             raise Refused("GRAPHQL_VALIDATION_FAILED", f'Cannot query field "{name}" on type "Connector".')
     return platform.link.register(call.variables["input"], call.user_agent, signed="jwks" in selected)
+
+
+def _unknown_field(name: str, given: Answer, version: tuple[int, ...]) -> str:
+    """What GraphQL says of a field that the type of the variable ``input`` lacks."""
+    type_name = "RegisterConnectorInput"
+    if version < _GRAPHQL_JS_17_SINCE:
+        return f'Variable "$input" got invalid value; Field "{name}" is not defined by type "{type_name}".'
+    found = ", ".join(f"{key}: {json.dumps(value)}" for key, value in given.items())
+    return (
+        f'Variable "$input" has invalid value: Expected value of type "{type_name}" not to include '
+        f'unknown field "{name}", found: {{ {found} }}.'
+    )
 
 
 def _ping(platform: "OpenCTI", call: Call) -> Answer:
@@ -135,7 +149,7 @@ def _delete(platform: "OpenCTI", call: Call) -> str:
 
 _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "about": _about,
-    "me": lambda platform, _call: platform.user,
+    "me": lambda platform, _call: platform.me,
     "connectorsForWorker": _list,
     "registerConnector": _register,
     "pingConnector": _ping,

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from sandbox.entities import as_stored, standard_id
+from sandbox import markings
+from sandbox.entities import as_stored, marking_id, relationship_id, standard_id
 from sandbox.platform_rules import (
     OBSERVABLES,
     StixObject,
@@ -18,7 +19,10 @@ from sandbox.platform_rules import (
 
 
 class Knowledge:
-    """The objects of the platform by standard id; an object is found by every id it ever came with."""
+    """The objects of the platform by standard id, relationships by the id that they were created with.
+
+    An object is found by every id it ever came with, and a relationship by its standard id too.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
@@ -53,12 +57,22 @@ class Knowledge:
 
     def put(self, obj: StixObject) -> None:
         """Store the object, or merge it into the one that it is to the platform."""
+        if obj["type"] == "marking-definition":
+            self._put_marking(obj)
+            return
         came = self._normalized(obj)
         key = self._key(came)
         self._standard_ids[obj["id"]] = key
         if came["type"] == "relationship" and key not in self.objects:
             self._between[_ends(came)].append(key)
+            self._standard_ids[relationship_id(came)] = key
         self.objects[key] = merged(self.objects.get(key, {"id": key, "type": came["type"]}), came)
+
+    def _put_marking(self, obj: StixObject) -> None:
+        if came := markings.read(obj):
+            key = (self.find(obj["id"]) or {}).get("id") or marking_id(came["definition_type"], came["definition"])
+            self._standard_ids[obj["id"]] = key
+            self.objects[key] = markings.upserted(self.objects.get(key, {"id": key}), came)
 
     def _normalized(self, obj: StixObject) -> dict[str, Any]:
         if obj["type"] == "relationship":
@@ -75,6 +89,8 @@ class Knowledge:
         if obj["type"] in OBSERVABLES and "value" in obj:
             return standard_id(entity_type(obj), {"value": obj["value"]})
         if obj["type"] == "relationship":
+            if known := self.find(relationship_id(obj)):
+                return str(known["id"])
             candidates = (self.objects[key] for key in self._between[_ends(obj)])
             return str(next((one for one in candidates if same_relationship(one, obj)), obj)["id"])
         return str(obj["id"])

@@ -40,3 +40,10 @@ def playbook_message(execution: Execution, objects: list[dict[str, Any]], entity
     bundle = {"id": f"bundle--{uuid.uuid4()}", "type": "bundle", "spec_version": "2.1", "objects": objects}
     event = {"entity_id": entity_id, "entity_type": execution.entity.entity_type, "bundle": bundle}
     return {"internal": {"work_id": None, "playbook": step, **modes}, "event": event}
+
+
+def as_before_6_8(message: dict[str, Any]) -> dict[str, Any]:
+    """The message as platforms before 6.8 send it: it neither says what caused it nor holds the entity."""
+    internal = {key: value for key, value in message["internal"].items() if key not in ("mode", "trigger")}
+    event = {key: value for key, value in message["event"].items() if key not in ("stix_entity", "stix_objects")}
+    return {"internal": internal, "event": event}

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header
@@ -17,14 +18,25 @@ from fastapi.responses import JSONResponse
 
 from sandbox.broker import Push, pushed_objects
 from sandbox.entities import Entity, Marking, now
-from sandbox.graphql import Call, Refused, answer, errors, parse
+from sandbox.graphql import Call, Refused, answer, errors, parse, version_of
 from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
-from sandbox.messages import enrichment_message, playbook_message
-from sandbox.platform_rules import OBSERVABLES, TLP
+from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
+from sandbox.platform_rules import OBSERVABLES, TLP, author
+from sandbox.rights import denial
 from sandbox.works import Execution, Work
 
-Fault = Literal["error", "http500", "stall"]
+Fault = Literal["error", "database", "refused", "http500", "stall"]
+
+_ERRORS = {
+    "error": ("UNKNOWN_ERROR", "An unknown error has occurred"),
+    "database": (
+        "DATABASE_ERROR",
+        "Engine execution fail, some shards are not available, please check your engine status",
+    ),
+    "refused": ("FUNCTIONAL_ERROR", "Business validation"),
+}
+"""Code and words of the platform, by the name of the fault."""
 
 
 class OpenCTI:
@@ -36,22 +48,29 @@ class OpenCTI:
         self.token = str(uuid.uuid4())
         self.user: dict[str, Any] = {
             "name": "connector",
-            "capabilities": [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"}],
+            "capabilities": [
+                {"name": "CONNECTORAPI"},
+                {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"},
+                {"name": "SETTINGS_SETMARKINGS"},
+            ],
             "effective_confidence_level": {"max_confidence": 100},
         }
-        """What the user of the token is told of himself."""
+        """What the user of the token is told of himself, but for the markings that he may see."""
+        self.tells_mode = version_of(version) >= (6, 8)
+        """Whether messages say if a person asked, as they do since 6.8."""
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
         self._knowledge = Knowledge()
         self._entities: dict[str, Entity] = {}
         self._unreadable: set[str] = set()
+        self._hidden: set[str] = set()
         self._calls: list[Call] = []
         self._faults: dict[str, tuple[Fault, float]] = {}
         self._recovered = threading.Event()
         self._lock = threading.RLock()
         for definition in TLP:
-            self._knowledge.put(Marking(definition).as_stix())
+            self._knowledge.put(Marking(definition).as_stored())
 
     @property
     def calls(self) -> list[Call]:
@@ -77,21 +96,30 @@ class OpenCTI:
         self,
         entity_type: str,
         value: str,
-        markings: Iterable[str] = ("TLP:GREEN",),
+        markings: Iterable[str | Marking] = ("TLP:GREEN",),
         score: int | None = None,
         **more: Any,
     ) -> Entity:
         """Put an observable (``Domain-Name``, ``IPv4-Addr``, ...) on the platform.
 
-        ``markings`` are definitions such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
+        ``markings`` are such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
         """
-        return self._add(Entity(entity_type, value, tuple(map(Marking, markings)), score, **more))
+        marks = tuple(mark if isinstance(mark, Marking) else Marking(mark) for mark in markings)
+        return self._add(Entity(entity_type, value, marks, score, **more))
 
     def add_entity(
         self, entity_type: str, name: str, markings: Iterable[str] = ("TLP:GREEN",), **properties: Any
     ) -> Entity:
         """Put another entity (``Indicator``, ``Malware``, ...) on the platform, with further STIX properties."""
         return self._add(Entity(entity_type, name, tuple(map(Marking, markings)), properties=properties))
+
+    def add_relationship(self, source: Entity, name: str, target: Entity, **properties: Any) -> dict[str, Any]:
+        """Put a relationship between two entities on the platform, with further STIX properties, and return it."""
+        ends = {"source_ref": source.standard_id, "target_ref": target.standard_id}
+        own = {"type": "relationship", "id": f"relationship--{uuid.uuid4()}", "relationship_type": name}
+        with self._lock:
+            self._knowledge.put(own | ends | properties)
+            return dict(self._knowledge.objects[own["id"]])
 
     def enrich(self, entity: Entity, auto: bool = False) -> Work:
         """Ask the connector to enrich an entity: for an analyst, or of the platform's own accord when ``auto``.
@@ -100,7 +128,7 @@ class OpenCTI:
         """
         work = Work(f"work_{self.link.reachable().id}_{now('microseconds')}", entity)
         self.works[work.id] = work
-        self.link.deliver(enrichment_message(work, auto), work)
+        self._send(enrichment_message(work, auto), work)
         return work
 
     def play(
@@ -115,7 +143,7 @@ class OpenCTI:
         execution = Execution(str(uuid.uuid4()), entity)
         self.executions[execution.id] = execution
         bundled = [entity.as_stix()] if objects is None else objects
-        self.link.deliver(playbook_message(execution, bundled, entity_id or entity.standard_id), execution)
+        self._send(playbook_message(execution, bundled, entity_id or entity.standard_id), execution)
         return execution
 
     def fail(self, field: str, times: int | None = None, how: Fault = "error") -> None:
@@ -136,6 +164,19 @@ class OpenCTI:
     def entity_unreadable(self, entity: Entity) -> None:
         """Hide an entity from the connector, as markings and organizations out of its user's reach do."""
         self._unreadable.add(entity.standard_id)
+
+    def hide_marking(self, definition: str) -> None:
+        """Keep a marking such as ``TLP:CLEAR``, and what carries it, from the connector's user."""
+        self._hidden.add(Marking(definition).id)
+
+    @property
+    def me(self) -> dict[str, Any]:
+        """The user of the token with the markings that his groups let him see."""
+        markings = [obj for obj in self.objects.values() if obj["type"] == "marking-definition"]
+        seen = [obj for obj in markings if obj["id"] not in self._hidden]
+        return self.user | {
+            "allowed_marking": [{"standard_id": obj["id"], "definition": obj["definition"]} for obj in seen]
+        }
 
     def wait_registered(self, timeout: float) -> Connector:
         """Wait up to ``timeout`` seconds until a connector is registered and takes messages.
@@ -175,7 +216,9 @@ class OpenCTI:
         entity = self._entities.get(any_id)
         if entity is None or field not in entity.read_by or entity.standard_id in self._unreadable:
             return None
-        return entity.as_api()
+        if any(marking.id in self._hidden for marking in entity.markings):
+            return None
+        return self._as_now(entity).as_api()
 
     def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
         """Apply a field of ``workEdit``; raises `Refused` when there is no such work."""
@@ -204,10 +247,21 @@ class OpenCTI:
 
     def _add(self, entity: Entity) -> Entity:
         with self._lock:
-            for obj in (*(marking.as_stix() for marking in entity.markings), entity.as_stix()):
+            new = [marking for marking in entity.markings if self._knowledge.find(marking.id) is None]
+            for obj in (*(marking.as_stored() for marking in new), entity.as_stix()):
                 self._knowledge.put(obj)
         self._entities |= {entity.standard_id: entity, entity.internal_id: entity}
         return entity
+
+    def _send(self, message: dict[str, Any], sent: Work | Execution) -> None:
+        self.link.deliver(message if self.tells_mode else as_before_6_8(message), sent)
+
+    def _as_now(self, entity: Entity) -> Entity:
+        """The entity with the author that an import gave it."""
+        with self._lock:
+            stored = self._knowledge.find(entity.standard_id) or {}
+            imported = self._knowledge.find(author(stored) or "")
+        return replace(entity, author=imported["name"]) if imported else entity
 
     def _work(self, work_id: str) -> Work:
         if work_id not in self.works:
@@ -222,7 +276,9 @@ class OpenCTI:
     def _import(self, objects: list[dict[str, Any]], work_id: str | None) -> None:
         with self._lock:
             work = self._work(work_id) if work_id else None
-            refused = self._knowledge.take(objects)
+            denials = [denial(obj, self.user["capabilities"], self._hidden) for obj in objects]
+            granted = [obj for obj, denied in zip(objects, denials, strict=True) if not denied]
+            refused = [*filter(None, denials), *self._knowledge.take(granted)]
             if work:
                 work.add_import(len(objects), refused)
 
@@ -238,12 +294,11 @@ def opencti_app(platform: OpenCTI) -> FastAPI:
         user_agent: Annotated[str, Header()] = "",
     ) -> JSONResponse:
         call = parse(body, user_agent)
-        match platform.meet(call):
-            case "http500":
-                return JSONResponse({"message": "Internal Server Error"}, status_code=500)
-            case "error":
-                return JSONResponse(errors("UNKNOWN_ERROR", "An unknown error has occurred"))
-            case _:
-                return JSONResponse(answer(platform, call, authorization))
+        fault = platform.meet(call)
+        if fault == "http500":
+            return JSONResponse({"message": "Internal Server Error"}, status_code=500)
+        if fault in _ERRORS:
+            return JSONResponse(errors(*_ERRORS[fault]))
+        return JSONResponse(answer(platform, call, authorization))
 
     return app

@@ -62,6 +62,8 @@ class PassiveTotal:
     """In place of the quota that the numbers above make, unless None."""
     latency: float = 0.0
     """Seconds before the answer to every search."""
+    held: set[str] = field(default_factory=set)
+    """Values whose searches are answered only after they are taken out of it."""
     ignores_window: bool = False
     """Answer all records, whatever ``start`` and ``end`` say."""
     strict_content_type: bool = True
@@ -123,6 +125,8 @@ def passivetotal_app(service: PassiveTotal) -> FastAPI:
     async def passive_dns(request: Request) -> Response:
         fault = service.receive("search", request)
         await asyncio.sleep(service.latency)
+        while request.query_params.get("query") in service.held:
+            await asyncio.sleep(0.01)
         if fault:
             return fault
         _admit(service, request)

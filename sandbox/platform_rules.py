@@ -23,6 +23,14 @@ TLP = {
 }
 """The platform's own TLP markings, the least strict first; TLP:WHITE has the id of TLP:CLEAR."""
 
+PAP = {
+    "PAP:CLEAR": "marking-definition--4cdff7eb-acb8-543f-8573-829eb9fe8b34",
+    "PAP:GREEN": "marking-definition--89484dde-e3d2-547f-a6c6-d14824429eb1",
+    "PAP:AMBER": "marking-definition--a6f20d4d-0360-59b6-ba22-3b48707828b1",
+    "PAP:RED": "marking-definition--4e4e3b84-de45-53df-9d9b-b21207699fd8",
+}
+"""The platform's own PAP markings, the least strict first."""
+
 OBSERVABLES = frozenset(
     {"artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "hostname"}
     | {"ipv4-addr", "ipv6-addr", "mac-addr", "mutex", "network-traffic", "process", "software", "url"}
@@ -46,6 +54,7 @@ _RELATIONSHIPS = frozenset(
         *product(_ADDRESSES, ["belongs-to"], ["Autonomous-System", *_OWNERS]),
         *product(["Domain-Name"], ["belongs-to"], _OWNERS),
         *((address, "derived-from", address) for address in _ADDRESSES),
+        ("IPv4-Addr", "communicates-with", "IPv4-Addr"),
     ]
 )
 
@@ -54,11 +63,15 @@ _HOSTNAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 _MAIL_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _MAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_MAIL_LABEL}(?:\.{_MAIL_LABEL})*")
 _DOMAIN_LABEL = re.compile(r"[^\s.]{1,63}")
+_WITH_ZONE = re.compile(r"fe80:(?::[0-9a-fA-F]{0,4}){0,4}%[0-9a-zA-Z]+")
+_WITH_IPV4 = re.compile(r"(?:::(?:ffff(?::0{1,4})?:)?|(?:[0-9a-fA-F]{1,4}:){1,4}:)[0-9.]+")
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _RELATIONSHIP_REQUIRES = {"relationship_type", "source_ref", "target_ref"}
 _DEDUPLICATION_WINDOW = timedelta(days=30)
 _UNIONS = ("labels", "x_opencti_labels", "external_references")
+_AUTHORS = ("created_by_ref", "x_opencti_created_by_ref")
+_UNKNOWN_TIMES = {"start_time": "1970-01-01T00:00:00.000Z", "stop_time": "5138-11-16T09:46:40.000Z"}
 
 
 def entity_type(obj: StixObject) -> str:
@@ -106,8 +119,12 @@ def same_relationship(stored: StixObject, incoming: StixObject) -> bool:
 
 
 def merged(stored: StixObject, incoming: StixObject) -> dict[str, Any]:
-    """The stored object after an upsert: values that came win, nulls do not, lists grow, times widen."""
-    came = {key: value for key, value in incoming.items() if value is not None}
+    """The stored object after an upsert: values that came win, nulls do not, lists grow, times widen.
+
+    An author stays, and of several markings of one type the strictest.
+    """
+    kept = _AUTHORS if author(stored) else ()
+    came = {key: value for key, value in incoming.items() if value is not None and key not in kept}
     unions = {key: _union(stored.get(key), came[key]) for key in _UNIONS if key in came}
     result = {**stored, **came, **unions, "id": stored["id"]}
     marks = _strictest(_union(stored.get("object_marking_refs"), came.get("object_marking_refs")))
@@ -118,12 +135,16 @@ def merged(stored: StixObject, incoming: StixObject) -> dict[str, Any]:
     return result
 
 
+def author(obj: StixObject) -> str | None:
+    """The id of an object's author, as pycti and the platform write it; None where it has none."""
+    written = [obj, *(obj.get("extensions") or {}).values()]
+    return next((part[key] for part in written for key in _AUTHORS if part.get(key)), None)
+
+
 def instant(obj: StixObject, name: str) -> datetime:
-    """``start_time`` or ``stop_time`` (ISO 8601) in UTC; a missing one is as early, or as late, as can be."""
-    if obj.get(name):
-        time = datetime.fromisoformat(obj[name])
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
-    return (datetime.min if name == "start_time" else datetime.max).replace(tzinfo=UTC)
+    """``start_time`` or ``stop_time`` (ISO 8601) in UTC; the platform's end of time where it is missing."""
+    time = datetime.fromisoformat(obj.get(name) or _UNKNOWN_TIMES[name])
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _malformed(obj: StixObject, _find: Find) -> str | None:
@@ -200,12 +221,19 @@ def _is_network(value: str, address: Callable[[str], object], longest_prefix: in
     return not slash or (bool(re.fullmatch(r"0|[1-9]\d{0,2}", prefix, re.ASCII)) and int(prefix) <= longest_prefix)
 
 
+def _ipv6(host: str) -> object:
+    """Raises ValueError where Python does, and where the platform takes fewer zones and fewer embedded addresses."""
+    if ("%" in host and not _WITH_ZONE.fullmatch(host)) or ("." in host and not _WITH_IPV4.fullmatch(host)):
+        raise ValueError(host)
+    return ipaddress.IPv6Address(host)
+
+
 _SYNTAX: dict[str, Callable[[str], bool]] = {
     "Domain-Name": _is_domain_name,
     "Hostname": lambda value: bool(_HOSTNAME.fullmatch(value)),
     "Email-Addr": lambda value: bool(_MAIL.fullmatch(value)),
     "IPv4-Addr": lambda value: _is_network(value, ipaddress.IPv4Address, 32),
-    "IPv6-Addr": lambda value: _is_network(value, ipaddress.IPv6Address, 128),
+    "IPv6-Addr": lambda value: _is_network(value, _ipv6, 128),
 }
 
 
@@ -215,17 +243,16 @@ def _union(stored: list[Any] | None, came: list[Any] | None) -> list[Any]:
 
 
 def _strictest(refs: list[str]) -> list[str]:
-    """Of several TLP markings the strictest alone stays; other kinds of marking all stay."""
-    order = list(TLP.values())
-    levels = [order.index(ref) for ref in refs if ref in order]
-    return [ref for ref in refs if ref not in order or order.index(ref) == max(levels)]
+    """Of several TLP markings only the strictest stays, of several PAP markings likewise; all others stay."""
+    for markings in (TLP, PAP):
+        order = list(markings.values())
+        strictest = max((order.index(ref) for ref in refs if ref in order), default=None)
+        refs = [ref for ref in refs if ref not in order or order.index(ref) == strictest]
+    return refs
 
 
 def _widened(stored: StixObject, came: StixObject) -> dict[str, str]:
-    """The times of both together, as each was written."""
+    """The oldest start and the newest stop, as they were written; unknown times are the platform's ends of time."""
     picks = {"start_time": min, "stop_time": max}
-    return {
-        name: pick((obj for obj in (stored, came) if obj.get(name)), key=lambda obj: instant(obj, name))[name]
-        for name, pick in picks.items()
-        if stored.get(name) or came.get(name)
-    }
+    known = {name: [obj for obj in (stored, came) if obj.get(name)] or [_UNKNOWN_TIMES] for name in picks}
+    return {name: pick(known[name], key=lambda obj: instant(obj, name))[name] for name, pick in picks.items()}

@@ -62,6 +62,20 @@ class RabbitMQ:
             _end(self._process)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While the block runs, it answers nothing; the machine still takes connections for it.
+
+        Raises RuntimeError when it does not run.
+        """
+        if not self._process:
+            raise RuntimeError("the broker does not run")
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
 
 @contextmanager
 def running_broker() -> Iterator[str]:

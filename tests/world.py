@@ -1,5 +1,6 @@
 """The connector as a process of its own between its two ends, for tests that look at both."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ WAIT = 60
 
 HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
 
-QUICK = {"RISKIQ_REQUEST_TIMEOUT": "1", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
+QUICK = {"RISKIQ_REQUEST_TIMEOUT": "2", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
 """For tests that wait for a failure."""
 
 
@@ -45,6 +46,21 @@ class World:
     def play(self, entity: Entity, objects: list[dict[str, Any]] | None = None) -> Execution:
         """Send an entity through a playbook and wait until the connector's step is answered."""
         return self.platform.play(entity, objects).wait(WAIT)
+
+    def wait_for_searches(self, count: int = 1) -> None:
+        """Wait until so many searches have come in; the test's own time limit ends it."""
+        while len(self.service.searches) < count:
+            time.sleep(0.02)
+
+    def wait_for_log(self, words: str) -> None:
+        """Wait until the daemon has written something; the test's own time limit ends it."""
+        while words not in self.daemon.log:
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Tell the daemon to stop, and wait until it has; it ends with 0."""
+        self.daemon.process.terminate()
+        assert self.daemon.process.wait(WAIT) == 0
 
     def relationships(self, entity: Entity) -> list[dict[str, Any]]:
         """Those that the platform holds from or to an entity."""

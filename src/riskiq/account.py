@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from riskiq.client import RiskIQClient
+from riskiq.enrichment import Wanted
 from riskiq.errors import SettingsError
 from riskiq.settings import DECLARED, PROJECT_ROOT, RiskIQSettings, Settings
 from riskiq.settings_errors import invalid_settings, listed
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
     from riskiq.cache import Cache
 
 
+_NO_CREDENTIALS = {"username": "nobody", "api_key": "none"}
+"""In the place of what is not needed."""
+
+
 class _Account(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     riskiq: RiskIQSettings
 
 
-def load_account(root: Path = PROJECT_ROOT) -> RiskIQSettings:
+def load_account(root: Path = PROJECT_ROOT, *, with_credentials: bool = True) -> RiskIQSettings:
     """The section riskiq of the files and variables that `load_settings` reads; all others may be missing or wrong.
+
+    Where nothing is asked of PassiveTotal, `with_credentials` is off, and user name and key may be missing too.
 
     Raises SettingsError, whose text lists all that is wrong.
     """
@@ -32,6 +39,8 @@ def load_account(root: Path = PROJECT_ROOT) -> RiskIQSettings:
     sources = [*(source for source, _ in files), from_environment(Settings)]
     problems = [problem for _, unusable in files for problem in unusable]
     values = merged(sources, Settings.model_fields)
+    if not with_credentials:
+        values["riskiq"] = _NO_CREDENTIALS | values["riskiq"]
     try:
         account = _Account.model_validate(values)
     except ValidationError as error:
@@ -54,6 +63,11 @@ def client_of(riskiq: RiskIQSettings) -> RiskIQClient:
         quota_reserve=riskiq.quota_reserve,
         cache=cache_of(riskiq),
     )
+
+
+def wanted_of(riskiq: RiskIQSettings) -> Wanted:
+    """What of an answer goes to OpenCTI."""
+    return Wanted(riskiq.record_types, riskiq.max_relationships, riskiq.summary_note)
 
 
 def cache_of(riskiq: RiskIQSettings) -> Cache | None:

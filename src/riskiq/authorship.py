@@ -10,9 +10,9 @@ _AUTHOR_ID = stix.organization(AUTHOR, created="")["id"]
 
 
 def is_own(data: dict[str, Any]) -> bool:
-    """Whether the entity of a message came from an enrichment by this connector, or was last written by one.
+    """Whether the entity of a message came from an enrichment by this connector, or turned up in one without an author.
 
-    OpenCTI tells neither who created an observable nor whether a person asked for the enrichment.
+    OpenCTI does not tell the two apart: it fills an empty author, and does not say who created an observable.
     """
     return _AUTHOR_ID in _authors(data)
 

@@ -39,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    try:
+        return _run_command(parsed, parser)
+    except ModuleNotFoundError as error:
+        raise ConnectorError(
+            f"The Python module {error.name} is missing; install what the connector needs: "
+            "python3 -m pip install -r requirements.txt"
+        ) from error
+
+
+def _run_command(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     match parsed.command:
         case "check":
             from riskiq import command_check
@@ -101,7 +111,11 @@ def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
         "(default: RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW, or all of a file)",
     )
     lookup.add_argument(
-        "--record-types", type=_record_types, default=(), metavar="TYPE,...", help="keep these alone, such as A,AAAA"
+        "--record-types",
+        type=_record_types,
+        default=(),
+        metavar="TYPE,...",
+        help="keep only these, such as A,AAAA (default: RISKIQ_RECORD_TYPES)",
     )
 
 
@@ -126,4 +140,10 @@ def _moment(text: str) -> datetime:
 
 
 def _record_types(text: str) -> frozenset[str]:
-    return frozenset(name.strip().upper() for name in text.split(",") if name.strip())
+    from riskiq.converter import RECORD_TYPES
+
+    names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
+    if not names or names - RECORD_TYPES:
+        known = ", ".join(sorted(RECORD_TYPES))
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of record types; the known types are {known}")
+    return names

@@ -10,12 +10,14 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from riskiq.account import client_of, load_account
+from riskiq.account import client_of, load_account, wanted_of
 from riskiq.check import in_words
 from riskiq.converter import Entity
+from riskiq.enrichment import Wanted
 from riskiq.errors import BadAnswer, ConnectorError, RequestRefused
 from riskiq.formats import as_csv, as_json, as_stix
 from riskiq.lookup import EVERYTHING, Lookup, NoObservable, SavedAnswer, Source, look_up, observable
+from riskiq.settings import RiskIQSettings
 from riskiq.settings import since as moment_before
 from riskiq.table import report
 from riskiq.wording import counted, printable
@@ -34,7 +36,7 @@ class Question(NamedTuple):
     since: datetime | None
     """UTC; None for the window of the settings, or for all of a file."""
     record_types: Collection[str]
-    """None of them stands for all."""
+    """None of them stands for those of the settings."""
 
 
 def run(question: Question) -> int:
@@ -44,21 +46,26 @@ def run(question: Question) -> int:
         ConnectorError: there is nothing to look up, or no way to do it.
     """
     now = datetime.now(UTC)
-    source, since = _source(question, now)
+    riskiq = load_account(with_credentials=not question.file)
+    source, since = _source(question, riskiq, now)
     entities, all_usable = _observables(question.values or [_asked_for(source)])
-    lookups = _look_up_all(source, entities, question, since, now)
+    lookups = _look_up_all(source, entities, _wanted(question, riskiq), since, now)
     if lookups:
         _show(lookups, question.format, now)
         _tell_quota(source)
     return 0 if all_usable and len(lookups) == len(entities) else 1
 
 
-def _source(question: Question, now: datetime) -> tuple[Source, datetime]:
+def _source(question: Question, riskiq: RiskIQSettings, now: datetime) -> tuple[Source, datetime]:
     """Who is asked, and how far back."""
     if question.file:
         return SavedAnswer(question.file), question.since or EVERYTHING
-    riskiq = load_account()
     return client_of(riskiq), question.since or moment_before(riskiq.import_last_seen_time_window, now)
+
+
+def _wanted(question: Question, riskiq: RiskIQSettings) -> Wanted:
+    wanted = wanted_of(riskiq)
+    return wanted._replace(record_types=question.record_types or wanted.record_types)
 
 
 def _asked_for(source: Source) -> str:
@@ -82,14 +89,14 @@ def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
 
 
 def _look_up_all(
-    source: Source, entities: Sequence[Entity], question: Question, since: datetime, now: datetime
+    source: Source, entities: Sequence[Entity], wanted: Wanted, since: datetime, now: datetime
 ) -> list[Lookup]:
     """The look-ups that went well; what is wrong with all of them ends it, so that no search is wasted."""
     lookups: list[Lookup] = []
     with _progress(len(entities)) as progress:
         for number, entity in enumerate(progress.track(entities, description="Looking up"), start=1):
             try:
-                lookups.append(look_up(source, entity, since, now, question.record_types))
+                lookups.append(look_up(source, entity, since, now, wanted))
             except _OF_ONE_VALUE as error:
                 _say(f"{entity.value}: {error}")
             except (ConnectorError, KeyboardInterrupt) as error:

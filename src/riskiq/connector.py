@@ -11,14 +11,17 @@ from pycti import OpenCTIConnectorHelper
 from riskiq import metrics, stix
 from riskiq.authorship import is_own
 from riskiq.client import RiskIQClient
-from riskiq.converter import RECORD_TYPES, Enrichment, Entity, canonical_value, convert
+from riskiq.converter import Enrichment, Entity, canonical_value
+from riskiq.enrichment import Wanted, enrich
 from riskiq.errors import ConnectorError, TlpRefused, Unforeseen
 from riskiq.markings import entity_markings, strictest_tlp
 from riskiq.message import Message
-from riskiq.note import summary_note
 from riskiq.records import DnsRecord
 from riskiq.values import Unusable
-from riskiq.wording import ago, counted, listed
+from riskiq.wording import ago, counted, listed, one_line
+
+DELIBERATE = ("manual", "playbook")
+"""What causes a message that is always answered: a person, or the person who put this step into a playbook."""
 
 Outcome = tuple[str, list[stix.StixObject]]
 """What the work's text says, and what is added to the graph."""
@@ -35,25 +38,20 @@ class RiskIQConnector:
         scope: Collection[str],
         max_tlp: str | None,
         since: Callable[[datetime], datetime],
-        record_types: Collection[str] = RECORD_TYPES,
-        max_relationships: int = 0,
         skip_own: bool = False,
-        with_note: bool = False,
+        wanted: Wanted = Wanted(),  # noqa: B008  # it cannot be changed
     ) -> None:
         """`scope` holds OpenCTI's names of the types to enrich, `max_tlp` a form such as `TLP:AMBER` or None for no
-        limit; `since` tells how far a look-up at a moment (UTC) goes back; `record_types` and `max_relationships` are
-        those of `convert`; with `skip_own`, what this connector is the author of is not enriched; `with_note` adds a
-        summary for people.
+        limit; `since` tells how far a look-up at a moment (UTC) goes back; with `skip_own`, what this connector is the
+        author of is not enriched unless a person or a playbook asks; `wanted` tells what of an answer goes to OpenCTI.
         """
         self._helper = helper
         self._client = client
         self._scope = {entity_type.lower(): entity_type for entity_type in scope}
         self._max_tlp = max_tlp
         self._since = since
-        self._record_types = record_types
-        self._max_relationships = max_relationships
         self._skip_own = skip_own
-        self._with_note = with_note
+        self._wanted = wanted
         self._lock = threading.Lock()
         self._under_way: set[Message] = set()
 
@@ -87,36 +85,46 @@ class RiskIQConnector:
 
     def give_up(self, reason: str) -> None:
         """Close what is still under way as an error, and send playbooks on: the process is about to end."""
-        for message in list(self._under_way):
-            message.give_up(reason)
+        # Side by side, so that one for which OpenCTI does not answer costs the others nothing.
+        threads = [
+            threading.Thread(target=message.give_up, args=[reason], daemon=True) for message in list(self._under_way)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _answer(self, message: Message) -> str:
-        additions: list[stix.StixObject] = []
         try:
-            text, additions = self._enrich(message)
+            bundle = message.bundle([])
+            try:
+                text, additions = self._enrich(message)
+                bundle = message.bundle(additions)
+            finally:
+                # pycti resumes a playbook only when a bundle comes back, whatever happened.
+                message.send(bundle)
         except ConnectorError:
             raise
         except Exception as error:
             message.log("error", "An enrichment failed")
             raise Unforeseen(f"The connector failed ({type(error).__name__}); its log has the details.") from error
-        finally:
-            # pycti resumes a playbook only when a bundle comes back, whatever happened.
-            message.send(additions)
         return text
 
     def _enrich(self, message: Message) -> Outcome:
         data = message.data
         entity = data["enrichment_entity"]
-        shown = _shown(entity.get("observable_value") or entity["standard_id"])
+        shown = one_line(entity.get("observable_value") or entity["standard_id"])
         markings = entity_markings(data)
-        self._check_tlp(shown, strictest_tlp(markings))
+        self._check_tlp(shown, strictest_tlp(data))
         entity_type = self._scope.get(entity["entity_type"].lower())
         if entity_type is None:
             message.log("debug", "Skipped", outcome="out_of_scope")
             return f"{shown} was not looked up: {entity['entity_type']} is not in the scope of this connector", []
-        if self._skip_own and is_own(data):
+        mode = data.get("mode")
+        if self._skip_own and mode not in DELIBERATE and is_own(data):
             message.log("debug", "Skipped", outcome="own")
-            return f"{shown} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on", []
+            why = "" if mode else "; this OpenCTI does not say whether a person asked"
+            return f"{shown} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on{why}", []
         try:
             value = canonical_value(entity_type, data["stix_entity"]["value"])
         except Unusable as reason:
@@ -124,12 +132,13 @@ class RiskIQConnector:
             return f"{shown} was not looked up: it is no single address or name ({reason})", []
         refs = [marking["id"] for marking in markings]
         text, additions = self._look_up(Entity(data["stix_entity"]["id"], entity_type, value, refs), message)
-        return text, additions and markings + additions
+        # Of two objects with one id the last goes out: OpenCTI's own TLP:CLEAR rather than the converter's.
+        return text, additions and additions + markings
 
     def _check_tlp(self, shown: str, tlp: str | None) -> None:
         if not self._helper.check_max_tlp(tlp, self._max_tlp):
             raise TlpRefused(
-                f"{shown} was not sent to PassiveTotal: it is marked {_shown(str(tlp))}, above the maximum of "
+                f"{shown} was not sent to PassiveTotal: it is marked {tlp}, above the maximum of "
                 f"{self._max_tlp} (RISKIQ_MAX_TLP)."
             )
 
@@ -143,34 +152,27 @@ class RiskIQConnector:
             message.log("debug", "Skipped", outcome="nothing_known")
             return f"PassiveTotal knows no passive DNS records of {entity.value} since {since:%Y-%m-%d}{cached}", []
         enrichment = self._convert(entity, records, message, now)
-        notes = [_note(entity, enrichment, message, now)] if self._with_note and enrichment.objects else []
-        return _summary(entity.value, len(records), enrichment) + cached, enrichment.objects + notes
+        return _summary(entity.value, len(records), enrichment) + cached, enrichment.objects
 
     def _convert(self, entity: Entity, records: list[DnsRecord], message: Message, now: datetime) -> Enrichment:
+        known_since = message.data["enrichment_entity"]["created_at"]
         with metrics.CONVERTING.time():
-            enrichment = convert(
-                entity, records, now, record_types=self._record_types, max_relationships=self._max_relationships
-            )
+            enrichment = enrich(entity, records, self._wanted, now, known_since)
         metrics.count_records(enrichment.kept, enrichment.left_out)
         message.log(
             "debug",
             "Converted",
             outcome="added" if enrichment.objects else "nothing_usable",
             observables=enrichment.observables,
-            relationships=enrichment.relationships,
+            relationships=len(enrichment.relations),
             left_out=enrichment.left_out.total(),
         )
         return enrichment
 
 
-def _note(entity: Entity, enrichment: Enrichment, message: Message, now: datetime) -> stix.StixObject:
-    known_since = message.data["enrichment_entity"]["created_at"]
-    return summary_note(entity, enrichment, created=known_since, modified=stix.timestamp(now, "milliseconds"))
-
-
 def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     added = (
-        f"{counted(enrichment.observables, 'observable')} and {counted(enrichment.relationships, 'relationship')}"
+        f"{counted(enrichment.observables, 'observable')} and {counted(len(enrichment.relations), 'relationship')}"
         if enrichment.objects
         else "nothing"
     )
@@ -180,8 +182,3 @@ def _summary(value: str, records: int, enrichment: Enrichment) -> str:
     if enrichment.left_out:
         text += f"; left out {enrichment.left_out.total()}: {listed(enrichment.left_out)}"
     return text
-
-
-def _shown(text: str) -> str:
-    """A value of the platform on one line of bearable length."""
-    return "".join(c if c.isprintable() else " " for c in text[:100])

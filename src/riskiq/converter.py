@@ -7,21 +7,19 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from riskiq import stix, values
 from riskiq.records import DnsRecord
 from riskiq.values import Unusable
+from riskiq.wording import named
 
 AUTHOR = "RiskIQ PassiveTotal"
 NOT_CHOSEN = "record type not chosen"
 """The reason for a record that was left out because of its type alone."""
 OVER_MAXIMUM = "over the maximum of relationships"
 """The reason for the records of the relationships that were seen longer ago than as many as there may be."""
-
-MOST_SOURCES = 20
-"""Named in a description; an answer may name any number."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -41,13 +39,35 @@ class Entity(NamedTuple):
     """The ids of its markings; the relationships carry the same."""
 
 
+class Relation(NamedTuple):
+    """How the entity and one other observable are related, by all the records that say so."""
+
+    type: str
+    """`resolves-to` or `related-to`."""
+    value: str
+    """The other side, in canonical form."""
+    value_type: str
+    """Its type, such as `Domain-Name`."""
+    reverse: bool
+    """Whether the arrow comes from the other side."""
+    record_types: tuple[str, ...]
+    """In alphabetical order, each once."""
+    sources: tuple[str, ...]
+    """The sensors that saw it, in alphabetical order, each once; an answer may name any number."""
+    first_seen: datetime | None
+    """UTC; None where unknown."""
+    last_seen: datetime | None
+    """UTC, later than `first_seen` by a second at least; None where unknown."""
+
+
 class Enrichment(NamedTuple):
     """What the records came to."""
 
+    relations: list[Relation]
     objects: list[stix.StixObject]
     """Author, markings, observables and relationships, each once; empty where no record was usable."""
     observables: int
-    relationships: int
+    """How many of the objects are new observables."""
     kept: Counter[str]
     """Records used, by type."""
     left_out: Counter[str]
@@ -173,53 +193,66 @@ def _emit(
     left_out: Counter[str],
 ) -> Enrichment:
     kept = Counter([record.record_type for records in edges.values() for record in records])
-    if not edges:
-        return Enrichment([], 0, 0, kept, left_out)
+    # Popped, so that lists of records go as relations come: too many objects at once start a full garbage collection.
+    relations = [_relation(entity, edge, edges.pop(edge)) for edge in list(edges)]
+    if not relations:
+        return Enrichment([], [], 0, kept, left_out)
     author = stix.organization(AUTHOR, created)
-    targets = dict.fromkeys((edge.target_type, edge.value) for edge in edges)
-    observables = [stix.observable(*target, author["id"]) for target in targets]
-    ids = {target: target_object["id"] for target, target_object in zip(targets, observables, strict=True)}
+    others = [stix.observable(relation.value_type, relation.value, author["id"]) for relation in relations]
     relationships = [
-        _relationship(entity, edge, ids[edge.target_type, edge.value], records, created, author["id"])
-        for edge, records in edges.items()
+        _relationship(entity, relation, other["id"], created, author["id"])
+        for relation, other in zip(relations, others, strict=True)
     ]
-    objects = [author, stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR"), *observables, *relationships]
-    return Enrichment(objects, len(observables), len(relationships), kept, left_out)
+    observables = {other["id"]: other for other in others}
+    objects = [author, stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR"), *observables.values(), *relationships]
+    return Enrichment(relations, objects, len(observables), kept, left_out)
 
 
-def _relationship(
-    entity: Entity, edge: _Edge, target: str, records: list[DnsRecord], created: str, author: str
-) -> stix.StixObject:
-    source_type, target_type = (edge.target_type, entity.type) if edge.reverse else (entity.type, edge.target_type)
-    source, target = (target, entity.id) if edge.reverse else (entity.id, target)
-    start, stop = _seen(records)
+def _relation(entity: Entity, edge: _Edge, records: list[DnsRecord]) -> Relation:
+    ends = (edge.target_type, entity.type) if edge.reverse else (entity.type, edge.target_type)
+    return Relation(
+        "resolves-to" if ends in _RESOLVES else "related-to",
+        edge.value,
+        edge.target_type,
+        edge.reverse,
+        _in_order(frozenset([record.record_type for record in records])),
+        tuple(sorted(set().union(*[record.sources for record in records]))),
+        *_seen(records),
+    )
+
+
+@cache
+def _in_order(record_types: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(record_types))
+
+
+def _relationship(entity: Entity, relation: Relation, other: str, created: str, author: str) -> stix.StixObject:
+    source, target = (other, entity.id) if relation.reverse else (entity.id, other)
     return stix.relationship(
-        "resolves-to" if (source_type, target_type) in _RESOLVES else "related-to",
+        relation.type,
         source,
         target,
-        description=_description(records),
-        start=start,
-        stop=stop,
+        description=_description(relation),
+        start=relation.first_seen,
+        stop=relation.last_seen,
         created=created,
         author=author,
         markings=entity.markings or [stix.TLP_CLEAR],
     )
 
 
-def _seen(records: list[DnsRecord]) -> tuple[datetime | None, datetime | None]:
-    """Earliest first seen and latest last seen; the stop is later than the start, as STIX 2.1 section 5.1 demands."""
-    start = min([record.first_seen for record in records if record.first_seen], default=None)
-    stop = max([record.last_seen for record in records if record.last_seen], default=None)
-    if start and stop and stop < start:
-        # Of two half-dated records, each date is still a day on which it was seen.
-        start, stop = stop, start
-    if start and start == stop:
-        stop = start + timedelta(seconds=1)
-    return start, stop
+def _seen(records: list[DnsRecord]) -> tuple[datetime, datetime] | tuple[None, None]:
+    """The first and the last moment at which any of the records was seen, or twice None where none has a date.
+
+    They are a second apart at least, as STIX 2.1 section 5.1 demands.
+    """
+    moments = [moment for record in records for moment in (record.first_seen, record.last_seen) if moment]
+    if not moments:
+        return None, None
+    start = min(moments)
+    return start, max(*moments, start + timedelta(seconds=1))
 
 
-def _description(records: list[DnsRecord]) -> str:
-    types = ", ".join(sorted({record.record_type for record in records}))
-    named = sorted(set().union(*[record.sources for record in records]))
-    sources = ", ".join([*named[:MOST_SOURCES], *(["…"] if len(named) > MOST_SOURCES else [])])
-    return f"{types} records ({sources})" if sources else f"{types} records"
+def _description(relation: Relation) -> str:
+    records = f"{named(relation.record_types)} records"
+    return f"{records} ({named(relation.sources)})" if relation.sources else records

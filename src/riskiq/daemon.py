@@ -11,10 +11,11 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq.account import client_of
+from riskiq import health
+from riskiq.account import client_of, wanted_of
 from riskiq.connector import RiskIQConnector
+from riskiq.delivery import listen
 from riskiq.errors import PlatformError
-from riskiq.health import Heartbeat
 from riskiq.registration import register
 from riskiq.settings import Settings, helper_config, since
 
@@ -32,6 +33,7 @@ def run(settings: Settings) -> None:
     """
     told_to_stop = threading.Event()
     _heed_signals(told_to_stop)
+    health.forget(settings.connector.id)
     helper = register(helper_config(settings), settings.riskiq.start_timeout, told_to_stop)
     if helper is None:
         return
@@ -62,18 +64,16 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
         scope=settings.connector.scope,
         max_tlp=riskiq.max_tlp,
         since=window,
-        record_types=riskiq.record_types,
-        max_relationships=riskiq.max_relationships,
         skip_own=settings.skip_own,
-        with_note=riskiq.summary_note,
+        wanted=wanted_of(riskiq),
     )
 
 
 def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_stop: threading.Event) -> None:
     # pycti's threads become daemon threads too, so none of them holds the process after the stop.
-    listener = threading.Thread(target=helper.listen, args=[connector.process], daemon=True)
+    listener = threading.Thread(target=listen, args=[helper, connector.process], daemon=True)
     listener.start()
-    Heartbeat(helper).start()
+    health.Heartbeat(helper).start()
     while not told_to_stop.wait(0.5):
         if not listener.is_alive():
             raise PlatformError("Listening to OpenCTI ended by itself; the log says why.")

@@ -14,7 +14,7 @@ class PlatformError(ConnectorError):
 
 
 class TlpRefused(ConnectorError):
-    """The observable is marked above `riskiq.max_tlp`: raise the limit, or leave it alone."""
+    """A marking of the observable is above `riskiq.max_tlp` or cannot be understood: correct either, or leave it."""
 
 
 class PassiveTotalError(ConnectorError):

@@ -7,9 +7,12 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
+from riskiq.converter import Relation
 from riskiq.lookup import Lookup
 from riskiq.stix import StixObject, timestamp
-from riskiq.timeline import Row, rows
+from riskiq.timeline import newest_first
+
+_Field = str | tuple[str, ...] | None
 
 _COLUMNS = ("query", "record_types", "relationship", "direction", "value", "type", "first_seen", "last_seen", "sources")
 
@@ -20,14 +23,14 @@ def as_json(lookups: Iterable[Lookup]) -> str:
 
 
 def as_csv(lookups: Iterable[Lookup]) -> str:
-    """One line a relationship, below the names of the columns (RFC 4180)."""
+    """One line a relationship, below the names of the columns (RFC 4180); several types or sources have `;` between."""
     text = io.StringIO()
     table = csv.DictWriter(text, _COLUMNS)
     table.writeheader()
     for lookup in lookups:
-        for row in rows(lookup.entity, lookup.enrichment):
-            fields = {"query": lookup.entity.value} | _fields(row)
-            table.writerow({name: _inert(value or "") for name, value in fields.items()})
+        for relation in newest_first(lookup.enrichment.relations):
+            fields = {"query": lookup.entity.value} | _fields(relation)
+            table.writerow({name: _cell(value) for name, value in fields.items()})
     return text.getvalue()
 
 
@@ -50,30 +53,34 @@ def _summary(lookup: Lookup) -> dict[str, object]:
         "records": lookup.records,
         "kept": dict(lookup.enrichment.kept),
         "left_out": dict(lookup.enrichment.left_out),
-        "relationships": [_nested(row) for row in rows(lookup.entity, lookup.enrichment)],
+        "relationships": [_fields(relation) for relation in newest_first(lookup.enrichment.relations)],
     }
 
 
-def _nested(row: Row) -> dict[str, object]:
-    lists = {"record_types": row.record_types.split(", "), "sources": row.sources.split(", ") if row.sources else []}
-    return {**_fields(row), **lists}
-
-
-def _fields(row: Row) -> dict[str, str | None]:
+def _fields(relation: Relation) -> dict[str, _Field]:
     return {
-        "record_types": row.record_types,
-        "relationship": row.relationship,
-        "direction": "in" if row.reverse else "out",
-        "value": row.value,
-        "type": row.type,
-        "first_seen": _moment(row.first_seen),
-        "last_seen": _moment(row.last_seen),
-        "sources": row.sources,
+        "record_types": relation.record_types,
+        "relationship": relation.type,
+        "direction": "in" if relation.reverse else "out",
+        "value": relation.value,
+        "type": relation.value_type,
+        "first_seen": _moment(relation.first_seen),
+        "last_seen": _moment(relation.last_seen),
+        "sources": relation.sources,
     }
 
 
 def _moment(moment: datetime | None) -> str | None:
     return timestamp(moment) if moment else None
+
+
+def _cell(field: _Field) -> str:
+    """A field as text; in a list, a name that holds a semicolon is quoted as CSV quotes it."""
+    if not isinstance(field, tuple):
+        return _inert(field or "")
+    text = io.StringIO()
+    csv.writer(text, delimiter=";", lineterminator="").writerow(map(_inert, field))
+    return text.getvalue()
 
 
 def _inert(text: str) -> str:

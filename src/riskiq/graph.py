@@ -4,7 +4,7 @@ from itertools import groupby
 from math import cos, degrees, pi, sin
 from typing import NamedTuple
 
-from riskiq.timeline import Row
+from riskiq.converter import Relation
 
 MOST_NODES = 120
 """More would be unreadable."""
@@ -40,7 +40,7 @@ class Node(NamedTuple):
 class Sector(NamedTuple):
     """The nodes of the same record types."""
 
-    record_types: str
+    record_types: tuple[str, ...]
     x: float
     y: float
     nodes: list[Node]
@@ -54,9 +54,9 @@ class Graph(NamedTuple):
     reach: float
 
 
-def graph(rows: list[Row]) -> Graph:
-    """The drawing of the first `MOST_NODES` rows."""
-    numbered = sorted(enumerate(rows[:MOST_NODES]), key=lambda item: item[1].record_types)
+def graph(relations: list[Relation]) -> Graph:
+    """The drawing of the first `MOST_NODES` relations."""
+    numbered = sorted(enumerate(relations[:MOST_NODES]), key=lambda item: item[1].record_types)
     groups = [(types, list(group)) for types, group in groupby(numbered, key=lambda item: item[1].record_types)]
     # One place stays empty between two sectors.
     places = len(numbered) + len(groups)
@@ -69,14 +69,16 @@ def graph(rows: list[Row]) -> Graph:
     return Graph(sectors, radius, radius + 20 + longest * _CHARACTER)
 
 
-def _sector(types: str, group: list[tuple[int, Row]], place: int, places: int, radius: float) -> Sector:
+def _sector(
+    types: tuple[str, ...], group: list[tuple[int, Relation]], place: int, places: int, radius: float
+) -> Sector:
     turn = 2 * pi / places
     middle = (place + len(group) / 2) * turn
     nodes = []
-    for position, (number, row) in enumerate(group, start=place):
+    for position, (number, relation) in enumerate(group, start=place):
         angle = (position + 0.5) * turn
         bend = _point((angle + middle) / 2, radius / 2)
-        nodes.append(Node(number, _short(row.value), degrees(angle), *_point(angle, radius), *bend))
+        nodes.append(Node(number, _short(relation.value), degrees(angle), *_point(angle, radius), *bend))
     return Sector(types, *_point(middle, radius * 0.62), nodes)
 
 

@@ -2,9 +2,11 @@
 
 The daemon writes what it finds about itself into a file, and the check reads it: no call to OpenCTI, none to
 PassiveTotal. The file is in the directory for temporary files (TMPDIR); the image makes that /dev/shm, which is private
-to a container and can be written to when the root file system cannot.
+to a container and can be written to when the root file system cannot. It is named after the connector's id, so that
+several connectors can share the directory.
 """
 
+import os
 import sys
 import tempfile
 import threading
@@ -21,6 +23,8 @@ INTERVAL = 5
 """Seconds between two looks of the daemon at itself."""
 STALE = 30
 """Seconds after which what the daemon found last says nothing any more."""
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Heartbeat(threading.Thread):
@@ -40,10 +44,17 @@ def beat(helper: "OpenCTIConnectorHelper") -> None:
     """Write down once what keeps the daemon from its work, if anything does."""
     # With no place to write to, the check finds no heartbeat and says so.
     with suppress(OSError):
-        new = _file().with_suffix(".new")
+        file = _file(helper.connect_id)
+        new = file.with_suffix(".new")
         new.write_text(fault(helper), encoding="utf-8")
         # Replaced as a whole, so that the check never reads half a sentence.
-        new.replace(_file())
+        new.replace(file)
+
+
+def forget(connector_id: str) -> None:
+    """Remove what an earlier run of the connector wrote down; it says nothing about this one."""
+    with suppress(OSError):
+        _file(connector_id).unlink()
 
 
 def fault(helper: "OpenCTIConnectorHelper") -> str:
@@ -66,10 +77,13 @@ def fault(helper: "OpenCTIConnectorHelper") -> str:
     return ""
 
 
-def verdict() -> tuple[bool, str]:
-    """Whether the daemon beside this process does its work, and a sentence about it."""
+def verdict(root: Path = _ROOT) -> tuple[bool, str]:
+    """Whether the daemon of the settings beside this process does its work, and a sentence about it."""
+    connector_id = _connector_id(root)
+    if not connector_id:
+        return False, "CONNECTOR_ID is set nowhere, so the health check does not know the connector."
     try:
-        file = _file()
+        file = _file(connector_id)
         age, found = time.time() - file.stat().st_mtime, file.read_text(encoding="utf-8")
     except OSError:
         return False, "The connector is not registered with OpenCTI yet."
@@ -85,8 +99,23 @@ def main() -> int:
     return 0 if healthy else 1
 
 
-def _file() -> Path:
-    return Path(tempfile.gettempdir(), "riskiq-passive-total.health")
+def _connector_id(root: Path) -> str:
+    """As the settings have it. They cannot be loaded here: entrypoint.sh hands the secrets to the daemon only."""
+    variables = {name.upper(): value.strip() for name, value in os.environ.items()}
+    named = variables.get("CONNECTOR_ID", "")
+    return named if named.lower() not in ("", "changeme") else _connector_id_of_files(root)
+
+
+def _connector_id_of_files(root: Path) -> str:
+    # Its libraries take a while to load, and most connectors are set by variables.
+    from riskiq.settings_sources import from_file, merged
+
+    files = [from_file(path, ["connector"]) for path in (root / "config.yml", root / "src" / "config.yml")]
+    return str(merged((source for source, _ in files), ["connector"])["connector"].get("id", "")).strip()
+
+
+def _file(connector_id: str) -> Path:
+    return Path(tempfile.gettempdir(), f"riskiq-passive-total-{connector_id}.health")
 
 
 def _consumes(channel: Any) -> bool:

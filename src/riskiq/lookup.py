@@ -1,14 +1,14 @@
 """One look-up as the daemon makes it, but for OpenCTI: the value alone, and what PassiveTotal knows of it."""
 
 import json
-from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from riskiq import stix
 from riskiq.bundle import bundled
-from riskiq.converter import RECORD_TYPES, Enrichment, Entity, canonical_value, convert
+from riskiq.converter import Enrichment, Entity, canonical_value
+from riskiq.enrichment import Wanted, enrich
 from riskiq.errors import BadAnswer, ConnectorError
 from riskiq.records import Answer, Quota, parse_records
 from riskiq.values import Unusable, is_address
@@ -53,7 +53,7 @@ class Lookup(NamedTuple):
         if not self.records:
             return "No record is known."
         kept, left_out = self.enrichment.kept, self.enrichment.left_out
-        text = f"{counted(self.enrichment.relationships, 'relationship')} from {counted(self.records, 'record')}"
+        text = f"{counted(len(self.enrichment.relations), 'relationship')} from {counted(self.records, 'record')}"
         if kept:
             text += f": {listed(kept)}"
         return f"{text}\nLeft out {left_out.total():,}: {listed(left_out)}" if left_out else text
@@ -108,14 +108,11 @@ def observable(text: str) -> Entity:
     return Entity(stix.observable_id(entity_type, value), entity_type, value, [])
 
 
-def look_up(
-    source: Source, entity: Entity, since: datetime, now: datetime, record_types: Collection[str] = ()
-) -> Lookup:
+def look_up(source: Source, entity: Entity, since: datetime, now: datetime, wanted: Wanted) -> Lookup:
     """What `source` knows of an observable since a moment; `now` stamps the STIX objects; both in UTC.
 
     Raises:
         ConnectorError: there is no answer; the class says why.
     """
     records = source.passive_dns(entity.value, since).records
-    enrichment = convert(entity, records, now, record_types=record_types or RECORD_TYPES)
-    return Lookup(entity, since, len(records), enrichment)
+    return Lookup(entity, since, len(records), enrich(entity, records, wanted, now))

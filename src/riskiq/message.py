@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pycti import OpenCTIConnectorHelper
 
@@ -13,6 +13,14 @@ from riskiq.errors import NotSent
 
 BROKER_PATIENCE = 60
 """Seconds to wait for a broker that is away when there is something to send."""
+
+
+class Bundle(NamedTuple):
+    """What is sent, in JSON."""
+
+    text: str
+    size: int
+    """Objects in it."""
 
 
 class Message:
@@ -30,35 +38,58 @@ class Message:
             "entity_type": data.get("entity_type"),
         }
 
-    def send(self, additions: list[stix.StixObject]) -> None:
-        """Send the one bundle: in a playbook what was received and the additions, else the additions, if there are any.
+    def bundle(self, additions: list[stix.StixObject]) -> Bundle | None:
+        """The answer with these additions: in a playbook they follow what was received, else a stub of the entity.
+
+        Without additions a playbook gets what was received, just as it came; elsewhere there is nothing to send: None.
+        """
+        if self._helper.playbook is not None:
+            received = self.data["stix_objects"]
+        elif additions:
+            received = [stub(self.data["stix_entity"])]
+        else:
+            return None
+        objects = bundled(received, additions) if additions else received
+        return Bundle(self._helper.stix2_create_bundle(objects), len(objects))
+
+    def send(self, bundle: Bundle | None) -> None:
+        """Send the one bundle; where there is none, the message counts as answered.
 
         Raises:
             NotSent: OpenCTI or its broker did not take it, or the message was given up.
         """
+        if bundle:
+            self._wait_for_broker()
+        # Claimed at the last moment, so that what waits for the broker can still be given up.
         if not self._claim():
             raise NotSent("The connector was stopped before the result could be sent.")
-        if self._helper.playbook is None and not additions:
-            return
-        received = [stub(self.data["stix_entity"])] if self._helper.playbook is None else self.data["stix_objects"]
-        objects = bundled(received, additions)
-        bundle = self._helper.stix2_create_bundle(objects)
+        if bundle:
+            self._deliver(bundle)
+
+    def _deliver(self, bundle: Bundle) -> None:
         try:
-            self._wait_for_broker()
-            self._helper.send_stix2_bundle(bundle, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
+            self._helper.send_stix2_bundle(bundle.text, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
         except Exception as error:
             raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error}).") from error
-        self.log("debug", "Sent", objects=len(objects))
+        self.log("debug", "Sent", objects=bundle.size)
 
     def give_up(self, reason: str) -> None:
         """Answer in place of an enrichment that does not end: an error, or in a playbook what was received.
 
-        Raises:
-            NotSent: it is answering already, or OpenCTI does not take the answer.
+        A work is closed even while its bundle is on the way; a playbook that is being answered gets nothing more. What
+        OpenCTI does not take is told in the log.
         """
-        if self._helper.playbook is not None:
-            self.send([])
-        elif self._claim() and self._helper.work_id:
+        is_unanswered = self._claim()
+        try:
+            if self._helper.playbook is None:
+                self._close(reason)
+            elif is_unanswered and (bundle := self.bundle([])):
+                self._deliver(bundle)
+        except Exception as error:
+            self.log("warning", "Giving up failed", text=str(error))
+
+    def _close(self, reason: str) -> None:
+        if self._helper.work_id:
             self._helper.api.work.to_processed(self._helper.work_id, reason, in_error=True)
 
     def _claim(self) -> bool:

@@ -3,10 +3,10 @@
 import re
 import uuid
 
-from riskiq.converter import AUTHOR, Enrichment, Entity
+from riskiq.converter import AUTHOR, Enrichment, Entity, Relation
 from riskiq.stix import StixObject
-from riskiq.timeline import Row, rows
-from riskiq.wording import counted
+from riskiq.timeline import newest_first
+from riskiq.wording import counted, named
 
 NEWEST = 50
 """Rows of the table at the most."""
@@ -36,7 +36,7 @@ def summary_note(entity: Entity, enrichment: Enrichment, *, created: str, modifi
         # The clock of OpenCTI may be ahead, and STIX 2.1 section 3.2 demands this order.
         "modified": max(created, modified),
         "abstract": f"Passive DNS of {_code(entity.value)}",
-        "content": _content(entity, rows(entity, enrichment)),
+        "content": _content(entity, newest_first(enrichment.relations)),
         "object_refs": [entity.id],
         "created_by_ref": relationship["created_by_ref"],
         "object_marking_refs": relationship["object_marking_refs"],
@@ -48,7 +48,7 @@ def _id(author: str, observable: str) -> str:
     return f"note--{uuid.uuid5(uuid.UUID(author.partition('--')[2]), observable)}"
 
 
-def _content(entity: Entity, found: list[Row]) -> str:
+def _content(entity: Entity, found: list[Relation]) -> str:
     shown = f"the {NEWEST} most recently seen of " if len(found) > NEWEST else ""
     heading = (
         f"What {AUTHOR} knows of the {entity.type} {_code(entity.value)}: "
@@ -57,10 +57,10 @@ def _content(entity: Entity, found: list[Row]) -> str:
     return "\n".join([heading, "", _HEAD, *map(_line, found[:NEWEST])])
 
 
-def _line(row: Row) -> str:
-    days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (row.first_seen, row.last_seen)]
-    sources = _code(row.sources[:LONGEST]) if row.sources else ""
-    return f"| {row.record_types} | {_code(row.value)} | {days[0]} | {days[1]} | {sources} |"
+def _line(relation: Relation) -> str:
+    days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
+    sources = _code(named(relation.sources)[:LONGEST]) if relation.sources else ""
+    return f"| {named(relation.record_types)} | {_code(relation.value)} | {days[0]} | {days[1]} | {sources} |"
 
 
 def _code(text: str) -> str:

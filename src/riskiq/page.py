@@ -10,9 +10,11 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from riskiq.converter import Relation
 from riskiq.graph import MOST_NODES, Graph, graph
 from riskiq.lookup import Lookup
-from riskiq.timeline import Row, Tick, rows, scale
+from riskiq.timeline import Tick, newest_first, scale
+from riskiq.wording import named
 
 _FOLDER = Path(__file__).parent
 _LABELS = 44
@@ -22,7 +24,7 @@ _LABELS = 44
 class Line(NamedTuple):
     """A row of the table."""
 
-    row: Row
+    relation: Relation
     left: float
     """Where its bar begins, in percent of the timeline."""
     width: float
@@ -50,6 +52,7 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["named"] = named
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         sections=[_section(lookup) for lookup in lookups],
@@ -62,10 +65,11 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
 
 
 def _section(lookup: Lookup) -> Section:
-    shown = rows(lookup.entity, lookup.enrichment)
+    shown = newest_first(lookup.enrichment.relations)
     common = scale(shown)
     lines = []
-    for row in shown:
-        start, end = (common.bar(row) if common else None) or (0, 0)
-        lines.append(Line(row, 100 * start, 100 * (end - start), bool(row.first_seen or row.last_seen)))
+    for relation in shown:
+        bar = common.bar(relation) if common else None
+        start, end = bar or (0, 0)
+        lines.append(Line(relation, 100 * start, 100 * (end - start), dated=bar is not None))
     return Section(lookup, lines, common.ticks(_LABELS) if common else [], graph(shown))

@@ -1,5 +1,6 @@
 """The way into OpenCTI: wait until it is up, and say plainly why it does not take this connector."""
 
+import json
 import logging
 import re
 import threading
@@ -18,9 +19,13 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 30
 """Seconds between two tries, once the pauses have grown."""
 
-# What OpenCTI's GraphQL says to a pycti that knows fields which the platform does not know.
-_OTHER_VERSION = re.compile(r"is not defined by type|Cannot query field|Unknown (?:argument|type|field)")
+# What OpenCTI's GraphQL (graphql-js 16 and 17) says to a pycti that knows fields which the platform does not know.
+_OTHER_VERSION = re.compile(r"is not defined by type|cannot query field|unknown (?:argument|type|field)", re.IGNORECASE)
 _NO_ACCESS = {"AUTH_REQUIRED", "FORBIDDEN_ACCESS", "OTP_REQUIRED"}
+# OpenCTI opens its port once it is initialised, so while it starts no connection can be made. These codes come
+# later, when its database, a lock, its files or something that it does not name (RabbitMQ, Redis) fails for a moment.
+# Every other code judges what was asked, and the next try would be judged alike.
+_PASSING = {"DATABASE_ERROR", "LOCK_ERROR", "FILESYSTEM_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"}
 
 
 class _NotYet(Exception):
@@ -33,7 +38,7 @@ def register(
     """Register as soon as OpenCTI is up; `config` is pycti's, `start_timeout` in seconds; None when told to stop.
 
     Raises:
-        PlatformError: OpenCTI did not come up in time, or refuses the token or this version of pycti.
+        PlatformError: OpenCTI did not come up in time, or refuses the token, this version of pycti or the connector.
     """
     url, deadline = config["opencti"]["url"], time.monotonic() + start_timeout
     for pause in _growing_pauses():
@@ -43,7 +48,7 @@ def register(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise PlatformError(
-                    f"OpenCTI at {url} did not answer within {start_timeout:g} s (RISKIQ_START_TIMEOUT): {reason}"
+                    f"OpenCTI at {url} did not come up within {start_timeout:g} s (RISKIQ_START_TIMEOUT): {reason}"
                 ) from reason
             log.warning("OpenCTI at %s is not up yet (%s); the next try is in %g s.", url, reason, pause)
             if told_to_stop.wait(min(pause, left)):
@@ -60,11 +65,11 @@ def _growing_pauses() -> Iterator[float]:
 
 def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
     """One try; the version is asked first, since pycti takes every failure for an OpenCTI that is not up."""
-    url = config["opencti"]["url"]
+    url, client = config["opencti"]["url"], api_client(config, config["connector"]["log_level"].upper())
     try:
-        version = version_of(api_client(config, config["connector"]["log_level"].upper()))
+        version = version_of(client)
     except (ValueError, OSError, LookupError, TypeError) as error:
-        raise explained(error, url, "of unknown version") from error
+        raise explained(error, url) from error
     try:
         return OpenCTIConnectorHelper(config, playbook_compatible=True)
     except (ValueError, OSError) as error:
@@ -72,7 +77,17 @@ def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:
 
 
 def api_client(config: dict[str, dict[str, Any]], log_level: str) -> OpenCTIApiClient:
-    """pycti's client for questions before the registration; `config` is pycti's."""
+    """pycti's client for questions before the registration; `config` is pycti's.
+
+    Raises PlatformError where pycti cannot use what it reads from the environment.
+    """
+    try:
+        return _client(config, log_level)
+    except (ValueError, OSError) as error:
+        raise _unusable(error) from error
+
+
+def _client(config: dict[str, dict[str, Any]], log_level: str) -> OpenCTIApiClient:
     headers = get_config_variable("OPENCTI_CUSTOM_HEADERS", ["opencti", "custom_headers"], config)
     return OpenCTIApiClient(
         config["opencti"]["url"],
@@ -91,24 +106,50 @@ def version_of(client: OpenCTIApiClient) -> str:
     return str(client.query("query { about { version } }")["data"]["about"]["version"])
 
 
-def explained(error: Exception, url: str, version: str) -> Exception:
-    """The failure in a sentence: a PlatformError for a refusal, `_NotYet` for what may pass."""
-    detail = error.args[0] if error.args else ""
-    if not isinstance(detail, dict):
-        return _NotYet(
-            "it cannot be reached"
-            if isinstance(error, requests.ConnectionError | requests.Timeout)
-            else "its answer is not OpenCTI's"
-        )
-    name, said = detail.get("name"), str(detail.get("error_message"))
-    if name in _NO_ACCESS:
+def explained(error: Exception, url: str, version: str = "") -> Exception:
+    """The failure in a sentence: a PlatformError for a refusal, `_NotYet` for what may pass.
+
+    `version` is OpenCTI's, where it is known.
+    """
+    if answered := _graphql_error(error):
+        return _judged(*answered, url, version)
+    # requests has an error of its own for everything on the way; what remains is a port or a file.
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return _unusable(error)
+    unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
+    return _NotYet("it cannot be reached" if unreachable else "its answer is not OpenCTI's")
+
+
+def _judged(code: str, said: str, url: str, version: str) -> Exception:
+    if code in _NO_ACCESS:
         return PlatformError(
             f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be that of a user with the role Connector. "
             f"It says: {said}"
         )
-    if _OTHER_VERSION.search(said):
+    # Before the codes that may pass: Apollo calls what it cannot classify, such as new words, INTERNAL_SERVER_ERROR.
+    if version and _OTHER_VERSION.search(said):
         return PlatformError(
             f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform's "
             f"version (pip install pycti=={version}, or the build argument PYCTI_VERSION={version}). It says: {said}"
         )
-    return _NotYet(said)
+    if code in _PASSING:
+        return _NotYet(f"it says: {said}")
+    return PlatformError(f"OpenCTI at {url} refuses the connector ({code}). It says: {said}")
+
+
+def _unusable(error: Exception) -> PlatformError:
+    suspects = "CONNECTOR_METRICS_PORT, OPENCTI_SSL_VERIFY and HTTPS_CA_CERTIFICATES"
+    return PlatformError(f"pycti cannot start: {error}; look at {suspects}.")
+
+
+def _graphql_error(error: Exception) -> tuple[str, str] | None:
+    """The code and the words of the first error that GraphQL answered; None when it answered none."""
+    detail = error.args[0] if error.args else ""
+    if isinstance(detail, dict):
+        return str(detail.get("name")), str(detail.get("error_message"))
+    try:
+        # With a status other than 200, as GraphQL over HTTP allows, pycti hands over the body unread.
+        first = json.loads(detail)["errors"][0]
+        return str(first.get("name") or first["extensions"]["code"]), str(first["message"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from riskiq.errors import SettingsError
 from riskiq.settings_errors import Setting, invalid_settings, listed, nearest, readable_name, title, variable
-from riskiq.settings_sections import ConnectorSettings, OpenCTISettings, RiskIQSettings, Section
+from riskiq.settings_sections import ConnectorSettings, MqOptions, OpenCTISettings, RiskIQSettings, S3Options
 from riskiq.settings_sources import Source, from_environment, from_file, is_missing, left_in_place, merged
 from riskiq.settings_values import since
 
@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     opencti: OpenCTISettings
     connector: ConnectorSettings
     riskiq: RiskIQSettings
-    mq: Section = Section()
-    s3: Section = Section()
+    mq: MqOptions = MqOptions()
+    s3: S3Options = S3Options()
 
     @classmethod
     @override
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
 
     @property
     def skip_own(self) -> bool:
-        """Whether observables are left alone whose author is this connector."""
+        """Whether automatic enrichments leave observables alone whose author is this connector."""
         return self.connector.auto if self.riskiq.skip_own is None else self.riskiq.skip_own
 
     def warnings(self) -> list[str]:
@@ -78,16 +78,19 @@ class Settings(BaseSettings):
         return found
 
 
-DECLARED: Mapping[Setting, FieldInfo] = {
+_CHECKED: Mapping[Setting, FieldInfo] = {
     (section, key): field
     for section, model in (
         ("opencti", OpenCTISettings),
         ("connector", ConnectorSettings),
         ("riskiq", RiskIQSettings),
+        ("mq", MqOptions),
+        ("s3", S3Options),
     )
     for key, field in model.model_fields.items()
 }
-"""Every setting of the connector's own, in the order of the documents."""
+DECLARED: Mapping[Setting, FieldInfo] = {setting: field for setting, field in _CHECKED.items() if field.description}
+"""Every setting of the connector's own, in the order of the documents; options of pycti have no description."""
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
@@ -103,7 +106,7 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems += invalid_settings(error, DECLARED, values, left_in_place(sources), all_read=not unusable)
+        problems += invalid_settings(error, _CHECKED, values, left_in_place(sources), all_read=not unusable)
     # Outside the except, so that no traceback can come to the values.
     if problems:
         raise SettingsError(listed(problems))
@@ -117,11 +120,13 @@ def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.env
     settings are therefore rewritten there, and those that hold nothing or ChangeMe are removed.
     """
     sections = [name for name in Settings.model_fields if name != "riskiq"]
-    config = {name: {key: _plain(value) for key, value in getattr(settings, name)} for name in sections}
+    config = {
+        name: {key: _plain(value) for key, value in getattr(settings, name) if value is not None} for name in sections
+    }
     for name in [name for name, value in environ.items() if is_missing(value)]:
         if name.split("_")[0].lower() in sections:
             del environ[name]
-    for section, key in DECLARED:
+    for section, key in _CHECKED:
         if section in sections and (name := variable((section, key))) in environ:
             value = config[section][key]
             environ[name] = str(value).lower() if isinstance(value, bool) else str(value)

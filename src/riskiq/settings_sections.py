@@ -15,11 +15,15 @@ from riskiq.settings_values import (
     CachePlace,
     Count,
     Lifetime,
+    ListenProtocol,
     LogLevel,
     MaxTlp,
     ObservableType,
+    Port,
+    PositiveDuration,
     PositiveSeconds,
     Quantity,
+    QueueProtocol,
     RecordType,
     RecordTypes,
     Scope,
@@ -52,6 +56,45 @@ class Section(BaseModel):
         return [(key, getattr(self, key)) for key, field in type(self).model_fields.items() if field.repr]
 
 
+_PORT = Field(default=None, json_schema_extra=_may_hold("a port from 1 to 65535"))
+_SWITCH = Field(default=None, json_schema_extra=_may_hold("true or false"))
+_DAYS = Field(default=None, json_schema_extra=_may_hold("a whole number of days"))
+
+
+class PyctiConnectorOptions(Section):
+    """Options of pycti at which it would end the start with a traceback, fail in a thread or take no for yes.
+
+    pycti's own documents describe them, so they have no description here; one that is None is left to pycti.
+    """
+
+    auto_create_service_account_confidence_level: Count | None = Field(
+        default=None, json_schema_extra=_may_hold("a whole number from 0 to 100")
+    )
+    duration_period: PositiveDuration | None = Field(
+        default=None, json_schema_extra=_may_hold("a positive ISO 8601 duration, or better nothing")
+    )
+    expose_metrics: bool | None = _SWITCH
+    listen_protocol: ListenProtocol | None = Field(default=None, json_schema_extra=_may_hold("AMQP or API"))
+    listen_protocol_api_port: Port | None = _PORT
+    metrics_port: Port | None = _PORT
+    queue_protocol: QueueProtocol | None = Field(default=None, json_schema_extra=_may_hold("amqp or api"))
+    send_to_directory_retention: Quantity | None = _DAYS
+    send_to_s3_retention: Quantity | None = _DAYS
+
+
+class MqOptions(Section):
+    """The broker, where it is reached in another way than OpenCTI tells."""
+
+    port: Port | None = _PORT
+    use_ssl: bool | None = _SWITCH
+
+
+class S3Options(Section):
+    """The object storage, where it is reached in another way than OpenCTI tells."""
+
+    port: Port | None = _PORT
+
+
 class OpenCTISettings(Section):
     """The platform."""
 
@@ -65,7 +108,7 @@ class OpenCTISettings(Section):
     )
 
 
-class ConnectorSettings(Section):
+class ConnectorSettings(PyctiConnectorOptions):
     """The connector as the platform sees it."""
 
     id: Uuid4 = Field(
@@ -132,8 +175,8 @@ class RiskIQSettings(Section):
     )
     skip_own: bool | None = Field(
         default=None,
-        description="Whether observables are left alone whose author is this connector, since with "
-        "CONNECTOR_AUTO OpenCTI has what an enrichment adds enriched in turn.",
+        description="Whether observables whose author is this connector are left alone unless a person or a playbook "
+        "asks, since with CONNECTOR_AUTO OpenCTI has what an enrichment adds enriched in turn.",
         json_schema_extra=_may_hold("true or false, or nothing for what CONNECTOR_AUTO holds"),
     )
     summary_note: bool = Field(

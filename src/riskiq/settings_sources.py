@@ -14,6 +14,9 @@ from riskiq.settings_errors import Setting, nearest, readable_name
 Source = dict[str, dict[str, Any]]
 """Values by section and key."""
 
+_TO_BE_CHOSEN = {("riskiq", "max_tlp")}
+"""Settings of which a placeholder must not become the default: without a maximum even TLP:RED is sent."""
+
 
 class _Environment(EnvSettingsSource):
     """Variables of single settings; one that is named like a section (RISKIQ) is somebody else's."""
@@ -49,11 +52,18 @@ def from_file(path: Path, sections: Collection[str]) -> tuple[Source, list[str]]
 
 
 def merged(sources: Iterable[Source], sections: Collection[str]) -> Source:
-    """One source of them all, key by key; the later wins, where it holds a value at all."""
+    """One source of them all, key by key; the later wins, where it holds a value at all.
+
+    The placeholder of a setting that must be chosen stays where no source holds a value, and is refused later.
+    """
     result: Source = {section: {} for section in sections}
     for source in sources:
         for section, values in source.items():
-            result[section].update({key: value for key, value in values.items() if not is_missing(value)})
+            for key, value in values.items():
+                if not is_missing(value):
+                    result[section][key] = value
+                elif _is_placeholder(value) and (section, key) in _TO_BE_CHOSEN:
+                    result[section].setdefault(key, value)
     return result
 
 

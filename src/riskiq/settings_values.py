@@ -31,6 +31,7 @@ Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STR
 FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
+_TIMEDELTA = TypeAdapter(timedelta)
 _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
 
 
@@ -90,6 +91,10 @@ def _lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _upper_case(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 def _not_a_bool(value: object) -> object:
     """Keeps the `yes` of YAML from being read as 1."""
     if isinstance(value, bool):
@@ -102,6 +107,17 @@ def _uuid4(value: str) -> str:
     parsed = UUID(value)
     if parsed.version != 4 or str(parsed) != value.lower():
         raise ValueError("a UUID of another version or spelling")
+    return value
+
+
+def _positive_duration(value: str) -> str:
+    """Text that pycti reads as a duration; with one of no length it would never ping OpenCTI."""
+    try:
+        duration = _TIMEDELTA.validate_python(value)
+    except ValidationError:
+        raise ValueError from None
+    if duration <= timedelta(0):
+        raise ValueError
     return value
 
 
@@ -149,6 +165,10 @@ RecordTypes = Annotated[
 ]
 MaxTlp = Annotated[Tlp | None, BeforeValidator(_canonical_tlp)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "warning", "error"], BeforeValidator(_lower_case)]
+ListenProtocol = Annotated[Literal["AMQP", "API"], BeforeValidator(_upper_case)]
+QueueProtocol = Annotated[Literal["amqp", "api"], BeforeValidator(_lower_case)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_not_a_bool)]
+PositiveDuration = Annotated[str, AfterValidator(_positive_duration)]
 Count = Annotated[int, Field(ge=0, le=100), BeforeValidator(_not_a_bool)]
 Quantity = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_not_a_bool)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]

@@ -1,6 +1,7 @@
 """The few STIX 2.1 objects that this connector emits, as plain dictionaries: python-stix2's classes cost 0.4 ms each.
 
-The ids are those of python-stix2 and pycti, so the same knowledge has the same id whoever sends it.
+The ids are those of python-stix2 and pycti, so the same knowledge has the same id whoever sends it. Dated relationships
+are the exception: `relationship` says why.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ StixObject = dict[str, Any]
 
 # STIX 2.1 section 2.9: the namespace of deterministic ids; pycti uses it for all of its own.
 _NAMESPACE = hashlib.sha1(uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7").bytes, usedforsecurity=False)
+# A random one of this connector's own, in which nobody else makes ids.
+_DATED_NAMESPACE = hashlib.sha1(uuid.UUID("93d5ac5b-52c3-4f43-bb4d-0f8e6ac0e9b2").bytes, usedforsecurity=False)
 # The two highest bits of this digit are always 10.
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
@@ -61,15 +64,18 @@ def relationship(
     author: str,
     markings: Sequence[str],
 ) -> StixObject:
-    """A relationship between two ids; its own id leaves the times out, so that a later look-up extends it.
+    """A relationship between two ids; `start` and `stop` are in UTC, and either both are known or neither is.
 
-    `start` and `stop` are in UTC and may be unknown; OpenCTI keeps the oldest and the newest that it was sent.
+    Its own id leaves the times out, so that a later look-up extends it: OpenCTI keeps the oldest start and the newest
+    stop that it was sent under one id. OpenCTI gives an undated relationship an id made of type and ends, and stores it
+    as lasting from 1970 to 5138, which no later date narrows. An undated relationship therefore has that id, and a
+    dated one never does: it would be merged with an undated one of somebody else and lose its dates.
     """
     key = f'{{"relationship_type":"{relationship_type}","source_ref":"{source}","target_ref":"{target}"}}'
     relation: StixObject = {
         "type": "relationship",
         "spec_version": "2.1",
-        "id": _deterministic_id("relationship", key),
+        "id": _deterministic_id("relationship", key, _DATED_NAMESPACE if start and stop else _NAMESPACE),
         "created": created,
         "modified": created,
         "relationship_type": relationship_type,
@@ -79,10 +85,8 @@ def relationship(
         "created_by_ref": author,
         "object_marking_refs": list(markings),
     }
-    if start:
-        relation["start_time"] = timestamp(start)
-    if stop:
-        relation["stop_time"] = timestamp(stop)
+    if start and stop:
+        relation |= {"start_time": timestamp(start), "stop_time": timestamp(stop)}
     return relation
 
 
@@ -122,12 +126,12 @@ def timestamp(moment: datetime, timespec: str = "seconds") -> str:
     return f"{moment.isoformat('T', timespec)[:-6]}Z"
 
 
-def _deterministic_id(stix_type: str, canonical: str) -> str:
+def _deterministic_id(stix_type: str, canonical: str, namespace: "hashlib._Hash" = _NAMESPACE) -> str:
     """UUIDv5 (RFC 9562 section 5.5) over the canonical JSON (RFC 8785) of the contributing properties.
 
     `uuid.uuid5` gives the same and takes three times as long; two ids are most of what a record costs.
     """
-    digest = _NAMESPACE.copy()
+    digest = namespace.copy()
     digest.update(canonical.encode("utf-8"))
     h = digest.hexdigest()
     return f"{stix_type}--{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"

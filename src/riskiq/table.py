@@ -10,8 +10,10 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+from riskiq.converter import Relation
 from riskiq.lookup import Lookup
-from riskiq.timeline import Row, Scale, Tick, rows, scale
+from riskiq.timeline import Scale, Tick, newest_first, scale
+from riskiq.wording import named
 
 _NARROWEST = 16
 """Characters that a timeline takes at least."""
@@ -19,13 +21,13 @@ _NARROWEST = 16
 
 def report(lookup: Lookup) -> RenderableType:
     """A look-up with its heading, its table, and what was counted."""
-    shown = rows(lookup.entity, lookup.enrichment)
+    shown = newest_first(lookup.enrichment.relations)
     heading = Text.assemble((lookup.entity.value, "bold"), f"  {lookup.entity.type}, {lookup.period}")
     table = Group("", _table(shown), "") if shown else Group()
     return Group(heading, table, Text(lookup.summary))
 
 
-def _table(shown: list[Row]) -> Table:
+def _table(shown: list[Relation]) -> Table:
     common = scale(shown)
     table = Table(
         Column("type", overflow="fold"),
@@ -38,9 +40,10 @@ def _table(shown: list[Row]) -> Table:
         show_edge=False,
         expand=True,
     )
-    for row in shown:
-        days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (row.first_seen, row.last_seen)]
-        table.add_row(Text(row.record_types), Text(row.value), *days, _Timeline(common, row) if common else "")
+    for relation in shown:
+        days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
+        line = _Timeline(common, relation) if common else ""
+        table.add_row(Text(named(relation.record_types)), Text(relation.value), *days, line)
     return table
 
 
@@ -57,10 +60,10 @@ _ASCII = _Signs("=", "*", ".")
 class _Timeline:
     """A cell on the common scale; it takes the width that the other columns leave."""
 
-    def __init__(self, common: Scale, row: Row | None = None) -> None:
-        """Without a row it is the scale itself."""
+    def __init__(self, common: Scale, relation: Relation | None = None) -> None:
+        """Without a relation it is the scale itself."""
         self._scale = common
-        self._row = row
+        self._relation = relation
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(_NARROWEST, options.max_width)
@@ -68,8 +71,8 @@ class _Timeline:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         width = options.max_width
         ticks = _ticks(self._scale, width)
-        if self._row:
-            yield _bar(self._scale.bar(self._row), ticks, width, _ASCII if options.ascii_only else _UNICODE)
+        if self._relation:
+            yield _bar(self._scale.bar(self._relation), ticks, width, _ASCII if options.ascii_only else _UNICODE)
         else:
             yield _labels(ticks, width)
 

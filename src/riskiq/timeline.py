@@ -4,59 +4,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from riskiq.converter import Enrichment, Entity
-from riskiq.stix import STIX_TYPES, StixObject
-
-_TYPES = {stix_type: entity_type for entity_type, stix_type in STIX_TYPES.items()}
+from riskiq.converter import Relation
 
 
-class Row(NamedTuple):
-    """One relationship of the observable that was looked up, as it goes to OpenCTI."""
-
-    record_types: str
-    """Such as `NS, SOA`."""
-    value: str
-    """The other side."""
-    type: str
-    """Its type, such as `Domain-Name`."""
-    relationship: str
-    """`resolves-to` or `related-to`."""
-    reverse: bool
-    """Whether the relationship comes from the other side."""
-    first_seen: datetime | None
-    """UTC; None where unknown."""
-    last_seen: datetime | None
-    """UTC, later than `first_seen` by a second at least; None where unknown."""
-    sources: str
-    """Such as `pingly, riskiq`."""
+def newest_first(relations: Iterable[Relation]) -> list[Relation]:
+    """The relations, the most recently seen first, those of unknown date last."""
+    return sorted(relations, key=lambda found: (-_order(found.last_seen), -_order(found.first_seen), *_name(found)))
 
 
-def rows(entity: Entity, enrichment: Enrichment) -> list[Row]:
-    """The relationships, the most recently seen first, those of unknown date last."""
-    others = {item["id"]: item for item in enrichment.objects if "value" in item}
-    relationships = [item for item in enrichment.objects if item["type"] == "relationship"]
-    found = [_row(entity, others, relationship) for relationship in relationships]
-    return sorted(found, key=lambda row: (-_order(row.last_seen), -_order(row.first_seen), row.record_types, row.value))
-
-
-def _row(entity: Entity, others: dict[str, StixObject], relationship: StixObject) -> Row:
-    reverse = relationship["target_ref"] == entity.id
-    other = others[relationship["source_ref" if reverse else "target_ref"]]
-    record_types, _, sources = relationship["description"].partition(" records")
-    return Row(
-        record_types,
-        other["value"],
-        _TYPES[other["type"]],
-        relationship["relationship_type"],
-        reverse,
-        _moment(relationship.get("start_time")),
-        _moment(relationship.get("stop_time")),
-        sources[2:-1],
-    )
-
-
-def _moment(timestamp: str | None) -> datetime | None:
-    return datetime.fromisoformat(timestamp) if timestamp else None
+def _name(relation: Relation) -> tuple[tuple[str, ...], str]:
+    return relation.record_types, relation.value
 
 
 def _order(moment: datetime | None) -> float:
@@ -72,7 +29,7 @@ class Tick(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """The time from the first to the last sighting of all rows."""
+    """The time from the first to the last sighting of all relations."""
 
     start: datetime
     end: datetime
@@ -82,9 +39,9 @@ class Scale(NamedTuple):
         """Where a moment of the scale lies, from 0 to 1."""
         return (moment - self.start) / (self.end - self.start)
 
-    def bar(self, row: Row) -> tuple[float, float] | None:
-        """From where to where a row reaches; both are one where one date is known, None where none is."""
-        known = [self.position(moment) for moment in (row.first_seen, row.last_seen) if moment]
+    def bar(self, relation: Relation) -> tuple[float, float] | None:
+        """From where to where a relation reaches; both are one where one date is known, None where none is."""
+        known = [self.position(moment) for moment in (relation.first_seen, relation.last_seen) if moment]
         return (known[0], known[-1]) if known else None
 
     def ticks(self, room: int) -> list[Tick]:
@@ -117,9 +74,9 @@ def _round_dates(scale: Scale, step: int, unit: timedelta) -> Iterator[datetime]
         day += _DAY
 
 
-def scale(shown: Iterable[Row]) -> Scale | None:
-    """The scale on which all rows have their place; None where no row is dated."""
-    moments = [moment for row in shown for moment in (row.first_seen, row.last_seen) if moment]
+def scale(relations: Iterable[Relation]) -> Scale | None:
+    """The scale on which all relations have their place; None where none is dated."""
+    moments = [moment for found in relations for moment in (found.first_seen, found.last_seen) if moment]
     if not moments:
         return None
     start, end = min(moments), max(moments)

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.dataset import ADDRESS, DOMAIN
 from sandbox.faults import FAULTS
-from tests.world import QUICK, World, new_world
+from tests.world import QUICK, WAIT, World, new_world
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +44,18 @@ def test_a_playbook_gets_one_bundle_with_what_was_found(world: World) -> None:
 def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World) -> None:
     hidden = world.entity("Domain-Name", "hidden.example")
     world.platform.entity_unreadable(hidden)
-    work = world.platform.enrich(hidden).wait(30)
+    work = world.platform.enrich(hidden).wait(WAIT)
     assert work.in_error
     assert work.message is not None
     assert "Unable to read/access" in work.message
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_every_fault_closes_the_work_in_bounded_time_and_sends_a_playbook_on(world: World, fault: str) -> None:
-    """Three requests at the most (the quota, the search and its retry), of a second each, and the reading of 64 MiB."""
+def test_every_fault_closes_the_work_and_sends_a_playbook_on(world: World, fault: str) -> None:
     entity = world.entity("Domain-Name", f"{fault}.example")
     world.service.fail(fault, on="search")
-    work = world.platform.enrich(entity).wait(15)
+    work = world.platform.enrich(entity).wait(WAIT)
     assert work.message is not None
     assert work.expectations == 0
-    (bundle,) = world.platform.play(entity).wait(15).bundles
+    (bundle,) = world.platform.play(entity).wait(WAIT).bundles
     assert bundle["objects"] == [entity.as_stix()]

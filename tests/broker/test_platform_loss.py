@@ -1,7 +1,5 @@
 """OpenCTI goes away in mid-enrichment: the connector says so and goes on."""
 
-import time
-
 from sandbox.dataset import ADDRESS, DOMAIN
 from tests.world import new_world
 
@@ -11,8 +9,7 @@ def test_a_work_that_cannot_be_closed_is_named_in_the_log_with_its_outcome(broke
         # Twice: pycti then tries to close the work as an error.
         world.platform.fail("toProcessed", times=2, how="http500")
         lost = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        while "Failing reporting the processing" not in world.daemon.log:
-            time.sleep(0.1)
+        world.wait_for_log("Failing reporting the processing")
         outcomes = [line for line in world.daemon.log.splitlines() if lost.id in line and "Added 12" in line]
         assert len(outcomes) == 1
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
@@ -22,6 +19,5 @@ def test_a_playbook_whose_answer_is_not_taken_is_told_in_the_log_and_does_not_st
     with new_world(broker) as world:
         world.platform.fail("playbookStepExecution", times=1, how="http500")
         world.platform.play(world.entity("Domain-Name", DOMAIN))
-        while "OpenCTI did not take the result" not in world.daemon.log:
-            time.sleep(0.1)
+        world.wait_for_log("OpenCTI did not take the result")
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error

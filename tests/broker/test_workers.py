@@ -1,5 +1,6 @@
 """Several processes with one connector id share one listen queue."""
 
+import time
 from contextlib import ExitStack
 
 from sandbox.daemon import daemon
@@ -11,7 +12,7 @@ def test_three_processes_share_the_messages_and_each_is_processed_once(broker: s
         for _ in range(2):
             stack.enter_context(daemon(world.environment))
         while sum(call.field == "registerConnector" for call in world.platform.calls) < 3:
-            pass
+            time.sleep(0.02)
         values = [f"shared-{number}.example" for number in range(60)]
         world.service.answers.update({value: [record("A", "ip", "192.0.2.77")] for value in values})
         world.service.latency = 0.1

@@ -20,7 +20,9 @@ from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_a
 from sandbox.server import serving
 from tests.commands import MAIN, run
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, World, today
+from tests.world import WAIT, new_world, today
+
+LIMITS = {"RISKIQ_MAX_RELATIONSHIPS": "3", "RISKIQ_RECORD_TYPES": "a,mx", "RISKIQ_SUMMARY_NOTE": "true"}
 
 
 @dataclass
@@ -41,7 +43,7 @@ def served() -> Iterator[Desk]:
     service = PassiveTotal(own_records(today()))
     with serving(passivetotal_app(service)) as url:
         account = {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
-        yield Desk(service, account | {"RISKIQ_MAX_RETRIES": "0", "RISKIQ_REQUEST_TIMEOUT": "2"})
+        yield Desk(service, account | {"RISKIQ_MAX_RETRIES": "0", "RISKIQ_REQUEST_TIMEOUT": "20"})
 
 
 @pytest.fixture
@@ -120,12 +122,33 @@ def test_html_is_one_page(desk: Desk) -> None:
 
 
 @needs_http_protocols
-def test_stix_is_what_the_daemon_sends(desk: Desk, world: World) -> None:
-    entity = world.entity("Domain-Name", DOMAIN, markings=())
-    world.platform.enrich(entity).wait(WAIT)
-    pushes = [call.variables["bundle"] for call in world.platform.calls if call.field == "stixBundlePush"]
-    printed = desk.lookup(DOMAIN, "--format", "stix").stdout
-    assert timeless(printed) == timeless(pushes[-1])
+@pytest.mark.parametrize("chosen", [{}, LIMITS])
+def test_stix_is_what_the_daemon_sends_by_the_same_settings(desk: Desk, chosen: dict[str, str]) -> None:
+    with new_world(**chosen) as world:
+        world.enrich("Domain-Name", DOMAIN, markings=())
+        (push,) = [call.variables["bundle"] for call in world.platform.calls if call.field == "stixBundlePush"]
+    printed = desk.lookup(DOMAIN, "--format", "stix", **chosen).stdout
+    assert timeless(printed) == timeless(push)
+
+
+def test_the_settings_choose_what_is_shown_of_a_saved_answer_too(answer: str) -> None:
+    printed = run("lookup", "--file", answer, "--format", "stix", environment=LIMITS).stdout
+    found = [item["type"] for item in timeless(printed)["objects"]]
+    assert (found.count("relationship"), found.count("note")) == (3, 1)
+
+
+def test_the_record_types_of_the_settings_hold_unless_others_are_named(desk: Desk) -> None:
+    assert json.loads(desk.lookup(DOMAIN, "--format", "json", **LIMITS).stdout)["kept"].keys() == {"A", "MX"}
+    named = desk.lookup(DOMAIN, "--format", "json", "--record-types", "ns", **LIMITS)
+    assert json.loads(named.stdout)["kept"].keys() == {"NS"}
+
+
+@pytest.mark.parametrize("types", ["BOGUS", "A,BOGUS", ","])
+def test_a_record_type_that_nobody_knows_is_refused_before_a_search_is_made(desk: Desk, types: str) -> None:
+    ended = desk.lookup(DOMAIN, "--record-types", types)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "is not a list of record types; the known types are A, AAAA, CNAME, MX, NS, SOA" in ended.stderr
+    assert desk.service.requests == []
 
 
 def timeless(bundle: str) -> dict[str, Any]:
@@ -133,7 +156,7 @@ def timeless(bundle: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(bundle)
     del content["id"]
     for item in content["objects"]:
-        if item["type"] in ("identity", "relationship"):
+        if item["type"] in ("identity", "note", "relationship"):
             del item["created"], item["modified"]
     return content
 
@@ -207,7 +230,7 @@ def test_a_quota_that_runs_out_on_the_way_keeps_what_was_paid_for(desk: Desk) ->
 
 
 def test_who_interrupts_it_keeps_what_was_paid_for(desk: Desk) -> None:
-    desk.service.latency = 0.5
+    desk.service.held = {ADDRESS}
     command = [*MAIN, "lookup", DOMAIN, ADDRESS, "nothing.example", "--format", "json"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=inherited() | desk.environment, **pipes) as process:

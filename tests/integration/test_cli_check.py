@@ -37,6 +37,8 @@ def test_a_check_of_good_settings_ends_with_0_and_registers_and_spends_nothing(
         ["✓", "settings"],
         ["✓", "OpenCTI"],
         ["✓", "token"],
+        ["✓", "markings"],
+        ["✓", "callback"],
         ["✓", "broker"],
         ["✓", "PassiveTotal"],
         ["✓", "quota"],

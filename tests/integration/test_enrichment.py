@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World, record
+from tests.world import WAIT, World, record
 
 numbers = itertools.count(1)
 
@@ -150,12 +150,24 @@ def test_relationships_carry_the_markings_of_the_entity_and_observables_are_clea
     assert work.errors == []
 
 
+@pytest.mark.parametrize("name", ["SECRET", "PAP:RED", "TLP:AMBER"])
+def test_the_markings_of_the_entity_keep_their_names_on_the_platform(world: World, name: str) -> None:
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.204")]
+    work = world.enrich("Domain-Name", value, markings=(name,))
+    (marking,) = work.entity.markings
+    (relation,) = world.relationships(work.entity)
+    assert relation["object_marking_refs"] == [marking.id]
+    assert world.platform.objects[marking.id]["definition"] == name
+    assert work.errors == []
+
+
 def test_the_enriched_observable_itself_is_not_rewritten(world: World) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.202")]
     entity = world.entity("Domain-Name", value, score=80)
     before = dict(world.platform.objects[entity.standard_id])
-    world.platform.enrich(entity).wait(30)
+    world.platform.enrich(entity).wait(WAIT)
     assert world.platform.objects[entity.standard_id] == before
 
 
@@ -185,7 +197,7 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
         ("html", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
         ("cut-json", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
         ("results-string", "PassiveTotal's answer holds no list of results; is RISKIQ_API_BASE_URL right?"),
-        ("stall", "PassiveTotal cannot be reached: no answer within 1 s."),
+        ("stall", "PassiveTotal cannot be reached: no answer within 2 s."),
         ("reset", "PassiveTotal cannot be reached: the connection failed"),
     ],
 )

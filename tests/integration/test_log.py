@@ -24,7 +24,7 @@ def test_one_line_at_info_tells_all_of_an_enrichment(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     (line,) = [line for line in lines(world, work) if line["level"] == "INFO"]
     assert line["message"] == "Enrichment ended"
-    assert 0 < line.pop("seconds") < 10
+    assert line.pop("seconds") > 0
     assert {key: line[key] for key in line.keys() - {"timestamp", "level", "name", "message", "work_id"}} == {
         "entity_id": work.entity.standard_id,
         "entity_type": "Domain-Name",

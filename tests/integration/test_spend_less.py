@@ -8,16 +8,26 @@ import pytest
 from riskiq.converter import AUTHOR
 from sandbox.dataset import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World, new_world
+from tests.world import WAIT, World, new_world
 
 pytestmark = needs_http_protocols
 
 
+SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+
+
 @pytest.fixture(scope="module")
-def thrifty() -> Iterator[World]:
+def shared_thrifty() -> Iterator[World]:
     limits = {"RISKIQ_MAX_RELATIONSHIPS": "3", "RISKIQ_RECORD_TYPES": "a,mx", "RISKIQ_SKIP_OWN": "true"}
     with new_world(RISKIQ_CACHE="memory", RISKIQ_CACHE_TTL="PT1H", **limits) as world:
         yield world
+
+
+@pytest.fixture
+def thrifty(shared_thrifty: World) -> World:
+    """The world of the module; its platform says who asks."""
+    shared_thrifty.platform.tells_mode = True
+    return shared_thrifty
 
 
 def test_a_second_enrichment_makes_no_request_and_says_so(thrifty: World) -> None:
@@ -41,16 +51,41 @@ def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
     assert "over the maximum of relationships" in text
 
 
-def test_what_an_enrichment_added_is_not_looked_up_where_that_is_wanted(thrifty: World) -> None:
+def test_what_an_enrichment_added_is_not_looked_up_by_itself_where_that_is_wanted(thrifty: World) -> None:
     asked = len(thrifty.service.requests)
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(60)
-    assert work.message == f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto=True).wait(WAIT)
+    assert work.message == SKIPPED
     assert not work.in_error
     assert len(thrifty.service.requests) == asked
 
 
+def test_a_person_who_asks_for_it_gets_an_answer(thrifty: World) -> None:
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).wait(WAIT)
+    assert str(work.message).startswith("Added 3 observables and 3 relationships from ")
+
+
+def test_a_playbook_that_asks_for_it_gets_an_answer(thrifty: World) -> None:
+    (bundle,) = thrifty.play(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR)).bundles
+    assert sum(item["type"] == "relationship" for item in bundle["objects"]) == 3
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_an_older_platform_that_does_not_say_who_asks_gets_no_answer_and_the_reason(thrifty: World, auto: bool) -> None:
+    thrifty.platform.tells_mode = False
+    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto).wait(WAIT)
+    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+
+
+def test_an_observable_of_an_analyst_that_got_this_author_is_skipped_unless_a_person_asks(thrifty: World) -> None:
+    entity = thrifty.entity("IPv4-Addr", ADDRESS)
+    thrifty.enrich("Domain-Name", DOMAIN)
+    assert thrifty.platform.enrich(entity, auto=True).wait(WAIT).message == SKIPPED
+    assert str(thrifty.platform.enrich(entity).wait(WAIT).message).startswith("Added")
+
+
 def test_what_somebody_else_added_is_looked_up(thrifty: World) -> None:
-    work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")).wait(60)
+    entity = thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")
+    work = thrifty.platform.enrich(entity, auto=True).wait(WAIT)
     assert str(work.message).startswith("PassiveTotal knows no passive DNS records of 192.0.2.99")
 
 

@@ -1,5 +1,6 @@
 """What the start says and how it ends."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -33,19 +34,68 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
     assert ended.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("CONNECTOR_METRICS_PORT", "ninety"), ("CONNECTOR_LISTEN_PROTOCOL", "HTTP")]
+)
+def test_an_option_on_which_pycti_would_fail_ends_the_start_as_bad_settings_do(name: str, value: str) -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
+    assert ended.returncode == 2
+    assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}): holds '{value}'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_metrics_port_that_is_taken_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+    platform = OpenCTI(pycti.__version__)
+    with serving(opencti_app(platform)) as url:
+        taken = url.rpartition(":")[2]
+        served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": taken}
+        ended = start(**settings(url, platform.token, "http://127.0.0.1:9") | served)
+    assert ended.returncode == 1
+    assert "pycti cannot start: [Errno 98] Address already in use" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
+def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+    ended = start(**settings("https://127.0.0.1:9", "token", "http://127.0.0.1:9"), OPENCTI_SSL_VERIFY="/no/ca.pem")
+    assert ended.returncode == 1
+    assert "pycti cannot start: Could not find a suitable TLS CA certificate bundle" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
+def test_a_maximum_tlp_that_still_holds_the_placeholder_ends_the_start_with_2() -> None:
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        "The connector cannot start: 1 setting needs correcting.",
+        "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds 'CHANGEME'; it may hold TLP:CLEAR, TLP:WHITE, TLP:GREEN, "
+        "TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or nothing for no limit.",
+    ]
+
+
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
     assert ended.returncode == 1
-    assert "OpenCTI at http://127.0.0.1:9 did not answer within 2 s" in ended.stderr
+    assert "OpenCTI at http://127.0.0.1:9 did not come up within 2 s" in ended.stderr
     assert ended.stderr.count("is not up yet") == 2
     assert "Traceback" not in ended.stderr
+
+
+def test_an_earlier_run_does_not_make_the_connector_healthy_before_it_is_registered(tmp_path: Path) -> None:
+    environment = settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"TMPDIR": str(tmp_path)}
+    left_behind = tmp_path / f"riskiq-passive-total-{environment['CONNECTOR_ID']}.health"
+    left_behind.touch()
+    with daemon(environment) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
+    assert not left_behind.exists()
 
 
 @needs_http_protocols
 def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
     platform, port = OpenCTI(pycti.__version__), free_port()
-    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")):
-        time.sleep(2)
+    with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
         with serving(opencti_app(platform), port):
             platform.wait_registered(WAIT)
 
@@ -60,15 +110,36 @@ def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
 
 
 @needs_http_protocols
-def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions() -> None:
-    platform = OpenCTI("6.5.0")
+@pytest.mark.parametrize("version", ["6.5.0", "7.260817.0"])
+def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions(version: str) -> None:
+    platform = OpenCTI(version)
     with serving(opencti_app(platform)) as url:
         ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert (
-        f"OpenCTI 6.5.0 at {url} refuses pycti {pycti.__version__}; install the pycti of the platform" in ended.stderr
+        f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform"
+        in ended.stderr
     )
-    assert "pip install pycti==6.5.0" in ended.stderr
+    assert f"pip install pycti=={version}" in ended.stderr
+
+
+def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_opencti() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("registerConnector", how="refused")
+    with serving(opencti_app(platform)) as url:
+        ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
+    assert ended.returncode == 1
+    assert f"OpenCTI at {url} refuses the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
+    assert "is not up yet" not in ended.stderr
+
+
+@needs_http_protocols
+def test_an_opencti_without_its_database_for_a_moment_gets_its_connector() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("registerConnector", times=1, how="database")
+    with serving(opencti_app(platform)) as url, daemon(settings(url, platform.token, "http://127.0.0.1:9")) as running:
+        platform.wait_registered(WAIT)
+        assert "is not up yet (it says: Engine execution fail, some shards are not available" in running.log
 
 
 def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
@@ -76,7 +147,19 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
         while "is not up yet" not in running.log:
             time.sleep(0.1)
         running.process.terminate()
-        assert running.process.wait(5) == 0
+        assert running.process.wait(WAIT) == 0
+
+
+def test_without_its_dependencies_the_start_says_what_to_install() -> None:
+    # Without the module site, Python finds its own library only.
+    command = [sys.executable, "-S", str(ROOT / "src" / "main.py")]
+    ended = subprocess.run(command, env=inherited(), capture_output=True, text=True, timeout=WAIT, check=False)
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        r"The Python module \w+ is missing; install what the connector needs: "
+        r"python3 -m pip install -r requirements\.txt\n",
+        ended.stderr,
+    )
 
 
 @pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.entities import Entity
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World, new_world, record
+from tests.world import WAIT, World, new_world, record
 
 pytestmark = needs_http_protocols
 
@@ -39,7 +39,7 @@ def test_the_next_enrichment_updates_the_note(world: World) -> None:
     entity = world.entity("Domain-Name", "moves.example")
     for address in ("192.0.2.61", "192.0.2.62"):
         world.service.answers["moves.example"] = [record("A", "ip", address)]
-        world.platform.enrich(entity).wait(30)
+        world.platform.enrich(entity).wait(WAIT)
     (note,) = notes(world, entity)
     assert "`192.0.2.62`" in note["content"]
     assert "`192.0.2.61`" not in note["content"]

@@ -1,11 +1,11 @@
 """Look-ups of answers that a test writes into a file."""
 
 import json
-from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from riskiq.enrichment import Wanted
 from riskiq.lookup import EVERYTHING, Lookup, SavedAnswer, look_up, observable
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -24,10 +24,10 @@ def lookup_of(
     records: list[Any],
     *,
     since: datetime = EVERYTHING,
-    record_types: Collection[str] = (),
+    wanted: Wanted = Wanted(),  # noqa: B008  # it cannot be changed
 ) -> Lookup:
     source = SavedAnswer(save(folder, value, records))
-    return look_up(source, observable(value), since, NOW, record_types)
+    return look_up(source, observable(value), since, NOW, wanted)
 
 
 def seen(

@@ -38,6 +38,13 @@ def test_its_own_must_be_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "RISKIQ_MAX_RETRIES (config.yml: riskiq.max_retries): holds 'many'" in str(error.value)
 
 
+def test_where_nothing_is_asked_the_credentials_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RISKIQ_USERNAME")
+    monkeypatch.setenv("RISKIQ_API_KEY", "ChangeMe")
+    monkeypatch.setenv("RISKIQ_MAX_RELATIONSHIPS", "3")
+    assert load_account(tmp_path, with_credentials=False).max_relationships == 3
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.yml").write_text("riskiq: {")
     with pytest.raises(SettingsError, match=r"config\.yml: not valid YAML"):

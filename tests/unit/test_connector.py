@@ -14,6 +14,7 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
+from riskiq import metrics, stix
 from riskiq.client import RiskIQClient
 from riskiq.connector import RiskIQConnector
 from riskiq.errors import NotSent, Unforeseen
@@ -22,7 +23,13 @@ from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
-from sandbox.works import Work
+from sandbox.works import Execution, Work
+
+STEPS = (
+    *("event_id", "execution_id", "execution_start", "playbook_id", "data_instance_id"),
+    *("previous_step_id", "previous_bundle", "step_id"),
+)
+"""What pycti holds of a playbook."""
 
 
 @dataclass
@@ -120,10 +127,35 @@ def test_a_fault_of_the_connector_itself_is_told_without_its_innards(bench: Benc
         bench.connector.process({"entity_id": "domain-name--1"})
 
 
+def unforeseen() -> float:
+    """How many failures of that kind were counted."""
+    return metrics.FAILURES.labels("unforeseen")._value.get()
+
+
+def test_a_bundle_that_cannot_be_put_together_is_told_and_counted(bench: Bench) -> None:
+    data, before = message(bench.platform.add_observable("Domain-Name", DOMAIN)), unforeseen()
+    del data["stix_entity"]["spec_version"]
+    with pytest.raises(Unforeseen, match=r"^The connector failed \(KeyError\); its log has the details\.$"):
+        bench.connector.process(data)
+    assert unforeseen() == before + 1
+
+
+def test_a_playbook_gets_what_it_sent_where_its_bundle_cannot_be_put_together(bench: Bench) -> None:
+    execution = Execution("e1", bench.platform.add_observable("Domain-Name", DOMAIN))
+    bench.platform.executions[execution.id] = execution
+    data, before = message(execution.entity), unforeseen()
+    data["stix_objects"] += [{"type": "note", "content": "without an id"}]
+    bench.helper.playbook = dict.fromkeys(STEPS, "x") | {"execution_id": execution.id}
+    with pytest.raises(Unforeseen):
+        bench.connector.process(data)
+    (bundle,) = execution.bundles
+    assert bundle["objects"] == data["stix_objects"]
+    assert unforeseen() == before + 1
+
+
 def test_in_a_playbook_a_fault_of_the_connector_itself_sends_the_received_objects_back(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
-    steps = ("event_id", "execution_id", "execution_start", "playbook_id", "data_instance_id", "previous_step_id")
-    bench.helper.playbook = dict.fromkeys((*steps, "previous_bundle", "step_id"), "x")
+    bench.helper.playbook = dict.fromkeys(STEPS, "x")
     with pytest.raises(Unforeseen):
         bench.connector.process({"stix_objects": [entity.as_stix()]})
     assert [call.field for call in bench.platform.calls].count("playbookStepExecution") == 1
@@ -134,6 +166,16 @@ def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
     bench.platform.fail("stixBundlePush")
     with pytest.raises(NotSent, match="OpenCTI did not take the result"):
         bench.connector.process(message(entity))
+
+
+def test_a_tlp_clear_that_was_renamed_on_the_platform_is_sent_under_its_name_there(bench: Bench) -> None:
+    data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
+    renamed = {"standard_id": stix.TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
+    data["enrichment_entity"]["objectMarking"] = [renamed]
+    bench.connector.process(data)
+    (push,) = [call.variables["bundle"] for call in bench.platform.calls if call.field == "stixBundlePush"]
+    (marking,) = [item for item in json.loads(push)["objects"] if item["id"] == stix.TLP_CLEAR]
+    assert marking["x_opencti_definition"] == "Public"
 
 
 def test_a_hostile_number_of_record_types_does_not_flood_the_text(bench: Bench) -> None:

@@ -103,7 +103,7 @@ def test_each_row_of_the_mapping_makes_one_relationship(
 ) -> None:
     enrichment = enrich(found, of=entity(entity_type))
     assert edges(enrichment) == [expected]
-    assert (enrichment.observables, enrichment.relationships) == (1, 1)
+    assert (enrichment.observables, len(enrichment.relations)) == (1, 1)
     assert enrichment.kept == Counter({found.record_type: 1})
 
 
@@ -150,7 +150,7 @@ def test_what_cannot_be_used_is_left_out_and_counted_and_costs_its_neighbours_no
 
 def test_where_nothing_can_be_used_nothing_is_made() -> None:
     enrichment = enrich(ns("."), record("TXT", "domain", "a.example"))
-    assert enrichment == Enrichment([], 0, 0, Counter(), Counter({"empty value": 1, "TXT": 1}))
+    assert enrichment == Enrichment([], [], 0, Counter(), Counter({"empty value": 1, "TXT": 1}))
 
 
 def test_records_of_one_target_merge_to_the_widest_span_and_name_their_types_and_sources() -> None:
@@ -176,7 +176,7 @@ def test_the_order_of_the_records_changes_neither_ids_nor_texts() -> None:
 
 def test_both_directions_to_one_name_are_two_relationships_and_one_observable() -> None:
     enrichment = enrich(ns("a.example"), record("A", "domain", "a.example"))
-    assert (enrichment.observables, enrichment.relationships) == (1, 2)
+    assert (enrichment.observables, len(enrichment.relations)) == (1, 2)
 
 
 def test_a_stop_that_equals_the_start_is_a_second_later() -> None:
@@ -187,14 +187,23 @@ def test_a_stop_that_equals_the_start_is_a_second_later() -> None:
 @pytest.mark.parametrize(
     ("found", "times"),
     [
-        (a(first_seen=None), {"stop_time": "2026-11-20T10:00:00Z"}),
-        (a(last_seen=None), {"start_time": "2026-11-01T10:00:00Z"}),
-        (a(first_seen=None, last_seen=None), {}),
+        (a(first_seen=None), ("2026-11-20T10:00:00Z", "2026-11-20T10:00:01Z")),
+        (a(last_seen=None), ("2026-11-01T10:00:00Z", "2026-11-01T10:00:01Z")),
     ],
 )
-def test_a_record_without_a_date_is_kept_without_it(found: DnsRecord, times: dict[str, str]) -> None:
+def test_a_record_with_one_date_was_seen_then(found: DnsRecord, times: tuple[str, str]) -> None:
     (relation,) = relationships(enrich(found))
-    assert {key: relation[key] for key in ("start_time", "stop_time") if key in relation} == times
+    assert (relation["start_time"], relation["stop_time"]) == times
+
+
+def test_a_record_without_dates_is_kept_without_them() -> None:
+    (relation,) = relationships(enrich(a(first_seen=None, last_seen=None)))
+    assert not {"start_time", "stop_time"} & relation.keys()
+
+
+def test_a_record_with_one_date_widens_the_span_of_the_others_only_by_that_date() -> None:
+    (relation,) = relationships(enrich(a(first_seen=None), a(first_seen=FIRST, last_seen=FIRST)))
+    assert (relation["start_time"], relation["stop_time"]) == ("2026-11-01T10:00:00Z", "2026-11-20T10:00:00Z")
 
 
 def test_two_half_dated_records_span_what_lies_between() -> None:
@@ -265,7 +274,7 @@ def test_of_too_many_relationships_those_that_were_seen_last_are_made() -> None:
         ("entity", "resolves-to", "ipv4-addr 192.0.2.2"),
         ("entity", "resolves-to", "ipv4-addr 192.0.2.4"),
     ]
-    assert (enrichment.observables, enrichment.relationships) == (2, 2)
+    assert (enrichment.observables, len(enrichment.relations)) == (2, 2)
 
 
 def test_the_records_of_the_others_are_left_out_and_counted() -> None:
@@ -310,7 +319,7 @@ def test_the_dirty_answer_loses_exactly_what_cannot_be_used() -> None:
     dirty = Entity(stix.observable_id("Domain-Name", DIRTY), "Domain-Name", DIRTY, ())
     enrichment = convert(dirty, parse_records(answer), NOW)
     assert enrichment.kept.total() + enrichment.left_out.total() == len(answer["results"])
-    assert enrichment.relationships > 0
+    assert enrichment.relations
     assert_accepted(enrichment, dirty)
 
 
@@ -379,7 +388,7 @@ def test_any_mix_of_records_yields_only_objects_that_the_platform_accepts(
 ) -> None:
     enrichment = enrich(*records, of=entity(entity_type), record_types=record_types, max_relationships=maximum)
     assert enrichment.kept.keys() <= record_types
-    assert not 0 < maximum < enrichment.relationships
+    assert not 0 < maximum < len(enrichment.relations)
     assert enrichment.kept.total() + enrichment.left_out.total() == len(records)
     json.dumps(enrichment.objects).encode()
     if enrichment.objects:

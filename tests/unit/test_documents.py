@@ -1,6 +1,7 @@
 """The documents say what the sources do: every sentence, every module, the example, the links."""
 
 import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import stix2
+from pycti.connector import opencti_connector_helper
 
 from docs import example
 from riskiq import errors, stix
@@ -119,6 +121,12 @@ def test_troubleshooting_explains_every_sentence_of_the_connector() -> None:
 def test_troubleshooting_explains_no_sentence_that_nobody_writes() -> None:
     written = sentences()
     assert [text for text in documented() if not any(says(text, sentence) for sentence in written)] == []
+
+
+def test_troubleshooting_quotes_pycti_on_an_entity_that_it_cannot_read() -> None:
+    words = re.findall(r'"(Unable to read/access [^"]+)"', inspect.getsource(opencti_connector_helper))
+    assert words
+    assert [text for text in words if f'"{text}"' not in TROUBLESHOOTING] == []
 
 
 def exceptions() -> list[str]:

@@ -54,7 +54,7 @@ def test_csv_is_one_line_a_relationship_below_one_head(tmp_path: Path) -> None:
         "type": "IPv4-Addr",
         "first_seen": "2020-01-02T03:04:05Z",
         "last_seen": "2021-01-01T00:00:00Z",
-        "sources": "pingly, riskiq",
+        "sources": "pingly;riskiq",
     }
     assert (second["query"], second["direction"], second["first_seen"]) == ("192.0.2.9", "in", "")
 
@@ -64,6 +64,28 @@ def test_a_spreadsheet_finds_no_formula_in_csv(tmp_path: Path) -> None:
     mailbox = seen("SOA", "email", "+1@example.org", None, None, "@sum")
     (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [hostile, mailbox])])))
     assert (row["value"], row["sources"]) == ("'+1@example.org", "'@sum")
+
+
+def test_a_source_with_a_comma_in_its_name_stays_one_source(tmp_path: Path) -> None:
+    record = seen("A", "ip", "192.0.2.1", None, None, "riskiq", "Emerging Threats, Inc.", 'A; "B"')
+    lookup = lookup_of(tmp_path, DOMAIN, [record])
+    (relationship,) = json.loads(as_json([lookup]))["relationships"]
+    assert relationship["sources"] == ['A; "B"', "Emerging Threats, Inc.", "riskiq"]
+    (row,) = csv.DictReader(io.StringIO(as_csv([lookup])))
+    assert next(csv.reader([row["sources"]], delimiter=";")) == relationship["sources"]
+
+
+def test_every_source_is_named_however_many_there_are(tmp_path: Path) -> None:
+    names = [f"sensor{number:02}" for number in range(30)]
+    lookup = lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None, *names)])
+    (relationship,) = json.loads(as_json([lookup]))["relationships"]
+    assert relationship["sources"] == names
+
+
+def test_no_name_of_a_list_is_a_formula_for_a_spreadsheet_that_splits_at_semicolons(tmp_path: Path) -> None:
+    record = seen("A", "ip", "192.0.2.1", None, None, "=1+1", "+2")
+    (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [record])])))
+    assert row["sources"] == "'+2;'=1+1"
 
 
 def test_stix_is_one_valid_bundle_a_line_and_none_where_nothing_is_known(tmp_path: Path) -> None:

@@ -6,18 +6,19 @@ from math import dist, hypot
 
 import pytest
 
+from riskiq.converter import Relation
 from riskiq.graph import MOST_NODES, graph
-from riskiq.timeline import Row
 
 
-def row(number: int, record_types: str = "A") -> Row:
+def relation(number: int, *record_types: str) -> Relation:
     seen = datetime(2026, 1, 1, tzinfo=UTC)
-    return Row(record_types, f"host{number}.example.org", "Domain-Name", "resolves-to", False, seen, seen, "riskiq")
+    value, types = f"host{number}.example.org", record_types or ("A",)
+    return Relation("resolves-to", value, "Domain-Name", False, types, ("riskiq",), seen, seen)
 
 
 @pytest.mark.parametrize("number", [1, 2, 40, 1000])
 def test_the_nodes_lie_on_a_ring_with_room_for_a_line_of_text_between_two(number: int) -> None:
-    drawn = graph([row(place, ["A", "NS", "MX, NS"][place % 3]) for place in range(number)])
+    drawn = graph([relation(place, *[("A",), ("NS",), ("MX", "NS")][place % 3]) for place in range(number)])
     nodes = [node for sector in drawn.sectors for node in sector.nodes]
     assert len(nodes) == min(number, MOST_NODES)
     assert all(hypot(node.x, node.y) == pytest.approx(drawn.radius) for node in nodes)
@@ -25,21 +26,21 @@ def test_the_nodes_lie_on_a_ring_with_room_for_a_line_of_text_between_two(number
     assert all(dist(first, second) > 12 for first, second in pairwise(places))
 
 
-def test_the_same_record_types_lie_side_by_side_and_each_node_knows_its_row() -> None:
-    drawn = graph([row(0, "NS"), row(1, "A"), row(2, "NS"), row(3, "A")])
+def test_the_same_record_types_lie_side_by_side_and_each_node_knows_its_relation() -> None:
+    drawn = graph([relation(0, "NS"), relation(1, "A"), relation(2, "NS"), relation(3, "A")])
     assert [(sector.record_types, [node.row for node in sector.nodes]) for sector in drawn.sectors] == [
-        ("A", [1, 3]),
-        ("NS", [0, 2]),
+        (("A",), [1, 3]),
+        (("NS",), [0, 2]),
     ]
 
 
 def test_of_too_many_rows_the_first_are_drawn() -> None:
-    drawn = graph([row(number) for number in range(MOST_NODES + 1)])
+    drawn = graph([relation(number) for number in range(MOST_NODES + 1)])
     assert max(node.row for sector in drawn.sectors for node in sector.nodes) == MOST_NODES - 1
 
 
 def test_a_long_value_is_cut_and_fits_into_the_drawing() -> None:
-    drawn = graph([row(0)._replace(value="a" * 200)])
+    drawn = graph([relation(0)._replace(value="a" * 200)])
     (node,) = drawn.sectors[0].nodes
     assert node.label == "a" * 33 + "…"
     assert drawn.reach > drawn.radius + 34 * 6

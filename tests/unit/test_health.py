@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,11 @@ from typing import Any
 import pytest
 
 from riskiq import health
-from riskiq.health import STALE, beat, fault
+from riskiq.health import STALE, beat, fault, forget
+from sandbox.daemon import inherited
 
 SRC = Path(health.__file__).parents[1]
+ID = "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e"
 
 
 @dataclass
@@ -48,7 +51,8 @@ class PyctiThread(threading.Thread):
 class Helper:
     """pycti's helper once it is registered and listens over AMQP."""
 
-    def __init__(self) -> None:
+    def __init__(self, connect_id: str = ID) -> None:
+        self.connect_id = connect_id
         self.ping: Any = PyctiThread(in_error=False)
         self.listen_queue: Any = PyctiThread(listen_protocol="AMQP", channel=Channel())
 
@@ -67,11 +71,11 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-def check(directory: Path) -> tuple[int, str]:
+def check(directory: Path, src: Path = SRC, **variables: str) -> tuple[int, str]:
     """The health check as a container runs it: exit code and what it printed."""
     command = [sys.executable, "-m", "riskiq.health"]
-    environment = os.environ | {"TMPDIR": str(directory)}
-    ran = subprocess.run(command, cwd=SRC, env=environment, capture_output=True, text=True, check=False)
+    environment = inherited() | {"TMPDIR": str(directory)} | (variables or {"CONNECTOR_ID": ID})
+    ran = subprocess.run(command, cwd=src, env=environment, capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout + ran.stderr
 
 
@@ -167,8 +171,62 @@ def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Pa
 
 
 def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper: Helper, tmp_path: Path) -> None:
-    (tmp_path / "riskiq-passive-total.new").mkdir()
+    (tmp_path / f"riskiq-passive-total-{ID}.new").mkdir()
 
     beat(helper)
 
     assert check(tmp_path) == (1, "The connector is not registered with OpenCTI yet.\n")
+
+
+def test_connectors_that_share_a_directory_do_not_share_their_health(helper: Helper, tmp_path: Path) -> None:
+    beat(helper)
+
+    assert check(tmp_path, CONNECTOR_ID=ID.replace("3f", "4f"))[0] == 1
+    assert check(tmp_path)[0] == 0
+
+
+def test_what_an_earlier_run_found_is_forgotten(helper: Helper, tmp_path: Path) -> None:
+    beat(helper)
+
+    forget(ID)
+
+    assert check(tmp_path) == (1, "The connector is not registered with OpenCTI yet.\n")
+
+
+def test_to_forget_what_was_never_found_is_no_error() -> None:
+    forget(ID)
+
+
+@pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])
+@pytest.mark.parametrize("variables", [{"HOME": "/"}, {"CONNECTOR_ID": ""}, {"CONNECTOR_ID": "ChangeMe"}])
+def test_the_check_finds_the_id_in_the_files(
+    helper: Helper, tmp_path: Path, place: str, variables: dict[str, str]
+) -> None:
+    beat(helper)
+    shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
+    (tmp_path / place).write_text(f"connector:\n  id: {ID}\n")
+
+    assert check(tmp_path, tmp_path / "src", **variables)[0] == 0
+
+
+def test_the_variable_wins_over_the_files_in_any_case(helper: Helper, tmp_path: Path) -> None:
+    beat(helper)
+    shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
+    (tmp_path / "config.yml").write_text("connector:\n  id: another\n")
+
+    assert check(tmp_path, tmp_path / "src", connector_id=f" {ID} ")[0] == 0
+
+
+def test_a_check_that_finds_no_id_says_so(tmp_path: Path) -> None:
+    shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
+
+    sentence = "CONNECTOR_ID is set nowhere, so the health check does not know the connector.\n"
+    assert check(tmp_path, tmp_path / "src", HOME="/") == (1, sentence)
+
+
+def test_with_the_id_in_a_variable_the_check_loads_no_library() -> None:
+    program = "import sys; from riskiq import health; health.verdict(); print({'pycti', 'pydantic'} & set(sys.modules))"
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=SRC, env=inherited() | {"CONNECTOR_ID": ID}, capture_output=True, text=True)
+
+    assert ran.stdout == "set()\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from riskiq import stix
+from riskiq.enrichment import Wanted
 from riskiq.errors import ConnectorError
 from riskiq.lookup import EVERYTHING, NoObservable, SavedAnswer, observable
 from sandbox.dataset import DIRTY, DOMAIN, own_records
@@ -26,6 +27,10 @@ def test_a_value_becomes_the_observable_that_opencti_has_of_it(text: str, entity
     entity = observable(text)
     assert (entity.type, entity.value) == (entity_type, value)
     assert entity.id == stix.observable_id(entity_type, value)
+
+
+def test_a_name_has_one_id_whether_its_accents_are_letters_or_marks() -> None:
+    assert observable("bu\u0308cher.example") == observable("b\u00fccher.example")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,7 @@ def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_pat
 
 
 def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Path) -> None:
-    lookup = lookup_of(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN], record_types={"A", "MX"})
+    lookup = lookup_of(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN], wanted=Wanted({"A", "MX"}))
     assert (
         lookup.summary
         == "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 8, TXT (SPF1) 2"

@@ -71,7 +71,7 @@ def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recen
     assert table(content) == [
         ["Record type", "Value", "First seen", "Last seen", "Sources"],
         ["A", "192.0.2.1", "2026-11-20", "2026-11-23", "riskiq"],
-        ["NS", "ns1.example.net", "unknown", "2026-11-20", "pingly, riskiq"],
+        ["NS", "ns1.example.net", "2026-11-20", "2026-11-20", "pingly, riskiq"],
     ]
 
 

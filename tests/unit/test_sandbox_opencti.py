@@ -10,8 +10,9 @@ import pytest
 import requests
 from fastapi import FastAPI
 
-from sandbox.entities import standard_id
+from sandbox.entities import Marking, standard_id
 from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.platform_rules import TLP
 from sandbox.server import serving
 
 OLD_INPUT = {"id": "c1", "name": "connector", "type": "INTERNAL_ENRICHMENT", "scope": ["Domain-Name"], "auto": False}
@@ -19,6 +20,11 @@ OLD_INPUT |= {"only_contextual": False, "playbook_compatible": True}
 NEW_INPUT = OLD_INPUT | {"auto_update": False, "enrichment_resolution": "none", "version": "1.0.0", "slug": "connector"}
 NEW_INPUT |= {"listen_callback_uri": "http://127.0.0.1:9/api/callback"}
 REGISTER = "mutation RegisterConnector($input: RegisterConnectorInput) { registerConnector(input: $input) { %s } }"
+OLD_WORDS = 'Variable "$input" got invalid value; Field "%s" is not defined by type "RegisterConnectorInput".'
+NEW_WORDS = (
+    'Variable "$input" has invalid value: Expected value of type "RegisterConnectorInput" not to include '
+    'unknown field "%s", found: {'
+)
 PUSH = "mutation P($connectorId: String!) { stixBundlePush(connectorId: $connectorId, bundle: $bundle) }"
 STEP = "mutation PlaybookStepExecution($execution_id: ID!) { playbookStepExecution(execution_id: $execution_id) }"
 PROCESSED = "mutation W($id: ID!) { workEdit(id: $id) { toProcessed (message: $message, inError: $inError) } }"
@@ -121,17 +127,23 @@ def test_a_registration_is_answered_with_keys_and_queues(client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("version", "field"),
-    [("6.3.5", "listen_callback_uri"), ("6.7.20", "auto_update"), ("6.9.29", "slug"), ("7.261026.0", "confidence")],
+    ("version", "field", "words"),
+    [
+        ("6.3.5", "listen_callback_uri", OLD_WORDS),
+        ("6.7.20", "auto_update", OLD_WORDS),
+        ("6.9.29", "slug", OLD_WORDS),
+        ("7.260817.0", "version", NEW_WORDS),
+        ("7.261026.0", "confidence", NEW_WORDS),
+    ],
 )
-def test_a_registration_with_a_field_newer_than_the_platform_is_refused(
-    client: Client, version: str, field: str
+def test_a_registration_with_a_field_newer_than_the_platform_is_refused_in_the_words_of_its_graphql(
+    client: Client, version: str, field: str, words: str
 ) -> None:
     client.platform.version = version
 
     answer = client.ask(REGISTER % "id", input={**OLD_INPUT, field: "x"})
 
-    assert f'Field "{field}" is not defined by type "RegisterConnectorInput"' in answer["errors"][0]["message"]
+    assert answer["errors"][0]["message"].startswith(words % field)
 
 
 def test_a_registration_of_pycti_6_3_is_taken_by_a_platform_of_its_time(client: Client) -> None:
@@ -181,12 +193,74 @@ def test_an_entity_out_of_reach_is_read_as_null(client: Client) -> None:
     assert client.ask(READ, id=entity.standard_id) == {"data": {"stixCyberObservable": None}}
 
 
+def test_the_user_is_told_of_the_markings_that_he_may_see(client: Client) -> None:
+    client.platform.hide_marking("TLP:RED")
+
+    me = client.ask("query { me { allowed_marking { definition } } }")["data"]["me"]
+
+    seen = {marking["definition"]: marking["standard_id"] for marking in me["allowed_marking"]}
+    assert list(seen) == ["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT"]
+    assert seen["TLP:CLEAR"] == TLP["TLP:CLEAR"]
+
+
+def test_an_observable_with_a_hidden_marking_is_read_as_null(client: Client) -> None:
+    entity = client.platform.add_observable("Domain-Name", "example.com", ("TLP:RED",))
+    client.platform.hide_marking("TLP:RED")
+
+    assert client.ask(READ, id=entity.standard_id) == {"data": {"stixCyberObservable": None}}
+
+
+def test_markings_of_a_user_who_may_not_set_them_are_refused_and_the_rest_is_imported(connector: Client) -> None:
+    connector.platform.user["capabilities"] = [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE"}]
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    marked = observable("IPv4-Addr", "192.0.2.1") | {"object_marking_refs": [TLP["TLP:CLEAR"]]}
+
+    connector.push(Marking("TLP:CLEAR").as_stix(), marked, work_id=work.id)
+
+    assert work.errors == ["FORBIDDEN_ACCESS: You are not allowed to do this."]
+    assert marked in connector.platform.observables()
+
+
+def test_what_carries_a_marking_that_the_user_may_not_see_is_refused(connector: Client) -> None:
+    connector.platform.hide_marking("TLP:CLEAR")
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    marked = observable("IPv4-Addr", "192.0.2.1") | {"object_marking_refs": [TLP["TLP:CLEAR"]]}
+
+    connector.push(Marking("TLP:CLEAR").as_stix(), marked, work_id=work.id)
+
+    assert [error.partition(":")[0] for error in work.errors] == ["MISSING_REFERENCE_ERROR"]
+    assert marked not in connector.platform.observables()
+
+
 def test_a_pushed_bundle_is_imported(connector: Client) -> None:
     domain = observable("Domain-Name", "example.com")
 
     assert connector.push(domain) == {"data": {"stixBundlePush": True}}
 
     assert connector.platform.observables() == [domain]
+
+
+def test_an_observable_without_an_author_gets_that_of_an_import_and_is_read_with_it(connector: Client) -> None:
+    entity = connector.platform.add_observable("Domain-Name", "example.com")
+    author = {"type": "identity", "id": standard_id("Organization", {"name": "x"}), "name": "Example Organization"}
+    before = connector.ask(READ, id=entity.standard_id)["data"]["stixCyberObservable"]
+
+    connector.push(author, observable("Domain-Name", "example.com") | {"x_opencti_created_by_ref": author["id"]})
+
+    after = connector.ask(READ, id=entity.standard_id)["data"]["stixCyberObservable"]
+    assert before["createdBy"] is None
+    assert after["createdBy"]["name"] == "Example Organization"
+
+
+def test_a_relationship_of_an_analyst_is_stored_as_one_that_is_imported(client: Client) -> None:
+    domain = client.platform.add_observable("Domain-Name", "example.com")
+    address = client.platform.add_observable("IPv4-Addr", "192.0.2.1")
+
+    relation = client.platform.add_relationship(domain, "resolves-to", address, description="by hand")
+
+    assert client.platform.relationships() == [relation]
+    assert (relation["source_ref"], relation["target_ref"]) == (domain.standard_id, address.standard_id)
+    assert (relation["start_time"][:4], relation["description"]) == ("1970", "by hand")
 
 
 def test_a_push_of_an_unknown_connector_is_refused(client: Client) -> None:

@@ -195,6 +195,16 @@ def test_latency_delays_the_answer_to_a_search(service: PassiveTotal, url: str) 
     assert search(url).elapsed >= timedelta(seconds=0.2)
 
 
+def test_a_search_for_a_held_value_is_answered_once_the_value_is_let_go(service: PassiveTotal, url: str) -> None:
+    service.held = {DOMAIN}
+    with ThreadPoolExecutor() as executor:
+        held = executor.submit(search, url)
+        assert search(url, ADDRESS).status_code == 200
+        assert not held.done()
+        service.held.clear()
+        assert held.result().status_code == 200
+
+
 # Quota
 
 

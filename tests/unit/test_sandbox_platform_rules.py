@@ -4,10 +4,12 @@ import uuid
 from typing import Any
 
 import pytest
+from pycti import Identity, MarkingDefinition, StixCoreRelationship
 
-from sandbox.entities import standard_id
+from sandbox.entities import relationship_id, standard_id
 from sandbox.knowledge import Knowledge
-from sandbox.platform_rules import TLP, is_correct_value, merged, refusal
+from sandbox.opencti import OpenCTI
+from sandbox.platform_rules import PAP, TLP, author, is_correct_value, merged, refusal
 
 TYPES = {
     "Domain-Name": "example.com",
@@ -87,6 +89,12 @@ def test_a_host_name_resolves_to_no_host_name() -> None:
     )
 
 
+def test_an_ipv4_address_communicates_with_another() -> None:
+    one, other = observable("IPv4-Addr"), observable("IPv4-Addr", "192.0.2.2")
+
+    assert why_refused(one, other, relationship(one, "communicates-with", other)) is None
+
+
 def test_a_domain_name_belongs_to_an_organization_and_resolves_to_none() -> None:
     domain = observable("Domain-Name")
     owner = {"type": "identity", "id": f"identity--{uuid.uuid4()}", "identity_class": "organization"}
@@ -114,7 +122,13 @@ TAKEN = {
     "Domain-Name": ["example.com", "_dmarc.example.com", "*.example.com", "bücher.example", "1.2.0.192.in-addr.arpa"],
     "Hostname": ["mail", "web_1.example.com"],
     "IPv4-Addr": ["192.0.2.1", "192.0.2.0/24"],
-    "IPv6-Addr": ["2001:0db8:0000:0000:0000:0000:0000:0001", "::ffff:192.0.2.1", "2001:db8::/32"],
+    "IPv6-Addr": [
+        "2001:0db8:0000:0000:0000:0000:0000:0001",
+        "::ffff:192.0.2.1",
+        "2001:db8::/32",
+        "fe80::1%eth0",
+        "::FFFF:c000:201",
+    ],
     "Email-Addr": ["dns-admin@localhost"],
     "Autonomous-System": ["anything"],
 }
@@ -122,7 +136,7 @@ REFUSED = {
     "Domain-Name": ["example.com.", "localhost", "example.c", "a..example.com", "-a.example.com", "a b.example.com"],
     "Hostname": ["_sip.example.com", "*.example.com", "bücher.example"],
     "IPv4-Addr": ["192.0.2.256", "192.0.2.01", "192.0.2.0/33", "192.0.2.0/"],
-    "IPv6-Addr": ["192.0.2.1", "2001:db8::1::2"],
+    "IPv6-Addr": ["192.0.2.1", "2001:db8::1::2", "2001:db8::1%eth0", "::FFFF:192.0.2.1"],
     "Email-Addr": ["hostmaster.example.com", "host master@example.com", "hostmaster@example.com."],
 }
 
@@ -213,12 +227,57 @@ def test_an_id_of_another_type_is_refused() -> None:
     assert "Invalid identifier" in str(why_refused({**domain, "type": "hostname"}))
 
 
-def test_the_strictest_tlp_stays_and_other_markings_too() -> None:
+def test_the_strictest_marking_of_each_type_stays_and_other_markings_too() -> None:
     statement = f"marking-definition--{uuid.uuid4()}"
-    stored = observable("Domain-Name", object_marking_refs=[TLP["TLP:AMBER+STRICT"], statement])
-    came = observable("Domain-Name", object_marking_refs=[TLP["TLP:AMBER"], TLP["TLP:CLEAR"]])
+    stored = observable("Domain-Name", object_marking_refs=[TLP["TLP:AMBER+STRICT"], PAP["PAP:GREEN"], statement])
+    came = observable("Domain-Name", object_marking_refs=[TLP["TLP:AMBER"], TLP["TLP:CLEAR"], PAP["PAP:RED"]])
 
-    assert merged(stored, came)["object_marking_refs"] == [TLP["TLP:AMBER+STRICT"], statement]
+    kept = [TLP["TLP:AMBER+STRICT"], statement, PAP["PAP:RED"]]
+    assert merged(stored, came)["object_marking_refs"] == kept
+
+
+@pytest.mark.parametrize("definition", PAP)
+def test_the_ids_of_pap_markings_are_those_of_pycti(definition: str) -> None:
+    assert PAP[definition] == MarkingDefinition.generate_id(definition_type="PAP", definition=definition)
+
+
+@pytest.mark.parametrize("reference", ["created_by_ref", "x_opencti_created_by_ref"])
+def test_an_author_is_kept_and_a_missing_one_is_filled(reference: str) -> None:
+    authored = observable("Domain-Name", created_by_ref="identity--1")
+    came = observable("Domain-Name", **{reference: "identity--2"})
+
+    assert author(merged(authored, came)) == "identity--1"
+    assert author(merged(observable("Domain-Name"), came)) == "identity--2"
+
+
+def test_an_author_in_the_extension_of_the_platforms_messages_is_kept_too() -> None:
+    stored = OpenCTI().add_observable("Domain-Name", "example.com", author="Analysts").as_stix()
+
+    after = merged(stored, observable("Domain-Name", "example.com", x_opencti_created_by_ref="identity--2"))
+
+    assert author(after) == Identity.generate_id("Analysts", "organization")
+
+
+@pytest.mark.parametrize(
+    ("known", "stored"),
+    [
+        ({}, ("1970-01-01T00:00:00.000Z", "5138-11-16T09:46:40.000Z")),
+        ({"start_time": "2024-01-01T00:00:00Z"}, ("2024-01-01T00:00:00Z", "5138-11-16T09:46:40.000Z")),
+        ({"stop_time": "2024-01-01T00:00:00Z"}, ("1970-01-01T00:00:00.000Z", "2024-01-01T00:00:00Z")),
+    ],
+)
+def test_a_missing_time_is_stored_as_the_end_of_time_and_never_narrowed(
+    known: dict[str, str], stored: tuple[str, str]
+) -> None:
+    platform = Knowledge()
+    domain, address = observable("Domain-Name"), observable("IPv4-Addr")
+    relation = relationship(domain, "resolves-to", address, **known)
+    again = {**relation, "start_time": "2024-01-01T00:00:00Z", "stop_time": "2024-01-01T00:00:00Z"}
+
+    for later in ([], [again]):
+        platform.take([domain, address, relation, *later])
+        (kept,) = [obj for obj in platform.objects.values() if obj["type"] == "relationship"]
+        assert (kept["start_time"], kept["stop_time"]) == stored
 
 
 def test_values_that_come_win_and_nulls_do_not() -> None:
@@ -278,6 +337,40 @@ def test_a_relationship_without_times_is_any_between_the_same_ends() -> None:
     platform.take([domain, address, relation, relationship(domain, "resolves-to", address)])
 
     assert set(platform.objects) == {domain["id"], address["id"], relation["id"]}
+
+
+def test_the_platforms_id_of_an_undated_relationship_finds_it_under_whatever_id_it_was_created() -> None:
+    platform = Knowledge()
+    domain, address = observable("Domain-Name"), observable("IPv4-Addr")
+    of_an_analyst = relationship(domain, "resolves-to", address)
+    dated = {"start_time": "2024-01-01T00:00:00Z", "stop_time": "2024-01-31T00:00:00Z"}
+    same_id = StixCoreRelationship.generate_id("resolves-to", domain["id"], address["id"])
+
+    platform.take([domain, address, of_an_analyst])
+    platform.take([{**of_an_analyst, **dated, "id": same_id}])
+
+    assert set(platform.objects) == {domain["id"], address["id"], of_an_analyst["id"]}
+
+
+def test_a_dated_relationship_under_another_id_stands_beside_an_undated_one() -> None:
+    platform = Knowledge()
+    domain, address, dated = resolution("2024-01-01T00:00:00Z", "2024-01-31T00:00:00Z")
+    undated = relationship(domain, "resolves-to", address)
+
+    platform.take([domain, address, undated])
+    platform.take([dated])
+
+    assert set(platform.objects) == {domain["id"], address["id"], undated["id"], dated["id"]}
+
+
+@pytest.mark.parametrize("times", [{}, {"start_time": "2024-01-01T00:00:00Z", "stop_time": "2024-01-31T00:00:00Z"}])
+def test_the_id_of_a_relationship_is_that_of_pycti(times: dict[str, str]) -> None:
+    ends = observable("Domain-Name"), observable("IPv4-Addr")
+    relation = relationship(ends[0], "resolves-to", ends[1], **times)
+
+    assert relationship_id(relation) == StixCoreRelationship.generate_id(
+        "resolves-to", relation["source_ref"], relation["target_ref"], *times.values()
+    )
 
 
 def test_a_domain_name_in_capitals_is_stored_in_small_letters_under_the_platforms_id() -> None:

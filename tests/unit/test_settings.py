@@ -79,7 +79,7 @@ def test_every_setting_can_come_from_the_file(load):
 
     assert settings.opencti.url == "https://platform.example:8443"
     assert settings.opencti.token.get_secret_value() == "from-the-file"
-    assert settings.connector.model_dump() == {
+    assert settings.connector.model_dump(exclude_none=True) == {
         "id": "0bb2ac3f-bd64-4d3c-8b8e-7a7f3a1d2c4b",
         "type": "INTERNAL_ENRICHMENT",
         "name": "From the file",
@@ -145,6 +145,17 @@ def test_a_key_that_holds_nothing_leaves_the_other_file_to_speak(load, nothing):
 @pytest.mark.parametrize("nothing", ["", "ChangeMe"])
 def test_an_optional_setting_that_holds_nothing_has_its_default(load, nothing):
     assert load(RISKIQ_MAX_RETRIES=nothing).riskiq.max_retries == 4
+
+
+@pytest.mark.parametrize("placeholder", ["ChangeMe", "changeme", " CHANGEME "])
+def test_a_maximum_tlp_that_was_never_chosen_is_not_read_as_no_limit(load, placeholder):
+    assert "RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds " in complaint(load, RISKIQ_MAX_TLP=placeholder)
+    assert "riskiq.max_tlp): holds " in complaint(load, f"riskiq: {{max_tlp: {placeholder}}}", RISKIQ_MAX_TLP="")
+
+
+def test_the_placeholder_of_the_maximum_tlp_counts_as_missing_where_another_source_holds_one(load):
+    assert load("riskiq: {max_tlp: ChangeMe}", RISKIQ_MAX_TLP="GREEN").riskiq.max_tlp == "TLP:GREEN"
+    assert load("riskiq: {max_tlp: GREEN}", RISKIQ_MAX_TLP="ChangeMe").riskiq.max_tlp == "TLP:GREEN"
 
 
 @pytest.mark.parametrize("name", REQUIRED)

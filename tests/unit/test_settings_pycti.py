@@ -4,7 +4,7 @@ import os
 
 import pytest
 from pycti.connector.opencti_connector_helper import get_config_variable
-from settings_loader import REQUIRED, Load, loader
+from settings_loader import REQUIRED, Load, complaint, loader
 
 from riskiq.settings import Settings, helper_config
 
@@ -107,3 +107,57 @@ def test_the_credentials_of_passivetotal_are_not_handed_to_pycti(load):
 
     assert set(config) == {"opencti", "connector", "mq", "s3"}
     assert os.environ["RISKIQ_API_KEY"] not in str(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "may_hold"),
+    [
+        ("CONNECTOR_METRICS_PORT", "ninety", "a port from 1 to 65535"),
+        ("CONNECTOR_METRICS_PORT", "0", "a port from 1 to 65535"),
+        ("CONNECTOR_EXPOSE_METRICS", "maybe", "true or false"),
+        ("CONNECTOR_LISTEN_PROTOCOL", "HTTP", "AMQP or API"),
+        ("CONNECTOR_LISTEN_PROTOCOL", "true", "AMQP or API"),
+        ("CONNECTOR_LISTEN_PROTOCOL_API_PORT", "70700", "a port from 1 to 65535"),
+        ("CONNECTOR_QUEUE_PROTOCOL", "http", "amqp or api"),
+        ("CONNECTOR_SEND_TO_DIRECTORY_RETENTION", "a week", "a whole number of days"),
+        ("CONNECTOR_SEND_TO_S3_RETENTION", "a week", "a whole number of days"),
+        ("CONNECTOR_AUTO_CREATE_SERVICE_ACCOUNT_CONFIDENCE_LEVEL", "high", "a whole number from 0 to 100"),
+        ("CONNECTOR_DURATION_PERIOD", "hourly", "a positive ISO 8601 duration, or better nothing"),
+        ("CONNECTOR_DURATION_PERIOD", "PT0S", "a positive ISO 8601 duration, or better nothing"),
+        ("MQ_PORT", "many", "a port from 1 to 65535"),
+        ("MQ_USE_SSL", "perhaps", "true or false"),
+        ("S3_PORT", "many", "a port from 1 to 65535"),
+    ],
+)
+def test_an_option_on_which_pycti_would_fail_is_listed_like_a_setting(load, name, value, may_hold):
+    section, _, key = name.lower().partition("_")
+
+    assert complaint(load, **{name: value}).endswith(
+        f"{name} (config.yml: {section}.{key}): holds {value!r}; it may hold {may_hold}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "read"),
+    [
+        ("CONNECTOR_METRICS_PORT", " 9095 ", "9095"),
+        ("CONNECTOR_EXPOSE_METRICS", "FALSE", "false"),
+        ("CONNECTOR_EXPOSE_METRICS", "on", "true"),
+        ("CONNECTOR_LISTEN_PROTOCOL", "api", "API"),
+        ("CONNECTOR_QUEUE_PROTOCOL", "AMQP", "amqp"),
+        ("MQ_USE_SSL", "off", "false"),
+    ],
+)
+def test_an_option_of_pycti_that_is_spelt_in_another_way_reaches_it_in_its_own(load, name, written, read):
+    environ = {name: written}
+
+    helper_config(load(**environ), environ)
+
+    assert environ == {name: read}
+
+
+@pytest.mark.parametrize("name", ["CONNECTOR_METRICS_PORT", "CONNECTOR_LISTEN_PROTOCOL", "MQ_PORT", "S3_PORT"])
+def test_an_option_of_pycti_that_nobody_sets_is_left_to_pycti(load, name):
+    section, _, key = name.lower().partition("_")
+
+    assert key not in helper_config(load())[section]

@@ -1,7 +1,7 @@
 """What is emitted equals what python-stix2 and pycti would have made, id for id and property for property."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from sandbox.dataset import ADDRESS, DOMAIN, own_records
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 AUTHOR_ID = Identity.generate_id(AUTHOR, "organization")
 SOURCE = stix.observable_id("Domain-Name", "example.org")
+TARGET = stix.observable_id("IPv4-Addr", "192.0.2.1")
 CLASSES = {
     "Domain-Name": stix2.DomainName,
     "Email-Addr": stix2.EmailAddress,
@@ -70,22 +71,31 @@ def test_the_id_of_any_value_is_that_of_python_stix2(value: str) -> None:
     assert stix.observable_id("Domain-Name", value) == stix2.DomainName(value=value).id
 
 
-@pytest.mark.parametrize(
-    "times",
-    [
-        {},
-        {"start": datetime(2026, 11, 1, tzinfo=UTC)},
-        {"stop": datetime(2026, 11, 1, tzinfo=UTC)},
-        {"start": datetime(2026, 11, 1, 9, 8, 7, tzinfo=UTC), "stop": datetime(2026, 11, 2, tzinfo=UTC)},
-    ],
-)
-def test_a_relationship_equals_that_of_python_stix2_with_pyctis_id(times: dict[str, datetime]) -> None:
-    target = stix.observable_id("IPv4-Addr", "192.0.2.1")
+TIMES = {"start": datetime(2026, 11, 1, 9, 8, 7, tzinfo=UTC), "stop": datetime(2026, 11, 2, tzinfo=UTC)}
+
+
+def relationship(start: datetime | None = None, stop: datetime | None = None) -> stix.StixObject:
+    return stix.relationship(
+        "resolves-to",
+        SOURCE,
+        TARGET,
+        description="A records (riskiq)",
+        start=start,
+        stop=stop,
+        created=stix.timestamp(NOW, "milliseconds"),
+        author=AUTHOR_ID,
+        markings=[stix.TLP_CLEAR],
+    )
+
+
+@pytest.mark.parametrize("times", [{}, TIMES])
+def test_a_relationship_equals_that_of_python_stix2(times: dict[str, datetime]) -> None:
+    made = relationship(**times)
     expected = stix2.Relationship(
-        id=StixCoreRelationship.generate_id("resolves-to", SOURCE, target),
+        id=made["id"],
         relationship_type="resolves-to",
         source_ref=SOURCE,
-        target_ref=target,
+        target_ref=TARGET,
         description="A records (riskiq)",
         created=NOW,
         modified=NOW,
@@ -93,18 +103,17 @@ def test_a_relationship_equals_that_of_python_stix2_with_pyctis_id(times: dict[s
         object_marking_refs=[stix2.TLP_WHITE],
         **{f"{name}_time": moment for name, moment in times.items()},
     )
-    made = stix.relationship(
-        "resolves-to",
-        SOURCE,
-        target,
-        description="A records (riskiq)",
-        start=times.get("start"),
-        stop=times.get("stop"),
-        created=stix.timestamp(NOW, "milliseconds"),
-        author=AUTHOR_ID,
-        markings=[stix.TLP_CLEAR],
-    )
     assert made == as_dict(expected)
+
+
+def test_an_undated_relationship_has_the_id_that_the_platform_gives_it() -> None:
+    assert relationship()["id"] == StixCoreRelationship.generate_id("resolves-to", SOURCE, TARGET)
+
+
+def test_a_dated_relationship_has_an_id_of_the_connectors_own_whatever_its_times() -> None:
+    later = {name: moment + timedelta(days=100) for name, moment in TIMES.items()}
+    ids = {relationship(**times)["id"] for times in (TIMES, later)}
+    assert ids == {"relationship--7bd10808-17c4-5f76-be16-a246217df831"}
 
 
 def test_an_organization_equals_that_of_python_stix2_with_pyctis_id() -> None:

@@ -37,7 +37,7 @@ def test_each_row_has_its_bar_on_one_scale_with_the_years_on_top(tmp_path: Path)
         "A     192.0.2.1       2016-01-01 2026-01-01 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━",
         "A     192.0.2.2       2021-01-01 2025-12-31 ┊      ┊      ┊   ━━━━━━━━━━━━━━━━━━",
         "MX    mx.example.net  2018-06-01 2018-06-02 ┊      ┊●     ┊      ┊      ┊      ┊",
-        "NS    ns.example.net  unknown    2016-01-01 ●      ┊      ┊      ┊      ┊      ┊",
+        "NS    ns.example.net  2016-01-01 2016-01-01 ●      ┊      ┊      ┊      ┊      ┊",
         "CNAME www.example.net unknown    unknown    ┊      ┊      ┊      ┊      ┊      ┊",
         "",
         "5 relationships from 6 records: A 2, CNAME 1, MX 1, NS 1",

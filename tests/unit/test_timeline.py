@@ -1,4 +1,4 @@
-"""The rows of a look-up, and the scale on which they lie."""
+"""The relations of a look-up in their order, and the scale on which they lie."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.timeline import Row, Scale, rows, scale
+from riskiq.converter import Relation
+from riskiq.timeline import Scale, newest_first, scale
 from tests.unit.saved_answers import lookup_of, seen
 
 
@@ -14,12 +15,12 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def row(first: str | None, last: str | None) -> Row:
+def row(first: str | None, last: str | None) -> Relation:
     known = [moment(text) if text else None for text in (first, last)]
-    return Row("A", "192.0.2.1", "IPv4-Addr", "resolves-to", False, *known, "riskiq")
+    return Relation("resolves-to", "192.0.2.1", "IPv4-Addr", False, ("A",), ("riskiq",), *known)
 
 
-def test_a_row_is_a_relationship_whatever_the_number_of_its_records(tmp_path: Path) -> None:
+def test_a_relation_is_one_whatever_the_number_of_its_records(tmp_path: Path) -> None:
     lookup = lookup_of(
         tmp_path,
         "example.org",
@@ -28,21 +29,21 @@ def test_a_row_is_a_relationship_whatever_the_number_of_its_records(tmp_path: Pa
             seen("NS", "domain", "ns1.example.net", "2023-01-01", "2024-06-01", "pingly"),
         ],
     )
-    assert rows(lookup.entity, lookup.enrichment) == [
-        Row(
-            "NS, SOA",
+    assert lookup.enrichment.relations == [
+        Relation(
+            "resolves-to",
             "ns1.example.net",
             "Domain-Name",
-            "resolves-to",
             False,
+            ("NS", "SOA"),
+            ("pingly", "riskiq"),
             moment("2023-01-01"),
             moment("2025-01-01"),
-            "pingly, riskiq",
         )
     ]
 
 
-def test_a_row_of_an_address_points_the_other_way_and_a_mailbox_is_only_related(tmp_path: Path) -> None:
+def test_a_relation_of_an_address_points_the_other_way_and_a_mailbox_is_only_related(tmp_path: Path) -> None:
     lookup = lookup_of(
         tmp_path,
         "192.0.2.10",
@@ -51,10 +52,10 @@ def test_a_row_of_an_address_points_the_other_way_and_a_mailbox_is_only_related(
             seen("SOA", "email", "hostmaster@example.org", "2024-01-01", "2024-02-01"),
         ],
     )
-    name, mailbox = rows(lookup.entity, lookup.enrichment)
-    assert (name.value, name.relationship, name.reverse) == ("example.org", "resolves-to", True)
-    assert (mailbox.value, mailbox.relationship, mailbox.reverse) == ("hostmaster@example.org", "related-to", False)
-    assert mailbox.sources == ""
+    name, mailbox = newest_first(lookup.enrichment.relations)
+    assert (name.value, name.type, name.reverse) == ("example.org", "resolves-to", True)
+    assert (mailbox.value, mailbox.type, mailbox.reverse) == ("hostmaster@example.org", "related-to", False)
+    assert mailbox.sources == ()
 
 
 def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: 
             seen("A", "ip", "192.0.2.4", "2021-06-01", "2022-01-01"),
         ],
     )
-    order = [found.value for found in rows(lookup.entity, lookup.enrichment)]
+    order = [found.value for found in newest_first(lookup.enrichment.relations)]
     assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
 
 

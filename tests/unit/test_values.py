@@ -1,5 +1,7 @@
 """One spelling of each address, name and mailbox, and a reason for all the rest."""
 
+import unicodedata
+
 import pytest
 
 from riskiq.values import Unusable, address, domain_name, is_address, mailbox
@@ -76,6 +78,17 @@ def test_a_domain_name_is_kept_in_lower_case_without_the_roots_dot(text: str, ca
     assert domain_name(text) == canonical
 
 
+def test_a_name_has_one_spelling_whether_its_accents_are_letters_or_marks() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Bücher-việt.example") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert domain_name(composed) == domain_name(decomposed) == composed.lower()
+
+
+def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
+    with pytest.raises(Unusable, match="name too long"):
+        domain_name("a" + "\u0316\u0301" * 500_000)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -142,6 +155,11 @@ def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(te
         ("nobody", "no mailbox"),
         ("@example.org", "no mailbox"),
         ("a@b@example.org", "no mailbox"),
+        ("..@x.org", "no mailbox"),
+        ("a..b@x.org", "no mailbox"),
+        (".a@x.org", "no mailbox"),
+        ("a.@x.org", "no mailbox"),
+        (r"a\.\.b.x.org", "no mailbox"),
         ("two words@example.org", "no mailbox"),
         ("a@exa_mple.org", "no mailbox"),
         ("a@192.0.2.1", "no mailbox"),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from riskiq.wording import ago, counted, listed, printable
+from riskiq.wording import ago, counted, listed, named, printable
 
 
 def test_a_noun_follows_its_number() -> None:
@@ -13,6 +13,11 @@ def test_a_noun_follows_its_number() -> None:
 
 def test_counts_come_with_the_most_frequent_first() -> None:
     assert listed({"NS": 2, "A": 10, "MX": 2}) == "A 10, MX 2, NS 2"
+
+
+def test_names_beyond_the_most_are_an_ellipsis() -> None:
+    assert named(("a", "b")) == "a, b"
+    assert named(("a", "b", "c"), most=2) == "a, b, …"
 
 
 def test_many_counts_end_in_their_sum() -> None:

@@ -1,0 +1,56 @@
+"""Over AMQP: what this connector added is looked up again for people and playbooks, and never by itself."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from riskiq.converter import AUTHOR
+from sandbox.dataset import ADDRESS
+from sandbox.entities import Entity
+from tests.world import WAIT, World, new_world
+
+SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+
+
+@pytest.fixture(scope="module")
+def shared_world(broker: str) -> Iterator[World]:
+    with new_world(broker, RISKIQ_SKIP_OWN="true") as world:
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    """The world of the module; its platform says who asks."""
+    shared_world.platform.tells_mode = True
+    return shared_world
+
+
+@pytest.fixture
+def own(world: World) -> Entity:
+    """An address that an enrichment added."""
+    return world.entity("IPv4-Addr", ADDRESS, author=AUTHOR)
+
+
+def test_the_platform_itself_gets_no_answer(world: World, own: Entity) -> None:
+    assert world.platform.enrich(own, auto=True).wait(WAIT).message == SKIPPED
+
+
+def test_a_person_gets_an_answer(world: World, own: Entity) -> None:
+    assert str(world.platform.enrich(own).wait(WAIT).message).startswith("Added 4 observables")
+
+
+def test_a_playbook_gets_an_answer(world: World, own: Entity) -> None:
+    (bundle,) = world.play(own).bundles
+    assert sum(item["type"] == "relationship" for item in bundle["objects"]) == 4
+
+
+def test_a_platform_that_does_not_say_who_asks_gets_no_answer_and_the_reason(world: World, own: Entity) -> None:
+    world.platform.tells_mode = False
+    work = world.platform.enrich(own).wait(WAIT)
+    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+
+
+def test_each_of_many_messages_is_answered_by_who_asked_for_it(world: World, own: Entity) -> None:
+    asked = [auto for _ in range(4) for auto in (True, False)]
+    works = [world.platform.enrich(own, auto) for auto in asked]
+    assert [work.wait(WAIT).message == SKIPPED for work in works] == asked

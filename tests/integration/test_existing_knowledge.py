@@ -1,0 +1,91 @@
+"""What OpenCTI holds already keeps its dates, its author and its words when an enrichment comes to the same ends."""
+
+import itertools
+from typing import Any
+
+import pytest
+from pycti import Identity
+
+from riskiq.converter import AUTHOR
+from sandbox.entities import Entity
+from sandbox.platform_rules import author
+from tests.world import World, record
+
+numbers = itertools.count(1)
+ANALYSTS = Identity.generate_id("Analysts", "organization")
+OURS = Identity.generate_id(AUTHOR, "organization")
+UNDATED = {"firstSeen": None, "lastSeen": None}
+FIRST, LAST = (record("A", "ip", "192.0.2.1")[name] for name in ("firstSeen", "lastSeen"))
+
+
+@pytest.fixture
+def domain(world: World) -> Entity:
+    """A name that no other test has enriched."""
+    return world.entity("Domain-Name", f"known-{next(numbers)}.example")
+
+
+@pytest.fixture
+def address(world: World) -> Entity:
+    """An address that PassiveTotal gives for the name."""
+    return world.entity("IPv4-Addr", f"198.51.100.{next(numbers) + 100}")
+
+
+def look_up(world: World, domain: Entity, address: Entity, **dates: str | None) -> None:
+    world.service.answers[domain.value] = [record("A", "ip", address.value, **dates)]
+    work = world.platform.enrich(domain).wait(60)
+    assert (work.in_error, work.errors) == (False, [])
+
+
+def times(relation: dict[str, Any]) -> list[str]:
+    """Start and stop as PassiveTotal writes dates."""
+    return [relation[name].replace("T", " ").removesuffix("Z") for name in ("start_time", "stop_time")]
+
+
+def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_stands_beside_it(
+    world: World, domain: Entity, address: Entity
+) -> None:
+    by_hand = {"description": "from a report", "created_by_ref": ANALYSTS}
+    before = world.platform.add_relationship(domain, "resolves-to", address, **by_hand)
+    look_up(world, domain, address)
+    kept, added = world.relationships(domain)
+    assert kept == before
+    assert (added["description"], added["created_by_ref"]) == ("A records (riskiq)", OURS)
+
+
+def test_a_dated_look_up_stands_beside_an_earlier_undated_one_and_has_its_own_dates(
+    world: World, domain: Entity, address: Entity
+) -> None:
+    look_up(world, domain, address, **UNDATED)
+    (undated,) = world.relationships(domain)
+    look_up(world, domain, address, firstSeen=FIRST, lastSeen=LAST)
+    kept, dated = world.relationships(domain)
+    assert kept == undated
+    assert times(dated) == [FIRST, LAST]
+
+
+def test_a_date_that_is_missing_once_does_not_cost_the_dates_of_later_look_ups(
+    world: World, domain: Entity, address: Entity
+) -> None:
+    look_up(world, domain, address, firstSeen=FIRST, lastSeen=None)
+    look_up(world, domain, address, firstSeen=FIRST, lastSeen=LAST)
+    (dated,) = world.relationships(domain)
+    assert times(dated) == [FIRST, LAST]
+
+
+def test_an_undated_look_up_twice_is_one_relationship(world: World, domain: Entity, address: Entity) -> None:
+    for _ in range(2):
+        look_up(world, domain, address, **UNDATED)
+    assert len(world.relationships(domain)) == 1
+
+
+def test_an_observable_that_turns_up_keeps_its_author(world: World, domain: Entity) -> None:
+    known = world.entity("IPv4-Addr", "192.0.2.230", author="Analysts")
+    look_up(world, domain, known)
+    assert author(world.platform.objects[known.standard_id]) == ANALYSTS
+
+
+def test_an_observable_that_turns_up_without_an_author_gets_this_one(
+    world: World, domain: Entity, address: Entity
+) -> None:
+    look_up(world, domain, address)
+    assert author(world.platform.objects[address.standard_id]) == OURS

@@ -1,0 +1,172 @@
+"""Under a maximum of TLP:AMBER, nothing leaves the machine for what is marked above it or cannot be understood."""
+
+import itertools
+import json
+import time
+from typing import Any
+
+import pytest
+
+from sandbox.entities import Entity, Marking
+from sandbox.works import Execution
+from tests.world import WAIT, World, record
+
+numbers = itertools.count(1)
+FOREIGN = "marking-definition--6a2c9b1e-5f43-4b7c-9d0a-3e8f7c1b2a45"
+TLP_2_EXTENSION = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
+TLP_2 = {
+    "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
+    "green": "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+    "amber": "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    "amber+strict": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
+    "red": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
+}
+"""OASIS's own, of cti-stix-common-objects."""
+WITHIN, ABOVE = ("clear", "green", "amber"), ("amber+strict", "red")
+
+TYPED_TLP = {"definition_type": "tlp", "definition": {"tlp": "red"}}
+NAMED_ONLY = {"definition_type": "TLP", "name": "RED"}
+STATEMENT = {"definition_type": "statement", "definition": {"statement": "TLP:RED"}}
+UNKNOWN = "(not a TLP that the connector knows, so it counts as the strictest)"
+MEANINGLESS = "(neither OpenCTI nor the message says what this marking means, so it counts as the strictest)"
+
+
+def fresh(world: World, **more: Any) -> Entity:
+    """An observable that no other test has asked about, and PassiveTotal's answer to it."""
+    value = f"gated-{next(numbers)}.example"
+    world.service.answers[value] = [record("A", "ip", "192.0.2.210")]
+    return world.entity("Domain-Name", value, **more)
+
+
+def marking(marking_id: str = FOREIGN, **properties: Any) -> dict[str, Any]:
+    created = "2022-10-01T00:00:00.000Z"
+    return {"type": "marking-definition", "spec_version": "2.1", "id": marking_id, "created": created} | properties
+
+
+def tlp_2(level: str, marking_id: str = FOREIGN) -> dict[str, Any]:
+    """A marking of OASIS's extension for TLP 2.0, without a name."""
+    return marking(marking_id, extensions={TLP_2_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": level}})
+
+
+def play(world: World, refs: object, *markings: dict[str, Any]) -> tuple[Execution, list[dict[str, Any]]]:
+    """A step of a playbook that marked an observable, and the objects that it sent."""
+    entity = fresh(world, markings=())
+    received = [entity.as_stix() | {"object_marking_refs": refs}, *markings]
+    return world.play(entity, received), received
+
+
+def failure(world: World, entity: Entity) -> str:
+    """What the log tells of a playbook's step, which has no work; its line follows the bundle."""
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        lines = [line for line in world.daemon.log.splitlines() if "Enrichment failed" in line and entity.value in line]
+        if lines:
+            return str(json.loads(lines[0])["attributes"]["text"])
+        time.sleep(0.05)
+    raise TimeoutError(f"the log does not tell that the enrichment of {entity.value} failed")
+
+
+def assert_refused(world: World, execution: Execution, received: list[dict[str, Any]], marked: str) -> None:
+    assert [bundle["objects"] for bundle in execution.bundles] == [received]
+    assert world.service.requests == []
+    assert failure(world, execution.entity) == (
+        f"{execution.entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of TLP:AMBER "
+        "(RISKIQ_MAX_TLP)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "marked"),
+    [
+        ("TLP:PURPLE", "TLP", f"TLP:PURPLE {UNKNOWN}"),
+        ("TLP:ORANGE", "TLP", f"TLP:ORANGE {UNKNOWN}"),
+        ("RED", "TLP", "TLP:RED"),
+        ("TLP: RED", "TLP", "TLP:RED"),
+        ("tlp_red", "TLP", "TLP:RED"),
+        ("TLP:RED", "statement", "TLP:RED"),
+        ("TLP:Red", "Sharing", "TLP:RED"),
+        ("Internal", "TLP", f"Internal {UNKNOWN}"),
+    ],
+)
+def test_a_marking_of_the_platform_that_is_above_the_maximum_or_not_understood_is_refused(
+    world: World, name: str, kind: str, marked: str
+) -> None:
+    entity = fresh(world, markings=(Marking(name, kind),))
+    work = world.platform.enrich(entity).wait(WAIT)
+    assert (work.in_error, work.message) == (
+        True,
+        f"{entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of TLP:AMBER "
+        "(RISKIQ_MAX_TLP).",
+    )
+    assert world.service.requests == []
+
+
+@pytest.mark.parametrize("name", ["PAP:RED", "SECRET"])
+def test_a_marking_of_the_platform_that_is_not_a_tlp_does_not_block(world: World, name: str) -> None:
+    work = world.platform.enrich(fresh(world, markings=(name,))).wait(WAIT)
+    assert not work.in_error
+    assert len(world.service.searches) == 1
+
+
+@pytest.mark.parametrize(
+    ("received", "marked"),
+    [
+        (marking(**TYPED_TLP), "TLP:RED"),
+        (marking(**NAMED_ONLY), "TLP:RED"),
+        (tlp_2("red"), "TLP:RED"),
+        (tlp_2("amber+strict"), "TLP:AMBER+STRICT"),
+        (marking(**STATEMENT), "TLP:RED"),
+        (marking(name="tlp : red"), "TLP:RED"),
+        (marking(definition_type="tlp", definition="red"), "TLP:RED"),
+        (marking(definition_type="tlp", definition=["red"]), f"['red'] {UNKNOWN}"),
+        (marking(name="TLP:PURPLE"), f"TLP:PURPLE {UNKNOWN}"),
+        (marking(), f"{FOREIGN} {MEANINGLESS}"),
+    ],
+    ids=["typed", "named", "TLP 2.0", "strict", "statement", "blanks", "text", "list", "purple", "wordless"],
+)
+def test_a_marking_in_the_bundle_of_a_playbook_is_refused_in_every_form(
+    world: World, received: dict[str, Any], marked: str
+) -> None:
+    assert_refused(world, *play(world, [FOREIGN], received), marked)
+
+
+@pytest.mark.parametrize("level", ABOVE)
+def test_a_tlp_of_oasis_above_the_maximum_is_refused_with_its_object(world: World, level: str) -> None:
+    assert_refused(world, *play(world, [TLP_2[level]], tlp_2(level, TLP_2[level])), f"TLP:{level.upper()}")
+
+
+@pytest.mark.parametrize("level", ABOVE)
+def test_a_tlp_of_oasis_above_the_maximum_is_refused_without_its_object(world: World, level: str) -> None:
+    assert_refused(world, *play(world, [TLP_2[level]]), f"TLP:{level.upper()}")
+
+
+@pytest.mark.parametrize("level", WITHIN)
+@pytest.mark.parametrize("is_present", [True, False])
+def test_a_tlp_of_oasis_within_the_maximum_is_looked_up(world: World, level: str, is_present: bool) -> None:
+    markings = [tlp_2(level, TLP_2[level]) | {"name": f"TLP:{level.upper()}"}] if is_present else []
+    execution, received = play(world, [TLP_2[level]], *markings)
+    assert execution.errors == []
+    assert execution.bundles[0]["objects"][: len(received)] == received
+    (relation,) = [item for item in execution.bundles[0]["objects"] if item["type"] == "relationship"]
+    assert relation["object_marking_refs"] == [TLP_2[level]]
+
+
+def test_a_marking_that_the_entity_does_not_refer_to_does_not_count(world: World) -> None:
+    execution, _ = play(world, [TLP_2["green"]], tlp_2("red", TLP_2["red"]), marking(name="TLP:PURPLE"))
+    assert len(world.service.searches) == 1
+    assert any(item["type"] == "relationship" for item in execution.bundles[0]["objects"])
+
+
+def test_a_reference_that_nothing_explains_is_refused(world: World) -> None:
+    assert_refused(world, *play(world, [TLP_2["green"], FOREIGN]), f"{FOREIGN} {MEANINGLESS}")
+
+
+def test_a_reference_outside_a_list_is_refused(world: World) -> None:
+    assert_refused(world, *play(world, TLP_2["red"]), "TLP:RED")
+
+
+def test_a_marking_of_a_single_property_is_refused(world: World) -> None:
+    entity = fresh(world, markings=())
+    granular = {"granular_markings": [{"marking_ref": TLP_2["red"], "selectors": ["value"]}]}
+    received = [entity.as_stix() | granular]
+    assert_refused(world, world.play(entity, received), received, "TLP:RED")
