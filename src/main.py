@@ -2,7 +2,7 @@
 
 import sys
 
-from riskiq.cli import main
+from passivedns.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from passivedns.pace import Pace
 
 SEVERAL = "Passive DNS"
-"""The author of what is created where several sources are asked: whoever answered first is not the author of a merge."""
+"""The author of what is created from several sources: a merge is not the work of the one that answered first."""
 
 
 def enricher_of(settings: LookupSettings) -> Enricher:

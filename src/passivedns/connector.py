@@ -110,7 +110,8 @@ class RiskIQConnector:
         refs = [marking["id"] for marking in markings]
         entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data))
         text, additions = self._look_up(entity, message)
-        return text, markings + additions if additions else []
+        # Of two objects with one id the last goes out: OpenCTI's own TLP:CLEAR rather than ours.
+        return text, additions + markings if additions else []
 
     def _reason_to_skip(self, message: Message) -> str:
         """Why the entity is none that this connector enriches; empty where it is one."""
@@ -126,7 +127,7 @@ class RiskIQConnector:
 
     def _look_up(self, entity: Entity, message: Message) -> Answer:
         now = datetime.now(UTC)
-        result = self._enricher.enrich(entity, now, message.data["enrichment_entity"]["created_at"])
+        result = self._enricher.enrich(entity, now, message.data["enrichment_entity"].get("created_at"))
         _tell(result, message)
         if error := failed(result.outcomes):
             raise error

@@ -5,18 +5,19 @@ import os
 import signal
 import threading
 import time
-from functools import partial
 from types import FrameType
 from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq.account import client_of, wanted_of
-from riskiq.connector import RiskIQConnector
-from riskiq.errors import PlatformError
-from riskiq.health import Heartbeat
-from riskiq.registration import register
-from riskiq.settings import Settings, helper_config, since
+from passivedns.assembly import enricher_of
+from passivedns.connector import RiskIQConnector
+from passivedns.errors import PlatformError
+from passivedns.opencti import health
+from passivedns.opencti.delivery import listen
+from passivedns.opencti.registration import register
+from passivedns.settings.loading import helper_config
+from passivedns.settings.model import Settings
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ def run(settings: Settings) -> None:
     """
     told_to_stop = threading.Event()
     _heed_signals(told_to_stop)
-    helper = register(helper_config(settings), settings.riskiq.start_timeout, told_to_stop)
+    health.forget(settings.connector.id)
+    helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, told_to_stop)
     if helper is None:
         return
     # With a CA of its own, pycti has put handlers in the place of these.
@@ -41,7 +43,7 @@ def run(settings: Settings) -> None:
         helper.connector_logger.warning(warning)
     connector = _connector(settings, helper)
     _listen(helper, connector, told_to_stop)
-    _stop(helper, connector, settings.riskiq.stop_grace)
+    _stop(helper, connector, settings.lookup.pdns.stop_grace)
 
 
 def _heed_signals(told_to_stop: threading.Event) -> None:
@@ -54,24 +56,15 @@ def _heed_signals(told_to_stop: threading.Event) -> None:
 
 
 def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConnector:
-    riskiq = settings.riskiq
-    window = partial(since, riskiq.import_last_seen_time_window)
-    return RiskIQConnector(
-        helper,
-        client_of(riskiq),
-        scope=settings.connector.scope,
-        max_tlp=riskiq.max_tlp,
-        since=window,
-        skip_own=settings.skip_own,
-        wanted=wanted_of(riskiq),
-    )
+    enricher = enricher_of(settings.lookup)
+    return RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
 
 
 def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_stop: threading.Event) -> None:
     # pycti's threads become daemon threads too, so none of them holds the process after the stop.
-    listener = threading.Thread(target=helper.listen, args=[connector.process], daemon=True)
+    listener = threading.Thread(target=listen, args=[helper, connector.process], daemon=True)
     listener.start()
-    Heartbeat(helper).start()
+    health.Heartbeat(helper).start()
     while not told_to_stop.wait(0.5):
         if not listener.is_alive():
             raise PlatformError("Listening to OpenCTI ended by itself; the log says why.")
@@ -79,9 +72,9 @@ def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_
 
 def _stop(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, grace: float) -> None:
     """Take no new message, and let what is under way end, for `grace` seconds at the most."""
-    log.info("Told to stop: what is under way may take %g s more.", grace)
+    log.info("Shutting down; waiting up to %g s for the current enrichment.", grace)
     if _within(grace, _drain, helper.listen_queue, connector):
-        log.info("Stopped, with nothing left under way.")
+        log.info("Stopped; nothing was left under way.")
         return
     reason = f"The connector was stopped, and the enrichment did not end within {grace:g} s; enrich again."
     log.warning(reason)

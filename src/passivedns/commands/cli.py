@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
-from riskiq.errors import ConnectorError, SettingsError
-from riskiq.wording import printable
+from passivedns.errors import ConnectorError, SettingsError
+from passivedns.wording import printable
 
 # Each command imports what it needs when it runs: pycti alone takes more than a second.
 
@@ -39,23 +39,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    try:
+        return _run_command(parsed, parser)
+    except ModuleNotFoundError as error:
+        raise ConnectorError(
+            f"The Python module {error.name} is missing; install what the connector needs: "
+            "python3 -m pip install -r requirements.txt"
+        ) from error
+
+
+def _run_command(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     match parsed.command:
         case "check":
-            from riskiq import command_check
+            from passivedns.commands import check
 
-            return command_check.run(parsed.json)
+            return check.run(parsed.json)
         case "lookup":
-            from riskiq import command_lookup
+            from passivedns.commands import lookup
 
             values = parsed.values or ([] if parsed.file else _values_of_stdin())
             if not (values or parsed.file):
                 parser.error("lookup needs a value, as an argument or on standard input")
-            return command_lookup.run(
-                command_lookup.Question(values, parsed.format, parsed.file, parsed.since, parsed.record_types)
-            )
+            how = parsed.format, parsed.file, parsed.since, parsed.record_types, parsed.sources
+            return lookup.run(lookup.Request(values, *how))
         case _:
-            from riskiq.daemon import run
-            from riskiq.settings import load_settings
+            from passivedns.daemon import run
+            from passivedns.settings.loading import load_settings
 
             run(load_settings())
             return 0
@@ -68,15 +77,16 @@ def _values_of_stdin() -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="main.py",
-        description="Passive DNS from PassiveTotal for OpenCTI. Without a command it runs the connector.",
+        description="Passive DNS for OpenCTI. Without a command it runs the connector.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     check = commands.add_parser("check", help="try once what the connector needs; no search is spent")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     lookup = commands.add_parser(
         "lookup",
-        help="show what PassiveTotal knows of values, without OpenCTI",
-        description="Look values up as the connector does and show what it would send to OpenCTI. Each costs a search.",
+        help="show the passive DNS of names and addresses, without OpenCTI",
+        description="Look values up as the connector does and show what it would send to OpenCTI. A look-up costs a "
+        "search at each source that has a quota.",
     )
     _add_lookup_arguments(lookup)
     return parser
@@ -92,20 +102,23 @@ def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
         default="table",
         help="what to print; stix is the bundle that the connector sends (default: %(default)s)",
     )
-    lookup.add_argument("--file", type=Path, metavar="ANSWER.json", help="a saved answer, in place of PassiveTotal")
+    lookup.add_argument("--file", type=Path, metavar="ANSWER.json", help="a saved answer, in place of a source")
+    lookup.add_argument(
+        "--sources", type=_sources, default=(), metavar="KEY,...", help="ask these (default: PDNS_SOURCES)"
+    )
     lookup.add_argument(
         "--since",
         type=_moment,
         metavar="WHEN",
         help="how far back to go: an ISO 8601 date or duration, such as 2024-05-31 or P6M "
-        "(default: RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW, or all of a file)",
+        "(default: PDNS_IMPORT_LAST_SEEN_TIME_WINDOW, or all of a file)",
     )
     lookup.add_argument(
         "--record-types",
         type=_record_types,
         default=(),
         metavar="TYPE,...",
-        help="keep only these, such as A,AAAA (default: RISKIQ_RECORD_TYPES)",
+        help="keep only these, such as A,AAAA (default: PDNS_RECORD_TYPES)",
     )
 
 
@@ -113,7 +126,7 @@ def _moment(text: str) -> datetime:
     """A moment in UTC, from a date or from a duration before now."""
     from pydantic import TypeAdapter, ValidationError
 
-    from riskiq.settings_values import Window, since
+    from passivedns.settings.values import Window, since
 
     now = datetime.now(UTC)
     try:
@@ -123,17 +136,27 @@ def _moment(text: str) -> datetime:
         try:
             moment = since(TypeAdapter(Window).validate_python(text), now)
         except ValidationError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 date or duration") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 date or duration") from None
     if moment > now:
         raise argparse.ArgumentTypeError(f"{text} lies in the future")
     return moment
 
 
 def _record_types(text: str) -> frozenset[str]:
-    from riskiq.converter import RECORD_TYPES
+    from passivedns.converter import RECORD_TYPES
 
     names = frozenset(name.strip().upper() for name in text.split(",") if name.strip())
-    if not names or names - RECORD_TYPES:
+    if not names or names - set(RECORD_TYPES):
         known = ", ".join(sorted(RECORD_TYPES))
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of record types; the known types are {known}")
     return names
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    """Keys of sources, each once."""
+    from passivedns.sources import SOURCES
+
+    named = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in named if name not in SOURCES]:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; choose from {', '.join(SOURCES)}")
+    return tuple(dict.fromkeys(named))

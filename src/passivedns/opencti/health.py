@@ -1,7 +1,7 @@
-"""Whether the daemon does its work: `python3 -m riskiq.health` tells a container's health check.
+"""Whether the daemon does its work: `python3 -m passivedns.opencti.health` tells a container's health check.
 
 The daemon writes what it finds about itself into a file, and the check reads it: no call to OpenCTI, none to
-PassiveTotal. The file is in the directory for temporary files (TMPDIR); the image makes that /dev/shm, which is private
+a source. The file is in the directory for temporary files (TMPDIR); the image makes that /dev/shm, which is private
 to a container and can be written to when the root file system cannot. It is named after the connector's id, so that
 several connectors can share the directory.
 """
@@ -24,7 +24,7 @@ INTERVAL = 5
 STALE = 30
 """Seconds after which what the daemon found last says nothing any more."""
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 class Heartbeat(threading.Thread):
@@ -108,14 +108,14 @@ def _connector_id(root: Path) -> str:
 
 def _connector_id_of_files(root: Path) -> str:
     # Its libraries take a while to load, and most connectors are set by variables.
-    from riskiq.settings_sources import from_file, merged
+    from passivedns.settings.loading import config_files, from_file, is_missing
 
-    files = [from_file(path, ["connector"]) for path in (root / "config.yml", root / "src" / "config.yml")]
-    return str(merged((source for source, _ in files), ["connector"])["connector"].get("id", "")).strip()
+    named = [from_file(path)[0].get("connector", {}).get("id") for path in config_files(root)]
+    return str(next((name for name in reversed(named) if not is_missing(name)), "")).strip()
 
 
 def _file(connector_id: str) -> Path:
-    return Path(tempfile.gettempdir(), f"riskiq-passive-total-{connector_id}.health")
+    return Path(tempfile.gettempdir(), f"opencti-passive-dns-{connector_id}.health")
 
 
 def _consumes(channel: Any) -> bool:

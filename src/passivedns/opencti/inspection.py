@@ -10,10 +10,10 @@ from pika.exceptions import ProbableAccessDeniedError, ProbableAuthenticationErr
 from pycti import OpenCTIApiClient, get_config_variable
 from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 
-from riskiq.check import Finding, State
-from riskiq.errors import PlatformError
-from riskiq.registration import api_client, explained, version_of
-from riskiq.stix import TLP_CLEAR
+from passivedns.errors import PlatformError
+from passivedns.model import Finding, State
+from passivedns.opencti.registration import api_client, explained, version_of
+from passivedns.stix.objects import TLP_CLEAR
 
 Config = dict[str, dict[str, Any]]
 

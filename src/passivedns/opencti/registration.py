@@ -12,7 +12,7 @@ import pycti
 import requests
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper, get_config_variable
 
-from riskiq.errors import PlatformError
+from passivedns.errors import PlatformError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def register(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise PlatformError(
-                    f"OpenCTI at {url} did not come up within {start_timeout:g} s (RISKIQ_START_TIMEOUT): {reason}"
+                    f"OpenCTI at {url} did not come up within {start_timeout:g} s (PDNS_START_TIMEOUT): {reason}"
                 ) from reason
             log.warning("OpenCTI at %s is not up yet (%s); the next try is in %g s.", url, reason, pause)
             if told_to_stop.wait(min(pause, left)):
@@ -111,26 +111,29 @@ def explained(error: Exception, url: str, version: str = "") -> Exception:
 
     `version` is OpenCTI's, where it is known.
     """
-    refusal = _graphql_error(error)
-    if not refusal:
-        # requests has an error of its own for everything on the way; what remains is a port or a file.
-        if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-            return _unusable(error)
-        unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
-        return _NotYet("it cannot be reached" if unreachable else "its answer is not OpenCTI's")
-    code, said = refusal
-    if code in _PASSING:
-        return _NotYet(f"it says: {said}")
+    if answered := _graphql_error(error):
+        return _judged(*answered, url, version)
+    # requests has an error of its own for everything on the way; what remains is a port or a file.
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return _unusable(error)
+    unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
+    return _NotYet("it cannot be reached" if unreachable else "its answer is not OpenCTI's")
+
+
+def _judged(code: str, said: str, url: str, version: str) -> Exception:
     if code in _NO_ACCESS:
         return PlatformError(
             f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be that of a user with the role Connector. "
             f"It says: {said}"
         )
+    # Before the codes that may pass: Apollo calls what it cannot classify, such as new words, INTERNAL_SERVER_ERROR.
     if version and _OTHER_VERSION.search(said):
         return PlatformError(
             f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform's "
             f"version (pip install pycti=={version}, or the build argument PYCTI_VERSION={version}). It says: {said}"
         )
+    if code in _PASSING:
+        return _NotYet(f"it says: {said}")
     return PlatformError(f"OpenCTI at {url} refuses the connector ({code}). It says: {said}")
 
 

@@ -51,7 +51,9 @@ class Lookup(NamedTuple):
             return "No record is known."
         found = self.result.enrichment
         at_least = "" if all(outcome.complete for outcome in self.result.answered) else "at least "
-        text = f"{counted(len(found.relations), 'relationship')} from {at_least}{counted(self.result.records, 'record')}"
+        text = (
+            f"{counted(len(found.relations), 'relationship')} from {at_least}{counted(self.result.records, 'record')}"
+        )
         if found.kept:
             text += f": {listed(found.kept)}"
         return f"{text}\nLeft out {found.left_out.total():,}: {listed(found.left_out)}" if found.left_out else text
@@ -65,7 +67,6 @@ class Lookup(NamedTuple):
         entity = {"type": STIX_TYPES[self.entity.type], "spec_version": "2.1"}
         bare = entity | {"id": self.entity.id, "value": self.entity.value}
         return [bare, *self.result.objects] if self.result.objects else []
-
 
 
 class Tick(NamedTuple):

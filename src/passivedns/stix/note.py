@@ -2,7 +2,6 @@
 
 import re
 import uuid
-
 from collections.abc import Sequence
 
 from passivedns.model import Entity, Relation, newest_first

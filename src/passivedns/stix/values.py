@@ -5,6 +5,7 @@ OpenCTI accepts some values that are no names (`http://x.com/y`, `192.0.2.10`), 
 
 import re
 import socket
+import unicodedata
 from collections.abc import Callable
 from typing import Literal
 
@@ -19,8 +20,9 @@ _FAMILIES: dict[AddressType, socket.AddressFamily] = {
 _ASCII_NAME = re.compile(r"(?!-)(?:[a-z0-9_-]{1,63}\.)+(?![0-9]+\Z)[a-z0-9_-]{2,63}")
 _LABEL = re.compile(r"(?:[a-z0-9_-]|[^\x00-\x7f]){1,63}")
 _IDEOGRAPHIC_DOTS = re.compile("[\u3002\uff0e\uff61]")
-# The HTML standard's mailbox, as OpenCTI checks it.
-_LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+# The HTML standard's mailbox, as OpenCTI checks it, with the dots of RFC 5321 section 4.1.2: one at a time, and inside.
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL_PART = re.compile(rf"(?!.{{65}}){_ATOM}(?:\.{_ATOM})*")
 _MAIL_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+")
 
@@ -43,15 +45,20 @@ def address(text: str, address_type: AddressType) -> str:
 
 
 def domain_name(text: str) -> str:
-    """A name of two labels or more, in lower case, without the root's dot.
+    """A name of two labels or more, in lower case and in Unicode's composed form (NFC), without the root's dot.
 
     Raises:
         Unusable: it is no such name.
     """
-    name = text.lower().removesuffix(".")
+    name = _composed(text.lower()).removesuffix(".")
     if len(name) <= 253 and (_ASCII_NAME.fullmatch(name) or _is_international(name)):
         return name
     raise Unusable(_why_no_name(name))
+
+
+def _composed(text: str) -> str:
+    # Four times as long as any name at the least: composing such a text may take for ever.
+    return unicodedata.normalize("NFC", text) if len(text) <= 1024 else text
 
 
 def mailbox(text: str) -> str:
