@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from passivedns.sources.otx import OTX
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
+from passivedns.sources.virustotal import VIRUSTOTAL
 
-SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ,)}
+SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, VIRUSTOTAL, OTX)}
 """Every source by its key, in the order of the documents."""

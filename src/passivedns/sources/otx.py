@@ -1,0 +1,133 @@
+"""AlienVault OTX (LevelBlue): `GET /indicators/{slug}/{value}/passive_dns`.
+
+Sources: recorded answers of 2022 and 2026, error bodies quoted by its users, and the vendor's OTXv2 client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import Field
+
+from passivedns.errors import BadAnswer, CredentialsRefused, RateLimited
+from passivedns.model import Answer, Question, Record
+from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
+from passivedns.settings.values import BaseUrl, Secret
+from passivedns.sources import dates, rdata
+from passivedns.sources.failures import cleaned, usual_complaint, worded
+from passivedns.sources.http import Http, json_of
+from passivedns.sources.source import PASSING, Client, Source
+
+NO_SUCH_NAME = "NXDOMAIN"
+"""In place of an address: the name did not exist on that date."""
+
+_SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
+
+
+class OtxSettings(SourceSettings):
+    """OTX, and what may be asked of it."""
+
+    api_key: Secret = Field(
+        description="API key of the OTX account; the account is free.",
+        json_schema_extra=allowed("the API key of the OTX account"),
+    )
+    api_base_url: BaseUrl = Field(
+        default="https://otx.alienvault.com/api/v1",
+        description="Address of the OTX API, with the version.",
+        json_schema_extra=allowed(A_BASE_URL),
+    )
+
+
+class OtxClient(Client):
+    """Asks OTX, once for most observables."""
+
+    def __init__(self, settings: OtxSettings, http: Http) -> None:
+        http.session.headers["X-OTX-API-KEY"] = settings.api_key.get_secret_value()
+        self._http = http
+
+    def look_up(self, question: Question) -> Answer:
+        """The records of an address, or of a name and, where it is a registrable domain, of the names below it.
+
+        A name of three labels or more is asked for as a host name, and then as a domain where that gives nothing:
+        `example.co.uk` is registrable, and only a list of public suffixes could tell.
+        """
+        answer = Answer([])
+        for slug in _slugs(question):
+            answer = self._ask(slug, question.value)
+            if answer != Answer([]):
+                break
+        return answer
+
+    def _ask(self, slug: str, value: str) -> Answer:
+        reply = self._http.search(f"/indicators/{slug}/{quote(value, safe=':')}/passive_dns")
+        if reply.status == 429:
+            said = cleaned(usual_complaint(reply))
+            kind = CredentialsRefused if "authenticate" in said.lower() else RateLimited
+            raise worded(OTX, kind, reply.status, said)
+        return parse_answer(json_of(OTX, reply.body))
+
+
+def _slugs(question: Question) -> tuple[str, ...]:
+    """The kinds of indicator to ask for, until one of them has an answer."""
+    if slug := _SLUGS.get(question.type):
+        return (slug,)
+    return ("hostname", "domain") if question.value.count(".") > 1 else ("domain",)
+
+
+def read_saved(body: bytes, asked: str) -> Answer:  # noqa: ARG001  # every row names both its ends
+    """A saved answer of `passive_dns`."""
+    return parse_answer(json_of(OTX, body))
+
+
+def parse_answer(answer: Any) -> Answer:
+    """The readable rows of an answer's `passive_dns`, in its order, but for those that tell that a name did not exist.
+
+    Raises:
+        BadAnswer: the answer is not OTX's.
+    """
+    rows = answer.get("passive_dns") if isinstance(answer, dict) else None
+    if not isinstance(rows, list):
+        raise BadAnswer(f"The response from {OTX.title} holds no passive DNS; check {OTX.variable(OTX.address)}.")
+    latest = dates.latest()
+    read = [_records(row, latest) for row in rows]
+    count = answer.get("count")
+    return Answer(
+        [record for records in read if records for record in records],
+        # The interface of the web site sends no count.
+        complete=not isinstance(count, int) or count <= len(rows),
+        unreadable=read.count(None),
+    )
+
+
+def _records(row: Any, latest: float) -> list[Record] | None:
+    """What a row says: two records for a SOA record with its mailbox; None where it does not name both its ends."""
+    if not isinstance(row, dict):
+        return None
+    name, address = row.get("hostname"), row.get("address")
+    if not (isinstance(name, str) and isinstance(address, str) and name and address):
+        return None
+    if address == NO_SUCH_NAME:
+        return []
+    kind = row.get("record_type")
+    first, last = dates.seen(dates.iso(row.get("first"), latest), dates.iso(row.get("last"), latest))
+    if kind in ("A", "AAAA"):
+        return [Record(name, rdata.address_type(address), address, first, last, (), OTX.key)]
+    kind = rdata.record_type(kind)
+    return [Record(name, kind, data, first, last, (), OTX.key) for data in rdata.names_and_addresses(kind, address)]
+
+
+OTX = Source(
+    key="otx",
+    title="AlienVault OTX",
+    organization="AlienVault OTX",
+    settings=OtxSettings,
+    client=OtxClient,
+    read=read_saved,
+    costs=False,
+    credentials=("api_key",),
+    statuses={403: CredentialsRefused},
+    # It answers 429 without a key, too; the client reads which of the two it is.
+    unknown=frozenset({429}),
+    retried=PASSING - {429},
+)
