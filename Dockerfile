@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="OpenCTI connector RiskIQ PassiveTotal" \
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
-# While OpenCTI is not up yet (RISKIQ_START_TIMEOUT) the connector is starting, not unhealthy.
+# While OpenCTI is not up yet (PDNS_START_TIMEOUT) the connector is starting, not unhealthy.
 HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "riskiq.health"]
 
 ENTRYPOINT ["/entrypoint.sh"]

@@ -16,7 +16,7 @@ from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
 
-IMPATIENT = {"RISKIQ_REQUEST_TIMEOUT": "1", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
+IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For a PassiveTotal that fails often."""
 START = 120
 """Seconds in which a connector must register and listen."""

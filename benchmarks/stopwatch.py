@@ -9,9 +9,9 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from riskiq import cli, client
-from riskiq import connector as connector_module
-from riskiq.connector import RiskIQConnector
+from passivedns import cli, client
+from passivedns import connector as connector_module
+from passivedns.connector import RiskIQConnector
 
 PARTS: dict[str, tuple[Any, str]] = {
     "waiting": (client.RiskIQClient, "_get"),

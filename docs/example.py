@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from riskiq import stix
-from riskiq.bundle import bundled
-from riskiq.converter import Entity, convert
-from riskiq.records import parse_records
+from passivedns import stix
+from passivedns.bundle import bundled
+from passivedns.converter import Entity, convert
+from passivedns.records import parse_records
 
 ANSWER = Path(__file__).with_name("example-answer.json")
 TLP_AMBER = stix.marking("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP", "TLP:AMBER")

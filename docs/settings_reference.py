@@ -12,8 +12,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from riskiq.settings import DECLARED, Settings
-from riskiq.settings_errors import Setting, may_hold, variable
+from passivedns.settings import DECLARED, Settings
+from passivedns.settings_errors import Setting, may_hold, variable
 
 SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""

@@ -15,7 +15,10 @@ from typing import IO
 from sandbox.passivetotal import API_KEY, USERNAME
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("OPENCTI_", "CONNECTOR_", "RISKIQ_", "MQ_")
+OURS = (
+    *("OPENCTI_", "CONNECTOR_", "PDNS_", "MQ_", "S3_"),
+    *("RISKIQ_", "CIRCL_", "COF_", "MNEMONIC_", "ROBTEX_", "DNSDB_", "VIRUSTOTAL_", "OTX_", "DEFENDER_"),
+)
 
 
 @dataclass
@@ -48,7 +51,7 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
 def inherited() -> dict[str, str]:
     """The machine's variables without those that would set a connector; it keeps no answers unless told to."""
     machine = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return machine | {"RISKIQ_CACHE_TTL": "PT0S"}
+    return machine | {"PDNS_CACHE_TTL": "PT0S"}
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:

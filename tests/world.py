@@ -22,7 +22,7 @@ WAIT = 60
 
 HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
 
-QUICK = {"RISKIQ_REQUEST_TIMEOUT": "2", "RISKIQ_MAX_RETRIES": "1", "RISKIQ_RETRY_BACKOFF": "0"}
+QUICK = {"PDNS_REQUEST_TIMEOUT": "2", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For tests that wait for a failure."""
 
 

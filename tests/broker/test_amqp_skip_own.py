@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from riskiq.converter import AUTHOR
+from passivedns.converter import AUTHOR
 from sandbox.dataset import ADDRESS
 from sandbox.entities import Entity
 from tests.world import WAIT, World, new_world
 
-SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 
 @pytest.fixture(scope="module")
 def shared_world(broker: str) -> Iterator[World]:
-    with new_world(broker, RISKIQ_SKIP_OWN="true") as world:
+    with new_world(broker, PDNS_SKIP_OWN="true") as world:
         yield world
 
 

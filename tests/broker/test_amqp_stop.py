@@ -12,7 +12,7 @@ from sandbox.rabbitmq import RabbitMQ
 from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 
-SHORT = {"RISKIQ_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}
+SHORT = {"PDNS_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}
 GIVEN_UP = "The connector was stopped, and the enrichment did not end within 1 s; enrich again."
 
 
@@ -116,6 +116,6 @@ def test_a_playbook_that_is_being_answered_when_the_grace_ends_gets_no_second_bu
 
 
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end(broker: str) -> None:
-    with new_world(broker, RISKIQ_STOP_GRACE="3600") as world:
+    with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.stop()
         assert "Stopped, with nothing left under way." in world.daemon.log

@@ -7,8 +7,8 @@ import pika
 import pycti
 import pytest
 
-from riskiq.check import Finding, State
-from riskiq.check_platform import platform_findings
+from passivedns.check import Finding, State
+from passivedns.check_platform import platform_findings
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 

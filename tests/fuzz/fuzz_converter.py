@@ -3,10 +3,10 @@
 import json
 from datetime import UTC, datetime
 
-from riskiq import stix
-from riskiq.converter import Enrichment, Entity, canonical_value, convert
-from riskiq.records import DnsRecord, parse_records
-from riskiq.values import Unusable
+from passivedns import stix
+from passivedns.converter import Enrichment, Entity, canonical_value, convert
+from passivedns.records import DnsRecord, parse_records
+from passivedns.values import Unusable
 from sandbox import platform_rules
 from tests.fuzz.rows import entry, joined, rows_of
 

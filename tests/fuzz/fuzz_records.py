@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from riskiq.answers import read_answer
-from riskiq.errors import PassiveTotalError
-from riskiq.records import DnsRecord, parse_quota, parse_records
+from passivedns.answers import read_answer
+from passivedns.errors import PassiveTotalError
+from passivedns.records import DnsRecord, parse_quota, parse_records
 from tests.fuzz.rows import entry, joined, json_or_text, rows_of
 
 LONGEST_SENTENCE = 500

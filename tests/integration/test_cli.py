@@ -22,7 +22,7 @@ from tests.commands import MAIN, run
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, new_world, today
 
-LIMITS = {"RISKIQ_MAX_RELATIONSHIPS": "3", "RISKIQ_RECORD_TYPES": "a,mx", "RISKIQ_SUMMARY_NOTE": "true"}
+LIMITS = {"PDNS_MAX_RELATIONSHIPS": "3", "PDNS_RECORD_TYPES": "a,mx", "PDNS_SUMMARY_NOTE": "true"}
 
 
 @dataclass
@@ -43,7 +43,7 @@ def served() -> Iterator[Desk]:
     service = PassiveTotal(own_records(today()))
     with serving(passivetotal_app(service)) as url:
         account = {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
-        yield Desk(service, account | {"RISKIQ_MAX_RETRIES": "0", "RISKIQ_REQUEST_TIMEOUT": "20"})
+        yield Desk(service, account | {"PDNS_MAX_RETRIES": "0", "PDNS_REQUEST_TIMEOUT": "20"})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pycti import Identity
 
-from riskiq.converter import AUTHOR
+from passivedns.converter import AUTHOR
 from sandbox.entities import Entity
 from sandbox.platform_rules import author
 from tests.world import World, record

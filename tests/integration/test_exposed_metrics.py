@@ -19,7 +19,7 @@ Series = dict[tuple[str, tuple[str, ...]], float]
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
     served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": str(free_port())}
-    cached = {"RISKIQ_CACHE": "memory", "RISKIQ_CACHE_TTL": "PT24H"}
+    cached = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "PT24H"}
     with ExitStack() as stack:
         try:
             broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())

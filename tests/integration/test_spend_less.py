@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.converter import AUTHOR
+from passivedns.converter import AUTHOR
 from sandbox.dataset import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World, new_world
@@ -13,13 +13,13 @@ from tests.world import WAIT, World, new_world
 pytestmark = needs_http_protocols
 
 
-SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and RISKIQ_SKIP_OWN is on"
+SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 
 @pytest.fixture(scope="module")
 def shared_thrifty() -> Iterator[World]:
-    limits = {"RISKIQ_MAX_RELATIONSHIPS": "3", "RISKIQ_RECORD_TYPES": "a,mx", "RISKIQ_SKIP_OWN": "true"}
-    with new_world(RISKIQ_CACHE="memory", RISKIQ_CACHE_TTL="PT1H", **limits) as world:
+    limits = {"PDNS_MAX_RELATIONSHIPS": "3", "PDNS_RECORD_TYPES": "a,mx", "PDNS_SKIP_OWN": "true"}
+    with new_world(PDNS_CACHE="memory", PDNS_CACHE_TTL="PT1H", **limits) as world:
         yield world
 
 
@@ -90,7 +90,7 @@ def test_what_somebody_else_added_is_looked_up(thrifty: World) -> None:
 
 
 def test_a_connector_that_is_started_again_finds_the_file_of_the_last_one(tmp_path: Path) -> None:
-    kept = {"RISKIQ_CACHE": str(tmp_path / "cache.sqlite"), "RISKIQ_CACHE_TTL": "PT1H"}
+    kept = {"PDNS_CACHE": str(tmp_path / "cache.sqlite"), "PDNS_CACHE_TTL": "PT1H"}
     with new_world(**kept) as world:
         world.enrich("Domain-Name", DOMAIN)
         base_url = world.environment["RISKIQ_API_BASE_URL"]

@@ -73,7 +73,7 @@ def test_a_maximum_tlp_that_still_holds_the_placeholder_ends_the_start_with_2() 
 
 
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
-    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), RISKIQ_START_TIMEOUT="2")
+    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), PDNS_START_TIMEOUT="2")
     assert ended.returncode == 1
     assert "OpenCTI at http://127.0.0.1:9 did not come up within 2 s" in ended.stderr
     assert ended.stderr.count("is not up yet") == 2

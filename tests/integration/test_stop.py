@@ -26,13 +26,13 @@ def test_the_enrichment_under_way_is_finished_sent_and_closed(number: signal.Sig
 
 
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end() -> None:
-    with new_world(RISKIQ_STOP_GRACE="3600") as world:
+    with new_world(PDNS_STOP_GRACE="3600") as world:
         world.stop()
         assert "Stopped, with nothing left under way." in world.daemon.log
 
 
 def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
-    with new_world(RISKIQ_STOP_GRACE="1") as world:
+    with new_world(PDNS_STOP_GRACE="1") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
@@ -42,7 +42,7 @@ def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
 
 
 def test_after_the_grace_a_playbook_goes_on_with_what_it_sent() -> None:
-    with new_world(RISKIQ_STOP_GRACE="1") as world:
+    with new_world(PDNS_STOP_GRACE="1") as world:
         world.service.held = {DOMAIN}
         entity = world.entity("Domain-Name", DOMAIN)
         execution = world.platform.play(entity)
@@ -53,7 +53,7 @@ def test_after_the_grace_a_playbook_goes_on_with_what_it_sent() -> None:
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:
-    with new_world(RISKIQ_STOP_GRACE="3600") as world:
+    with new_world(PDNS_STOP_GRACE="3600") as world:
         world.service.held = {DOMAIN}
         world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()

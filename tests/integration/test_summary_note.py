@@ -14,7 +14,7 @@ pytestmark = needs_http_protocols
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with new_world(RISKIQ_SUMMARY_NOTE="true") as world:
+    with new_world(PDNS_SUMMARY_NOTE="true") as world:
         yield world
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from riskiq.enrichment import Wanted
-from riskiq.lookup import EVERYTHING, Lookup, SavedAnswer, look_up, observable
+from passivedns.enrichment import Wanted
+from passivedns.lookup import EVERYTHING, Lookup, SavedAnswer, look_up, observable
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

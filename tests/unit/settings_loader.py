@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.errors import SettingsError
-from riskiq.settings import Settings, load_settings
+from passivedns.errors import SettingsError
+from passivedns.settings import Settings, load_settings
 
 REQUIRED = {
     "OPENCTI_URL": "http://opencti:8080",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.account import load_account
-from riskiq.errors import SettingsError
+from passivedns.account import load_account
+from passivedns.errors import SettingsError
 from tests.unit.settings_loader import loader
 
 
@@ -31,17 +31,17 @@ def test_the_settings_of_opencti_may_be_wrong(tmp_path: Path, monkeypatch: pytes
 
 def test_its_own_must_be_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RISKIQ_API_KEY")
-    monkeypatch.setenv("RISKIQ_MAX_RETRIES", "many")
+    monkeypatch.setenv("PDNS_MAX_RETRIES", "many")
     with pytest.raises(SettingsError) as error:
         load_account(tmp_path)
     assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in str(error.value)
-    assert "RISKIQ_MAX_RETRIES (config.yml: riskiq.max_retries): holds 'many'" in str(error.value)
+    assert "PDNS_MAX_RETRIES (config.yml: riskiq.max_retries): holds 'many'" in str(error.value)
 
 
 def test_where_nothing_is_asked_the_credentials_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RISKIQ_USERNAME")
     monkeypatch.setenv("RISKIQ_API_KEY", "ChangeMe")
-    monkeypatch.setenv("RISKIQ_MAX_RELATIONSHIPS", "3")
+    monkeypatch.setenv("PDNS_MAX_RELATIONSHIPS", "3")
     assert load_account(tmp_path, with_credentials=False).max_relationships == 3
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskiq.answers import read_answer
-from riskiq.errors import (
+from passivedns.answers import read_answer
+from passivedns.errors import (
     BadAnswer,
     CredentialsRefused,
     NoAnswer,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pycti import Identity
 
-from riskiq.authorship import is_own
-from riskiq.converter import AUTHOR
+from passivedns.authorship import is_own
+from passivedns.converter import AUTHOR
 
 OWN = Identity.generate_id(AUTHOR, "organization")
 ANOTHER = Identity.generate_id("Example Organization", "organization")

@@ -13,8 +13,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from riskiq.cache import Cache
-from riskiq.check import (
+from passivedns.cache import Cache
+from passivedns.check import (
     Finding,
     State,
     cache_finding,
@@ -23,10 +23,10 @@ from riskiq.check import (
     quota_findings,
     settings_findings,
 )
-from riskiq.check_platform import platform_findings
-from riskiq.client import RiskIQClient
-from riskiq.errors import SettingsError
-from riskiq.records import Allowance, Quota
+from passivedns.check_platform import platform_findings
+from passivedns.client import RiskIQClient
+from passivedns.errors import SettingsError
+from passivedns.records import Allowance, Quota
 from sandbox.daemon import free_port
 from sandbox.graphql import errors
 from sandbox.opencti import OpenCTI, opencti_app
@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_be_used_is_worth_a_warning_since_it_costs_searches_
 
 
 def test_a_cache_that_is_off_is_told() -> None:
-    assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (RISKIQ_CACHE_TTL)")
+    assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
 
 
 def test_a_quota_that_is_not_stated_is_unknown() -> None:

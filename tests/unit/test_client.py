@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from riskiq import __version__, transport
-from riskiq.cache import Cache
-from riskiq.client import CLOCK_TOLERANCE, RiskIQClient
-from riskiq.errors import (
+from passivedns import __version__, transport
+from passivedns.cache import Cache
+from passivedns.client import CLOCK_TOLERANCE, RiskIQClient
+from passivedns.errors import (
     BadAnswer,
     CredentialsRefused,
     NoAnswer,
@@ -27,7 +27,7 @@ from riskiq.errors import (
     RateLimited,
     RequestRefused,
 )
-from riskiq.records import Answer
+from passivedns.records import Answer
 from sandbox.dataset import ADDRESS, DOMAIN, own_records
 from sandbox.faults import FAULTS
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app

@@ -14,10 +14,10 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from riskiq import metrics, stix
-from riskiq.client import RiskIQClient
-from riskiq.connector import RiskIQConnector
-from riskiq.errors import NotSent, Unforeseen
+from passivedns import metrics, stix
+from passivedns.client import RiskIQClient
+from passivedns.connector import RiskIQConnector
+from passivedns.errors import NotSent, Unforeseen
 from sandbox.dataset import ADDRESS, DOMAIN, own_records
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskiq import stix
-from riskiq.converter import (
+from passivedns import stix
+from passivedns.converter import (
     AUTHOR,
     NOT_CHOSEN,
     OVER_MAXIMUM,
@@ -20,8 +20,8 @@ from riskiq.converter import (
     canonical_value,
     convert,
 )
-from riskiq.records import DnsRecord, parse_records
-from riskiq.values import Unusable
+from passivedns.records import DnsRecord, parse_records
+from passivedns.values import Unusable
 from sandbox import platform_rules
 from sandbox.dataset import DIRTY, own_records
 

@@ -11,7 +11,7 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from riskiq.delivery import listen
+from passivedns.delivery import listen
 from sandbox.entities import Entity
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
 from sandbox.opencti import OpenCTI, opencti_app

@@ -12,8 +12,8 @@ import stix2
 from pycti.connector import opencti_connector_helper
 
 from docs import example
-from riskiq import errors, stix
-from riskiq.settings import PROJECT_ROOT
+from passivedns import errors, stix
+from passivedns.settings import PROJECT_ROOT
 from sandbox import platform_rules
 from tests.world import HAS_HTTP_PROTOCOLS, new_world
 

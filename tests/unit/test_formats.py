@@ -8,7 +8,7 @@ from pathlib import Path
 import stix2
 from stix2validator import validate_string
 
-from riskiq.formats import as_csv, as_json, as_stix
+from passivedns.formats import as_csv, as_json, as_stix
 from sandbox.dataset import DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 

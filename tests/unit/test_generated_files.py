@@ -8,8 +8,8 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
-from riskiq.settings import DECLARED, PROJECT_ROOT
-from riskiq.settings_errors import variable
+from passivedns.settings import DECLARED, PROJECT_ROOT
+from passivedns.settings_errors import variable
 
 VARIABLES = [variable(setting) for setting in DECLARED]
 SCHEMA = "__metadata__/connector_config_schema.json"
@@ -111,7 +111,7 @@ def test_the_table_of_the_readme_tells_the_default_or_that_there_must_be_a_value
     assert defaults["RISKIQ_API_KEY"] == "**required**"
     assert defaults["RISKIQ_MAX_TLP"] == "none"
     assert defaults["RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW"] == "`P30D`"
-    assert defaults["RISKIQ_REQUEST_TIMEOUT"] == "`60`"
+    assert defaults["PDNS_REQUEST_TIMEOUT"] == "`60`"
     assert defaults["CONNECTOR_SCOPE"] == "`IPv4-Addr,Domain-Name`"
     assert defaults["CONNECTOR_AUTO"] == "`false`"
 
@@ -178,8 +178,8 @@ def test_every_default_is_accepted_by_the_schema():
         ("CONNECTOR_SCOPE", ["Url"]),
         ("CONNECTOR_LOG_LEVEL", "loud"),
         ("RISKIQ_MAX_TLP", "TLP:PURPLE"),
-        ("RISKIQ_REQUEST_TIMEOUT", 0),
-        ("RISKIQ_MAX_RETRIES", 1.5),
+        ("PDNS_REQUEST_TIMEOUT", 0),
+        ("PDNS_MAX_RETRIES", 1.5),
     ],
 )
 def test_the_schema_refuses_what_the_settings_refuse(name, value):

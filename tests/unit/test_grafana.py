@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from riskiq import metrics
-from riskiq.records import Allowance, Quota
+from passivedns import metrics
+from passivedns.records import Allowance, Quota
 
 DASHBOARD: dict[str, Any] = json.loads(Path("docs/grafana.json").read_text(encoding="utf-8"))
 QUERIES = [(panel["title"], target) for panel in DASHBOARD["panels"] for target in panel["targets"]]

@@ -6,8 +6,8 @@ from math import dist, hypot
 
 import pytest
 
-from riskiq.converter import Relation
-from riskiq.graph import MOST_NODES, graph
+from passivedns.converter import Relation
+from passivedns.graph import MOST_NODES, graph
 
 
 def relation(number: int, *record_types: str) -> Relation:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from riskiq.answers import read_answer
-from riskiq.converter import Enrichment, convert
-from riskiq.errors import BadAnswer
-from riskiq.records import DnsRecord, parse_quota, parse_records
+from passivedns.answers import read_answer
+from passivedns.converter import Enrichment, convert
+from passivedns.errors import BadAnswer
+from passivedns.records import DnsRecord, parse_quota, parse_records
 from sandbox.dataset import DOMAIN
 from tests.fuzz import fuzz_converter, fuzz_records
 from tests.fuzz.fuzz_converter import LONGEST_DESCRIPTION, check_enrichment, entity_of

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from riskiq import transport
-from riskiq.client import LARGEST_ANSWER, RiskIQClient
-from riskiq.errors import BadAnswer, NoAnswer, PassiveTotalError
-from riskiq.records import Quota
+from passivedns import transport
+from passivedns.client import LARGEST_ANSWER, RiskIQClient
+from passivedns.errors import BadAnswer, NoAnswer, PassiveTotalError
+from passivedns.records import Quota
 from tests.unit.raw_server import Speak, raw_server, says
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from riskiq.answers import read_answer
-from riskiq.errors import PassiveTotalError
+from passivedns.answers import read_answer
+from passivedns.errors import PassiveTotalError
 from sandbox.dataset import DOMAIN
 from tests.fuzz.fuzz_records import is_sentence
 from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from riskiq import stix
-from riskiq.enrichment import Wanted
-from riskiq.errors import ConnectorError
-from riskiq.lookup import EVERYTHING, NoObservable, SavedAnswer, observable
+from passivedns import stix
+from passivedns.enrichment import Wanted
+from passivedns.errors import ConnectorError
+from passivedns.lookup import EVERYTHING, NoObservable, SavedAnswer, observable
 from sandbox.dataset import DIRTY, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, save, seen
 

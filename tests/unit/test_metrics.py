@@ -5,11 +5,11 @@ import re
 import pytest
 from prometheus_client import REGISTRY, Metric
 
-from riskiq import errors, stix
-from riskiq.converter import Entity, convert
-from riskiq.errors import ConnectorError, QuotaExceeded, TlpRefused
-from riskiq.metrics import OTHER, count_records, failure_kind, show_quota
-from riskiq.records import Allowance, DnsRecord, Quota
+from passivedns import errors, stix
+from passivedns.converter import Entity, convert
+from passivedns.errors import ConnectorError, QuotaExceeded, TlpRefused
+from passivedns.metrics import OTHER, count_records, failure_kind, show_quota
+from passivedns.records import Allowance, DnsRecord, Quota
 from tests.unit.saved_answers import NOW
 
 NOT_OF_AN_ENRICHMENT = {errors.PassiveTotalError, errors.SettingsError, errors.PlatformError}

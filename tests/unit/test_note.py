@@ -14,10 +14,10 @@ from markdown_it.token import Token
 from pycti.utils.opencti_stix2_splitter import OpenCTIStix2Splitter
 from stix2validator import ValidationOptions, validate_instance
 
-from riskiq import stix
-from riskiq.converter import Entity, convert
-from riskiq.note import NEWEST, summary_note
-from riskiq.records import DnsRecord
+from passivedns import stix
+from passivedns.converter import Entity, convert
+from passivedns.note import NEWEST, summary_note
+from passivedns.records import DnsRecord
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.page import page
+from passivedns.page import page
 from sandbox.dataset import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskiq.errors import BadAnswer
-from riskiq.records import Allowance, DnsRecord, parse_quota, parse_records
+from passivedns.errors import BadAnswer
+from passivedns.records import Allowance, DnsRecord, parse_quota, parse_records
 
 ENTRY = {
     "firstSeen": "2014-11-16 18:02:30",

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from riskiq.errors import PlatformError
-from riskiq.registration import explained
+from passivedns.errors import PlatformError
+from passivedns.registration import explained
 
 URL = "http://opencti:8080"
 

@@ -7,8 +7,8 @@ import yaml
 from settings_loader import REQUIRED, Load, complaint, loader
 
 from docs.settings_reference import SLUG, schema
-from riskiq.settings import DECLARED, PROJECT_ROOT, Settings
-from riskiq.settings_errors import variable
+from passivedns.settings import DECLARED, PROJECT_ROOT, Settings
+from passivedns.settings_errors import variable
 
 CONFIG = (PROJECT_ROOT / "config.yml.sample").read_text()
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
@@ -101,7 +101,7 @@ def test_compose_builds_the_image_although_another_is_published_under_its_name()
 
 
 def test_compose_gives_the_connector_longer_to_stop_than_it_takes():
-    assert int(SERVICE["stop_grace_period"].removesuffix("s")) > int(ENVIRONMENT["RISKIQ_STOP_GRACE"])
+    assert int(SERVICE["stop_grace_period"].removesuffix("s")) > int(ENVIRONMENT["PDNS_STOP_GRACE"])
 
 
 def test_compose_gives_the_connector_no_rights_beyond_its_work():

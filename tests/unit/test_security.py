@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from riskiq import transport
-from riskiq.client import RiskIQClient
-from riskiq.errors import CredentialsRefused, NoAnswer, PassiveTotalError
+from passivedns import transport
+from passivedns.client import RiskIQClient
+from passivedns.errors import CredentialsRefused, NoAnswer, PassiveTotalError
 from sandbox.dataset import DOMAIN, own_records
 from sandbox.faults import FAULTS
 from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app

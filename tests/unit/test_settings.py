@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from settings_loader import REQUIRED, Load, complaint, loader
 
-from riskiq.settings import DECLARED, PROJECT_ROOT, Settings
-from riskiq.settings_errors import may_hold
+from passivedns.settings import DECLARED, PROJECT_ROOT, Settings
+from passivedns.settings_errors import may_hold
 
 SECRETS = ("token-of-the-platform", "key-of-the-account", "analyst@example.org")
 
@@ -50,15 +50,15 @@ def test_a_default_passes_the_check_of_its_own_setting(load):
     written = {
         "CONNECTOR_SCOPE": "IPv4-Addr,Domain-Name",
         "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW": "P30D",
-        "RISKIQ_RECORD_TYPES": "A,AAAA,CNAME,MX,NS,SOA",
-        "RISKIQ_MAX_RELATIONSHIPS": "0",
+        "PDNS_RECORD_TYPES": "A,AAAA,CNAME,MX,NS,SOA",
+        "PDNS_MAX_RELATIONSHIPS": "0",
         "RISKIQ_QUOTA_RESERVE": "0",
-        "RISKIQ_CACHE": "riskiq-passivetotal.sqlite",
-        "RISKIQ_CACHE_TTL": "PT24H",
+        "PDNS_CACHE": "riskiq-passivetotal.sqlite",
+        "PDNS_CACHE_TTL": "PT24H",
         "RISKIQ_API_BASE_URL": "https://api.riskiq.net/pt",
-        "RISKIQ_REQUEST_TIMEOUT": "60",
-        "RISKIQ_MAX_RETRIES": "4",
-        "RISKIQ_RETRY_BACKOFF": "2",
+        "PDNS_REQUEST_TIMEOUT": "60",
+        "PDNS_MAX_RETRIES": "4",
+        "PDNS_RETRY_BACKOFF": "2",
     }
 
     assert load(**written) == load()
@@ -144,7 +144,7 @@ def test_a_key_that_holds_nothing_leaves_the_other_file_to_speak(load, nothing):
 
 @pytest.mark.parametrize("nothing", ["", "ChangeMe"])
 def test_an_optional_setting_that_holds_nothing_has_its_default(load, nothing):
-    assert load(RISKIQ_MAX_RETRIES=nothing).riskiq.max_retries == 4
+    assert load(PDNS_MAX_RETRIES=nothing).riskiq.max_retries == 4
 
 
 @pytest.mark.parametrize("placeholder", ["ChangeMe", "changeme", " CHANGEME "])
@@ -212,7 +212,7 @@ def test_no_secret_can_be_read_off_the_settings(load):
         OPENCTI_ADMIN_PASSWORD="hidden-4",
         MQ_PASS="hidden-5",
         RISKIQ_APIKEY="hidden-6",
-        RISKIQ_CACHE="redis://:hidden-7@redis:6379/0",
+        PDNS_CACHE="redis://:hidden-7@redis:6379/0",
     )
 
     for text in (repr(settings), str(settings), repr(settings.riskiq), *settings.warnings()):
@@ -269,16 +269,16 @@ def test_variables_that_kubernetes_makes_of_a_service_do_not_stop_the_start(load
 def test_what_the_connector_added_is_skipped_where_openctis_enrichment_is_automatic_unless_it_is_said_otherwise(
     load, auto, written, skip_own
 ):
-    assert load(CONNECTOR_AUTO=auto, RISKIQ_SKIP_OWN=written).skip_own is skip_own
+    assert load(CONNECTOR_AUTO=auto, PDNS_SKIP_OWN=written).skip_own is skip_own
 
 
 def test_the_operator_is_warned_of_automatic_enrichments_without_end(load):
-    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO="true", RISKIQ_SKIP_OWN="false").warnings() == [
-        "CONNECTOR_AUTO is on and RISKIQ_SKIP_OWN is off: OpenCTI has what an enrichment adds enriched in turn, "
+    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO="true", PDNS_SKIP_OWN="false").warnings() == [
+        "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI has what an enrichment adds enriched in turn, "
         "without end."
     ]
 
 
 @pytest.mark.parametrize(("auto", "skip_own"), [("true", None), ("true", "true"), ("false", "false")])
 def test_automatic_enrichments_that_end_are_no_reason_to_warn(load, auto, skip_own):
-    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO=auto, RISKIQ_SKIP_OWN=skip_own).warnings() == []
+    assert load(RISKIQ_MAX_TLP="RED", CONNECTOR_AUTO=auto, PDNS_SKIP_OWN=skip_own).warnings() == []

@@ -1,7 +1,7 @@
 import pytest
 from settings_loader import REQUIRED, Load, complaint, loader
 
-from riskiq.errors import SettingsError
+from passivedns.errors import SettingsError
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def test_all_that_is_wrong_is_said_at_once(load):
         " it may hold the API key of the PassiveTotal account.\n"
         "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds 'PURPLE'; it may hold TLP:CLEAR, TLP:WHITE,"
         " TLP:GREEN, TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or nothing for no limit.\n"
-        "  RISKIQ_MAX_RETRIES (config.yml: riskiq.max_retries): holds -1; it may hold a whole number from 0 to 100."
+        "  PDNS_MAX_RETRIES (config.yml: riskiq.max_retries): holds -1; it may hold a whole number from 0 to 100."
     )
 
 

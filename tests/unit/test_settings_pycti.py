@@ -6,7 +6,7 @@ import pytest
 from pycti.connector.opencti_connector_helper import get_config_variable
 from settings_loader import REQUIRED, Load, complaint, loader
 
-from riskiq.settings import Settings, helper_config
+from passivedns.settings import Settings, helper_config
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from settings_loader import REQUIRED, Load, complaint, loader
 
-from riskiq.errors import SettingsError
-from riskiq.settings import DECLARED, Settings, load_settings
-from riskiq.settings_errors import variable
+from passivedns.errors import SettingsError
+from passivedns.settings import DECLARED, Settings, load_settings
+from passivedns.settings_errors import variable
 
 
 @pytest.fixture

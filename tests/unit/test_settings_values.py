@@ -4,8 +4,8 @@ import pytest
 from isodate import Duration, parse_duration
 from settings_loader import Load, complaint, loader
 
-from riskiq.converter import RECORD_TYPES
-from riskiq.settings import since
+from passivedns.converter import RECORD_TYPES
+from passivedns.settings import since
 
 
 @pytest.fixture
@@ -217,38 +217,38 @@ def test_months_and_years_go_by_the_calendar(window, now, start):
 
 @pytest.mark.parametrize("good", ["1", "0.5", "3600"])
 def test_the_timeout_is_a_number_of_seconds(load, good):
-    assert load(RISKIQ_REQUEST_TIMEOUT=good).riskiq.request_timeout == float(good)
+    assert load(PDNS_REQUEST_TIMEOUT=good).riskiq.request_timeout == float(good)
 
 
 @pytest.mark.parametrize("bad", ["0", "-1", "3601", ".inf", ".nan", "nan", "60s", "true", "[60]", "1e400"])
 def test_a_timeout_that_never_or_always_ends_a_request_is_refused(load, bad):
     text = complaint(load, f"riskiq: {{request_timeout: {bad}}}")
 
-    assert "RISKIQ_REQUEST_TIMEOUT (config.yml: riskiq.request_timeout): holds " in text
+    assert "PDNS_REQUEST_TIMEOUT (config.yml: riskiq.request_timeout): holds " in text
 
 
 @pytest.mark.parametrize("good", ["0", "4", "100"])
 def test_the_number_of_retries_may_be_none(load, good):
-    assert load(RISKIQ_MAX_RETRIES=good).riskiq.max_retries == int(good)
+    assert load(PDNS_MAX_RETRIES=good).riskiq.max_retries == int(good)
 
 
 @pytest.mark.parametrize("bad", ["-1", "1.5", "101", "true", "many", f"0x{'f' * 5000}"])
 def test_the_number_of_retries_is_whole(load, bad):
     text = complaint(load, f"riskiq: {{max_retries: {bad}}}")
 
-    assert "RISKIQ_MAX_RETRIES (config.yml: riskiq.max_retries): holds " in text
+    assert "PDNS_MAX_RETRIES (config.yml: riskiq.max_retries): holds " in text
 
 
 @pytest.mark.parametrize("good", ["0", "0.25", "3600"])
 def test_the_wait_before_a_retry_may_be_none(load, good):
-    assert load(RISKIQ_RETRY_BACKOFF=good).riskiq.retry_backoff == float(good)
+    assert load(PDNS_RETRY_BACKOFF=good).riskiq.retry_backoff == float(good)
 
 
 @pytest.mark.parametrize("bad", ["-0.1", "3601", ".inf", ".nan", "yes", "soon"])
 def test_the_wait_before_a_retry_has_an_end(load, bad):
     text = complaint(load, f"riskiq: {{retry_backoff: {bad}}}")
 
-    assert "RISKIQ_RETRY_BACKOFF (config.yml: riskiq.retry_backoff): holds " in text
+    assert "PDNS_RETRY_BACKOFF (config.yml: riskiq.retry_backoff): holds " in text
 
 
 @pytest.mark.parametrize(
@@ -267,20 +267,20 @@ def test_the_record_types_are_those_of_the_mapping(load):
 
 
 def test_a_record_type_that_is_not_imported_is_named(load):
-    text = complaint(load, RISKIQ_RECORD_TYPES="A, TXT, PTR")
+    text = complaint(load, PDNS_RECORD_TYPES="A, TXT, PTR")
 
-    assert "RISKIQ_RECORD_TYPES (config.yml: riskiq.record_types): holds " in text
+    assert "PDNS_RECORD_TYPES (config.yml: riskiq.record_types): holds " in text
     assert "where 'TXT' and 'PTR' cannot be imported; it may hold one or more of A, AAAA, CNAME, MX, NS, SOA," in text
 
 
 @pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{A: NS}", "[[A]]", "[1]"])
 def test_the_record_types_are_at_least_one(load, bad):
-    assert "RISKIQ_RECORD_TYPES (config.yml: riskiq.record_types): " in complaint(
+    assert "PDNS_RECORD_TYPES (config.yml: riskiq.record_types): " in complaint(
         load, f"riskiq: {{record_types: {bad}}}"
     )
 
 
-@pytest.mark.parametrize("name", ["RISKIQ_QUOTA_RESERVE", "RISKIQ_MAX_RELATIONSHIPS"])
+@pytest.mark.parametrize("name", ["RISKIQ_QUOTA_RESERVE", "PDNS_MAX_RELATIONSHIPS"])
 @pytest.mark.parametrize("bad", ["-1", "1.5", "true", "many", "1e10", f"0x{'f' * 5000}"])
 def test_a_quantity_is_whole_and_not_negative(load, name, bad):
     key = name.removeprefix("RISKIQ_").lower()
@@ -290,7 +290,7 @@ def test_a_quantity_is_whole_and_not_negative(load, name, bad):
 
 @pytest.mark.parametrize("spelling", ["memory", "Memory", " MEMORY "])
 def test_the_cache_may_be_in_memory(load, spelling):
-    assert load(RISKIQ_CACHE=spelling).riskiq.cache == "memory"
+    assert load(PDNS_CACHE=spelling).riskiq.cache == "memory"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_the_cache_may_be_in_memory(load, spelling):
     ],
 )
 def test_the_cache_may_be_a_file_or_a_redis(load, good):
-    assert load(RISKIQ_CACHE=good).riskiq.cache == good
+    assert load(PDNS_CACHE=good).riskiq.cache == good
 
 
 @pytest.mark.parametrize(
@@ -318,14 +318,14 @@ def test_the_cache_may_be_a_file_or_a_redis(load, good):
     ],
 )
 def test_the_cache_is_nothing_else(load, bad):
-    assert "RISKIQ_CACHE (config.yml: riskiq.cache): holds " in complaint(load, RISKIQ_CACHE=bad)
+    assert "PDNS_CACHE (config.yml: riskiq.cache): holds " in complaint(load, PDNS_CACHE=bad)
 
 
 @pytest.mark.parametrize(
     "bad", ["redis://:secret@redis:99999", "redis://me:secret@", "redis://:secret@redis/0?a=secret"]
 )
 def test_a_bad_cache_is_told_without_its_password(load, bad):
-    assert "secret" not in complaint(load, RISKIQ_CACHE=bad)
+    assert "secret" not in complaint(load, PDNS_CACHE=bad)
 
 
 @pytest.mark.parametrize(
@@ -338,17 +338,17 @@ def test_a_bad_cache_is_told_without_its_password(load, bad):
     ],
 )
 def test_the_cache_may_keep_answers_for_a_while_or_not_at_all(load, written, ttl):
-    assert load(RISKIQ_CACHE_TTL=written).riskiq.cache_ttl == ttl
+    assert load(PDNS_CACHE_TTL=written).riskiq.cache_ttl == ttl
 
 
 @pytest.mark.parametrize("bad", ["24 hours", "0", "off", "-PT1H", "PT-1H", "P9999Y", f"P{'9' * 400}D"])
 def test_the_cache_keeps_answers_for_an_iso_8601_duration(load, bad):
-    text = complaint(load, RISKIQ_CACHE_TTL=bad)
+    text = complaint(load, PDNS_CACHE_TTL=bad)
 
-    assert "RISKIQ_CACHE_TTL (config.yml: riskiq.cache_ttl): holds " in text
+    assert "PDNS_CACHE_TTL (config.yml: riskiq.cache_ttl): holds " in text
     assert "such as PT24H or P1M (by the calendar); PT0S keeps none." in text
 
 
 @pytest.mark.parametrize("written", ["yes", "TRUE", "on"])
 def test_to_skip_the_own_is_spelt_in_many_ways(load, written):
-    assert load(RISKIQ_SKIP_OWN=written).riskiq.skip_own is True
+    assert load(PDNS_SKIP_OWN=written).riskiq.skip_own is True

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pycti import CustomObservableHostname, Identity, StixCoreRelationship
 from stix2validator import ValidationOptions, validate_instance
 
-from riskiq import stix
-from riskiq.converter import AUTHOR, Entity, convert
-from riskiq.records import parse_records
+from passivedns import stix
+from passivedns.converter import AUTHOR, Entity, convert
+from passivedns.records import parse_records
 from sandbox.dataset import ADDRESS, DOMAIN, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from riskiq.lookup import Lookup
-from riskiq.table import report
+from passivedns.lookup import Lookup
+from passivedns.table import report
 from sandbox.dataset import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
 

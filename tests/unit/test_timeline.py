@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from riskiq.converter import Relation
-from riskiq.timeline import Scale, newest_first, scale
+from passivedns.converter import Relation
+from passivedns.timeline import Scale, newest_first, scale
 from tests.unit.saved_answers import lookup_of, seen
 
 

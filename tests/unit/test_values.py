@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from riskiq.values import Unusable, address, domain_name, is_address, mailbox
+from passivedns.values import Unusable, address, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from riskiq.wording import ago, counted, listed, named, printable
+from passivedns.wording import ago, counted, listed, named, printable
 
 
 def test_a_noun_follows_its_number() -> None:
