@@ -223,7 +223,9 @@ def _seen(row: dict[str, Any], latest: float) -> tuple[dates.Seen, tuple[str, ..
     """When it was seen, and by whom: a row has the times of the sensors or those of zone files."""
     if "time_first" in row:
         return dates.span(row["time_first"], row.get("time_last"), latest), _SENSORS
-    return dates.span(row.get("zone_time_first"), row.get("zone_time_last"), latest), _ZONE_FILES
+    if "zone_time_first" in row:
+        return dates.span(row["zone_time_first"], row.get("zone_time_last"), latest), _ZONE_FILES
+    return (None, None), ()
 
 
 def parse_rate(answer: Any) -> Budget:
