@@ -129,6 +129,11 @@ def test_an_answer_at_the_limit_of_the_key_is_incomplete(url: str, service: Dnsd
     assert (len(answer.records), answer.complete) == (2, False)
 
 
+def test_the_broken_rows_of_both_queries_are_counted(url: str, service: Dnsdb) -> None:
+    service.recorded = {DOMAIN: b'{"cond":"begin"}\n{"obj":{"rrname":"x.example."}}\n{"cond":"succeeded"}\n'}
+    assert client("dnsdb", url, api_key=API_KEY, reverse_names=True).look_up(question(DOMAIN)).unreadable == 2
+
+
 def test_nothing_known_is_a_complete_answer_without_records(url: str) -> None:
     answer = client("dnsdb", url, api_key=API_KEY).look_up(question("unknown.example"))
     assert (answer.records, answer.complete, answer.certain, answer.unreadable) == ([], True, True, 0)
