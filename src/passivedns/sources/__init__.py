@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from passivedns.sources.circl import CIRCL
 from passivedns.sources.cof import COF
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
 
-SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, COF)}
+SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, CIRCL, COF)}
 """Every source by its key, in the order of the documents."""
