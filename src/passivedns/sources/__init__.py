@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from passivedns.sources.circl import CIRCL
 from passivedns.sources.cof import COF
+from passivedns.sources.mnemonic import MNEMONIC
 from passivedns.sources.riskiq import RISKIQ
+from passivedns.sources.robtex import ROBTEX
 from passivedns.sources.source import Source
 
-SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, CIRCL, COF)}
+SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, CIRCL, COF, MNEMONIC, ROBTEX)}
 """Every source by its key, in the order of the documents."""
