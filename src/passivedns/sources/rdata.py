@@ -7,7 +7,6 @@ from typing import Any
 import idna
 
 _NUMBERED = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV"}
-_PREFERENCE = re.compile(r"\s*[0-9]{1,5}\s+")
 _FIRST_BARE_DOT = re.compile(r"(?<!\\)\.")
 
 
@@ -39,7 +38,8 @@ def names_and_addresses(kind: str, data: str) -> Sequence[str]:
     RFC 1035 section 3.3 has the forms. A `data` of another form comes back as it is, for the converter to judge.
     """
     if kind == "MX":
-        return (_PREFERENCE.sub("", data, count=1),)
+        fields = data.split(None, 1)
+        return (fields[1],) if len(fields) == 2 and fields[0].isdecimal() else (data,)
     if kind == "SOA":
         host, *fields = data.split()[:2] or [""]
         return (host, *map(mailbox, fields))
