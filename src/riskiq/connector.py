@@ -149,7 +149,7 @@ class RiskIQConnector:
         return _summary(entity.value, len(records), enrichment) + cached, enrichment.objects
 
     def _convert(self, entity: Entity, records: list[DnsRecord], message: Message, now: datetime) -> Enrichment:
-        known_since = message.data["enrichment_entity"]["created_at"]
+        known_since = message.data["enrichment_entity"].get("created_at")
         with metrics.CONVERTING.time():
             enrichment = enrich(entity, records, self._wanted, now, known_since)
         metrics.count_records(enrichment.kept, enrichment.left_out)
