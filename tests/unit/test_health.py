@@ -225,7 +225,9 @@ def test_a_check_that_finds_no_id_says_so(tmp_path: Path) -> None:
 
 
 def test_with_the_id_in_a_variable_the_check_loads_no_library() -> None:
-    program = "import sys; from passivedns import health; health.verdict(); print({'pycti', 'pydantic'} & set(sys.modules))"
+    program = (
+        "import sys; from passivedns import health; health.verdict(); print({'pycti', 'pydantic'} & set(sys.modules))"
+    )
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=SRC, env=inherited() | {"CONNECTOR_ID": ID}, capture_output=True, text=True)
 

@@ -91,4 +91,6 @@ class Source:
 
     def pace_with(self, settings: SourceSettings) -> str:
         """The rate that applies to an account with these settings; empty where none does."""
+        if (own := getattr(settings, "pace", None)) is not None:
+            return str(own)
         return "" if self.pace_lifted_by and getattr(settings, self.pace_lifted_by) else self.pace
