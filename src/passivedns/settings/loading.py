@@ -23,6 +23,7 @@ from passivedns.settings.sections import Section
 from passivedns.settings.wording import (
     Setting,
     invalid_settings,
+    is_secret,
     listed,
     nearest,
     readable_name,
@@ -181,7 +182,7 @@ def from_environment() -> tuple[Values, list[str]]:
 
 def _is_secret(section: str, key: str) -> bool:
     field = _CHECKED.get((section, key))
-    return field is not None and SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return field is not None and is_secret(field)
 
 
 def from_file(path: Path) -> tuple[Values, list[str]]:

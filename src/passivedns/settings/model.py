@@ -128,7 +128,7 @@ class PdnsSettings(Section):
     sources: SourceKeys = Field(
         default=("riskiq",),
         description="Sources to ask, each with a section of its own.",
-        json_schema_extra=allowed("one or more of the keys in the table of sources, separated by commas"),
+        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas"),
     )
     max_tlp: MaxTlp = Field(
         default=None,
@@ -220,6 +220,11 @@ class LookupSettings:
     def window(self, key: str) -> timedelta | Duration:
         """How far back a look-up at a source goes."""
         return self.sources[key].import_last_seen_time_window or self.pdns.import_last_seen_time_window
+
+    def is_timeless(self, key: str) -> bool:
+        """Whether the records of a source are imported whatever their age."""
+        section = self.sources[key]
+        return getattr(section, "ignore_time_window", False) and section.import_last_seen_time_window is None
 
     def warnings(self) -> list[str]:
         """Sentences on what is allowed and still may not be what the operator wants."""

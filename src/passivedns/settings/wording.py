@@ -41,7 +41,7 @@ def invalid_settings(
     sentences: list[str] = []
     for detail in error.errors(include_url=False):
         if not detail["loc"]:
-            sentences.append(f"{_said(detail)}.")
+            sentences.append(_said(detail))
             continue
         setting = section, str(detail["loc"][0])
         field = declared[setting]
@@ -102,7 +102,12 @@ def shown(value: object) -> str:
 
 
 def _held(field: FieldInfo, value: object) -> str:
-    return repr(_MASK) if field.annotation is SecretStr else shown(value)
+    return repr(_MASK) if is_secret(field) else shown(value)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is a password, a key or a token."""
+    return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
 
 
 def _reason(detail: ErrorDetails) -> str:

@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
+from passivedns.sources.circl import CIRCL
+from passivedns.sources.cof import COF
+from passivedns.sources.dnsdb import DNSDB
+from passivedns.sources.mnemonic import MNEMONIC
 from passivedns.sources.otx import OTX
 from passivedns.sources.riskiq import RISKIQ
+from passivedns.sources.robtex import ROBTEX
 from passivedns.sources.source import Source
 from passivedns.sources.virustotal import VIRUSTOTAL
 
-SOURCES: Mapping[str, Source] = {source.key: source for source in (RISKIQ, VIRUSTOTAL, OTX)}
+SOURCES: Mapping[str, Source] = {
+    source.key: source for source in (RISKIQ, CIRCL, COF, MNEMONIC, ROBTEX, DNSDB, VIRUSTOTAL, OTX)
+}
 """Every source by its key, in the order of the documents."""

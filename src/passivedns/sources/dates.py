@@ -28,7 +28,8 @@ def unix(value: Any, latest: float) -> datetime | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     if value > _MILLISECONDS:
-        value /= 1000
+        # A whole number may be too large for a division with a fraction.
+        value //= 1000
     return datetime.fromtimestamp(int(value), UTC) if _EARLIEST < value < latest else None
 
 
@@ -51,6 +52,14 @@ def _parsed(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.replace(microsecond=0) if moment.microsecond else moment
+
+
+def span(first: Any, last: Any, latest: float) -> Seen:
+    """First and last seen from Unix time or ISO 8601; neither where the last is before the first."""
+    if type(first) is type(last) is int and _EARLIEST < first <= last < latest:
+        # The usual case, in half the time.
+        return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+    return seen(unix(first, latest) or iso(first, latest), unix(last, latest) or iso(last, latest))
 
 
 def seen(first: datetime | None, last: datetime | None) -> Seen:

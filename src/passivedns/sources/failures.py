@@ -56,7 +56,8 @@ def meaning(source: Source, status: int, said: str) -> type[SourceError]:
 def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
     """An error of that class in a sentence; `said` is what the source says of it."""
     check = source.variable(source.address)
-    credentials = " and ".join(source.variable(name) for name in source.credentials)
+    *others, last = [source.variable(name) for name in source.credentials] or [check]
+    credentials = f"{', '.join(others)} and {last}" if others else last
     sentence = _SENTENCES[kind].format(title=source.title, status=status, check=check, credentials=credentials)
     return kind(f"{sentence} Its response says: {said}" if said else sentence)
 

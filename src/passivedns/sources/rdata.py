@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import idna
+
 _NUMBERED = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV"}
-_PREFERENCE = re.compile(r"\s*[0-9]{1,5}\s+")
 _FIRST_BARE_DOT = re.compile(r"(?<!\\)\.")
 
 
@@ -22,13 +23,23 @@ def address_type(address: str) -> str:
     return "AAAA" if ":" in address else "A"
 
 
+def ascii_name(name: str) -> str:
+    """The name as the DNS has it, its international labels in Punycode (RFC 5891); as it is where it has none such."""
+    try:
+        labels = (label if label.isascii() else idna.alabel(label).decode() for label in name.split("."))
+        return ".".join(labels)
+    except idna.IDNAError:
+        return name
+
+
 def names_and_addresses(kind: str, data: str) -> Sequence[str]:
     """What a record of type `kind` leads to: MX without its preference, the host and the mailbox of SOA, else `data`.
 
     RFC 1035 section 3.3 has the forms. A `data` of another form comes back as it is, for the converter to judge.
     """
     if kind == "MX":
-        return (_PREFERENCE.sub("", data, count=1),)
+        fields = data.split(None, 1)
+        return (fields[1],) if len(fields) == 2 and fields[0].isdecimal() else (data,)
     if kind == "SOA":
         host, *fields = data.split()[:2] or [""]
         return (host, *map(mailbox, fields))

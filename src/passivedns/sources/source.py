@@ -66,6 +66,8 @@ class Source:
     """Whether a look-up costs something: a search of a quota, or money."""
     pace: str = ""
     """The published rate in the notation of `limits`, such as `10/minute`; empty where there is none."""
+    pace_lifted_by: str = ""
+    """The setting, such as an API key, with which `pace` does not apply; empty where nothing lifts it."""
     clock_tolerance: timedelta = timedelta(0)
     """How far its dates may be behind UTC."""
     tlp: str = "TLP:CLEAR"
@@ -86,3 +88,9 @@ class Source:
     def variable(self, setting: str) -> str:
         """The environment variable of one of its settings, such as `CIRCL_USERNAME`."""
         return f"{self.key}_{setting}".upper()
+
+    def pace_with(self, settings: SourceSettings) -> str:
+        """The rate that applies to an account with these settings; empty where none does."""
+        if (own := getattr(settings, "pace", None)) is not None:
+            return str(own)
+        return "" if self.pace_lifted_by and getattr(settings, self.pace_lifted_by) else self.pace

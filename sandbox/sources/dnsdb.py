@@ -1,0 +1,263 @@
+"""An embedded DNSDB: the look-ups of version 2 of DomainTools' API, its quota and its ping.
+
+Paths, parameters, the frame around the rows, the limits, the kinds of quota and the meaning of each status follow the
+vendor's clients dnsdb2 (1.2.0) and dnsdbq with their tests; the rows follow recorded answers. The words of the errors
+are made up, but for those of `404-no-results`: the originals were never seen. An unknown parameter, or another
+`Accept`, is refused here in any case.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
+from types import MappingProxyType
+from typing import Any, Literal
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from sandbox.sources.history import Fact, unix
+from sandbox.sources.service import BROKEN, Faults, Service
+
+API_KEY = "d5" * 32
+MEDIA_TYPE = "application/x-ndjson"
+
+_PARAMETERS = {"swclient", "version", "id", "limit", "offset", "humantime"}
+_FENCES = ("time_first_before", "time_first_after", "time_last_before", "time_last_after")
+_POINTING = ("CNAME", "MX", "NS", "PTR")
+_ROW: dict[str, Any] = {
+    "count": 3,
+    "time_first": 1579169966,
+    "time_last": 1579172375,
+    "rrname": "example.org.",
+    "rrtype": "A",
+    "bailiwick": "example.org.",
+    "rdata": ["192.0.2.10"],
+}
+
+
+def _text(status: int, words: str) -> Response:
+    return PlainTextResponse(f"Error: {words}\nsecond line\n", status)
+
+
+def _saf(*lines: object) -> Response:
+    return Response(b"".join(json.dumps(line).encode() + b"\n" for line in lines), media_type=MEDIA_TYPE)
+
+
+_BEGIN, _SUCCEEDED = {"cond": "begin"}, {"cond": "succeeded"}
+_LIMITED = {"cond": "limited", "msg": "Result limit reached"}
+_FAILED = {"cond": "failed", "msg": "Processing timeout; results may be incomplete"}
+
+
+class Dnsdb(Service):
+    """The state of the embedded service; everything public may be set while it is served."""
+
+    faults: Faults = MappingProxyType(
+        dict(BROKEN)
+        | {
+            "400": lambda: _text(400, "bad request"),
+            "401": lambda: _text(401, "no API key"),
+            "403-key": lambda: _text(403, "API key not valid"),
+            "403-expired": lambda: _text(403, "block of queries expired"),
+            "403-address": lambda: _text(403, "client address not authorized for this API key"),
+            "404": lambda: _text(404, "page not found"),
+            "404-no-results": lambda: _text(404, "no results found for query."),
+            "416": lambda: _text(416, "offset not allowed"),
+            "429": lambda: _text(429, "too many queries within the burst window"),
+            "429-quota": lambda: _text(429, "query quota exceeded"),
+            "503": lambda: _text(503, "too many concurrent connections"),
+            "empty-body": lambda: Response(media_type=MEDIA_TYPE),
+            "no-rows": lambda: _saf(_BEGIN, _SUCCEEDED),
+            "cut-at-once": lambda: _saf(_BEGIN),
+            "cut-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}),
+            "failed-at-once": lambda: _saf(_BEGIN, _FAILED),
+            "failed-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}, _FAILED),
+            "failed-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _FAILED),
+            "limited-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _LIMITED),
+            "ongoing": lambda: _saf(_BEGIN, {"obj": _ROW, "cond": "ongoing"}, _SUCCEEDED),
+            "unknown-condition": lambda: _saf(_BEGIN, {"obj": _ROW}, {"cond": "paused"}),
+            "blank-lines": lambda: Response(
+                b'\n{"cond":"begin"}\n\n%b\r\n\n{"cond":"succeeded"}\n\n' % json.dumps({"obj": _ROW}).encode(),
+                media_type=MEDIA_TYPE,
+            ),
+        }
+    )
+
+    def __init__(self, facts: Iterable[Fact] = (), recorded: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        """As `Service`; for a name in `recorded`, both kinds of look-up answer these bytes."""
+        super().__init__(list(facts), recorded)
+        self.api_key = API_KEY
+        self.quota: Literal["daily", "block", "unlimited"] = "daily"
+        self.used = 0
+        """Look-ups so far; at `limit` a look-up is answered with 429, unless the quota is unlimited."""
+        self.limit = 1000
+        self.results_max = 1_000_000
+        """Rows of one answer at most, whatever `limit` a query asks for."""
+        self.offset_max: int | None = None
+        """None where no offset is allowed."""
+        self.zone_files = False
+        """Tell each NS row a second time as zone files have it; those rows are not fenced."""
+        self.rate_body: object = None
+        """In place of the quota that the numbers above make, unless None."""
+
+
+def dnsdb_app(service: Dnsdb) -> FastAPI:
+    """The API over `service`, at `/dnsdb/v2`."""
+    app = FastAPI(openapi_url=None)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refusal(_request: Request, error: StarletteHTTPException) -> Response:
+        return PlainTextResponse(f"Error: {error.detail}\n", error.status_code, error.headers)
+
+    @app.get("/dnsdb/v2/ping")
+    async def ping(request: Request) -> Response:
+        return service.receive(request) or _admitted(service, request, {"ping": "ok"})
+
+    @app.get("/dnsdb/v2/rate_limit")
+    async def rate_limit(request: Request) -> Response:
+        body = _rate(service) if service.rate_body is None else service.rate_body
+        return service.receive(request) or _admitted(service, request, body)
+
+    @app.get("/dnsdb/v2/lookup/rrset/name/{name}")
+    @app.get("/dnsdb/v2/lookup/rrset/name/{name}/{rrtype}")
+    @app.get("/dnsdb/v2/lookup/rrset/name/{name}/{rrtype}/{bailiwick}")
+    async def rrset(request: Request, name: str, rrtype: str = "ANY", bailiwick: str = "") -> Response:
+        owned = [fact for fact in service.facts if fact.name == name.lower().removesuffix(".")]
+        rows = (row for row in _sets(service, owned) if not bailiwick or row["bailiwick"] == f"{bailiwick}.")
+        return await _look_up(service, request, name, _typed(rows, rrtype))
+
+    @app.get("/dnsdb/v2/lookup/rdata/name/{name}")
+    @app.get("/dnsdb/v2/lookup/rdata/name/{name}/{rrtype}")
+    async def rdata_name(request: Request, name: str, rrtype: str = "ANY") -> Response:
+        pointing = (fact for fact in service.facts if fact.type in _POINTING)
+        found = (fact for fact in pointing if _target(fact) == name.lower().removesuffix("."))
+        return await _look_up(service, request, name, _typed(map(_data_row, found), rrtype))
+
+    @app.get("/dnsdb/v2/lookup/rdata/ip/{address}")
+    async def rdata_ip(request: Request, address: str) -> Response:
+        found = (fact for fact in service.facts if fact.type in ("A", "AAAA") and fact.data == address)
+        return await _look_up(service, request, address, map(_data_row, found))
+
+    return app
+
+
+def _admitted(service: Dnsdb, request: Request, body: object) -> Response:
+    _admit(service, request)
+    return JSONResponse(body)
+
+
+def _admit(service: Dnsdb, request: Request) -> None:
+    if request.headers.get("x-api-key") != service.api_key:
+        raise HTTPException(403, "API key not valid")
+
+
+async def _look_up(service: Dnsdb, request: Request, value: str, rows: Iterable[dict[str, Any]]) -> Response:
+    fault = service.receive(request)
+    await asyncio.sleep(service.latency)
+    if fault:
+        return fault
+    _admit(service, request)
+    if request.headers.get("accept") != MEDIA_TYPE:
+        raise HTTPException(415, f"the media type is {MEDIA_TYPE}")
+    asked = _numbers(request.query_params)
+    if service.quota != "unlimited" and service.used >= service.limit:
+        raise HTTPException(429, "query quota exceeded", _headers(service))
+    service.used += 1
+    if value in service.recorded:
+        return Response(service.recorded[value], headers=_headers(service), media_type=MEDIA_TYPE)
+    answer = _answer(service, asked, rows, request.query_params.get("humantime") == "true")
+    answer.headers.update(_headers(service))
+    return answer
+
+
+def _numbers(params: Mapping[str, str]) -> dict[str, int]:
+    if unknown := params.keys() - _PARAMETERS - set(_FENCES):
+        raise HTTPException(400, f"unknown parameter {min(unknown)}")
+    if not re.fullmatch("[A-Za-z0-9]*", params.get("swclient", "")):
+        raise HTTPException(400, "swclient is not alphanumeric")
+    try:
+        return {name: int(params[name]) for name in ("limit", "offset", *_FENCES) if name in params}
+    except ValueError:
+        raise HTTPException(400, "not a number") from None
+
+
+def _answer(service: Dnsdb, asked: Mapping[str, int], rows: Iterable[dict[str, Any]], humantime: bool) -> Response:
+    offset = asked.get("offset", 0)
+    if offset > (service.offset_max or 0):
+        raise HTTPException(416, "offset not allowed")
+    limit = min(asked.get("limit", 10_000) or service.results_max, service.results_max)
+    found = list(islice((row for row in rows if _inside(row, asked)), offset, None))
+    sent = [{"obj": _for_people(row) if humantime else row} for row in found[:limit]]
+    return _saf(_BEGIN, *sent, _LIMITED if len(found) > limit else _SUCCEEDED)
+
+
+def _inside(row: Mapping[str, Any], asked: Mapping[str, int]) -> bool:
+    """Whether a row is inside the fences; a negative one counts back from now."""
+    if "time_first" not in row:
+        return True
+    now = int(time.time())
+    for fence in _FENCES:
+        bound = asked.get(fence)
+        if bound is None:
+            continue
+        seen = row[fence.rpartition("_")[0]] - (bound if bound >= 0 else now + bound)
+        if not (seen > 0 if fence.endswith("after") else seen < 0):
+            return False
+    return True
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    times = {key: f"{datetime.fromtimestamp(row[key], UTC):%Y-%m-%dT%H:%M:%SZ}" for key in row if "time_" in key}
+    return row | times
+
+
+def _sets(service: Dnsdb, facts: Iterable[Fact]) -> Iterator[dict[str, Any]]:
+    """What one owner has of one type over one time is one row."""
+    for (name, kind, first, last), members in groupby(
+        facts, lambda fact: (fact.name, fact.type, fact.first, fact.last)
+    ):
+        times = {"time_first": unix(first), "time_last": unix(last)}
+        zone = ".".join(name.split(".")[-2:])
+        row = {"rrname": f"{name}.", "rrtype": kind, "bailiwick": f"{zone}.", "rdata": [fact.data for fact in members]}
+        yield {"count": 7} | times | row
+        if service.zone_files and kind == "NS":
+            zone_times = {f"zone_{key}": value for key, value in times.items()}
+            yield {"count": 5} | zone_times | row | {"bailiwick": f"{name.rpartition('.')[2]}."}
+
+
+def _data_row(fact: Fact) -> dict[str, Any]:
+    times = {"time_first": unix(fact.first), "time_last": unix(fact.last)}
+    return {"count": 7} | times | {"rrname": f"{fact.name}.", "rrtype": fact.type, "rdata": fact.data}
+
+
+def _target(fact: Fact) -> str:
+    return fact.data.split()[-1].removesuffix(".")
+
+
+def _typed(rows: Iterable[dict[str, Any]], rrtype: str) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if rrtype.upper() in ("ANY", row["rrtype"]))
+
+
+def _rate(service: Dnsdb) -> dict[str, Any]:
+    """The quota of each kind of API key."""
+    midnight = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    offset_max = "n/a" if service.offset_max is None else service.offset_max
+    common = {"results_max": service.results_max, "offset_max": offset_max}
+    counted = {"limit": service.limit, "remaining": service.limit - service.used}
+    kinds: dict[str, dict[str, Any]] = {
+        "daily": {"reset": unix(midnight)} | counted,
+        "block": {"reset": "n/a", "expires": unix(midnight + timedelta(days=90))} | counted,
+        "unlimited": {"reset": "n/a", "limit": "unlimited", "remaining": "n/a"},
+    }
+    burst = {"burst_size": 10, "burst_window": 300}
+    return {"rate": kinds[service.quota] | common | (burst if service.quota == "block" else {})}
+
+
+def _headers(service: Dnsdb) -> dict[str, str]:
+    rate = _rate(service)["rate"]
+    names = [name for name in ("limit", "remaining", "reset", "expires") if name in rate]
+    return {f"X-RateLimit-{name.title()}": str(rate[name]) for name in names}

@@ -1,0 +1,270 @@
+"""The Common Output Format of passive DNS (COF), in all the dialects that are on record, and any server that speaks it.
+
+Sources: draft-dulaunoy-dnsop-passive-dns-cof-13, recorded answers of CIRCL, D4, balboa, DNSDB, mnemonic, Robtex and
+Validin, and the code of D4's analyzer-d4-passivedns and of DCSO's balboa.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, NamedTuple, Self
+from urllib.parse import quote
+
+import requests
+from pydantic import Field, model_validator
+
+from passivedns.errors import BadAnswer
+from passivedns.model import Answer, Question, Record
+from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
+from passivedns.settings.values import BaseUrl, Secret, Tlp
+from passivedns.sources import dates, rdata
+from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
+from passivedns.sources.http import Http, Reply, lines_of
+from passivedns.sources.source import Client, Source
+
+_LONGEST_SENSOR = 64
+_MOST_OF_BALBOA = 1000
+"""Rows at which balboa ends without a word; its parameter for more does not work."""
+_LEAD = 9
+"""Rows by which one reading of an answer must lead before the others are not looked at."""
+
+
+class Rows(NamedTuple):
+    """The entries of a body as JSON has them."""
+
+    entries: list[Any]
+    unreadable: int = 0
+    """Lines that are not JSON."""
+    cut: bool = False
+    """Whether the body ends in the middle of a line."""
+
+
+def rows_of(source: Source, body: bytes) -> Rows:
+    """The entries of a body: one a line, or all of them in one document (`{"dns": [...]}`, as Validin has it).
+
+    Raises:
+        BadAnswer: the body is a web page, or holds far more than a real answer does.
+    """
+    entries, unreadable = lines_of(source, body)
+    if unreadable and (document := _parsed(body)) is not None:
+        # It has line breaks within.
+        entries, unreadable = [document], 0
+    if len(entries) == 1 and isinstance(entries[0], dict) and isinstance(entries[0].get("dns"), list):
+        entries = entries[0]["dns"]
+    return Rows(entries, unreadable, cut=unreadable > 0 and _parsed(body.rstrip().rpartition(b"\n")[2]) is None)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def answer_of(source: Source, rows: Rows, swapped: bool = False) -> Answer:
+    """What the rows of one answer say; `swapped` as for `records_of`.
+
+    Raises:
+        BadAnswer: there are rows, but not one of them can be read.
+    """
+    records, odd = records_of(rows.entries, source.key, swapped)
+    unreadable = rows.unreadable + odd
+    if unreadable and not records:
+        raise BadAnswer(
+            f"The response from {source.title} holds nothing in the Common Output Format; check "
+            f"{source.variable(source.address)}."
+        )
+    return Answer(records, complete=not rows.cut, unreadable=unreadable)
+
+
+def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[list[Record], int]:
+    """The records of one answer in its order, and how many of its entries could not be read.
+
+    Some servers write the owner name into `rdata` and the data into `rrname`. A server does so in the whole answer or
+    not at all, so the rows that show it decide for the others; `swapped` decides where none shows it.
+    """
+    latest, exchanged = dates.latest(), _is_swapped(entries, swapped)
+    records: list[Record] = []
+    unreadable = 0
+    for entry in entries:
+        read = _records(entry, source, exchanged, latest) if isinstance(entry, dict) else []
+        records += read
+        unreadable += not read
+    return records, unreadable
+
+
+def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float) -> list[Record]:
+    """One record for each name or address in the data; none where the entry lacks what a record needs."""
+    get = entry.get
+    name, data, record_type = get("rrname"), _data(entry), rdata.record_type(get("rrtype"))
+    if not (name and data and record_type and isinstance(name, str)):
+        return []
+    first, last = dates.span(
+        get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"), latest
+    )
+    sensors = _sensors(get("sensor_id"), get("origin"))
+    if isinstance(data, str) and record_type != "SOA":
+        # Most entries make one record; for them, the way below takes twice as long.
+        owner, text = (data, name) if exchanged else (name, data)
+        (target,) = rdata.names_and_addresses(record_type, text)
+        return [Record(owner, record_type, target, first, last, sensors, source)]
+    return [
+        Record(owner, record_type, target, first, last, sensors, source)
+        for owner, text in ((value, name) if exchanged else (name, value) for value in _texts(data))
+        for target in rdata.names_and_addresses(record_type, text)
+    ]
+
+
+def _data(entry: dict[str, Any]) -> Any:
+    """The data of an entry, which Robtex spells with another `r`."""
+    return entry.get("rdata") or entry.get("rrdata")
+
+
+def _texts(data: Any) -> list[str]:
+    """The texts in the data of an entry, which is one or a list of them."""
+    return [text for text in (data if isinstance(data, list) else [data]) if text and isinstance(text, str)]
+
+
+def _sensors(sensor: Any, origin: Any) -> tuple[str, ...]:
+    """Who saw it: the sensor, else the host of the origin, which is a URL or only fills the place (D4)."""
+    if sensor is None and isinstance(origin, str):
+        sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    known = isinstance(sensor, str) and 0 < len(sensor) <= _LONGEST_SENSOR and sensor.isprintable()
+    return (sensor,) if known else ()
+
+
+def _is_swapped(entries: list[Any], default: bool) -> bool:
+    lead = 0
+    for entry in entries:
+        if isinstance(entry, dict) and isinstance(entry.get("rrname"), str):
+            lead += _is_data(entry["rrname"]) - any(map(_is_data, _texts(_data(entry))))
+            if abs(lead) >= _LEAD:
+                break
+    return lead > 0 if lead else default
+
+
+def _is_data(text: str) -> bool:
+    """Whether a text cannot be an owner name: it is an address, or it has several fields, as MX and SOA have."""
+    return " " in text or ":" in text or text.rpartition(".")[2].isdigit()
+
+
+class AccountSettings(RestrictedSettings):
+    """An account: a user name with its password, or a token."""
+
+    username: Secret | None = Field(
+        default=None,
+        description="User name of the account.",
+        json_schema_extra=allowed("the user name of the account, or empty"),
+    )
+    password: Secret | None = Field(
+        default=None,
+        description="Password of the account.",
+        json_schema_extra=allowed("the password of the account, or empty"),
+    )
+    token: Secret | None = Field(
+        default=None,
+        description="Token, instead of user name and password. It is sent as the whole header Authorization, so write "
+        "its scheme where the server wants one, such as `Bearer 0123abcd`.",
+        json_schema_extra=allowed("the token, with its scheme where the server wants one, or empty"),
+    )
+    _ways_in: ClassVar[str]
+    """What must be set, as the end of the sentence "Set either …"."""
+    _needs_account: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _check_account(self) -> Self:
+        ways = bool(self.username and self.password) + bool(self.token)
+        half_an_account = bool(self.username) != bool(self.password)
+        if half_an_account or ways > 1 or (self._needs_account and not ways):
+            raise ValueError(f"Set either {self._ways_in}.")
+        return self
+
+
+def log_in(settings: AccountSettings, session: requests.Session) -> None:
+    """Send the account of the settings with every request of a session; nothing where there is none."""
+    if settings.token:
+        token = settings.token.get_secret_value()
+        session.auth = lambda request: _with_token(request, token)
+    elif settings.username and settings.password:
+        session.auth = (settings.username.get_secret_value(), settings.password.get_secret_value())
+
+
+def _with_token(request: requests.PreparedRequest, token: str) -> requests.PreparedRequest:
+    request.headers["Authorization"] = token
+    return request
+
+
+def path_of(value: str) -> str:
+    """A name or an address as the last part of a path; colons stay as the vendors' clients leave them (RFC 3986)."""
+    return f"/{quote(value, safe=':')}"
+
+
+def accept_lines(session: requests.Session) -> None:
+    """Ask for COF; servers name no media type for it, or another."""
+    session.headers["Accept"] = "application/x-ndjson, */*;q=0.5"
+
+
+def complaint(reply: Reply) -> str:
+    """What a server says of an error: in the usual forms of JSON, or in plain text."""
+    return usual_complaint(reply) or first_line(reply)
+
+
+class CofSettings(AccountSettings):
+    """A server that speaks the Common Output Format, such as D4 or balboa, and what may be asked of it."""
+
+    url: BaseUrl = Field(
+        description="Address of a server that speaks the Common Output Format, as far as the name or address that is "
+        "asked about, such as http://d4.example.org:8400/query or https://balboa.example.org/pdns/query.",
+        json_schema_extra=allowed(A_BASE_URL),
+    )
+    results_tlp: Tlp = Field(
+        default="TLP:CLEAR",
+        description="Marking of the observables and relationships that come from this server. OpenCTI keeps the "
+        "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",
+        json_schema_extra=allowed(A_TLP),
+    )
+    _ways_in = "COF_USERNAME and COF_PASSWORD, or COF_TOKEN, or none of them"
+    _needs_account = False
+
+
+class CofClient(Client):
+    """Asks a server that speaks the Common Output Format."""
+
+    def __init__(self, settings: CofSettings, http: Http) -> None:
+        log_in(settings, http.session)
+        accept_lines(http.session)
+        self._http = http
+
+    def look_up(self, question: Question) -> Answer:
+        """The records of a name or an address, in one request."""
+        reply = self._http.search(path_of(question.value))
+        if reply.status != 404:
+            # An empty success is also what balboa sends when its database fails.
+            certain = bool(reply.body.strip()) or reply.status == 204
+            return read_saved(reply.body, question.value)._replace(certain=certain)
+        if reply.body.strip():
+            raise worded(COF, BadAnswer, 404, cleaned(complaint(reply)))
+        return Answer([])
+
+
+def read_saved(body: bytes, _asked: str) -> Answer:
+    """An answer as a server sends it."""
+    rows = rows_of(COF, body)
+    answer = answer_of(COF, rows)
+    return answer._replace(complete=answer.complete and len(rows.entries) != _MOST_OF_BALBOA)
+
+
+COF = Source(
+    key="cof",
+    title="COF server",
+    organization="COF server",
+    settings=CofSettings,
+    client=CofClient,
+    read=read_saved,
+    costs=False,
+    address="url",
+    credentials=("username", "password", "token"),
+    # balboa says by an empty one that it knows nothing; what has a body comes from elsewhere.
+    unknown=frozenset({404}),
+    complaint=complaint,
+)

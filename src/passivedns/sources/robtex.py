@@ -1,0 +1,56 @@
+"""Robtex: `GET /forward/<name>` and `GET /reverse/<address>` of its free passive DNS.
+
+Sources: one recorded row, and the clients in Cortex-Analyzers, IntelOwl and SpiderFoot.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from passivedns.model import Answer, Question
+from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
+from passivedns.settings.values import BaseUrl
+from passivedns.sources.cof import accept_lines, answer_of, complaint, path_of, rows_of
+from passivedns.sources.http import Http
+from passivedns.sources.source import ADDRESSES, Client, Source
+
+
+class RobtexSettings(SourceSettings):
+    """The free passive DNS of Robtex, and what may be asked of it."""
+
+    api_base_url: BaseUrl = Field(
+        default="https://freeapi.robtex.com/pdns",
+        description="Address of the free passive DNS of Robtex, without /forward and /reverse.",
+        json_schema_extra=allowed(A_BASE_URL),
+    )
+
+
+class RobtexClient(Client):
+    """Asks Robtex."""
+
+    def __init__(self, _settings: RobtexSettings, http: Http) -> None:
+        accept_lines(http.session)
+        self._http = http
+
+    def look_up(self, question: Question) -> Answer:
+        """The records of a name or an address, in one request."""
+        direction = "reverse" if question.type in ADDRESSES else "forward"
+        reply = self._http.search(f"/{direction}{path_of(question.value)}")
+        return read_saved(reply.body, question.value)
+
+
+def read_saved(body: bytes, _asked: str) -> Answer:
+    """An answer as Robtex sends it."""
+    return answer_of(ROBTEX, rows_of(ROBTEX, body))
+
+
+ROBTEX = Source(
+    key="robtex",
+    title="Robtex",
+    organization="Robtex",
+    settings=RobtexSettings,
+    client=RobtexClient,
+    read=read_saved,
+    costs=False,
+    complaint=complaint,
+)

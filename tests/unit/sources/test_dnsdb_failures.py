@@ -1,0 +1,162 @@
+"""What each failure of DNSDB means to the operator, and what is left of an answer that has one."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from clients import client, question
+
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+    Unreachable,
+)
+from passivedns.model import Answer
+from sandbox.server import serving
+from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
+from sandbox.sources.history import ADDRESS, DOMAIN, history
+
+HISTORY = history(datetime.now(UTC).date())
+
+CHECK_KEY = "check DNSDB_API_KEY."
+CHECK_ADDRESS = "check DNSDB_API_BASE_URL."
+SAYS = "Its response says: Error:"
+
+MEANING: dict[str, tuple[type[SourceError], str]] = {
+    "400": (RequestRefused, f"DNSDB rejected the request (HTTP 400). {SAYS} bad request"),
+    "401": (CredentialsRefused, f"DNSDB rejected the credentials (HTTP 401); {CHECK_KEY} {SAYS} no API key"),
+    "403-key": (CredentialsRefused, f"DNSDB rejected the credentials (HTTP 403); {CHECK_KEY} {SAYS} API key not valid"),
+    "403-expired": (
+        CredentialsRefused,
+        f"DNSDB rejected the credentials (HTTP 403); {CHECK_KEY} {SAYS} block of queries expired",
+    ),
+    "403-address": (
+        CredentialsRefused,
+        f"DNSDB rejected the credentials (HTTP 403); {CHECK_KEY} {SAYS} client address not authorized for this API key",
+    ),
+    "404": (
+        BadAnswer,
+        f"The response (HTTP 404) is not from the DNSDB API; {CHECK_ADDRESS} {SAYS} page not found",
+    ),
+    "416": (RequestRefused, f"DNSDB rejected the request (HTTP 416). {SAYS} offset not allowed"),
+    "429": (
+        RateLimited,
+        f"DNSDB rate limit exceeded (HTTP 429); try again later. {SAYS} too many queries within the burst window",
+    ),
+    "429-quota": (QuotaExceeded, f"The DNSDB quota is used up (HTTP 429). {SAYS} query quota exceeded"),
+    "503": (
+        RateLimited,
+        f"DNSDB rate limit exceeded (HTTP 503); try again later. {SAYS} too many concurrent connections",
+    ),
+    "500": (NoAnswer, "DNSDB is failing (HTTP 500); try again later."),
+    "502": (NoAnswer, "DNSDB is failing (HTTP 502); try again later."),
+    "504": (NoAnswer, "DNSDB is failing (HTTP 504); try again later."),
+    "html": (BadAnswer, f"The response from DNSDB is a web page; {CHECK_ADDRESS}"),
+    "cut-json": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
+    "empty-body": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
+    "cut-at-once": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
+    "huge": (BadAnswer, "The response from DNSDB is larger than 64 MiB and was dropped."),
+    "unknown-condition": (BadAnswer, f"The response from DNSDB has an unknown condition (paused); {CHECK_ADDRESS}"),
+    "failed-at-once": (
+        NoAnswer,
+        "DNSDB is failing (HTTP 200); try again later. "
+        "Its response says: Processing timeout; results may be incomplete",
+    ),
+    "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
+    "reset": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
+    "stall": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
+    "drip": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
+}
+"""What each fault of the stand-in means to the operator."""
+ANSWERS = {
+    "no-rows": (0, True),
+    "404-no-results": (0, True),
+    "ongoing": (1, True),
+    "blank-lines": (1, True),
+    "cut-after-a-row": (1, False),
+    "failed-after-a-row": (1, False),
+    "failed-with-a-row": (1, False),
+    "limited-with-a-row": (1, False),
+}
+"""Faults that are answers all the same: how many records they hold, and whether they are complete."""
+
+
+@pytest.fixture
+def service() -> Dnsdb:
+    return Dnsdb(HISTORY)
+
+
+@pytest.fixture
+def url(service: Dnsdb) -> Iterator[str]:
+    with serving(dnsdb_app(service)) as url:
+        yield url
+
+
+def look_up(url: str, value: str, retries: int = 0, **settings: object) -> Answer:
+    return client("dnsdb", url, retries, **{"api_key": API_KEY} | settings).look_up(question(value))
+
+
+def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+    assert MEANING.keys() | ANSWERS.keys() == Dnsdb.faults.keys()
+
+
+@pytest.mark.parametrize(("fault", "meaning"), MEANING.items())
+def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str, meaning: tuple[type, str]) -> None:
+    service.fail(fault)
+    with pytest.raises(SourceError) as raised:
+        look_up(url, ADDRESS)
+    kind, sentence = meaning
+    assert type(raised.value) is kind
+    assert str(raised.value).startswith(sentence)
+    assert API_KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(("fault", "amount"), ANSWERS.items())
+def test_an_odd_answer_keeps_its_records(url: str, service: Dnsdb, fault: str, amount: tuple[int, bool]) -> None:
+    service.fail(fault)
+    answer = look_up(url, DOMAIN)
+    assert (len(answer.records), answer.complete) == amount
+    assert answer.unreadable == 0
+
+
+@pytest.mark.parametrize("fault", ["400", "403-key", "416", "429", "429-quota", "503"])
+def test_what_another_attempt_would_only_make_worse_is_not_repeated(url: str, service: Dnsdb, fault: str) -> None:
+    service.fail(fault)
+    with pytest.raises(SourceError):
+        look_up(url, ADDRESS, retries=3)
+    assert len(service.requests) == 1
+
+
+def test_a_failing_server_is_asked_again(url: str, service: Dnsdb) -> None:
+    service.fail("502", times=1)
+    assert look_up(url, ADDRESS, retries=1).records
+    assert len(service.requests) == 2
+
+
+def test_the_records_of_the_first_query_outlive_a_failure_of_the_second(
+    url: str, service: Dnsdb, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.limit = 1
+    with caplog.at_level(logging.WARNING):
+        answer = look_up(url, DOMAIN, reverse_names=True)
+    assert {record.name for record in answer.records} == {f"{DOMAIN}."}
+    assert not answer.complete
+    assert "The second query of a name failed" in caplog.text
+    assert "The DNSDB quota is used up (HTTP 429)" in caplog.text
+
+
+def test_a_failure_of_the_second_query_is_an_error_where_the_first_one_found_nothing(url: str, service: Dnsdb) -> None:
+    service.limit = 1
+    with pytest.raises(QuotaExceeded):
+        look_up(url, "unknown.example", reverse_names=True)
+
+
+def test_a_wrong_key_is_refused(url: str) -> None:
+    with pytest.raises(CredentialsRefused, match=r"check DNSDB_API_KEY\."):
+        look_up(url, ADDRESS, api_key="0" * 64)

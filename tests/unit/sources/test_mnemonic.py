@@ -1,0 +1,269 @@
+"""mnemonic as the client sees it over HTTP, and its recorded answers."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from broken_answers import Meanings, meanings_of_broken
+from clients import client, question
+from recorded_lines import recorded_lines
+
+from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, RequestRefused
+from passivedns.model import Answer, Record
+from passivedns.sources import mnemonic
+from passivedns.sources.mnemonic import MNEMONIC, MnemonicSettings
+from sandbox.server import serving
+from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
+from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
+from tests.unit.raw_server import raw_server, says
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+FACTS = history(NOW.date())
+USED_UP = (
+    "mnemonic rate limit exceeded (HTTP 402); try again later. Its response says: Resource limit exceeded. "
+    "Available again in 60 seconds"
+)
+TIMED_OUT = (
+    "mnemonic is failing (HTTP 503); try again later. Its response says: Request timed out, service may be overloaded "
+    "or unavailable"
+)
+MEANING: Meanings = meanings_of_broken("mnemonic", "MNEMONIC_API_BASE_URL") | {
+    "402": (RateLimited, USED_UP),
+    "402-fragment": (RateLimited, USED_UP),
+    "412": (
+        RequestRefused,
+        "mnemonic rejected the request (HTTP 412). Its response says: Maximum result limit for public usage is 1000",
+    ),
+    "503": (NoAnswer, TIMED_OUT),
+}
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Mnemonic, str]]:
+    service = Mnemonic(FACTS)
+    with serving(mnemonic_app(service)) as url:
+        yield service, f"{url}/pdns/v3"
+
+
+@pytest.fixture
+def service(served: tuple[Mnemonic, str]) -> Mnemonic:
+    return served[0]
+
+
+@pytest.fixture
+def url(served: tuple[Mnemonic, str]) -> str:
+    return served[1]
+
+
+def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:
+    return client("mnemonic", url, **settings).look_up(question(value))
+
+
+def names_at(address: str, number: int) -> list[Fact]:
+    return [Fact(f"h{i}.example.org", "A", address, NOW - timedelta(days=9), NOW) for i in range(number)]
+
+
+def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
+    answer = ask(url)
+    seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
+    assert Record(DOMAIN, "A", ADDRESS, seen.first, seen.last, (), "mnemonic") in answer.records
+    assert {record.type for record in answer.records} == {"A", "AAAA", "NS", "MX", "SOA", "TXT", "CNAME"}
+    assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
+
+
+def test_the_names_of_an_address_come_back(url: str) -> None:
+    names = {record.name for record in ask(url, ADDRESS).records}
+    assert names == {"example.org", "www.example.org", "mail.example.com", "shared.example.net", "old.tenant.example"}
+
+
+def test_nothing_known_is_an_answer_without_records(url: str) -> None:
+    assert ask(url, "nobody.example") == Answer([])
+
+
+def test_one_question_is_one_request_for_the_public_maximum(service: Mnemonic, url: str) -> None:
+    ask(url)
+    (request,) = service.requests
+    assert (request.path, request.params) == (f"/pdns/v3/cof/{DOMAIN}", {"limit": "1000"})
+    assert "argus-api-key" not in request.headers
+
+
+def test_a_key_asks_for_ten_times_as_much(service: Mnemonic, url: str) -> None:
+    ask(url, api_key=API_KEY)
+    (request,) = service.requests
+    assert (request.headers["argus-api-key"], request.params) == (API_KEY, {"limit": "10000"})
+
+
+@pytest.mark.parametrize(("known", "complete"), [(999, True), (1000, False), (1001, False)])
+def test_as_many_rows_as_the_limit_may_not_be_all(service: Mnemonic, url: str, known: int, complete: bool) -> None:
+    service.facts = names_at(ADDRESS, known)
+    answer = ask(url, ADDRESS)
+    assert (len(answer.records), answer.complete) == (min(known, 1000), complete)
+
+
+def test_with_a_key_a_thousand_rows_are_all(service: Mnemonic, url: str) -> None:
+    service.facts = names_at(ADDRESS, 1000)
+    assert ask(url, ADDRESS, api_key=API_KEY).complete
+
+
+def test_lost_dates_are_unknown(service: Mnemonic, url: str) -> None:
+    service.undated = True
+    assert {(record.first_seen, record.last_seen) for record in ask(url).records} == {(None, None)}
+
+
+def test_the_address_tells_whether_a_record_is_a_or_aaaa(service: Mnemonic, url: str) -> None:
+    service.mixes_types = True
+    types = {record.data: record.type for record in ask(url).records}
+    assert (types[ADDRESS], types[ADDRESS_V6]) == ("A", "AAAA")
+
+
+def test_an_envelope_in_place_of_lines_is_read_too() -> None:
+    envelope = json.dumps({"responseCode": 200, "count": 0, "size": 0, "data": [], "messages": []})
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(envelope)}\r\n\r\n"
+    with raw_server(says(head.encode(), envelope.encode())) as server:
+        assert ask(server.url) == Answer([])
+
+
+# Errors
+
+
+@pytest.mark.parametrize("fault", MEANING)
+def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Mnemonic, url: str, fault: str) -> None:
+    service.fail(fault)
+    kind, sentence = MEANING[fault]
+    with pytest.raises(kind) as caught:
+        ask(url)
+    assert (type(caught.value), str(caught.value)) == (kind, sentence)
+
+
+def test_every_fault_of_the_service_has_a_meaning() -> None:
+    assert set(MEANING) == set(Mnemonic.faults)
+
+
+def test_used_up_resources_are_not_asked_again_at_once(service: Mnemonic, url: str) -> None:
+    service.resources = 0
+    with pytest.raises(RateLimited):
+        client("mnemonic", url, retries=3).look_up(question(DOMAIN))
+    assert len(service.requests) == 1
+
+
+def test_a_wrong_key_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(CredentialsRefused, match="check MNEMONIC_API_KEY") as caught:
+        ask(url, api_key="wrong-horse")
+    assert "horse" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"messages": [{"message": null}, 7, {"message": "Resource limit exceeded"}]}', "Resource limit exceeded"),
+        ('{"metaData": {"millisUntilResourcesAvailable": 1}}', "Available again in 1 second"),
+        ('{"metaData": {"millisUntilResourcesAvailable": 1001}, "messages": null}', "Available again in 2 seconds"),
+    ],
+)
+def test_the_sentence_tells_what_there_is_to_tell(body: str, said: str) -> None:
+    with (
+        raw_server(says(_refusal(body))) as server,
+        pytest.raises(RateLimited, match=f"Its response says: {said}$"),
+    ):
+        ask(server.url)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "<html>",
+        '{"metaData": {"millisUntilResourcesAvailable": "60000"}}',
+        '{"metaData": {"millisUntilResourcesAvailable": -1}}',
+        '{"metaData": [], "messages": [{"message": 7}]}',
+        "[" * 50_000,
+    ],
+)
+def test_the_sentence_does_without_what_cannot_be_told(body: str) -> None:
+    with raw_server(says(_refusal(body))) as server, pytest.raises(RateLimited) as caught:
+        ask(server.url)
+    assert str(caught.value) == "mnemonic rate limit exceeded (HTTP 402); try again later."
+
+
+def _refusal(body: str) -> bytes:
+    return f"HTTP/1.1 402 Payment Required\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+# Settings
+
+
+def test_the_pace_of_the_public_data_does_not_apply_to_a_key() -> None:
+    assert MNEMONIC.pace_with(MnemonicSettings()) == "10/minute;1000/day"
+    assert MNEMONIC.pace_with(MnemonicSettings(api_key=API_KEY)) == ""
+
+
+def test_public_data_are_clear_and_those_of_a_key_amber() -> None:
+    assert MnemonicSettings().results_tlp == "TLP:CLEAR"
+    assert MnemonicSettings(api_key=" ").results_tlp == "TLP:CLEAR"
+    assert MnemonicSettings(api_key=API_KEY).results_tlp == "TLP:AMBER"
+
+
+def test_the_operator_may_say_what_the_data_of_a_key_are() -> None:
+    assert MnemonicSettings(api_key=API_KEY, results_tlp="TLP:GREEN").results_tlp == "TLP:GREEN"
+
+
+def test_the_default_address_is_that_of_the_service() -> None:
+    assert MnemonicSettings().api_base_url == "https://api.mnemonic.no/pdns/v3"
+
+
+# Recorded answers
+
+
+def test_the_recorded_row_is_a_record() -> None:
+    answer = MNEMONIC.read(recorded_lines("mnemonic", "cof-test.com-one-record.ndjson"), "test.com")
+    first, last = datetime(2024, 4, 5, 12, 18, 6, tzinfo=UTC), datetime(2024, 5, 2, 12, 50, 57, tzinfo=UTC)
+    assert answer == Answer([Record("test.com", "A", "34.224.149.186", first, last, (), "mnemonic")])
+
+
+def test_the_documented_envelope_has_one_of_twenty_rows() -> None:
+    answer = MNEMONIC.read(recorded_lines("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
+    first, last = datetime(2012, 6, 21, 19, 52, 20, tzinfo=UTC), datetime(2013, 8, 26, 12, 30, 48, tzinfo=UTC)
+    record = Record("cnn.com.", "A", "157.166.255.19", first, last, (), "mnemonic")
+    assert answer == Answer([record], complete=False)
+
+
+def test_a_partial_result_has_no_dates() -> None:
+    row = {"rrtype": "a", "query": DOMAIN, "answer": ADDRESS, "lastSeenTimestamp": 1377520248000}
+    rows = [row, row | {"flags": ["partialResult"]}, 7]
+    answer = MNEMONIC.read(json.dumps({"count": 3, "data": rows}).encode(), DOMAIN)
+    last_seen = datetime(2013, 8, 26, 12, 30, 48, tzinfo=UTC)
+    assert [record.last_seen for record in answer.records] == [last_seen, None]
+    assert (answer.complete, answer.unreadable) == (True, 1)
+
+
+@pytest.mark.parametrize("file", ["error-402-resource-limit.fragment.json", "error-503-timeout.json"])
+def test_a_recorded_error_is_not_an_answer(file: str) -> None:
+    with pytest.raises(BadAnswer):
+        MNEMONIC.read(recorded_lines("mnemonic", file), "test.com")
+
+
+@pytest.mark.parametrize(
+    ("status", "file", "sentence"),
+    [
+        ("402 Payment Required", "error-402-resource-limit.fragment.json", USED_UP),
+        ("503 Service Unavailable", "error-503-timeout.json", TIMED_OUT),
+    ],
+)
+def test_a_recorded_error_is_told_in_its_own_words(status: str, file: str, sentence: str) -> None:
+    body = recorded_lines("mnemonic", file)
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with raw_server(says(head.encode(), body)) as server, pytest.raises((RateLimited, NoAnswer)) as caught:
+        ask(server.url)
+    assert str(caught.value) == sentence
+
+
+def test_a_body_of_the_limit_in_broken_lines_is_not_complete(
+    service: Mnemonic, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnemonic, "PUBLIC_LIMIT", 2)
+    service.recorded[DOMAIN] = b'{"rrname": "example.org", "rrtype": "a", "rdata": "192.0.2.1"}\n{"rr\n'
+    answer = ask(url)
+    assert (len(answer.records), answer.unreadable, answer.complete) == (1, 1, False)

@@ -1,0 +1,103 @@
+"""Robtex as the client sees it over HTTP, and its recorded answer."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from broken_answers import Meanings, meanings_of_broken
+from clients import LONG_AGO, client, question
+from recorded_lines import recorded_lines
+
+from passivedns.model import Answer, Question, Record
+from passivedns.sources.robtex import ROBTEX, RobtexSettings
+from sandbox.server import serving
+from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
+from sandbox.sources.robtex import Robtex, robtex_app
+
+FACTS = history(datetime.now(UTC).date())
+MEANING: Meanings = meanings_of_broken("Robtex", "ROBTEX_API_BASE_URL")
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[Robtex, str]]:
+    service = Robtex(FACTS)
+    with serving(robtex_app(service)) as url:
+        yield service, f"{url}/pdns"
+
+
+@pytest.fixture
+def service(served: tuple[Robtex, str]) -> Robtex:
+    return served[0]
+
+
+@pytest.fixture
+def url(served: tuple[Robtex, str]) -> str:
+    return served[1]
+
+
+def ask(url: str, value: str = DOMAIN) -> Answer:
+    return client("robtex", url).look_up(question(value))
+
+
+def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
+    answer = ask(url)
+    seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
+    assert Record(DOMAIN, "A", ADDRESS, seen.first, seen.last, (), "robtex") in answer.records
+    assert "mx1.example.net" in {record.data for record in answer.records}
+    assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        (ADDRESS, {"example.org", "www.example.org", "mail.example.com", "shared.example.net", "old.tenant.example"}),
+        (ADDRESS_V6, {"example.org", "v6.example.com"}),
+    ],
+)
+def test_the_names_of_an_address_come_back(url: str, address: str, names: set[str]) -> None:
+    records = ask(url, address).records
+    assert {record.name for record in records} == names
+    assert {record.data for record in records} == {address}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "path"),
+    [
+        ("Domain-Name", DOMAIN, f"/pdns/forward/{DOMAIN}"),
+        ("Hostname", DOMAIN, f"/pdns/forward/{DOMAIN}"),
+        ("IPv4-Addr", ADDRESS, f"/pdns/reverse/{ADDRESS}"),
+        ("IPv6-Addr", ADDRESS_V6, f"/pdns/reverse/{ADDRESS_V6}"),
+    ],
+)
+def test_names_are_asked_forward_and_addresses_in_reverse(
+    service: Robtex, url: str, kind: str, value: str, path: str
+) -> None:
+    client("robtex", url).look_up(Question(value, kind, LONG_AGO))
+    assert [(request.path, request.params) for request in service.requests] == [(path, {})]
+
+
+def test_nothing_known_is_an_answer_without_records(url: str) -> None:
+    assert ask(url, "nobody.example") == Answer([])
+
+
+@pytest.mark.parametrize("fault", MEANING)
+def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Robtex, url: str, fault: str) -> None:
+    service.fail(fault)
+    kind, sentence = MEANING[fault]
+    with pytest.raises(kind) as caught:
+        ask(url)
+    assert (type(caught.value), str(caught.value)) == (kind, sentence)
+
+
+def test_every_fault_of_the_service_has_a_meaning() -> None:
+    assert set(MEANING) == set(Robtex.faults)
+
+
+def test_the_default_address_is_that_of_the_service() -> None:
+    assert RobtexSettings().api_base_url == "https://freeapi.robtex.com/pdns"
+
+
+def test_the_recorded_row_is_a_record() -> None:
+    answer = ROBTEX.read(recorded_lines("robtex", "forward-test.com-one-record.ndjson"), "test.com")
+    first, last = datetime(2015, 9, 4, 10, 52, 12, tzinfo=UTC), datetime(2020, 2, 20, 16, 11, 18, tzinfo=UTC)
+    assert answer == Answer([Record("test.com", "MX", "mx.spamexperts.com", first, last, (), "robtex")])
