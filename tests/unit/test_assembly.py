@@ -22,6 +22,7 @@ ACCOUNTS = {
     "riskiq": {"username": "analyst@example.org", "api_key": "key-of-riskiq"},
     "virustotal": {"api_key": "key-of-virustotal"},
     "otx": {"api_key": "key-of-otx"},
+    "dnsdb": {"api_key": "key-of-dnsdb"},
 }
 
 
@@ -66,17 +67,16 @@ def test_the_author_of_what_several_sources_say_is_the_same_whichever_they_are()
     assert publisher_of(settings("riskiq", "otx")).organization == SEVERAL == "Passive DNS"
 
 
-def test_public_sources_demand_no_more_than_tlp_clear() -> None:
-    assert publisher_of(settings("riskiq", "otx")).tlps == {"riskiq": "TLP:CLEAR", "otx": "TLP:CLEAR"}
+def test_public_sources_demand_tlp_clear_and_restricted_ones_what_their_operator_sets() -> None:
+    tlps = publisher_of(settings("riskiq", "dnsdb", dnsdb={"results_tlp": "TLP:GREEN"})).tlps
+    assert tlps == {"riskiq": "TLP:CLEAR", "dnsdb": "TLP:GREEN"}
 
 
 # The limits of each source
 
 
 def test_a_source_with_a_maximum_of_its_own_has_that_and_the_others_have_the_common_one() -> None:
-    askers = enricher_of(
-        settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})
-    ).askers
+    askers = enricher_of(settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})).askers
     assert [(asker.max_tlp, asker.max_tlp_setting) for asker in askers] == [
         ("TLP:RED", "RISKIQ_MAX_TLP"),
         ("TLP:GREEN", "PDNS_MAX_TLP"),
@@ -89,18 +89,31 @@ def test_a_source_with_a_window_of_its_own_has_that_and_the_others_have_the_comm
     assert [asker.since(NOW) for asker in askers] == [NOW - timedelta(days=30), NOW - timedelta(days=1)]
 
 
-@pytest.mark.parametrize(("ignores", "since"), [(True, EVERYTHING), (False, NOW - timedelta(days=30))])
-def test_a_source_may_be_asked_for_records_of_any_age(ignores: bool, since: datetime) -> None:
-    only = asker(enricher_of(settings("virustotal", virustotal={"ignore_time_window": ignores})))
-    assert only.since(NOW) == since
+@pytest.mark.parametrize(
+    ("section", "since"),
+    [
+        ({}, EVERYTHING),
+        ({"ignore_time_window": False}, NOW - timedelta(days=30)),
+        ({"import_last_seen_time_window": "P1D"}, NOW - timedelta(days=1)),
+    ],
+    ids=["by itself", "told not to", "with a window of its own"],
+)
+def test_a_source_whose_dates_do_not_move_is_asked_for_records_of_any_age(
+    section: dict[str, Any], since: datetime
+) -> None:
+    assert asker(enricher_of(settings("virustotal", virustotal=section))).since(NOW) == since
 
 
 def test_a_source_with_a_pace_waits_for_its_turn_no_longer_than_for_an_answer() -> None:
-    only = asker(
-        enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"}))
-    )
+    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
     only.meter.spend()
     with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; ask again at "):
+        only.meter.spend()
+
+
+def test_a_pace_can_be_lifted() -> None:
+    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "none"})))
+    for _ in range(100):
         only.meter.spend()
 
 
@@ -136,6 +149,12 @@ def test_another_account_or_address_does_not_share_answers(other: dict[str, str]
 )
 def test_a_limit_that_does_not_change_answers_shares_them(other: dict[str, Any]) -> None:
     assert identity(**other) == identity()
+
+
+@pytest.mark.parametrize("other", [{"pace": "none"}, {"ignore_time_window": False}])
+def test_how_fast_and_how_far_back_a_source_is_asked_does_not_part_its_answers(other: dict[str, Any]) -> None:
+    usual, changed = (asker(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
+    assert usual.identity == changed.identity
 
 
 def test_an_option_that_changes_answers_does_not_share_them() -> None:

@@ -58,9 +58,7 @@ class Bench:
 
     def pushed(self) -> list[dict[str, Any]]:
         """The bundles that arrived."""
-        return [
-            json.loads(call.variables["bundle"]) for call in self.platform.calls if call.field == "stixBundlePush"
-        ]
+        return [json.loads(call.variables["bundle"]) for call in self.platform.calls if call.field == "stixBundlePush"]
 
 
 def lookup_settings(passivetotal_url: str, **own: Any) -> LookupSettings:
@@ -244,9 +242,7 @@ def test_the_scope_is_known_in_any_case(bench: Bench) -> None:
 def test_a_type_of_record_that_no_source_has_leaves_nobody_to_ask(bench: Bench) -> None:
     section = VirusTotalSettings(api_key="key", api_base_url="http://127.0.0.1:9")
     pdns = PdnsSettings(sources="virustotal", record_types="MX", cache_ttl="PT0S")
-    connector = RiskIQConnector(
-        bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE
-    )
+    connector = RiskIQConnector(bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE)
     text = connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     assert text == "example.org was not looked up: none of the sources covers Domain-Name"
     assert bench.pushed() == []

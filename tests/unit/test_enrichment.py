@@ -19,9 +19,7 @@ from passivedns.stix.objects import StixObject, observable_id
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
-ENTITY = Entity(
-    observable_id("Domain-Name", "example.org"), "Domain-Name", "example.org", (AMBER,), "TLP:AMBER"
-)
+ENTITY = Entity(observable_id("Domain-Name", "example.org"), "Domain-Name", "example.org", (AMBER,), "TLP:AMBER")
 
 
 class Known(Client):

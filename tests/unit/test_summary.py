@@ -30,14 +30,14 @@ def records(count: int) -> list[Record]:
 
 
 def relations(count: int) -> list[Relation]:
-    address = ("resolves-to", "IPv4-Addr", False, ("A",), (("one", ()),), NOW, NOW)
-    kind, value_type, *rest = address
-    return [Relation(kind, f"192.0.2.{number}", value_type, *rest) for number in range(count)]  # type: ignore[arg-type]
+    first = Relation("resolves-to", "192.0.2.0", "IPv4-Addr", False, ("A",), (("one", ()),), NOW, NOW)
+    return [first._replace(value=f"192.0.2.{number}") for number in range(count)]
 
 
 def result(outcomes: Sequence[Outcome], related: int = 0, **left_out: int) -> Result:
     """`left_out` counts records by the type that they were left out for."""
-    return Result(list(outcomes), Enrichment(relations(related), Counter(A=related), Counter(left_out)), [])
+    kept = Counter(["A"] * related)
+    return Result(list(outcomes), Enrichment(relations(related), kept, Counter(left_out)), [])
 
 
 def answer(*outcomes: Outcome, related: int = 0, **left_out: int) -> str:

@@ -56,7 +56,12 @@ def message_for(platform: OpenCTI, entity: Entity, *, auto: bool) -> dict[str, A
 def test_the_callback_is_told_what_caused_the_message(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
     told: list[str | None] = []
-    listening = listener(helper, lambda data: told.append(data["mode"]) or "done")
+
+    def callback(data: dict[str, Any]) -> str:
+        told.append(data["mode"])
+        return "done"
+
+    listening = listener(helper, callback)
     execution = Execution("e1", entity)
     for message in (
         message_for(platform, entity, auto=True),
