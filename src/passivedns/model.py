@@ -121,6 +121,11 @@ class Enrichment(NamedTuple):
     left_out: Counter[str]
     """Records not used, by reason."""
 
+    @property
+    def observables(self) -> int:
+        """How many different observables the relations lead to."""
+        return len({(relation.value_type, relation.value) for relation in self.relations})
+
 
 def newest_first(relations: Iterable[Relation]) -> list[Relation]:
     """The relations, the most recently seen first, those of unknown date last."""

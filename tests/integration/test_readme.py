@@ -74,7 +74,9 @@ def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout
     assert run("cp config.yml.sample config.yml", checkout).returncode == 0
     ended = run(".venv/bin/python3 src/main.py", checkout)
     assert ended.returncode == 2
-    assert ended.stderr.count("still holds ChangeMe") == (checkout / "config.yml").read_text().count(": ChangeMe")
+    to_replace = re.findall(r"^ *\w+: ChangeMe$", (checkout / "config.yml").read_text(), re.MULTILINE)
+    assert to_replace
+    assert ended.stderr.count("is still ChangeMe") == len(to_replace)
 
 
 def test_check_and_lookup_do_what_the_readme_says(checkout: Path) -> None:

@@ -40,7 +40,7 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
 def test_an_option_on_which_pycti_would_fail_ends_the_start_as_bad_settings_do(name: str, value: str) -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
     assert ended.returncode == 2
-    assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}): holds '{value}'" in ended.stderr
+    assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}) is '{value}'" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -62,13 +62,13 @@ def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentenc
     assert "is not up yet" not in ended.stderr
 
 
-def test_a_maximum_tlp_that_still_holds_the_placeholder_ends_the_start_with_2() -> None:
+def test_a_maximum_tlp_that_is_still_the_placeholder_ends_the_start_with_2() -> None:
     ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
         "The connector cannot start: 1 setting needs correcting.",
-        "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp): holds 'CHANGEME'; it may hold TLP:CLEAR, TLP:WHITE, TLP:GREEN, "
-        "TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or nothing for no limit.",
+        "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp) is still ChangeMe. Accepted values: TLP:CLEAR, TLP:WHITE, "
+        "TLP:GREEN, TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or empty for PDNS_MAX_TLP.",
     ]
 
 
@@ -82,7 +82,7 @@ def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_sta
 
 def test_an_earlier_run_does_not_make_the_connector_healthy_before_it_is_registered(tmp_path: Path) -> None:
     environment = settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"TMPDIR": str(tmp_path)}
-    left_behind = tmp_path / f"riskiq-passive-total-{environment['CONNECTOR_ID']}.health"
+    left_behind = tmp_path / f"opencti-passive-dns-{environment['CONNECTOR_ID']}.health"
     left_behind.touch()
     with daemon(environment) as running:
         while "is not up yet" not in running.log:
@@ -163,7 +163,7 @@ def test_without_its_dependencies_the_start_says_what_to_install() -> None:
 
 
 @pytest.mark.parametrize("place", ["config.yml", "src/config.yml"])
-def test_the_settings_may_stand_in_a_file(tmp_path: Path, place: str) -> None:
+def test_the_settings_can_be_in_a_file(tmp_path: Path, place: str) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
     (tmp_path / place).write_text("opencti:\n  url: http://127.0.0.1:9\n  token: in the file\n")
     ended = start(tmp_path)
@@ -174,7 +174,7 @@ def test_the_settings_may_stand_in_a_file(tmp_path: Path, place: str) -> None:
 
 def test_the_start_registers_the_connector_as_the_settings_say(world: World) -> None:
     registered = world.platform.link.reachable().input
-    assert registered["name"] == "RiskIQ PassiveTotal"
+    assert registered["name"] == "Passive DNS"
     assert registered["type"] == "INTERNAL_ENRICHMENT"
     assert registered["scope"] == ["IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname"]
     assert registered["auto"] is False
