@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.daemon import free_port
 from sandbox.dataset import ADDRESS, DOMAIN
-from sandbox.rabbitmq import running_broker
-from tests.world import HAS_HTTP_PROTOCOLS, QUICK, WAIT, World, new_world
+from tests.integration.conftest import any_world
+from tests.world import WAIT, World
 
 Series = dict[tuple[str, tuple[str, ...]], float]
 
@@ -21,12 +21,8 @@ def measured_world() -> Iterator[World]:
     """A world that serves metrics and caches answers."""
     served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": str(free_port())}
     cached = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "PT24H"}
-    with ExitStack() as stack:
-        try:
-            broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
-        except FileNotFoundError:
-            pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
-        yield stack.enter_context(new_world(broker, **QUICK, **served, **cached))
+    with any_world(**served, **cached) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")
