@@ -34,7 +34,7 @@ class Record(NamedTuple):
     last_seen: datetime | None
     """UTC, never before `first_seen`; None where unknown."""
     sensors: tuple[str, ...]
-    """Who saw it within the source, such as `riskiq` or `pingly`."""
+    """Who saw it within the source, such as `pingly`."""
     source: str
     """The key of the source in `SOURCES`."""
 

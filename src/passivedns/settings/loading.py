@@ -160,7 +160,7 @@ def config_files(root: Path) -> tuple[Path, Path]:
 def from_environment() -> tuple[Values, list[str]]:
     """The variables that start with the name of a section, in any case, and a sentence for each file not readable.
 
-    A variable such as RISKIQ_API_KEY_FILE names a file that holds the secret, as Docker and Kubernetes mount them.
+    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them.
     """
     values: Values = {}
     problems = []

@@ -28,7 +28,7 @@ from passivedns.sources.source import Source
 from passivedns.wording import counted
 
 LARGEST_BODY = 64 * 2**20
-"""Bytes; the largest answer on record, 6,912 records of PassiveTotal, takes about 3 MB."""
+"""Bytes; the largest answer on record, of 6,912 records, takes about 3 MB."""
 MOST_VALUES = 5_000_000
 """Values of JSON in a body; a body of this size that is all brackets would take gigabytes once it is parsed."""
 LONGEST_WAIT = 60
