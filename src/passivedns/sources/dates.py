@@ -46,7 +46,7 @@ def iso(value: Any, latest: float) -> datetime | None:
 def _parsed(text: str) -> datetime:
     try:
         # This way takes a sixth of the time of replacing the zone afterwards.
-        moment = datetime.fromisoformat(f"{text}Z")
+        moment = datetime.fromisoformat(text if text.endswith("Z") else f"{text}Z")
     except ValueError:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
