@@ -177,31 +177,36 @@ def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
         address = DEFENDER.variable(DEFENDER.address)
         raise BadAnswer(f"The response from {DEFENDER.title} holds no list of records; check {address}.")
     latest = dates.latest()
-    read = [_records(entry, asked, relation, latest) if isinstance(entry, dict) else () for entry in entries]
+    read = [_records(entry, asked, relation, latest) for entry in entries]
     return Answer(
         [record for records in read for record in records],
         complete=not answer.get("@odata.nextLink"),
-        unreadable=read.count(()),
+        unreadable=read.count([]),
     )
 
 
-def _records(entry: dict[str, Any], asked: str, relation: str | None, latest: float) -> tuple[Record, ...]:
-    """In both lists `parentHost` is what was asked about, and `artifact` the other side."""
-    host, artifact = _id(entry.get("parentHost")) or asked, _id(entry.get("artifact"))
+def _records(entry: Any, asked: str, relation: str | None, latest: float) -> list[Record]:
+    """In both lists `parentHost` is what was asked about, and `artifact` the other side; none where it is missing."""
+    host, artifact = _id(entry, "parentHost") or asked, _id(entry, "artifact")
     relation = relation or _evident_relation(host, artifact)
     if not artifact or not relation:
-        return ()
+        return []
     name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
     kind = rdata.record_type(entry.get("recordType"))
     first, last = dates.seen(
         dates.iso(entry.get("firstSeenDateTime"), latest), dates.iso(entry.get("lastSeenDateTime"), latest)
     )
-    ends = rdata.names_and_addresses(kind, data)
-    return tuple([Record(name, kind, end, first, last, (), "defender") for end in ends])
+    if kind in ("MX", "SOA"):
+        return [Record(name, kind, end, first, last, (), "defender") for end in rdata.names_and_addresses(kind, data)]
+    return [Record(name, kind, data, first, last, (), "defender")]
 
 
-def _id(value: Any) -> str:
-    text = _field(value, "id")
+def _id(entry: Any, side: str) -> str:
+    """The name or address on one side of a record; empty where there is none."""
+    try:
+        text = entry[side]["id"]
+    except (TypeError, LookupError):
+        return ""
     return text.strip() if isinstance(text, str) else ""
 
 
