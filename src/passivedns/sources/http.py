@@ -166,7 +166,7 @@ class Http:
                 self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
             ):
                 body = self._body(response)
-                if not response.ok:
+                if not 200 <= response.status_code < 300:
                     body = masked(response.request, body)
                 return Reply(response.status_code, response.headers, body)
         except (HTTPError, OSError, ValueError, OverflowError) as error:
