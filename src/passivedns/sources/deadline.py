@@ -2,7 +2,7 @@
 
 The time-outs of http.client hold for each read, so a server that sends a byte now and then is never cut off. It also
 takes the end of the stream for the end of the headers, so a response that breaks off in its head reads like an empty
-success. Both are cured where the bytes come in.
+success. Both are cured where the bytes come in. Only the system's resolver of host names takes no deadline.
 """
 
 import http.client
