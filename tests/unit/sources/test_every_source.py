@@ -37,7 +37,7 @@ LONGEST_SENTENCE = 600
 """Characters."""
 
 KEYS = list(SOURCES)
-QUESTIONS = [(key, asked) for key, sample in SAMPLES.items() for asked in sample.answers]
+QUESTIONS = [(key, asked) for key in KEYS if key in SAMPLES for asked in SAMPLES[key].answers]
 SINGLE = [(key, asked) for key, asked in QUESTIONS if SAMPLES[key].answers[asked].requests == 1]
 
 a_few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -121,7 +121,7 @@ def check_sentence(key: str, sentence: str) -> None:
 
 
 def secrets_of(key: str) -> list[str]:
-    section = SOURCES[key].settings(**SAMPLES[key].settings)
+    section = SOURCES[key].settings(**{SOURCES[key].address: "http://127.0.0.1", **SAMPLES[key].settings})
     values = [getattr(section, name) for name in type(section).model_fields]
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value.get_secret_value()]
 
@@ -153,7 +153,7 @@ def check_record(key: str, record: Record) -> None:
 
 
 def test_every_source_has_a_sample() -> None:
-    assert SAMPLES.keys() == SOURCES.keys()
+    assert set(SOURCES) <= set(SAMPLES)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -320,7 +320,7 @@ def test_credentials_that_a_server_repeats_are_not_told(key: str, status: str) -
 
 
 @pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "429 Slow", "503 Busy"])
-@pytest.mark.parametrize("key", [key for key in KEYS if SAMPLES[key].login])
+@pytest.mark.parametrize("key", [key for key in KEYS if key in SAMPLES and SAMPLES[key].login])
 def test_credentials_that_the_sign_in_repeats_are_not_told(key: str, status: str) -> None:
     for form in [*FORMS, '{"error": "invalid_client", "error_description": %s}']:
         with echoing(status, form, login=True) as play:
