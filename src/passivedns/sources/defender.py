@@ -20,8 +20,9 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of
 from passivedns.sources.failures import parsed, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, json_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import NAMES, Client, Source
 
 MOST_PAGES = 50

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from passivedns.sources.http import MOST_VALUES
+from passivedns.sources.bodies import MOST_VALUES
 
 REMOVED = object()
 ODD: list[Any] = [

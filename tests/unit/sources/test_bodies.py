@@ -5,7 +5,8 @@ import time
 import pytest
 
 from passivedns.errors import BadAnswer
-from passivedns.sources.http import LARGEST_BODY, MOST_VALUES, json_of, lines_of
+from passivedns.sources.bodies import MOST_VALUES, json_of, lines_of
+from passivedns.sources.http import LARGEST_BODY
 from tests.unit.sources.transports import EXAMPLE
 
 DEEP = b"[" * 100_000
