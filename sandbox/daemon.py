@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sandbox.passivetotal import API_KEY, USERNAME
+from sandbox.sources.riskiq import API_KEY, USERNAME
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = (

@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sandbox.daemon import Daemon, daemon, settings
-from sandbox.dataset import ADDRESS, DOMAIN, Answers, own_records, recorded_records
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, Answers, own_records, recorded_records
 from sandbox.works import Work
 
 COLUMNS = ("source", "relationship", "target", "record types", "first seen", "last seen")

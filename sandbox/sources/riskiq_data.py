@@ -1,6 +1,6 @@
-"""What the embedded PassiveTotal answers: a data set of its own, or recorded answers.
+"""What the stand-in for PassiveTotal answers: a data set of its own, or recorded answers.
 
-The data set is made up. It holds names and addresses reserved for documentation alone (RFC 2606, RFC 5737, RFC 3849)
+The data set is made up. It holds names and addresses reserved for documentation only (RFC 2606, RFC 5737, RFC 3849)
 in the shapes of real answers, with dates that move with the day it is made for.
 """
 
@@ -72,9 +72,9 @@ _DIRTY_ROWS: list[_Row] = [
 
 
 def own_records(today: date) -> Answers:
-    """The data set as it stands on ``today`` (UTC): a rich domain, an address, and a domain of dirty records.
+    """The data set as it stands on `today` (UTC): a rich domain, an address, and a domain of dirty records.
 
-    All dated records but one of the domain and one of the address were seen in the 30 days before ``today``.
+    All dated records but one of the domain and one of the address were seen in the 30 days before `today`.
     """
     return {
         DOMAIN: [_record(DOMAIN, row, today) for row in _DOMAIN_ROWS],
@@ -84,7 +84,7 @@ def own_records(today: date) -> Answers:
 
 
 def recorded_records(folder: Path) -> Answers:
-    """The records of a folder of recorded ``/v2/dns/passive`` answers: ``example.org.json`` answers example.org.
+    """The records of a folder of recorded `/v2/dns/passive` answers: `example.org.json` answers example.org.
 
     Raises ValueError when a file is no such answer, or when the folder holds none.
     """
@@ -122,7 +122,7 @@ def _record(value: str, row: _Row, today: date) -> dict[str, Any]:
 
 
 def _beyond_the_shape(today: date) -> list[Any]:
-    """Dates that are none, keys that are missing, records that are no objects."""
+    """What is not a date, keys that are missing, records that are not objects."""
 
     def address(resolve: str) -> dict[str, Any]:
         return _record(DIRTY, ("A", "ip", resolve, 20, 1, ["riskiq"]), today)
