@@ -1,25 +1,23 @@
 """The connector as a process of its own between its two ends, for tests that look at both."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import pycti
-from fastapi import FastAPI
 
 from sandbox.daemon import Daemon, amqp_settings, daemon, settings
-from sandbox.dataset import own_records
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
-from sandbox.sources.otx import Otx, otx_app
+from sandbox.sources.history import history
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import own_records
 from sandbox.sources.service import Service
-from sandbox.sources.virustotal import VirusTotal, virustotal_app
+from sandbox.sources.table import STAND_INS
 from sandbox.works import Execution, Work
 
 WAIT = 60
@@ -30,13 +28,6 @@ HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
 QUICK = {"PDNS_REQUEST_TIMEOUT": "2", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For tests that wait for a failure."""
 
-_OTHERS: Mapping[type[Service], tuple[str, Callable[[Any], FastAPI], str]] = {
-    VirusTotal: ("VIRUSTOTAL", virustotal_app, "/api/v3"),
-    Otx: ("OTX", otx_app, "/api/v1"),
-}
-"""The section of each stand-in beside PassiveTotal's, its application and where that has its API."""
-_NOBODY: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass
 class World:
@@ -44,7 +35,7 @@ class World:
 
     platform: OpenCTI
     service: PassiveTotal
-    others: Mapping[str, Any]
+    others: dict[str, Service]
     """The stand-ins of further sources, by the keys of these."""
     daemon: Daemon
     environment: dict[str, str]
@@ -83,31 +74,25 @@ class World:
 
 
 @contextmanager
-def new_world(broker: str | None = None, others: Mapping[str, Any] = _NOBODY, **environment: str) -> Iterator[World]:
+def new_world(broker: str | None = None, others: Sequence[str] = (), **environment: str) -> Iterator[World]:
     """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end.
 
-    Where there are `others`, stand-ins by the keys of their sources, these are asked after PassiveTotal.
+    After PassiveTotal the `others` are asked, by the keys of their sources: stand-ins that tell the common history.
     """
     platform, service = OpenCTI(pycti.__version__, broker), PassiveTotal(own_records(today()))
+    further = {key: STAND_INS[key].make(history(today())) for key in others}
     with ExitStack() as stack:
         passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
         opencti_url = stack.enter_context(serving(opencti_app(platform)))
         variables = (amqp_settings if broker else settings)(opencti_url, platform.token, passivetotal_url)
         stack.callback(platform.close)
-        for other in others.values():
-            variables |= stack.enter_context(_served(other))
+        for key, stand_in in further.items():
+            url = stack.enter_context(serving(STAND_INS[key].app(stand_in)))
+            variables |= STAND_INS[key].variables(key, url)
         variables |= {"PDNS_SOURCES": ",".join(["riskiq", *others])} | environment
         running = stack.enter_context(daemon(variables))
         platform.wait_registered(WAIT)
-        yield World(platform, service, others, running, variables)
-
-
-@contextmanager
-def _served(stand_in: Any) -> Iterator[dict[str, str]]:
-    """The variables of a source that is asked at a stand-in."""
-    section, app, path = _OTHERS[type(stand_in)]
-    with serving(app(stand_in)) as url:
-        yield {f"{section}_API_BASE_URL": url + path, f"{section}_API_KEY": stand_in.api_key}
+        yield World(platform, service, further, running, variables)
 
 
 def today() -> date:

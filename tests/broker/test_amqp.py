@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.world import QUICK, WAIT, World, new_world
 
 

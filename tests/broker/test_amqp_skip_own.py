@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.dataset import ADDRESS
 from sandbox.entities import Entity
+from sandbox.sources.riskiq_data import ADDRESS
 from tests.world import WAIT, World, new_world
 
 AUTHOR = "RiskIQ PassiveTotal"

@@ -6,9 +6,9 @@ import pika
 import pytest
 
 from sandbox.daemon import daemon
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
 from sandbox.opencti import Fault
 from sandbox.rabbitmq import RabbitMQ
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World, new_world, record
 

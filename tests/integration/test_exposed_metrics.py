@@ -9,7 +9,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.daemon import free_port
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.integration.conftest import any_world
 from tests.world import WAIT, World
 

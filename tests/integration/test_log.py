@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from sandbox.works import Work
 from tests.integration.conftest import needs_http_protocols
 from tests.world import World

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.dataset import DOMAIN
 from sandbox.faults import FAULTS
+from sandbox.sources.riskiq_data import DOMAIN
 from sandbox.works import Execution
 from tests.world import World, record
 

@@ -10,10 +10,10 @@ import pycti
 import pytest
 
 from sandbox.daemon import ROOT, amqp_settings, inherited
-from sandbox.dataset import own_records
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import own_records
 from tests.world import HAS_HTTP_PROTOCOLS, today
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

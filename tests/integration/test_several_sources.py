@@ -1,205 +1,162 @@
-"""Several sources at once, each a service of its own: what they know together, and what the failure of one costs."""
+"""All sources at once: the same history told by each of them comes to one graph that says who saw what, and when."""
 
-import itertools
-import time
 from collections.abc import Iterator
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from pycti import Identity
 
-from sandbox.dataset import DOMAIN
-from sandbox.entities import Marking
-from sandbox.platform_rules import author
-from sandbox.sources.history import history
-from sandbox.sources.otx import Otx
-from sandbox.sources.virustotal import VirusTotal
-from sandbox.works import Work
-from tests.integration.conftest import DEBUG, any_world, assert_no_secret_in_the_log
-from tests.world import WAIT, World, record, today
+from passivedns.assembly import enricher_of
+from passivedns.enrichment import Enricher, Result
+from passivedns.model import Entity, Relation
+from passivedns.settings.loading import load_lookup_settings
+from passivedns.stix.objects import observable_id
+from passivedns.summary import failed, summary
+from sandbox.server import serving
+from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
+from sandbox.sources.service import Service
+from sandbox.sources.table import STAND_INS
 
-LIMITS = {
-    "PDNS_MAX_TLP": "TLP:GREEN",
-    "RISKIQ_MAX_TLP": "TLP:AMBER",
-    "OTX_MAX_TLP": "TLP:RED",
-    "VIRUSTOTAL_PACE": "none",
-}
-NOT_UNDERSTOOD = Marking("TLP:PURPLE", "TLP")
-WHY_NOT = "(not a TLP that the connector knows, so it counts as the strictest)"
-numbers = itertools.count(1)
+NOW = datetime.now(UTC)
+SHIFTS = {key: days for days, key in enumerate(STAND_INS)}
+"""Each source saw the history so many days earlier than the one before it."""
+
+
+@dataclass
+class Sources:
+    """The stand-ins of all sources, and what asks them."""
+
+    services: dict[str, Service]
+    environment: dict[str, str]
+
+    def enricher(self, monkeypatch: pytest.MonkeyPatch, *keys: str, **more: str) -> Enricher:
+        for name, value in {**self.environment, "PDNS_CACHE_TTL": "PT0S", "PDNS_MAX_RETRIES": "0", **more}.items():
+            monkeypatch.setenv(name, value)
+        return enricher_of(load_lookup_settings(sources=keys or tuple(STAND_INS)))
 
 
 @pytest.fixture(scope="module")
-def shared_world() -> Iterator[World]:
-    others = {"virustotal": VirusTotal(history(today())), "otx": Otx(history(today()))}
-    with any_world(others, **LIMITS, **DEBUG) as world:
-        yield world
-        assert_no_secret_in_the_log(world)
+def served() -> Iterator[Sources]:
+    with ExitStack() as stack:
+        sources = Sources({}, {})
+        for key, (make, app, _) in STAND_INS.items():
+            sources.services[key] = make(history(NOW.date(), SHIFTS[key]))
+            url = stack.enter_context(serving(app(sources.services[key])))
+            sources.environment |= STAND_INS[key].variables(key, url)
+        yield sources
 
 
 @pytest.fixture
-def world(shared_world: World) -> Iterator[World]:
-    """The world of the module; all its sources answer."""
-    shared_world.service.reset()
-    for other in shared_world.others.values():
-        other.recover()
-        other._requests.clear()
-    yield shared_world
-    shared_world.platform.recover()
+def sources(served: Sources) -> Iterator[Sources]:
+    yield served
+    for service in served.services.values():
+        service.recover()
 
 
-def fresh_name() -> str:
-    return f"asked-{next(numbers)}.example"
+def entity(value: str, tlp: str | None = None) -> Entity:
+    kind = "IPv6-Addr" if ":" in value else "IPv4-Addr" if value[0].isdigit() else "Domain-Name"
+    return Entity(observable_id(kind, value), kind, value, tlp=tlp)
 
 
-def asked(world: World) -> list[str]:
-    """The sources that were asked for anything at all."""
-    services = {"riskiq": world.service, **world.others}
-    return [key for key, service in services.items() if service.requests]
+def look_up(enricher: Enricher, value: str, tlp: str | None = None) -> Result:
+    return enricher.enrich(entity(value, tlp), NOW)
 
 
-def targets(world: World, work: Work) -> dict[str, dict[str, Any]]:
-    """The relationships of the entity of a work, by the value that they lead to."""
-    found = [item for item in world.relationships(work.entity) if item["source_ref"] == work.entity.standard_id]
-    return {world.platform.objects[item["target_ref"]]["value"]: item for item in found}
+def seen_by(relation: Relation) -> set[str]:
+    return {key for key, _ in relation.sources}
 
 
-def test_what_all_of_them_know_is_one_relationship_that_names_them(world: World) -> None:
-    work = world.enrich("Domain-Name", DOMAIN)
-    assert (work.in_error, work.errors) == (False, [])
-    found = targets(world, work)
-    assert found["192.0.2.10"]["description"] == (
-        "A records (AlienVault OTX; RiskIQ PassiveTotal: emerging_threats, kaspersky, pingly, riskiq, virustotal; "
-        "VirusTotal: VirusTotal)"
-    )
-    assert found["2001:db8:0:1::10"]["description"] == "AAAA records (RiskIQ PassiveTotal: pingly)"
-    assert found["mx1.example.net"]["description"] == "MX records (AlienVault OTX; RiskIQ PassiveTotal: pingly, riskiq)"
+def relation_of(result: Result, value: str, record_type: str) -> Relation:
+    (found,) = [r for r in result.enrichment.relations if r.value == value and record_type in r.record_types]
+    return found
 
 
-def test_the_text_tells_the_records_of_each_source(world: World) -> None:
-    text = str(world.enrich("Domain-Name", DOMAIN).message)
-    assert text.startswith("Added ")
-    assert "; records by source: PassiveTotal 16, AlienVault OTX " in text
-    assert "VirusTotal 5" in text
+def fact(name: str, data: str) -> Fact:
+    (found,) = [item for item in history(NOW.date()) if (item.name, item.data) == (name, data)]
+    return found
 
 
-def test_what_several_sources_say_has_the_organization_of_the_connector_as_its_author(world: World) -> None:
-    work = world.enrich("Domain-Name", DOMAIN)
-    relation = targets(world, work)["192.0.2.10"]
-    ours = Identity.generate_id("Passive DNS", "organization")
-    assert relation["created_by_ref"] == ours
-    assert author(world.platform.objects[relation["target_ref"]]) == ours
+def test_every_source_answers_about_a_name_and_an_address(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    enricher = sources.enricher(monkeypatch)
+    for value in (DOMAIN, ADDRESS, ADDRESS_V6):
+        result = look_up(enricher, value)
+        assert {item.source.key: str(item.failure) for item in result.outcomes if item.failure} == {}
+        assert {item.source.key for item in result.outcomes if item.records} == set(STAND_INS)
 
 
-def test_one_does_not_wait_for_the_other(world: World) -> None:
-    world.service.held = {DOMAIN}
-    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-    while asked(world) != ["riskiq", "virustotal", "otx"]:
-        time.sleep(0.02)
-    world.service.held.clear()
-    assert not work.wait(WAIT).in_error
-
-
-def test_one_that_fails_is_named_in_the_text_and_costs_nothing_else(world: World) -> None:
-    world.others["virustotal"].fail("500")
-    work = world.enrich("Domain-Name", DOMAIN)
-    assert (work.in_error, work.errors) == (False, [])
-    assert str(work.message).startswith("Added ")
-    assert "; VirusTotal failed: VirusTotal is failing (HTTP 500); try again later" in str(work.message)
-    assert {"192.0.2.10", "mx1.example.net"} <= targets(world, work).keys()
-
-
-def test_where_the_others_know_nothing_the_one_that_failed_is_named(world: World) -> None:
-    world.service.fail("402", on="search")
-    text = str(world.enrich("Domain-Name", fresh_name()).message)
-    assert text.startswith("VirusTotal and AlienVault OTX know no passive DNS records of ")
-    assert "; PassiveTotal failed: The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in text
-
-
-def test_where_all_fail_the_work_is_an_error_that_names_each(world: World) -> None:
-    world.service.fail("402", on="search")
-    for other in world.others.values():
-        other.fail("500")
-    work = world.enrich("Domain-Name", fresh_name())
-    assert work.in_error
-    assert "The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in str(work.message)
-    assert "VirusTotal is failing (HTTP 500)" in str(work.message)
-    assert "AlienVault OTX is failing (HTTP 500)" in str(work.message)
-
-
-@pytest.mark.parametrize(
-    ("marking", "may_have_it"),
-    [
-        ("TLP:GREEN", ["riskiq", "virustotal", "otx"]),
-        ("TLP:AMBER", ["riskiq", "otx"]),
-        ("TLP:RED", ["otx"]),
-        (NOT_UNDERSTOOD, []),
-    ],
-)
-def test_an_observable_goes_to_the_sources_that_may_have_it_and_to_nobody_else(
-    world: World, marking: str | Marking, may_have_it: list[str]
+def test_what_all_of_them_saw_is_one_relation_from_the_earliest_to_the_latest_date(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = world.enrich("Domain-Name", fresh_name(), markings=(marking,))
-    assert asked(world) == may_have_it
-    assert work.in_error is not bool(may_have_it)
+    relation = relation_of(look_up(sources.enricher(monkeypatch), DOMAIN), ADDRESS, "A")
+    assert seen_by(relation) == set(STAND_INS)
+    true = fact(DOMAIN, ADDRESS)
+    assert relation.first_seen == true.first - timedelta(days=max(SHIFTS.values()))
+    assert relation.last_seen == true.last - timedelta(days=min(SHIFTS.values()))
 
 
-def test_those_that_may_not_have_it_are_named_with_the_setting_that_says_so(world: World) -> None:
-    value = fresh_name()
-    work = world.enrich("Domain-Name", value, markings=("TLP:RED",))
-    assert not work.in_error
-    assert str(work.message).startswith(f"AlienVault OTX knows no passive DNS records of {value} since 20")
-    assert str(work.message).endswith(
-        f"; {value} was not sent to PassiveTotal: it is marked TLP:RED, above the maximum of TLP:AMBER "
-        f"(RISKIQ_MAX_TLP); {value} was not sent to VirusTotal: it is marked TLP:RED, above the maximum of TLP:GREEN "
-        "(PDNS_MAX_TLP)"
+def test_each_source_alone_gives_its_own_dates(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = fact(DOMAIN, ADDRESS)
+    for key in STAND_INS:
+        relation = relation_of(look_up(sources.enricher(monkeypatch, key), DOMAIN), ADDRESS, "A")
+        first, last = (moment - timedelta(days=SHIFTS[key]) for moment in (true.first, true.last))
+        # VirusTotal has only the date of the first resolution.
+        expected = (first, first + timedelta(seconds=1)) if key == "virustotal" else (first, last)
+        assert (relation.first_seen, relation.last_seen) == expected, key
+
+
+def test_an_address_leads_to_the_names_that_pointed_at_it(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    relation = relation_of(look_up(sources.enricher(monkeypatch), ADDRESS), "mail.example.com", "A")
+    assert (relation.type, relation.reverse, seen_by(relation)) == ("resolves-to", True, set(STAND_INS))
+
+
+def test_a_mail_server_is_named_without_its_preference_by_all_that_know_it(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relation = relation_of(look_up(sources.enricher(monkeypatch), DOMAIN), "mx1.example.net", "MX")
+    assert seen_by(relation) >= {"riskiq", "circl", "cof", "mnemonic", "robtex", "dnsdb"}
+
+
+def test_one_source_that_fails_costs_the_others_nothing_and_is_named(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources.services["circl"].fail("500")
+    result = look_up(sources.enricher(monkeypatch, "circl", "mnemonic", "robtex"), DOMAIN)
+    assert seen_by(relation_of(result, ADDRESS, "A")) == {"mnemonic", "robtex"}
+    text = summary(DOMAIN, result, NOW)
+    assert text.startswith("Added ")
+    assert "; CIRCL failed: CIRCL is failing (HTTP 500); try again later" in text
+
+
+def test_where_all_fail_the_error_has_every_sentence(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("mnemonic", "robtex"):
+        sources.services[key].fail("500")
+    result = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)
+    assert str(failed(result.outcomes)) == (
+        "mnemonic is failing (HTTP 500); try again later. Its response says: Internal Server Error. "
+        "Robtex is failing (HTTP 500); try again later. Its response says: Internal Server Error."
     )
 
 
-def test_where_nobody_may_have_it_the_work_is_an_error_that_names_each_limit(world: World) -> None:
-    value = fresh_name()
-    work = world.enrich("Domain-Name", value, markings=(NOT_UNDERSTOOD,))
-    marked = f"it is marked TLP:PURPLE {WHY_NOT}, above the maximum of"
-    assert (work.in_error, work.message) == (
-        True,
-        f"{value} was not sent to PassiveTotal: {marked} TLP:AMBER (RISKIQ_MAX_TLP). "
-        f"{value} was not sent to VirusTotal: {marked} TLP:GREEN (PDNS_MAX_TLP). "
-        f"{value} was not sent to AlienVault OTX: {marked} TLP:RED (OTX_MAX_TLP).",
-    )
-    assert asked(world) == []
+def test_a_red_observable_goes_to_the_own_server_and_to_nobody_else(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {key: len(service.requests) for key, service in sources.services.items()}
+    limits = {"PDNS_MAX_TLP": "TLP:GREEN", "COF_MAX_TLP": "TLP:RED"}
+    result = look_up(sources.enricher(monkeypatch, **limits), DOMAIN, "TLP:RED")
+    assert [item.source.key for item in result.answered] == ["cof"]
+    asked = {key for key, service in sources.services.items() if len(service.requests) > before[key]}
+    assert asked == {"cof"}
 
 
-def test_a_playbook_with_a_source_that_fails_gets_what_the_others_know(world: World) -> None:
-    world.others["otx"].fail("500")
-    entity = world.entity("Domain-Name", DOMAIN)
-    execution = world.play(entity)
-    (bundle,) = execution.bundles
-    assert execution.errors == []
-    assert bundle["objects"][0] == entity.as_stix()
-    assert any("VirusTotal" in item.get("description", "") for item in bundle["objects"])
+def test_the_strictest_marking_that_a_source_demands_is_on_what_it_saw(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)
+    restricted = look_up(sources.enricher(monkeypatch, "mnemonic", "dnsdb"), DOMAIN)
+    assert _tlps(public) == {"TLP:CLEAR"}
+    assert "TLP:AMBER" in _tlps(restricted)
 
 
-def test_a_playbook_in_which_all_fail_goes_on_with_what_it_sent(world: World) -> None:
-    world.service.fail("500", on="search")
-    for other in world.others.values():
-        other.fail("500")
-    entity = world.entity("Domain-Name", fresh_name())
-    (bundle,) = world.play(entity).bundles
-    assert bundle["objects"] == [entity.as_stix()]
-
-
-def test_a_playbook_with_an_observable_that_nobody_may_have_goes_on_with_what_it_sent(world: World) -> None:
-    entity = world.entity("Domain-Name", fresh_name(), markings=(NOT_UNDERSTOOD,))
-    (bundle,) = world.play(entity).bundles
-    assert bundle["objects"] == [entity.as_stix()]
-    assert asked(world) == []
-
-
-def test_a_source_that_knows_nothing_costs_what_the_others_know_nothing(world: World) -> None:
-    value = fresh_name()
-    world.service.answers[value] = [record("A", "ip", "192.0.2.240")]
-    work = world.enrich("Domain-Name", value)
-    assert work.message == (
-        f"Added 1 observable and 1 relationship from 1 passive DNS record of {value} (A 1); "
-        "records by source: PassiveTotal 1, AlienVault OTX 0, VirusTotal 0"
-    )
+def _tlps(result: Result) -> set[str]:
+    return {item["x_opencti_definition"] for item in result.objects if item["type"] == "marking-definition"}

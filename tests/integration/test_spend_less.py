@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World, new_world
 

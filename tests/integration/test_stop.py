@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, new_world
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import QUICK, new_world
 
