@@ -31,8 +31,12 @@ MARKDOWN = sorted(
     or path.is_relative_to(PROJECT_ROOT / ".github")
 )
 
-NO_SENTENCES = {"Passive DNS", "…: … of … searches used, … left…"}
-"""A name, and a line of `main.py check`, whose findings explain themselves."""
+NO_SENTENCES = {
+    *("Passive DNS", "Microsoft Entra ID", "API key", "zone files", "application/x-ndjson, */*;q=0.5"),
+    *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
+    "…: … of … searches used, … left…",
+}
+"""Names, words of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
 NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/sections.py"}
 """Prometheus shows the help of a metric, a note is knowledge, and the documents of the settings are made from these."""
 SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
@@ -105,7 +109,9 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield node.value
         elif isinstance(node, ast.JoinedStr):
             yield "".join(ast.literal_eval(part) if isinstance(part, ast.Constant) else GAP for part in node.values)
-            yield from (text for part in node.values if isinstance(part, ast.FormattedValue) for text in texts(part))
+            values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+            # Without their formats, such as %Y-%m-%d.
+            yield from texts(ast.List(values))
         else:
             yield from texts(node)
 
