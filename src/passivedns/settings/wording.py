@@ -4,7 +4,7 @@ import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -41,7 +41,8 @@ def invalid_settings(
     sentences: list[str] = []
     for detail in error.errors(include_url=False):
         if not detail["loc"]:
-            sentences.append(_said(detail))
+            # It is about several settings, of which some may be in the file that could not be used.
+            sentences += [_said(detail)] if all_read else []
             continue
         setting = section, str(detail["loc"][0])
         field = declared[setting]
@@ -107,7 +108,11 @@ def _held(field: FieldInfo, value: object) -> str:
 
 def is_secret(field: FieldInfo) -> bool:
     """Whether a setting is a password, a key or a token."""
-    return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return _has_secret(field.annotation)
+
+
+def _has_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_has_secret, get_args(annotation)))
 
 
 def _reason(detail: ErrorDetails) -> str:

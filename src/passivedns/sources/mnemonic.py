@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret, Tlp
+from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
 from passivedns.sources.cof import Rows, accept_lines, answer_of, path_of, rows_of
 from passivedns.sources.failures import usual_complaint
 from passivedns.sources.http import Http, Reply
@@ -41,7 +41,7 @@ class MnemonicSettings(RestrictedSettings):
         description="Address of the mnemonic PassiveDNS API, with the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
-    results_tlp: Tlp = Field(
+    results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",
         description="Marking of the observables and relationships that come from this source. The public data are "
         "TLP:WHITE; with an API key, whose answers also hold data that are not public, the default is TLP:AMBER.",
