@@ -128,7 +128,8 @@ class PdnsSettings(Section):
     sources: SourceKeys = Field(
         default=("riskiq",),
         description="Sources to ask, each with a section of its own.",
-        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas"),
+        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas")
+        | {"items": {"enum": list(SOURCES), "type": "string"}},
     )
     max_tlp: MaxTlp = Field(
         default=None,

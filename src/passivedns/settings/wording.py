@@ -98,7 +98,7 @@ def shown(value: object) -> str:
         return _SHORTENED.repr(re.sub(r"(?s)(\?|(?<=\S)#).+", rf"\1{_MASK}", masked))
     if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**18):
         return repr(value)
-    # What stands inside a mapping or a list may be a secret that slipped below another key.
+    # What is inside a mapping or a list may be a secret that slipped below another key.
     return {dict: "a mapping", list: "a list", int: "a huge number"}.get(type(value), "a value of another kind")
 
 
