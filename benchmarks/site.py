@@ -12,9 +12,9 @@ import pycti
 
 from sandbox.daemon import Daemon, amqp_settings, daemon
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For a PassiveTotal that fails often."""

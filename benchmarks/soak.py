@@ -23,8 +23,8 @@ from rich.table import Table
 from benchmarks.ledger import FATES, LOSSES, UNEXPLAINED, Asked, Evidence, fate, is_done
 from benchmarks.site import Site, running_site
 from sandbox.faults import FAULTS
-from sandbox.passivetotal import PassiveTotal
 from sandbox.rabbitmq import private_broker
+from sandbox.sources.riskiq import PassiveTotal
 from tests.world import record
 
 SECONDS = 600

@@ -12,8 +12,8 @@ import pycti
 from sandbox.daemon import amqp_settings
 from sandbox.link import Link
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 
 class Platform(OpenCTI):

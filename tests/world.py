@@ -10,11 +10,11 @@ from typing import Any
 import pycti
 
 from sandbox.daemon import Daemon, amqp_settings, daemon, settings
-from sandbox.dataset import own_records
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import own_records
 from sandbox.works import Execution, Work
 
 WAIT = 60

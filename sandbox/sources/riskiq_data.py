@@ -1,14 +1,17 @@
-"""What the embedded PassiveTotal answers: a data set of its own, or recorded answers.
+"""What the stand-in for PassiveTotal answers: a data set of its own, or recorded answers.
 
-The data set is made up. It holds names and addresses reserved for documentation alone (RFC 2606, RFC 5737, RFC 3849)
+The data set is made up. It holds names and addresses reserved for documentation only (RFC 2606, RFC 5737, RFC 3849)
 in the shapes of real answers, with dates that move with the day it is made for.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+
+from sandbox.sources.history import Fact
 
 Answers = dict[str, list[Any]]
 """Records by the name or address that was asked for, in lower case."""
@@ -72,9 +75,9 @@ _DIRTY_ROWS: list[_Row] = [
 
 
 def own_records(today: date) -> Answers:
-    """The data set as it stands on ``today`` (UTC): a rich domain, an address, and a domain of dirty records.
+    """The data set as it stands on `today` (UTC): a rich domain, an address, and a domain of dirty records.
 
-    All dated records but one of the domain and one of the address were seen in the 30 days before ``today``.
+    All dated records but one of the domain and one of the address were seen in the 30 days before `today`.
     """
     return {
         DOMAIN: [_record(DOMAIN, row, today) for row in _DOMAIN_ROWS],
@@ -83,8 +86,45 @@ def own_records(today: date) -> Answers:
     }
 
 
+def told(facts: Iterable[Fact]) -> Answers:
+    """What PassiveTotal would answer about every name and address of a history, as records of one source."""
+    answers: Answers = {}
+    for fact in facts:
+        for resolve_type, resolve in _resolved(fact):
+            record = _fact_record(fact, fact.name, resolve_type, resolve)
+            answers.setdefault(fact.name, []).append(record)
+        if fact.type in ("A", "AAAA"):
+            answers.setdefault(fact.data, []).append(_fact_record(fact, fact.data, "domain", fact.name))
+    return answers
+
+
+def _resolved(fact: Fact) -> list[tuple[str, str]]:
+    """What a record leads to, by its type: an SOA record to two things, each in a record of its own."""
+    if fact.type in ("A", "AAAA"):
+        return [("ip", fact.data)]
+    if fact.type == "SOA":
+        host, mailbox, *_ = fact.data.split()
+        return [("domain", host.removesuffix(".")), ("email", mailbox.removesuffix(".").replace(".", "@", 1))]
+    return [("domain", fact.data.rpartition(" ")[2].removesuffix("."))]
+
+
+def _fact_record(fact: Fact, value: str, resolve_type: str, resolve: str) -> dict[str, Any]:
+    seen = [str(moment.replace(tzinfo=None)) for moment in (fact.first, fact.last)]
+    return {
+        "firstSeen": seen[0],
+        "lastSeen": seen[1],
+        "value": value,
+        "collected": seen[1],
+        "source": ["riskiq"],
+        "recordHash": hashlib.sha256(f"{value} {fact.type} {resolve}".encode()).hexdigest(),
+        "resolve": resolve,
+        "resolveType": resolve_type,
+        "recordType": fact.type,
+    }
+
+
 def recorded_records(folder: Path) -> Answers:
-    """The records of a folder of recorded ``/v2/dns/passive`` answers: ``example.org.json`` answers example.org.
+    """The records of a folder of recorded `/v2/dns/passive` answers: `example.org.json` answers example.org.
 
     Raises ValueError when a file is no such answer, or when the folder holds none.
     """
@@ -122,7 +162,7 @@ def _record(value: str, row: _Row, today: date) -> dict[str, Any]:
 
 
 def _beyond_the_shape(today: date) -> list[Any]:
-    """Dates that are none, keys that are missing, records that are no objects."""
+    """What is not a date, keys that are missing, records that are not objects."""
 
     def address(resolve: str) -> dict[str, Any]:
         return _record(DIRTY, ("A", "ip", resolve, 20, 1, ["riskiq"]), today)

@@ -1,4 +1,4 @@
-"""What the embedded PassiveTotal knows."""
+"""What the stand-in for PassiveTotal knows."""
 
 import ipaddress
 from datetime import date, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN, own_records, recorded_records
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN, own_records, recorded_records
 
 TODAY = date(2026, 3, 1)
 RECORD_KEYS = {
@@ -66,7 +66,7 @@ def test_addresses_of_the_data_set_are_reserved_for_documentation() -> None:
             assert any(ipaddress.ip_address(record["resolve"]) in network for network in reserved)
 
 
-def test_the_dirty_records_hold_what_is_no_record() -> None:
+def test_the_dirty_records_hold_what_is_not_a_record() -> None:
     records = own_records(TODAY)[DIRTY]
 
     assert None in records
@@ -74,7 +74,7 @@ def test_the_dirty_records_hold_what_is_no_record() -> None:
     assert any(isinstance(record, str) for record in records)
 
 
-def test_the_dirty_records_hold_dates_that_are_none() -> None:
+def test_the_dirty_records_hold_what_is_not_a_date() -> None:
     records = [record for record in own_records(TODAY)[DIRTY] if isinstance(record, dict)]
 
     assert {"None", "1970-01-01 00:00:00", None} <= {record.get("firstSeen") for record in records}
@@ -89,7 +89,7 @@ def test_recorded_answers_are_named_after_their_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"results": "none"}', "\N{BYTE ORDER MARK}{}"])
-def test_a_file_that_is_no_recorded_answer_is_named(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_recorded_answer_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "recorded.example.json").write_text(content, encoding="utf-8")
 
     with pytest.raises(ValueError, match=r"recorded\.example\.json"):

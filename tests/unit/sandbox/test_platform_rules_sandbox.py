@@ -287,7 +287,7 @@ def test_values_that_come_win_and_nulls_do_not() -> None:
     assert merged(stored, came) == {**stored, "x_opencti_score": 90, "labels": ["a", "b"]}
 
 
-def test_a_bundle_is_imported_in_whatever_order_it_stands() -> None:
+def test_a_bundle_is_imported_in_any_order() -> None:
     platform = Knowledge()
     domain, address, relation = resolution("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z")
 
@@ -352,7 +352,7 @@ def test_the_platforms_id_of_an_undated_relationship_finds_it_under_whatever_id_
     assert set(platform.objects) == {domain["id"], address["id"], of_an_analyst["id"]}
 
 
-def test_a_dated_relationship_under_another_id_stands_beside_an_undated_one() -> None:
+def test_a_dated_relationship_under_another_id_is_kept_beside_an_undated_one() -> None:
     platform = Knowledge()
     domain, address, dated = resolution("2024-01-01T00:00:00Z", "2024-01-31T00:00:00Z")
     undated = relationship(domain, "resolves-to", address)

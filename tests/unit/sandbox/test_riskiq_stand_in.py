@@ -1,4 +1,4 @@
-"""The embedded PassiveTotal answers as the real API did."""
+"""The stand-in for PassiveTotal answers as the real API did."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN, own_records
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN, own_records
 
 TODAY = datetime.now(UTC).date()
 SEARCH = "/v2/dns/passive"

@@ -1,40 +1,26 @@
-"""An embedded PassiveTotal: the two endpoints of its API v2 that passive DNS takes."""
+"""A stand-in for PassiveTotal: the two endpoints of its API v2 that passive DNS takes."""
 
 import asyncio
 import ipaddress
 import re
-import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sandbox.dataset import Answers
 from sandbox.faults import FAULTS
+from sandbox.sources.riskiq_data import Answers
+from sandbox.sources.service import Received, Service
 
 USERNAME = "analyst@example.org"
 API_KEY = "5a" * 32
 
-Endpoint = Literal["search", "quota"]
-
+_QUOTA, _SEARCH = "/v2/account/quota", "/v2/dns/passive"
 _BOUND = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?")
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request as it came in; the names of headers are in lower case."""
-
-    endpoint: Endpoint
-    method: str
-    path: str
-    params: Mapping[str, str]
-    headers: Mapping[str, str]
 
 
 def _first_of_next_month() -> str:
@@ -42,88 +28,64 @@ def _first_of_next_month() -> str:
     return f"{(this_month + timedelta(days=32)).replace(day=1)} 00:00:00"
 
 
-@dataclass
-class PassiveTotal:
-    """The state of the embedded service: what it knows, how it behaves, what it was asked.
+class PassiveTotal(Service):
+    """The state of the stand-in: what it knows, how it behaves, what it was asked.
 
     Everything public may be set while it is served; `reset` puts it back.
     """
 
-    answers: Answers
-    username: str = USERNAME
-    api_key: str = API_KEY
-    used: int = 0
-    """Searches counted against the user's licence; at ``limit`` a search is answered with 429."""
-    limit: int = 2000
-    organization_used: int = 0
-    organization_limit: int = 10_000
-    next_reset: str = field(default_factory=_first_of_next_month)
-    quota_body: object = None
-    """In place of the quota that the numbers above make, unless None."""
-    latency: float = 0.0
-    """Seconds before the answer to every search."""
-    held: set[str] = field(default_factory=set)
-    """Values whose searches are answered only after they are taken out of it."""
-    ignores_window: bool = False
-    """Answer all records, whatever ``start`` and ``end`` say."""
-    strict_content_type: bool = True
-    """Refuse a request with a Content-Type, as the API did, though GET has no body to describe."""
-    _requests: list[Received] = field(default_factory=list)
-    _failing: dict[str, Iterator[Callable[[], Response]]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    faults = FAULTS
 
-    @property
-    def requests(self) -> list[Received]:
-        """The requests received so far, whatever they were answered."""
-        with self._lock:
-            return list(self._requests)
+    def __init__(self, answers: Answers, **settings: Any) -> None:
+        """`settings` are public attributes to begin with."""
+        super().__init__()
+        self.answers = answers
+        self.username = USERNAME
+        self.api_key = API_KEY
+        self.used = 0
+        """Searches counted against the user's licence; at `limit` a search is answered with 429."""
+        self.limit = 2000
+        self.organization_used = 0
+        self.organization_limit = 10_000
+        self.next_reset = _first_of_next_month()
+        self.quota_body: object = None
+        """In place of the quota that the numbers above make, unless None."""
+        self.held: set[str] = set()
+        """Values whose searches are answered only after they are taken out of it."""
+        self.ignores_window = False
+        """Answer all records, whatever `start` and `end` say."""
+        self.strict_content_type = True
+        """Refuse a request with a Content-Type, as the API did, though GET has no body to describe."""
+        vars(self).update(settings)
 
     @property
     def searches(self) -> list[Received]:
-        """Those of them that searched passive DNS."""
-        return [request for request in self.requests if request.endpoint == "search"]
+        """Those of the requests that searched passive DNS."""
+        return [request for request in self.requests if request.path.endswith(_SEARCH)]
 
-    def fail(self, fault: str, times: int | None = None, on: Endpoint | Literal["both"] = "both") -> None:
-        """Answer with a fault of `FAULTS`, the next ``times`` (None: until `recover`) at one or both endpoints.
-
-        A fault comes before all else, credentials included. Raises KeyError for an unknown fault.
-        """
-        answers = repeat(FAULTS[fault]) if times is None else repeat(FAULTS[fault], times)
-        self._failing |= dict.fromkeys(("search", "quota") if on == "both" else (on,), answers)
-
-    def recover(self) -> None:
-        """Answer properly again."""
-        self._failing = {}
+    def fail(self, fault: str, times: int | None = None, on: str = "") -> None:
+        """As `Service`; `on` may also be `search` or `quota`."""
+        super().fail(fault, times, {"search": _SEARCH, "quota": _QUOTA}.get(on, on))
 
     def reset(self) -> None:
         """Be as new, but for the answers: settings, quota, faults and the record of requests."""
         vars(self).update(vars(PassiveTotal(self.answers)))
 
-    def receive(self, endpoint: Endpoint, request: Request) -> Response | None:
-        """Note a request; the faulty answer it gets, or None when it is to be served."""
-        received = Received(
-            endpoint, request.method, request.url.path, dict(request.query_params), dict(request.headers)
-        )
-        with self._lock:
-            self._requests.append(received)
-        make = next(self._failing.get(endpoint, iter(())), None)
-        return make() if make else None
-
 
 def passivetotal_app(service: PassiveTotal) -> FastAPI:
-    """The API over ``service``, at ``/v2`` (api.passivetotal.org) and at ``/pt/v2`` (api.riskiq.net)."""
+    """The API over `service`, at `/v2` (api.passivetotal.org) and at `/pt/v2` (api.riskiq.net)."""
     router = APIRouter()
 
-    @router.get("/v2/account/quota")
+    @router.get(_QUOTA)
     async def quota(request: Request) -> Response:
-        if fault := service.receive("quota", request):
+        if fault := service.receive(request):
             return fault
         _admit(service, request)
         return JSONResponse(_quota(service) if service.quota_body is None else service.quota_body)
 
-    @router.get("/v2/dns/passive")
+    @router.get(_SEARCH)
     async def passive_dns(request: Request) -> Response:
-        fault = service.receive("search", request)
+        fault = service.receive(request)
         await asyncio.sleep(service.latency)
         while request.query_params.get("query") in service.held:
             await asyncio.sleep(0.01)
@@ -166,7 +128,7 @@ def _search(service: PassiveTotal, params: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _bound(params: Mapping[str, str], name: str) -> datetime | None:
-    """The API takes ``YYYY-MM-DD`` and ``YYYY-MM-DD HH:MM:SS`` alone; a date is its midnight."""
+    """The API takes `YYYY-MM-DD` and `YYYY-MM-DD HH:MM:SS` only; a date is its midnight."""
     text = params.get(name)
     if text is None:
         return None
@@ -183,7 +145,7 @@ def _parsed(text: object) -> datetime | None:
 
 
 def _overlaps(record: object, start: datetime | None, end: datetime | None) -> bool:
-    """``start`` bounds what was last seen, ``end`` what was first seen; without dates a record is in any window."""
+    """`start` bounds what was last seen, `end` what was first seen; without dates a record is in any window."""
     if not isinstance(record, dict):
         return True
     first, last = _parsed(record.get("firstSeen")), _parsed(record.get("lastSeen"))
