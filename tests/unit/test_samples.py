@@ -138,9 +138,9 @@ def test_the_config_sample_is_refused_as_it_is_and_names_all_that_must_be_filled
 def test_the_section_of_another_source_works_once_its_comment_signs_are_gone(load: Load, key: str) -> None:
     section = re.search(rf"^# {key}:\n(?:#   .*\n)+", CONFIG, re.MULTILINE)
     assert section
-    config = re.sub("^# ", "", section[0], flags=re.MULTILINE).replace("ChangeMe", "http://localhost:1")
+    config = re.sub("^# ", "", section[0], flags=re.MULTILINE).replace("url: ChangeMe", "url: http://localhost:1")
 
-    settings = load(config, PDNS_SOURCES=key, CIRCL_TOKEN="token", RISKIQ_API_KEY="ChangeMe")
+    settings = load(config.replace("ChangeMe", "key"), PDNS_SOURCES=key, CIRCL_TOKEN="token", RISKIQ_API_KEY="ChangeMe")
 
     assert list(settings.lookup.sources) == [key]
 

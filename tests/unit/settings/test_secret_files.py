@@ -20,10 +20,10 @@ def secret_file(folder: Path, text: str) -> str:
 
 
 def test_every_password_key_and_token_is_a_secret() -> None:
-    assert {name for name in SECRETS if not name.startswith("DEFENDER")} == {
+    assert set(SECRETS) == {
         *("OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY", "MNEMONIC_API_KEY", "DNSDB_API_KEY"),
         *("CIRCL_USERNAME", "CIRCL_PASSWORD", "CIRCL_TOKEN", "COF_USERNAME", "COF_PASSWORD", "COF_TOKEN"),
-        *("VIRUSTOTAL_API_KEY", "OTX_API_KEY"),
+        *("VIRUSTOTAL_API_KEY", "OTX_API_KEY", "DEFENDER_CLIENT_SECRET"),
     }
 
 

@@ -7,8 +7,8 @@ from isodate import Duration
 
 from tests.unit.settings_loader import REQUIRED, Load, complaint
 
-KEYS = ("riskiq", "circl", "cof", "mnemonic", "robtex", "dnsdb", "virustotal", "otx")
-"""Sources of which the settings are known."""
+KEYS = ("riskiq", "circl", "cof", "mnemonic", "robtex", "dnsdb", "virustotal", "otx", "defender")
+"""All sources, in the order of the documents."""
 WITHOUT_ACCOUNT = {"RISKIQ_USERNAME": None, "RISKIQ_API_KEY": None}
 LIMITED = {"PDNS_MAX_TLP": "AMBER"}
 
@@ -42,12 +42,11 @@ def test_the_sources_may_be_a_list(load: Load, config: str) -> None:
 def test_an_unknown_source_is_refused_with_the_list_of_the_known_ones(load: Load) -> None:
     text = complaint(load, PDNS_SOURCES="riskiq, circle, whois")
 
-    assert text.startswith(
+    assert text == (
         "The connector cannot start: 1 setting needs correcting.\n"
         "  PDNS_SOURCES (config.yml: pdns.sources) is 'riskiq, circle, whois', where 'circle' and 'whois' cannot be "
-        f"asked. Accepted values: one or more of {', '.join(KEYS)}"
+        f"asked. Accepted values: one or more of {', '.join(KEYS)}, separated by commas."
     )
-    assert text.endswith(", separated by commas.")
 
 
 @pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{otx: riskiq}", "[[otx]]", "[1]"])
@@ -225,6 +224,21 @@ def test_every_source_with_an_unencrypted_address_is_named(load: Load) -> None:
     assert settings.warnings() == [
         "RISKIQ_API_BASE_URL is not https: questions and credentials travel unencrypted to pt.example.",
         "COF_URL is not https: questions and credentials travel unencrypted to cof.example.",
+    ]
+
+
+def test_an_unencrypted_address_to_sign_in_at_is_named(load: Load) -> None:
+    settings = load(
+        **LIMITED,
+        PDNS_SOURCES="defender",
+        DEFENDER_TENANT_ID="tenant.example",
+        DEFENDER_CLIENT_ID="client",
+        DEFENDER_CLIENT_SECRET="secret",
+        DEFENDER_LOGIN_BASE_URL="http://login.example",
+    )
+
+    assert settings.warnings() == [
+        "DEFENDER_LOGIN_BASE_URL is not https: questions and credentials travel unencrypted to login.example."
     ]
 
 
