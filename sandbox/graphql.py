@@ -156,6 +156,7 @@ _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "deleteConnector": _delete,
     "stixNestedRefRelationships": lambda _platform, _call: {"edges": [], "pageInfo": {"hasNextPage": False}},
     "workEdit": _edit_work,
+    "work": lambda platform, call: platform.told_work(call.variables["id"]),
     "isWorkAlive": lambda platform, call: call.variables["id"] in platform.works,
     "stixBundlePush": _push,
     "playbookStepExecution": lambda platform, call: platform.resume(

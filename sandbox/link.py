@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from sandbox.broker import Broker, Push
 from sandbox.graphql import Refused, version_of
 from sandbox.works import Execution, Work
 
+RETRY = 0.5
+"""Seconds after which a message that a connector did not take over HTTP is sent again."""
 _CONNECTOR_USER = "0b7f3c1e-6d0c-4c39-9c2f-2f4f7f3d1a55"
 _NO_BROKER = {"host": "127.0.0.1", "port": 5672, "vhost": "/", "user": "guest", "pass": "guest"}
 
@@ -48,6 +51,7 @@ class Link:
     def __init__(self, token: str, broker: str | None, on_push: Callable[[Push], None]) -> None:
         self.registered: Connector | None = None
         self._token = token
+        self._closing = threading.Event()
         self._signer = callback.Signer()
         self._broker = Broker(broker, on_push) if broker else None
 
@@ -79,7 +83,8 @@ class Link:
         """Forget the connector, and its queues; raises `Refused` when it is another one."""
         self.connector(connector_id)
         self.registered = None
-        self.close()
+        if self._broker:
+            self._broker.close()
 
     def connector(self, connector_id: str) -> Connector:
         """The registered connector, if it has that id; raises `Refused`."""
@@ -104,24 +109,40 @@ class Link:
         return _answers(self.registered.callback_uri)
 
     def deliver(self, message: dict[str, Any], sent: Work | Execution) -> None:
-        """Send a message from a thread of its own; what goes wrong is noted in ``sent.undelivered``."""
+        """Send a message from a thread of its own, over HTTP until the connector takes it.
+
+        What goes wrong is noted in ``sent.undelivered``.
+        """
         threading.Thread(target=self._send, args=(message, sent), daemon=True).start()
 
     def close(self) -> None:
-        """Delete the queues."""
+        """Send nothing more, and delete the queues."""
+        self._closing.set()
         if self._broker:
             self._broker.close()
 
     def _send(self, message: dict[str, Any], sent: Work | Execution) -> None:
-        connector = self.reachable()
-        try:
-            if self._broker:
+        if self._broker:
+            with _noted(sent, AMQPError):
                 self._broker.publish(message)
-            else:
-                bearer = self._signer.token() if connector.checks_signature else self._token
+            return
+        # As the platform's worker, which waits 10 to 30 seconds in between.
+        while not self._closing.is_set():
+            connector = self.reachable()
+            bearer = self._signer.token() if connector.checks_signature else self._token
+            with _noted(sent, requests.RequestException):
                 callback.post(str(connector.callback_uri), message, bearer)
-        except (requests.RequestException, AMQPError) as error:
-            sent.undelivered = f"{type(error).__name__}: {error}"
+                return
+            self._closing.wait(RETRY)
+
+
+@contextmanager
+def _noted(sent: Work | Execution, failure: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+        sent.undelivered = None
+    except failure as error:
+        sent.undelivered = f"{type(error).__name__}: {error}"
 
 
 def _answers(uri: str | None) -> bool:

@@ -193,9 +193,15 @@ class OpenCTI:
         return self.link.reachable()
 
     def close(self) -> None:
-        """End every fault, and delete the queues of the broker."""
+        """End every fault, and delete the queues of the broker.
+
+        Raises AssertionError when a work was closed more than once.
+        """
         self.recover()
         self.link.close()
+        twice = {work.id: work.closings for work in self.works.values() if len(work.closings) > 1}
+        if twice:
+            raise AssertionError(f"works were closed more than once: {twice}")
 
     def meet(self, call: Call) -> Fault | None:
         """Record a call, and return how it must fail; a call that stalls is held here."""
@@ -219,6 +225,11 @@ class OpenCTI:
         if any(marking.id in self._hidden for marking in entity.markings):
             return None
         return self._as_now(entity).as_api()
+
+    def told_work(self, work_id: str) -> dict[str, Any] | None:
+        """What the platform tells of a work; None where there is no such work."""
+        with self._lock:
+            return self.works[work_id].as_api() if work_id in self.works else None
 
     def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
         """Apply a field of ``workEdit``; raises `Refused` when there is no such work."""

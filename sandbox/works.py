@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from sandbox.entities import Entity
+from sandbox.entities import Entity, now
 
 
 @dataclass
@@ -21,6 +21,9 @@ class Work:
     in_error: bool = False
     processed: bool = False
     """The connector said that it was done."""
+    processed_time: str | None = None
+    closings: list[str | None] = field(default_factory=list)
+    """What it said each time; the platform takes more than one, a connector owes exactly one."""
     expectations: int = 0
     """Objects that the platform was told to expect."""
     imported: int = 0
@@ -40,11 +43,20 @@ class Work:
             case "toProcessed":
                 self.processed, self.message = True, variables.get("message")
                 self.in_error = bool(variables.get("inError"))
+                self.processed_time = now()
+                self.closings.append(self.message)
             case "addExpectations":
                 self.expectations += variables["expectations"]
             case "reportExpectation":
                 self.imported += 1
         self._settle()
+
+    def as_api(self) -> dict[str, Any]:
+        """What the platform tells of it."""
+        status = "complete" if self.closed.is_set() else "progress" if self.received else "wait"
+        tracking = {"import_expected_number": self.expectations, "import_processed_number": self.imported}
+        processed = {"processed_time": self.processed_time, "tracking": tracking}
+        return {"id": self.id, "status": status, "errors": [{"message": text} for text in self.errors]} | processed
 
     def add_import(self, count: int, refused: list[str]) -> None:
         """Count ``count`` expected objects as imported, but for those refused."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ from passivedns.stix.knowledge import Publisher
 
 if TYPE_CHECKING:
     from passivedns.cache import Cache
+    from passivedns.opencti.crashes import Crashes
     from passivedns.pace import Pace
 
 SEVERAL = "Passive DNS"
@@ -49,6 +51,17 @@ def cache_of(settings: LookupSettings) -> Cache | None:
     from passivedns.cache import Cache
 
     return Cache(settings.pdns.cache, settings.pdns.cache_ttl)
+
+
+def crashes_of(settings: LookupSettings) -> Crashes:
+    """What remembers the messages under way: in a file beside the cache, or in Redis where the cache is there."""
+    from passivedns.opencti.crashes import Crashes
+
+    place, name = settings.pdns.cache, "deliveries.sqlite"
+    if "://" in place and settings.pdns.cache_ttl:
+        return Crashes(place)
+    is_file = place != "memory" and "://" not in place
+    return Crashes(str(Path(place).with_name(name)) if is_file else name)
 
 
 def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:

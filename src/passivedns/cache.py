@@ -145,7 +145,7 @@ class Cache:
         with self._lock:
             try:
                 if self._store is None:
-                    self._store = _RedisStore(self._resolved) if "://" in self._resolved else _File(self._resolved)
+                    self._store = _opened(self._resolved)
                 return work(self._store)
             except Exception as error:  # whatever sqlite3, redis and the file system raise
                 self._store = None
@@ -153,13 +153,27 @@ class Cache:
                 raise CacheAway(f"The cache {self.place} cannot be used ({reason}).") from error
 
 
+def open_store(place: str, prefix: str, *, is_dear: bool = True) -> Store:
+    """Open what `Cache` takes as its place; `prefix` is that of the keys in Redis.
+
+    What is not dear may be lost when the machine loses its power, and is written much faster.
+    """
+    return _opened(_resolved(place), prefix, is_dear)
+
+
+def _opened(resolved: str, prefix: str = "passive-dns:", is_dear: bool = True) -> Store:
+    return _RedisStore(resolved, prefix) if "://" in resolved else _File(resolved, is_dear)
+
+
 class _File:
     """A SQLite file that only its owner can read, or a database in memory."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, is_dear: bool) -> None:
         if path != ":memory:":
             _make_private(Path(path))
         self._database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        if not is_dear:
+            self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(
             """
             CREATE TABLE IF NOT EXISTS lookups (key TEXT PRIMARY KEY, value BLOB, given REAL, expires REAL);
@@ -187,25 +201,24 @@ class _File:
 class _RedisStore:
     """A Redis, where answers expire by themselves."""
 
-    _PREFIX = "passive-dns:"
-
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: str) -> None:
         from redis import Redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
+        self._prefix = prefix
         self._redis = Redis.from_url(
             url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 1)
         )
 
     def get(self, key: str) -> bytes | None:
-        return cast(bytes | None, self._redis.get(self._PREFIX + key))
+        return cast(bytes | None, self._redis.get(self._prefix + key))
 
     def put(self, key: str, value: bytes, given: float, lifetime: float) -> None:  # noqa: ARG002  # Redis has a clock
-        self._redis.set(self._PREFIX + key, value, px=max(int(lifetime * 1000), 1))
+        self._redis.set(self._prefix + key, value, px=max(int(lifetime * 1000), 1))
 
     def stock(self) -> Stock:
-        return Stock(sum(1 for _ in self._redis.scan_iter(f"{self._PREFIX}*", count=1000)), None)
+        return Stock(sum(1 for _ in self._redis.scan_iter(f"{self._prefix}*", count=1000)), None)
 
 
 def _resolved(place: str) -> str:

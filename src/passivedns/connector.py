@@ -38,7 +38,6 @@ class RiskIQConnector:
         self._scope = {entity_type.lower(): entity_type for entity_type in scope}
         self._author = enricher.publisher.author if skip_own else ""
         self._lock = threading.Lock()
-        self._under_way: set[Message] = set()
 
     def process(self, data: dict[str, Any]) -> str:
         """Enrich the entity of one message, as pycti hands it over; the returned text closes the work.
@@ -46,9 +45,8 @@ class RiskIQConnector:
         Raises:
             ConnectorError: the enrichment failed; its text closes the work as an error.
         """
-        # When the broker is lost, pycti begins the next message while this one runs and changes the helper under it.
+        # pycti keeps what it knows of a message in its helper, where the next message overwrites it.
         message = Message(data, copy.copy(self._helper))
-        self._under_way.add(message)
         message.log("debug", "Begun")
         try:
             with self._lock:
@@ -58,26 +56,8 @@ class RiskIQConnector:
             metrics.FAILURES.labels(kind).inc()
             message.log("warning", "Enrichment failed", outcome=kind, text=str(error))
             raise
-        finally:
-            self._under_way.discard(message)
         message.log("info", "Enrichment ended", text=text)
         return text
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a message is under way."""
-        return bool(self._under_way)
-
-    def give_up(self, reason: str) -> None:
-        """Close what is still under way as an error, and send playbooks on: the process is about to end."""
-        # Side by side, so that one for which OpenCTI does not answer costs the others nothing.
-        threads = [
-            threading.Thread(target=message.give_up, args=[reason], daemon=True) for message in list(self._under_way)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
 
     def _answer(self, message: Message) -> str:
         try:

@@ -4,25 +4,21 @@ import logging
 import os
 import signal
 import threading
-import time
 from types import FrameType
-from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from passivedns.assembly import enricher_of
+from passivedns.assembly import crashes_of, enricher_of
 from passivedns.connector import RiskIQConnector
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
+from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import listen
 from passivedns.opencti.registration import register
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import Settings
 
 log = logging.getLogger(__name__)
-
-LAST_WORDS = 5
-"""Seconds that OpenCTI has to take the errors of what is given up at the end of the grace."""
 
 
 def run(settings: Settings) -> None:
@@ -42,8 +38,8 @@ def run(settings: Settings) -> None:
     for warning in settings.warnings():
         helper.connector_logger.warning(warning)
     connector = _connector(settings, helper)
-    _listen(helper, connector, told_to_stop)
-    _stop(helper, connector, settings.lookup.pdns.stop_grace)
+    _listen(helper, connector, crashes_of(settings.lookup), told_to_stop)
+    _stop(helper, settings.lookup.pdns.stop_grace)
 
 
 def _heed_signals(told_to_stop: threading.Event) -> None:
@@ -60,9 +56,11 @@ def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConn
     return RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
 
 
-def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_stop: threading.Event) -> None:
+def _listen(
+    helper: OpenCTIConnectorHelper, connector: RiskIQConnector, crashes: Crashes, told_to_stop: threading.Event
+) -> None:
     # pycti's threads become daemon threads too, so none of them holds the process after the stop.
-    listener = threading.Thread(target=listen, args=[helper, connector.process], daemon=True)
+    listener = threading.Thread(target=listen, args=[helper, connector.process, crashes], daemon=True)
     listener.start()
     health.Heartbeat(helper).start()
     while not told_to_stop.wait(0.5):
@@ -70,49 +68,13 @@ def _listen(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, told_to_
             raise PlatformError("Listening to OpenCTI ended by itself; the log says why.")
 
 
-def _stop(helper: OpenCTIConnectorHelper, connector: RiskIQConnector, grace: float) -> None:
+def _stop(helper: OpenCTIConnectorHelper, grace: float) -> None:
     """Take no new message, and let what is under way end, for `grace` seconds at the most."""
     log.info("Shutting down; waiting up to %g s for the current enrichment.", grace)
-    if _within(grace, _drain, helper.listen_queue, connector):
+    if helper.listen_queue is None or helper.listen_queue.finish(grace):
         log.info("Stopped; nothing was left under way.")
         return
-    reason = f"The connector was stopped, and the enrichment did not end within {grace:g} s; enrich again."
-    log.warning(reason)
-    _within(LAST_WORDS, connector.give_up, reason)
+    log.warning("Stopped; an enrichment did not end within %g s, and the next process answers it.", grace)
     logging.shutdown()
     # What hangs must not hold the process: Python waits for the threads of pycti's executor.
     os._exit(0)
-
-
-def _within(seconds: float, target: Any, *arguments: Any) -> bool:
-    """Whether a function returned in time."""
-    thread = threading.Thread(target=target, args=arguments, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return not thread.is_alive()
-
-
-def _drain(listen_queue: Any, connector: RiskIQConnector) -> None:
-    """Return when every message that pycti has taken is answered and its work closed."""
-    if listen_queue is None:
-        return
-    _take_no_more(listen_queue)
-    # A message that was acknowledged just now starts its thread within this time.
-    time.sleep(0.2)
-    while connector.is_busy or (listen_queue.thread and listen_queue.thread.is_alive()):
-        time.sleep(0.05)
-    if executor := getattr(listen_queue, "_callback_executor", None):
-        executor.shutdown()
-
-
-def _take_no_more(listen_queue: Any) -> None:
-    """pycti takes a message by acknowledging it; what it cannot acknowledge goes back to the queue at the end.
-
-    Its own `stop` closes the connection from another thread, between which and the acknowledgement messages get lost.
-    """
-    # No new connection, should this one be lost now.
-    listen_queue.exit_event.set()
-    if listen_queue.channel:
-        listen_queue.channel.basic_ack = lambda **_: threading.Event().wait()
-    if executor := getattr(listen_queue, "_callback_executor", None):
-        executor.shutdown(wait=False)

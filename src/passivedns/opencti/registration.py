@@ -25,7 +25,7 @@ _NO_ACCESS = {"AUTH_REQUIRED", "FORBIDDEN_ACCESS", "OTP_REQUIRED"}
 # OpenCTI opens its port once it is initialised, so while it starts no connection can be made. These codes come
 # later, when its database, a lock, its files or something that it does not name (RabbitMQ, Redis) fails for a moment.
 # Every other code judges what was asked, and the next try would be judged alike.
-_PASSING = {"DATABASE_ERROR", "LOCK_ERROR", "FILESYSTEM_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"}
+PASSING = {"DATABASE_ERROR", "LOCK_ERROR", "FILESYSTEM_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"}
 
 
 class _NotYet(Exception):
@@ -111,7 +111,7 @@ def explained(error: Exception, url: str, version: str = "") -> Exception:
 
     `version` is OpenCTI's, where it is known.
     """
-    if answered := _graphql_error(error):
+    if answered := graphql_error(error):
         return _judged(*answered, url, version)
     # requests has an error of its own for everything on the way; what remains is a port or a file.
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
@@ -132,7 +132,7 @@ def _judged(code: str, said: str, url: str, version: str) -> Exception:
             f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform's "
             f"version (pip install pycti=={version}, or the build argument PYCTI_VERSION={version}). It says: {said}"
         )
-    if code in _PASSING:
+    if code in PASSING:
         return _NotYet(f"it says: {said}")
     return PlatformError(f"OpenCTI at {url} refuses the connector ({code}). It says: {said}")
 
@@ -142,7 +142,7 @@ def _unusable(error: Exception) -> PlatformError:
     return PlatformError(f"pycti cannot start: {error}; look at {suspects}.")
 
 
-def _graphql_error(error: Exception) -> tuple[str, str] | None:
+def graphql_error(error: Exception) -> tuple[str, str] | None:
     """The code and the words of the first error that GraphQL answered; None when it answered none."""
     detail = error.args[0] if error.args else ""
     if isinstance(detail, dict):
