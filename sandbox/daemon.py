@@ -49,9 +49,9 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
 
 
 def inherited() -> dict[str, str]:
-    """The machine's variables without those that would set a connector; it keeps no answers unless told to."""
+    """The machine's variables without those that would set a connector, which keeps no answers unless told to."""
     machine = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return machine | {"PDNS_CACHE_TTL": "PT0S"}
+    return machine | {"PDNS_CACHE_TTL": "PT0S", "XDG_CACHE_HOME": str(Path(tempfile.gettempdir(), "sandbox-cache"))}
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:

@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from sandbox.broker import Push, pushed_objects
 from sandbox.entities import Entity, Marking, now
+from sandbox.faults import FAULTS
 from sandbox.graphql import Call, Refused, answer, errors, parse, version_of
 from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
@@ -26,7 +27,7 @@ from sandbox.platform_rules import OBSERVABLES, TLP, author
 from sandbox.rights import denial
 from sandbox.works import Execution, Work
 
-Fault = Literal["error", "database", "refused", "http500", "stall"]
+Fault = Literal["error", "database", "refused", "http500", "gone", "unheard", "stall"]
 
 _ERRORS = {
     "error": ("UNKNOWN_ERROR", "An unknown error has occurred"),
@@ -149,7 +150,8 @@ class OpenCTI:
     def fail(self, field: str, times: int | None = None, how: Fault = "error") -> None:
         """Answer calls of a root field (or of a field of ``workEdit``, e.g. ``toProcessed``) wrongly until `recover`.
 
-        ``times`` limits that to so many calls. A call that stalls is answered after `recover`.
+        ``*`` stands for every field; ``times`` limits that to so many calls. A call that stalls is answered after
+        `recover`; one that is ``unheard`` has its effect, but the connection breaks before the answer.
         """
         with self._lock:
             self._recovered.clear()
@@ -207,7 +209,7 @@ class OpenCTI:
         """Record a call, and return how it must fail; a call that stalls is held here."""
         with self._lock:
             self._calls.append(call)
-            field = call.below if call.below in self._faults else call.field
+            field = next((name for name in (call.below, call.field) if name in self._faults), "*")
             how, times = self._faults.get(field, (None, 0))
             if how is None or times < 1:
                 return None
@@ -298,14 +300,18 @@ def opencti_app(platform: OpenCTI) -> FastAPI:
     """The platform's API on ``/graphql``: always 200, but for the fault ``http500``."""
     app = FastAPI()
 
-    @app.post("/graphql")
+    @app.post("/graphql", response_model=None)
     def graphql(
         body: dict[str, Any],
         authorization: Annotated[str, Header()] = "",
         user_agent: Annotated[str, Header()] = "",
-    ) -> JSONResponse:
+    ) -> Response:
         call = parse(body, user_agent)
         fault = platform.meet(call)
+        if fault == "unheard":
+            answer(platform, call, authorization)
+        if fault in ("gone", "unheard"):
+            return FAULTS["reset"]()
         if fault == "http500":
             return JSONResponse({"message": "Internal Server Error"}, status_code=500)
         if fault in _ERRORS:

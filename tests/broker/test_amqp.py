@@ -45,8 +45,17 @@ def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World)
     world.platform.entity_unreadable(hidden)
     work = world.platform.enrich(hidden).wait(WAIT)
     assert work.in_error
-    assert work.message is not None
-    assert "Unable to read/access" in work.message
+    assert work.message == (
+        "OpenCTI does not show the observable to the connector: it was deleted, or the user of OPENCTI_TOKEN may not "
+        "see it; let the groups of that user see its markings and its organizations, then enrich again."
+    )
+
+
+def test_a_playbook_whose_entity_cannot_be_read_gets_back_what_it_sent(world: World) -> None:
+    hidden = world.entity("Domain-Name", "hidden-in-a-playbook.example")
+    world.platform.entity_unreadable(hidden)
+    (bundle,) = world.play(hidden).bundles
+    assert bundle["objects"] == [hidden.as_stix()]
 
 
 @pytest.mark.parametrize("fault", ["401", "429", "500", "empty-body", "huge"])

@@ -3,17 +3,13 @@
 import time
 
 import pika
-import pytest
 
 from sandbox.daemon import daemon
-from sandbox.opencti import Fault
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
-from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 
 SHORT = {"PDNS_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}
-GIVEN_UP = "The connector was stopped, and the enrichment did not end within 1 s; enrich again."
 
 
 def wait_until_waiting(broker: str, world: World, count: int) -> None:
@@ -46,20 +42,49 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
             assert all(not work.wait(WAIT).in_error for work in later)
 
 
-def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so(broker: str) -> None:
+def test_what_does_not_end_within_the_grace_is_answered_by_the_next_process(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.stop()
-        assert work.wait(WAIT).in_error
-        assert work.message == GIVEN_UP
+        assert "did not end within 1 s, and the next process answers it." in world.daemon.log
+        assert work.closings == []
+        world.service.held.clear()
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+            assert len(work.closings) == 1
 
 
-def test_a_work_whose_bundle_waits_for_the_broker_is_closed_as_an_error_after_the_grace(
-    restartable: RabbitMQ,
-) -> None:
-    with new_world(restartable.url, **SHORT) as world:
+def test_stops_are_no_crashes_however_many(broker: str) -> None:
+    with new_world(broker, **SHORT) as world:
+        world.service.held = {DOMAIN}
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        world.stop()
+        for number in (2, 3):
+            with daemon(world.environment) as next_one:
+                world.wait_for_searches(number)
+                next_one.process.terminate()
+                assert next_one.process.wait(WAIT) == 0
+        world.service.held.clear()
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+
+
+def test_a_message_that_waits_for_opencti_does_not_hold_the_stop(broker: str) -> None:
+    with new_world(broker, PDNS_STOP_GRACE="3600") as world:
+        world.platform.fail("*", how="gone")
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_log("waits for it")
+        world.stop()
+        world.platform.recover()
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+
+
+def test_a_bundle_that_waits_for_the_broker_does_not_hold_the_stop(restartable: RabbitMQ) -> None:
+    with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug", PDNS_STOP_GRACE="3600") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
@@ -70,11 +95,15 @@ def test_a_work_whose_bundle_waits_for_the_broker_is_closed_as_an_error_after_th
             world.stop()
         finally:
             restartable.start()
-        assert work.wait(WAIT).in_error
-        assert (work.message, work.expectations) == (GIVEN_UP, 0)
+        assert work.closings == []
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+            assert (work.expectations, work.imported) == (28, 28)
 
 
-def test_a_work_whose_bundle_a_broker_does_not_take_is_given_an_error_after_the_grace(restartable: RabbitMQ) -> None:
+def test_a_bundle_that_a_broker_does_not_take_within_the_grace_is_sent_by_the_next_process(
+    restartable: RabbitMQ,
+) -> None:
     with new_world(restartable.url, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -84,35 +113,26 @@ def test_a_work_whose_bundle_a_broker_does_not_take_is_given_an_error_after_the_
             while not work.expectations:
                 time.sleep(0.02)
             world.stop()
-        assert (work.processed, work.in_error, work.message) == (True, True, GIVEN_UP)
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+            assert (len(work.closings), work.expectations) == (1, 28)
 
 
-@pytest.mark.parametrize("fault", ["http500", "stall"])
-def test_one_work_that_cannot_be_closed_does_not_keep_another_open(broker: str, cable: Cable, fault: Fault) -> None:
-    with new_world(broker, MQ_PORT=str(cable.port), **SHORT) as world:
-        world.service.held = {DOMAIN, ADDRESS}
-        works = [world.platform.enrich(world.entity("Domain-Name", DOMAIN))]
-        world.wait_for_searches()
-        # pycti then takes the next message while the first still runs.
-        cable.cut()
-        works.append(world.platform.enrich(world.entity("IPv4-Addr", ADDRESS)))
-        while not works[1].received:
-            time.sleep(0.02)
-        world.platform.fail("toProcessed", times=1, how=fault)
-        world.stop()
-        assert [work.message for work in works if work.closed.is_set()] == [GIVEN_UP]
-
-
-def test_a_playbook_that_is_being_answered_when_the_grace_ends_gets_no_second_bundle(broker: str) -> None:
+def test_a_playbook_that_is_being_answered_when_the_grace_ends_stays_in_the_queue(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.platform.fail("playbookStepExecution", how="stall")
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
         while "playbookStepExecution" not in [call.field for call in world.platform.calls]:
             time.sleep(0.02)
         world.stop()
+        wait_until_waiting(broker, world, 1)
         world.platform.recover()
-        assert len(execution.wait(WAIT).bundles) == 1
-        assert [call.field for call in world.platform.calls].count("playbookStepExecution") == 1
+        with daemon(world.environment):
+            assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+        # The one that the platform took only after the stop, and the one of the next process.
+        assert len(execution.bundles) == 2
+        first, second = ({item["id"] for item in bundle["objects"]} for bundle in execution.bundles)
+        assert first == second
 
 
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end(broker: str) -> None:

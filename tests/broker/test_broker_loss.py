@@ -1,7 +1,5 @@
 """The connection to the broker is lost, or the broker restarts, with an enrichment under way and without."""
 
-import time
-
 import pytest
 
 from sandbox.rabbitmq import RabbitMQ
@@ -36,7 +34,7 @@ def test_a_connection_that_is_lost_under_an_enrichment_costs_neither_it_nor_the_
         assert_closed_by_its_own_message(second, ADDRESS)
 
 
-def test_enrichments_do_not_overlap_when_pycti_takes_the_next_while_the_last_still_runs(
+def test_a_message_that_comes_back_while_it_still_runs_is_neither_enriched_nor_closed_twice(
     broker: str, cable: Cable
 ) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
@@ -45,13 +43,25 @@ def test_enrichments_do_not_overlap_when_pycti_takes_the_next_while_the_last_sti
         world.wait_for_searches()
         cable.cut()
         second = world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
-        while not second.received:
-            time.sleep(0.1)
-        assert first.message is None
-        assert len(world.service.searches) == 1
+        world.platform.wait_registered(RECONNECTS)
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
         assert_closed_by_its_own_message(second, ADDRESS)
+        assert [search.params["query"] for search in world.service.searches] == [DOMAIN, ADDRESS]
+
+
+def test_an_answer_that_comes_while_the_broker_is_away_is_given_once_it_is_back(broker: str, cable: Cable) -> None:
+    with new_world(broker, MQ_PORT=str(cable.port), CONNECTOR_LOG_LEVEL="debug") as world:
+        world.service.held = {DOMAIN}
+        execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        cable.cut()
+        world.service.held.clear()
+        world.wait_for_log('"Converted"')
+        assert execution.bundles == []
+        assert len(execution.wait(RECONNECTS).bundles) == 1
+        assert_closed_by_its_own_message(world.platform.enrich(world.entity("IPv4-Addr", ADDRESS)), ADDRESS)
+        assert len(execution.bundles) == 1
 
 
 def test_a_connection_that_is_lost_while_idle_comes_back(broker: str, cable: Cable) -> None:

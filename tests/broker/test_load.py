@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.works import Work
-from tests.world import HAS_HTTP_PROTOCOLS, WAIT, World, new_world, record
+from tests.world import WAIT, World, new_world, record
 
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="pycti before 6.5 waits a second after every message"),
 ]
 
 ENRICHMENTS = 1_000

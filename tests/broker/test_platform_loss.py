@@ -1,23 +1,103 @@
-"""OpenCTI goes away in mid-enrichment: the connector says so and goes on."""
+"""OpenCTI goes away at every step of an enrichment: the message waits, and is answered once when OpenCTI is back."""
 
-from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
-from tests.world import new_world
+import time
+
+import pytest
+
+from sandbox.opencti import Fault
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
+from tests.broker.conftest import Cable
+from tests.world import WAIT, World, new_world
+
+WAITS = "waits for it"
 
 
-def test_a_work_that_cannot_be_closed_is_named_in_the_log_with_its_outcome(broker: str) -> None:
+def is_asked_for(world: World, field: str) -> bool:
+    return field in [call.below for call in world.platform.calls] + [call.field for call in world.platform.calls]
+
+
+def assert_answered_once(world: World, fault: Fault, field: str, times: int | None) -> None:
+    world.platform.fail(field, times, how=fault)
+    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+    while not is_asked_for(world, field):
+        time.sleep(0.02)
+    work.wait(WAIT)
+    assert str(work.message).startswith("Added 12 observables")
+    assert len(work.closings) == 1
+    assert (work.expectations, work.imported, work.errors) == (28, 28, [])
+    assert len(world.service.searches) == 1
+
+
+@pytest.mark.parametrize("fault", ["http500", "gone", "unheard"])
+@pytest.mark.parametrize(
+    "field", ["stixCyberObservable", "stixNestedRefRelationships", "toReceived", "addExpectations", "toProcessed"]
+)
+def test_an_outage_at_any_step_costs_neither_the_message_nor_a_second_search(
+    broker: str, field: str, fault: Fault
+) -> None:
     with new_world(broker) as world:
-        # Twice: pycti then tries to close the work as an error.
-        world.platform.fail("toProcessed", times=2, how="http500")
+        assert_answered_once(world, fault, field, times=2)
+
+
+def test_what_is_asked_while_opencti_is_away_is_answered_when_it_is_back(broker: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("*", how="gone")
+        works = [world.platform.enrich(world.entity("Domain-Name", value)) for value in (DOMAIN, DIRTY)]
+        execution = world.platform.play(world.entity("IPv4-Addr", ADDRESS))
+        world.wait_for_log(WAITS)
+        assert world.service.searches == []
+        world.platform.recover()
+        assert all(not work.wait(WAIT).in_error for work in works)
+        assert len(execution.wait(WAIT).bundles) == 1
+
+
+@pytest.mark.parametrize("fault", ["http500", "gone"])
+def test_a_playbook_whose_answer_is_not_taken_gets_it_when_opencti_is_back(broker: str, fault: Fault) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("playbookStepExecution", times=2, how=fault)
+        execution = world.play(world.entity("Domain-Name", DOMAIN))
+        assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+        assert len(execution.bundles) == 1
+
+
+def test_a_playbook_whose_answer_was_taken_unheard_gets_the_same_again(broker: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("playbookStepExecution", times=1, how="unheard")
+        execution = world.play(world.entity("Domain-Name", DOMAIN))
+        assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+        first, second = execution.bundles
+        assert {item["id"] for item in first["objects"]} == {item["id"] for item in second["objects"]}
+
+
+def test_a_refusal_is_an_answer_and_closes_the_work_as_an_error(broker: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("stixCyberObservable", times=1, how="refused")
+        work = world.enrich("Domain-Name", DOMAIN)
+        assert work.in_error
+        assert "Business validation" in str(work.message)
+        assert world.service.searches == []
+
+
+def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_outcome(broker: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("toProcessed", times=1, how="refused")
         lost = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("Failing reporting the processing")
-        outcomes = [line for line in world.daemon.log.splitlines() if lost.id in line and "Added 12" in line]
-        assert len(outcomes) == 1
+        world.wait_for_log("did not let the work")
+        (line,) = [line for line in world.daemon.log.splitlines() if "did not let the work" in line]
+        assert lost.id in line
+        assert "Added 12" in line
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
 
 
-def test_a_playbook_whose_answer_is_not_taken_is_told_in_the_log_and_does_not_stop_the_connector(broker: str) -> None:
-    with new_world(broker) as world:
-        world.platform.fail("playbookStepExecution", times=1, how="http500")
-        world.platform.play(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("OpenCTI did not take the result")
+def test_a_message_that_the_broker_takes_back_during_an_outage_is_answered_once(broker: str, cable: Cable) -> None:
+    with new_world(broker, MQ_PORT=str(cable.port)) as world:
+        world.platform.fail("toProcessed", how="gone")
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_log(WAITS)
+        cable.cut()
+        world.platform.recover()
+        work.wait(WAIT)
+        assert str(work.message).startswith("Added 12 observables")
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+        assert len(work.closings) == 1
+        assert sum(search.params["query"] == DOMAIN for search in world.service.searches) == 1

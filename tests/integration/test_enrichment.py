@@ -232,7 +232,7 @@ def test_a_quota_that_others_used_up_since_it_was_read_closes_the_work_as_an_err
 
 @needs_http_protocols
 def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world: World) -> None:
-    world.platform.fail("stixBundlePush", times=1)
+    world.platform.fail("stixBundlePush", times=1, how="refused")
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.in_error
     assert work.message is not None

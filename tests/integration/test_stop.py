@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from sandbox.daemon import daemon
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, new_world
@@ -31,25 +32,28 @@ def test_an_idle_connector_does_not_wait_for_the_grace_to_end() -> None:
         assert "Stopped; nothing was left under way." in world.daemon.log
 
 
-def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
+def test_what_does_not_end_within_the_grace_is_sent_again_and_answered_by_the_next_process() -> None:
     with new_world(PDNS_STOP_GRACE="1") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.stop()
-        assert work.wait(WAIT).in_error
-        assert work.message == "The connector was stopped, and the enrichment did not end within 1 s; enrich again."
+        assert (work.closings, execution.bundles) == ([], [])
+        world.service.held.clear()
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+            assert len(execution.wait(WAIT).bundles) == 1
+            assert len(work.closings) == 1
 
 
-def test_after_the_grace_a_playbook_goes_on_with_what_it_sent() -> None:
-    with new_world(PDNS_STOP_GRACE="1") as world:
-        world.service.held = {DOMAIN}
-        entity = world.entity("Domain-Name", DOMAIN)
-        execution = world.platform.play(entity)
-        world.wait_for_searches()
-        world.stop()
-        (bundle,) = execution.wait(WAIT).bundles
-        assert bundle["objects"] == [entity.as_stix()]
+@pytest.mark.parametrize("field", ["stixCyberObservable", "stixBundlePush", "toProcessed"])
+def test_an_outage_of_opencti_is_waited_for(field: str) -> None:
+    with new_world() as world:
+        world.platform.fail(field, times=2, how="http500")
+        work = world.enrich("Domain-Name", DOMAIN)
+        assert str(work.message).startswith("Added 12 observables")
+        assert (len(work.closings), len(world.service.searches)) == (1, 1)
 
 
 def test_a_second_signal_ends_the_process_at_once() -> None:

@@ -136,21 +136,6 @@ def test_a_playbook_that_begins_meanwhile_does_not_take_the_bundle_of_an_enrichm
     assert "playbookStepExecution" not in bench.fields()
 
 
-def test_a_connector_is_busy_exactly_while_a_message_is_under_way(bench: Bench) -> None:
-    bench.service.held = {DOMAIN}
-    thread = threading.Thread(
-        target=bench.connector.process, args=[message(bench.platform.add_observable("Domain-Name", DOMAIN))]
-    )
-    assert not bench.connector.is_busy
-    thread.start()
-    while not bench.service.searches:
-        time.sleep(0.01)
-    assert bench.connector.is_busy
-    bench.service.held.clear()
-    thread.join()
-    assert not bench.connector.is_busy
-
-
 # What goes wrong
 
 

@@ -1,0 +1,136 @@
+"""kill -9 at every step: the broker gives the message to the next process, and its work is closed once."""
+
+import time
+from collections.abc import Callable
+
+import pika
+import pytest
+
+from sandbox.daemon import Daemon, daemon
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.world import WAIT, World, new_world
+
+CRASHED = "The connector ended unexpectedly 3 times on this message and gives it up; see its log."
+
+
+def kill(running: Daemon) -> None:
+    running.process.kill()
+    running.process.wait()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """The test's own time limit ends it."""
+    while not is_so():
+        time.sleep(0.02)
+
+
+def count(world: World, field: str) -> int:
+    return sum(field in (call.field, call.below) for call in world.platform.calls)
+
+
+def left(broker: str, world: World) -> int:
+    """Messages in the listen queue, once its consumers are gone."""
+    queue = f"listen_{world.environment['CONNECTOR_ID']}"
+    with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
+        return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+
+
+def test_the_message_under_way_is_answered_by_the_next_process(broker: str) -> None:
+    with new_world(broker) as world:
+        world.service.held = {DOMAIN}
+        works = [world.platform.enrich(world.entity("Domain-Name", DOMAIN))]
+        world.wait_for_searches()
+        works.append(world.platform.enrich(world.entity("IPv4-Addr", ADDRESS)))
+        kill(world.daemon)
+        world.service.held.clear()
+        with daemon(world.environment) as second:
+            assert [work.wait(WAIT).in_error for work in works] == [False, False]
+            assert [len(work.closings) for work in works] == [1, 1]
+            second.process.terminate()
+            assert second.process.wait(WAIT) == 0
+        assert left(broker, world) == 0
+
+
+def test_a_playbook_under_way_is_answered_by_the_next_process(broker: str) -> None:
+    with new_world(broker) as world:
+        world.service.held = {DOMAIN}
+        execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        kill(world.daemon)
+        world.service.held.clear()
+        with daemon(world.environment):
+            assert len(execution.wait(WAIT).bundles) == 1
+
+
+@pytest.mark.parametrize("field", ["stixCyberObservable", "toReceived", "addExpectations", "toProcessed"])
+def test_a_kill_at_any_step_ends_in_one_closed_work_with_all_its_objects(broker: str, field: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail(field, how="gone")
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        wait_until(lambda: count(world, field) > 0)
+        kill(world.daemon)
+        world.platform.recover()
+        with daemon(world.environment):
+            work.wait(WAIT)
+            assert str(work.message).startswith("Added 12 observables")
+            assert (work.closings, work.expectations, work.errors) == ([work.message], 28, [])
+
+
+def test_a_work_that_was_closed_before_the_kill_is_not_enriched_again(broker: str) -> None:
+    with new_world(broker) as world:
+        # The connector does not learn that its work is closed, and cannot ask.
+        world.platform.fail("work", how="gone")
+        world.platform.fail("toProcessed", times=1, how="unheard")
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        wait_until(lambda: count(world, "work") > 0)
+        kill(world.daemon)
+        world.platform.recover()
+        with daemon(world.environment):
+            assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+            assert len(work.closings) == 1
+            assert [search.params["query"] for search in world.service.searches].count(DOMAIN) == 1
+
+
+def crash_three_times(world: World) -> None:
+    """Kill each process when it searches; the first is that of the world."""
+    world.wait_for_searches()
+    kill(world.daemon)
+    for number in (2, 3):
+        with daemon(world.environment) as next_one:
+            world.wait_for_searches(number)
+            kill(next_one)
+
+
+def test_a_message_that_ended_three_processes_closes_its_work_as_an_error(broker: str) -> None:
+    with new_world(broker) as world:
+        world.service.held = {DOMAIN}
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        crash_three_times(world)
+        with daemon(world.environment):
+            work.wait(WAIT)
+            assert (work.message, work.in_error, len(world.service.searches)) == (CRASHED, True, 3)
+            assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+
+
+def test_a_playbook_that_ended_three_processes_gets_its_objects_back(broker: str) -> None:
+    with new_world(broker) as world:
+        world.service.held = {DOMAIN}
+        entity = world.entity("Domain-Name", DOMAIN)
+        execution = world.platform.play(entity)
+        crash_three_times(world)
+        with daemon(world.environment):
+            (bundle,) = execution.wait(WAIT).bundles
+            assert bundle["objects"] == [entity.as_stix()]
+            assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+            assert len(execution.bundles) == 1
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b"[]", b"\xff", b"{}", b'{"event": {}, "internal": {}}'])
+def test_a_message_that_cannot_be_read_is_dropped_and_the_next_is_answered(broker: str, body: bytes) -> None:
+    with new_world(broker) as world:
+        with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
+            key = f"listen_routing_{world.environment['CONNECTOR_ID']}"
+            connection.channel().basic_publish("amqp.connector.exchange", key, body)
+        assert not world.enrich("Domain-Name", DOMAIN).in_error
+        world.stop()
+        assert left(broker, world) == 0

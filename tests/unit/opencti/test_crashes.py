@@ -1,0 +1,82 @@
+"""What is remembered of messages beyond the end of a process, in a file, in Redis, or not at all."""
+
+import logging
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from passivedns.opencti.crashes import Crashes
+from tests.unit.redis_server import running_redis
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[str]:
+    try:
+        with running_redis() as url:
+            yield url
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["file", "redis", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis"))
+    return "memory" if request.param == "memory" else str(tmp_path / "deliveries.sqlite")
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)
+
+
+def test_a_message_that_is_begun_again_and_again_is_counted(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    assert [crashes.begin(key, is_new=False) for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_a_message_that_is_let_go_did_not_crash(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    crashes.begin(key, is_new=True)
+    crashes.let_go(key)
+    assert crashes.begin(key, is_new=False) == 0
+
+
+def test_a_message_is_answered_once_that_is_said(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    crashes.begin(key, is_new=True)
+    assert not crashes.is_answered(key)
+    crashes.answer(key)
+    assert crashes.is_answered(key)
+    assert not crashes.is_answered(f"{key} and another")
+
+
+@pytest.mark.parametrize("place", ["file", "redis"], indirect=True)
+def test_the_next_process_knows(place: str, key: str) -> None:
+    Crashes(place).begin(key, is_new=True)
+    assert Crashes(place).begin(key, is_new=False) == 1
+    Crashes(place).answer(key)
+    assert Crashes(place).is_answered(key)
+
+
+def test_a_file_is_its_owners_only(tmp_path: Path) -> None:
+    place = tmp_path / "folder" / "deliveries.sqlite"
+    Crashes(str(place)).begin("key", is_new=True)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("bad", ["folder", "redis://127.0.0.1:1/0"])
+def test_without_a_place_this_process_still_remembers_and_warns_once(
+    tmp_path: Path, bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "passivedns")
+    (tmp_path / "folder").mkdir()
+    crashes = Crashes(bad if "://" in bad else str(tmp_path / bad))
+    assert [crashes.begin("key", is_new=False) for _ in range(2)] == [0, 1]
+    crashes.answer("key")
+    assert crashes.is_answered("key")
+    (warning,) = [record.message for record in caplog.records]
+    assert warning.startswith("Messages that are under way cannot be remembered beyond the end of this process (")

@@ -1,0 +1,188 @@
+"""What is asked of OpenCTI for a message waits while OpenCTI is away; everything else fails at once, as before."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+from pika.exceptions import AMQPConnectionError
+from pycti import OpenCTIConnectorHelper
+
+from passivedns.opencti import outage
+from passivedns.opencti.errand import Errand, Postponed
+from passivedns.opencti.outage import make_patient, on_errand, patiently
+from sandbox.opencti import Fault, OpenCTI
+from tests.unit.raw_server import raw_server, says
+
+ABOUT = "query { about { version } }"
+
+
+def asked(platform: OpenCTI) -> int:
+    return sum(call.field == "about" for call in platform.calls)
+
+
+def errand(patience: float = float("inf")) -> Errand:
+    return Errand("key", {"internal": {"work_id": "w1"}}, False, patience)
+
+
+@pytest.fixture
+def patient(helper: OpenCTIConnectorHelper, platform: OpenCTI) -> OpenCTIConnectorHelper:
+    make_patient(helper)
+    platform._calls.clear()
+    return helper
+
+
+@pytest.mark.parametrize("fault", ["http500", "gone", "error", "database"])
+def test_what_a_message_asks_is_asked_again_after_an_outage(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
+) -> None:
+    platform.fail("about", times=2, how=fault)
+    with on_errand(errand()):
+        assert patient.api.query(ABOUT)["data"]["about"]["version"] == platform.version
+    assert asked(platform) == 3
+
+
+def test_a_refusal_is_an_answer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+    platform.fail("about", how="refused")
+    with on_errand(errand()), pytest.raises(ValueError, match="Business validation"):
+        patient.api.query(ABOUT)
+    assert asked(platform) == 1
+
+
+@pytest.mark.parametrize("fault", ["http500", "gone"])
+def test_what_is_asked_for_no_message_fails_at_once(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
+) -> None:
+    platform.fail("about", how=fault)
+    with pytest.raises(requests.RequestException):
+        patient.api.query(ABOUT)
+    assert asked(platform) == 1
+
+
+def test_an_error_that_opencti_keeps_answering_becomes_its_answer(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
+    platform.fail("about", how="database")
+    with on_errand(errand()), pytest.raises(ValueError, match="shards are not available"):
+        patient.api.query(ABOUT)
+
+
+def test_an_opencti_that_cannot_be_reached_is_waited_for_however_long(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
+    platform.fail("about", times=2, how="gone")
+    with on_errand(errand()):
+        assert patient.api.query(ABOUT)
+
+
+def test_a_token_that_is_not_accepted_is_waited_for_however_long(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
+    right, platform.token = platform.token, "another"
+    threading.Timer(0.5, lambda: setattr(platform, "token", right)).start()
+    with on_errand(errand()):
+        assert patient.api.query(ABOUT)
+
+
+def test_a_message_that_goes_elsewhere_waits_no_longer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+    platform.fail("about", how="gone")
+    leaving = errand()
+    threading.Timer(0.1, leaving.withdraw).start()
+    with on_errand(leaving), pytest.raises(Postponed):
+        patient.api.query(ABOUT)
+
+
+def test_a_message_over_http_waits_only_for_so_long(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+    platform.fail("about", how="gone")
+    with on_errand(errand(patience=0.3)), pytest.raises(Postponed):
+        patient.api.query(ABOUT)
+
+
+def test_the_log_says_once_what_waits_and_why(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "passivedns")
+    platform.fail("about", times=2, how="http500")
+    with on_errand(errand()):
+        patient.api.query(ABOUT)
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["OpenCTI or its broker is away (HTTPError HTTP 500); w1 waits for it."]
+
+
+@contextmanager
+def answering(patient: OpenCTIConnectorHelper, *answers: bytes) -> Iterator[list[bytes]]:
+    """In the place of OpenCTI something that gives these answers, the last one for ever; those that are left."""
+    left = list(answers)
+
+    def speak(connection: Any) -> None:
+        says(left.pop(0) if len(left) > 1 else left[0])(connection)
+
+    with raw_server(speak, login=speak) as server:
+        patient.api.api_url = f"{server.url}/graphql"
+        yield left
+
+
+def answer(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (status.encode(), len(body), body)
+
+
+VERSION = answer("200 OK", b'{"data":{"about":{"version":"1"}}}')
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        answer("404 Not Found", b"404 page not found"),
+        answer("429 Too Many Requests", b"slow down"),
+        answer("502 Bad Gateway", b"<html>"),
+        answer("503 Service Unavailable", b'{"errors":[{"message":"x","name":"FUNCTIONAL_ERROR"}]}'),
+        answer("200 OK", b"<html>maintenance</html>"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"",
+    ],
+    ids=["proxy 404", "429", "502", "503", "page", "cut off", "nothing"],
+)
+def test_what_stands_in_front_of_an_opencti_that_is_away_is_waited_for(
+    helper: OpenCTIConnectorHelper, first: bytes
+) -> None:
+    with answering(helper, first, VERSION), on_errand(errand()):
+        make_patient(helper)
+        assert helper.api.query(ABOUT)["data"]["about"]["version"] == "1"
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "413 Payload Too Large"])
+def test_another_status_is_an_answer(helper: OpenCTIConnectorHelper, status: str) -> None:
+    with answering(helper, answer(status, b"too much"), VERSION), on_errand(errand()):
+        make_patient(helper)
+        with pytest.raises(ValueError, match="too much"):
+            helper.api.query(ABOUT)
+
+
+def test_a_broker_that_is_away_is_waited_for() -> None:
+    failures = [AMQPConnectionError(), OSError("no such host")]
+
+    def send() -> str:
+        if failures:
+            raise failures.pop()
+        return "sent"
+
+    with on_errand(errand()):
+        assert patiently(send) == "sent"
+
+
+def test_after_an_outage_a_call_that_had_its_effect_is_not_repeated() -> None:
+    calls = []
+
+    def call() -> None:
+        calls.append(1)
+        raise requests.ConnectionError
+
+    with on_errand(errand()):
+        assert patiently(call, lambda: True) is None
+    assert len(calls) == 1
