@@ -1,10 +1,9 @@
-"""A connector at work between platform, broker and PassiveTotal, each of which can be taken away and brought back."""
+"""Connectors at work between platform, broker and PassiveTotal, each of which can be taken away and brought back."""
 
-import json
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pika
@@ -16,50 +15,74 @@ from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
-IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
+IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0", "PDNS_CACHE_TTL": "PT1H"}
 """For a PassiveTotal that fails often."""
 START = 120
 """Seconds in which a connector must register and listen."""
 STOP = 45
-"""Seconds in which a connector must end that is told to: its grace, its last words, and some more."""
+"""Seconds in which a connector must end that is told to: its grace, and some more."""
+
+
+class Connector:
+    """One process of the connector, and the next one in its place."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self._variables = variables
+        self._process = ExitStack()
+        self.logs: list[str] = []
+        """Of each process that ended."""
+        self._running: Daemon
+        self.start()
+
+    def start(self) -> None:
+        self._running = self._process.enter_context(daemon(self._variables))
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code, which should be 0."""
+        self._running.process.terminate()
+        code = self._running.process.wait(STOP)
+        self._bury()
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._running.process.kill()
+        self._running.process.wait()
+        self._bury()
+
+    def close(self) -> None:
+        self._process.close()
+
+    def _bury(self) -> None:
+        self.logs.append(self._running.log)
+        self._process.close()
 
 
 class Site:
-    """The pieces, and what is known of their absences."""
+    """The pieces."""
 
     def __init__(self, broker: RabbitMQ, passivetotal: PassiveTotal) -> None:
         self.broker = broker
         self.service = passivetotal
         self.platform = OpenCTI(pycti.__version__, broker.url)
-        self.platform_away: list[tuple[datetime, datetime]] = []
-        """From when until when the platform was not served (UTC)."""
-        self.logs: list[str] = []
-        """Of each connector that ended."""
+        self.connectors: list[Connector] = []
         self.exits: list[int] = []
         """The exit code of each connector that was told to stop; 0 is right."""
         self._port = 0
-        self._server, self._process = ExitStack(), ExitStack()
-        self.connector: Daemon
+        self._server = ExitStack()
         self.variables: dict[str, str]
 
     def restart_broker(self, pause: float) -> None:
-        """Stop it, and start it again after `pause` seconds."""
+        """Stop it, and start it again after ``pause`` seconds."""
         self.broker.stop()
         time.sleep(pause)
         self.broker.start()
 
     def restart_platform(self, pause: float) -> None:
-        """Refuse every connection to the platform for `pause` seconds; what it knows stays."""
-        begun = datetime.now(UTC)
+        """Refuse every connection to the platform for ``pause`` seconds; what it knows stays."""
         self._server.close()
         time.sleep(pause)
         self.serve_platform()
-        self.platform_away.append((begun, datetime.now(UTC)))
-
-    def restart_connector(self) -> None:
-        """SIGTERM, and a new process once the old one has ended."""
-        self.stop_connector()
-        self.start_connector()
 
     def serve_platform(self) -> str:
         """Serve it, at the same URL every time; returns that."""
@@ -67,56 +90,43 @@ class Site:
         self._port = urlsplit(url).port or 0
         return url
 
-    def start_connector(self) -> None:
-        """Start it and wait until it listens; raises TimeoutError, which quotes its log."""
-        self.connector = self._process.enter_context(daemon(self.variables))
-        try:
-            self.platform.wait_registered(START)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; its log ends with\n{self.connector.log[-3000:]}") from error
+    def start_connectors(self, count: int) -> None:
+        """Start so many and wait until one of them listens; raises TimeoutError."""
+        self.connectors += [Connector(self.variables) for _ in range(count)]
+        self.platform.wait_registered(START)
 
-    def stop_connector(self) -> None:
-        """SIGTERM; its exit code is noted."""
-        self.connector.process.terminate()
-        self.exits.append(self.connector.process.wait(STOP))
-        self._bury_connector()
+    def stop_connectors(self) -> None:
+        """SIGTERM to all of them; their exit codes are noted."""
+        self.exits += [connector.stop() for connector in self.connectors]
 
-    def kill_connector(self) -> None:
-        """SIGKILL."""
-        self.connector.process.kill()
-        self.connector.process.wait()
-        self._bury_connector()
+    @property
+    def log(self) -> str:
+        """What all connectors that ended wrote."""
+        return "\n".join(log for connector in self.connectors for log in connector.logs)
 
-    def take_queued(self) -> set[str]:
-        """Empty the listen queue: the ids of the works and playbook runs whose messages nobody took."""
-        queued = set()
+    def queued(self) -> int:
+        """Messages in the listen queue."""
         with pika.BlockingConnection(pika.URLParameters(self.broker.url)) as connection:
-            channel, queue = connection.channel(), f"listen_{self.variables['CONNECTOR_ID']}"
-            while (found := channel.basic_get(queue, auto_ack=True))[0]:
-                internal = json.loads(found[2])["internal"]
-                queued.add(internal["work_id"] or internal["playbook"]["execution_id"])
-        return queued
+            queue = f"listen_{self.variables['CONNECTOR_ID']}"
+            return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
 
     def close(self) -> None:
         """End what runs, and delete the queues."""
-        self._process.close()
+        for connector in self.connectors:
+            connector.close()
         self._server.close()
-        self.platform.close()
-
-    def _bury_connector(self) -> None:
-        self.logs.append(self.connector.log)
-        self._process.close()
+        self.platform.link.close()
 
 
 @contextmanager
-def running_site(broker: RabbitMQ, passivetotal: PassiveTotal) -> Iterator[Site]:
-    """A site in full work."""
+def running_site(broker: RabbitMQ, passivetotal: PassiveTotal, connectors: int) -> Iterator[Site]:
+    """A site in full work, whose connectors share one queue and one folder."""
     site = Site(broker, passivetotal)
-    with serving(passivetotal_app(passivetotal)) as passivetotal_url:
+    with serving(passivetotal_app(passivetotal)) as passivetotal_url, tempfile.TemporaryDirectory() as folder:
         variables = amqp_settings(site.serve_platform(), site.platform.token, passivetotal_url)
-        site.variables = variables | IMPATIENT
+        site.variables = variables | IMPATIENT | {"XDG_CACHE_HOME": folder}
         try:
-            site.start_connector()
+            site.start_connectors(connectors)
             yield site
         finally:
             site.close()

@@ -91,6 +91,19 @@ def test_a_work_that_was_closed_before_the_kill_is_not_enriched_again(broker: st
             assert [search.params["query"] for search in world.service.searches].count(DOMAIN) == 1
 
 
+def test_objects_that_were_announced_before_the_kill_are_not_announced_again(broker: str) -> None:
+    with new_world(broker) as world:
+        world.platform.fail("work", how="gone")
+        world.platform.fail("addExpectations", times=1, how="unheard")
+        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        wait_until(lambda: count(world, "work") > 0)
+        kill(world.daemon)
+        world.platform.recover()
+        with daemon(world.environment):
+            assert not work.wait(WAIT).in_error
+            assert (work.expectations, work.imported) == (28, 28)
+
+
 def crash_three_times(world: World) -> None:
     """Kill each process when it searches; the first is that of the world."""
     world.wait_for_searches()

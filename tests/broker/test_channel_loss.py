@@ -1,0 +1,112 @@
+"""The broker closes the channel of a message that is unacknowledged for longer than its `consumer_timeout`.
+
+RabbitMQ does so after 30 minutes, with the reply code 406, which is also what an unknown delivery tag gets.
+"""
+
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pycti
+import pytest
+from pycti import OpenCTIConnectorHelper
+
+from passivedns.opencti.crashes import Crashes
+from passivedns.opencti.delivery import listen
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.server import serving
+from tests.world import WAIT
+
+ANOTHER_TAG = 10**6
+
+
+@pytest.fixture
+def platform(broker: str) -> Iterator[OpenCTI]:
+    platform = OpenCTI(pycti.__version__, broker)
+    yield platform
+    platform.close()
+
+
+@pytest.fixture
+def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenCTIConnectorHelper]:
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    with serving(opencti_app(platform)) as url:
+        own = {"id": str(uuid.uuid4()), "type": "INTERNAL_ENRICHMENT", "name": "test", "scope": "Domain-Name"}
+        config = {"opencti": {"url": url, "token": platform.token}, "connector": {**own, "log_level": "error"}}
+        helper = OpenCTIConnectorHelper(config, playbook_compatible=True)
+        yield helper
+        helper.ping.stop()
+        helper.listen_queue.finish(0)
+
+
+def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
+    threading.Thread(target=listen, args=[helper, callback, Crashes("memory")], daemon=True).start()
+    platform.wait_registered(WAIT)
+    return helper.listen_queue
+
+
+def lose_channel(listener: Any) -> None:
+    lost = listener.channel
+    listener.pika_connection.add_callback_threadsafe(lambda: lost.basic_ack(ANOTHER_TAG))
+    while lost.is_open:
+        threading.Event().wait(0.01)
+
+
+def test_a_message_that_the_broker_takes_back_is_answered_once(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    begun, go_on, calls = threading.Event(), threading.Event(), list[str]()
+
+    def callback(data: dict[str, Any]) -> str:
+        calls.append(data["enrichment_entity"]["observable_value"])
+        begun.set()
+        assert go_on.wait(WAIT)
+        return "done"
+
+    listener = listening(helper, platform, callback)
+    first = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
+    assert begun.wait(WAIT)
+    lose_channel(listener)
+    go_on.set()
+    second = platform.enrich(platform.add_observable("Domain-Name", "second.example"))
+    assert [work.wait(WAIT).closings for work in (first, second)] == [["done"], ["done"]]
+    assert calls == ["first.example", "second.example"]
+
+
+def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def callback(data: dict[str, Any]) -> str:
+        begun.set()
+        assert go_on.wait(WAIT)
+        return str(data["enrichment_entity"]["observable_value"])
+
+    listener = listening(helper, platform, callback)
+    first = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
+    assert begun.wait(WAIT)
+    lose_channel(listener)
+    # Another process gets the message, while pycti waits before it connects again.
+    taken_by_another(platform, helper)
+    second = platform.enrich(platform.add_observable("Domain-Name", "second.example"))
+    go_on.set()
+    assert second.wait(WAIT).closings == ["second.example"]
+    assert first.closings == []
+
+
+def taken_by_another(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    import pika
+
+    parameters = pika.URLParameters(platform_url(helper))
+    with pika.BlockingConnection(parameters) as connection:
+        channel = connection.channel()
+        while not channel.basic_get(helper.connector_config["listen"], auto_ack=True)[0]:
+            threading.Event().wait(0.05)
+
+
+def platform_url(helper: OpenCTIConnectorHelper) -> str:
+    told = helper.connector_config["connection"]
+    return f"amqp://{told['user']}:{told['pass']}@{told['host']}:{told['port']}/%2F"
