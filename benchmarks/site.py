@@ -43,13 +43,13 @@ class Site:
         self.variables: dict[str, str]
 
     def restart_broker(self, pause: float) -> None:
-        """Stop it, and start it again after ``pause`` seconds."""
+        """Stop it, and start it again after `pause` seconds."""
         self.broker.stop()
         time.sleep(pause)
         self.broker.start()
 
     def restart_platform(self, pause: float) -> None:
-        """Refuse every connection to the platform for ``pause`` seconds; what it knows stays."""
+        """Refuse every connection to the platform for `pause` seconds; what it knows stays."""
         begun = datetime.now(UTC)
         self._server.close()
         time.sleep(pause)

@@ -108,6 +108,8 @@ def main() -> int:
         traffic = Traffic(site)
         troubles = disturb(site, traffic, seconds)
         traffic.settle()
+        # A new process does not leave alone a PassiveTotal that could not be reached.
+        site.restart_connector()
         killed = {kill(site, traffic, kind) for kind in KINDS if kind.name in ("domain", "playbook")}
         traffic.settle()
         site.stop_connector()

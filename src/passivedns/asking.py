@@ -90,6 +90,7 @@ class Asker:
 
     def _search(self, question: Question, since: datetime) -> Outcome:
         self.meter.refresh(self.client.budget)
+        self.meter.check()
         metrics.SEARCHES.labels(self.source.key).inc()
         answer = self.client.look_up(question)
         if self.cache and answer.complete and answer.certain:

@@ -34,7 +34,7 @@ class Record(NamedTuple):
     last_seen: datetime | None
     """UTC, never before `first_seen`; None where unknown."""
     sensors: tuple[str, ...]
-    """Who saw it within the source, such as `riskiq` or `pingly`."""
+    """Who saw it within the source, such as `pingly`."""
     source: str
     """The key of the source in `SOURCES`."""
 
@@ -120,6 +120,11 @@ class Enrichment(NamedTuple):
     """Records used, by type."""
     left_out: Counter[str]
     """Records not used, by reason."""
+
+    @property
+    def observables(self) -> int:
+        """How many different observables the relations lead to."""
+        return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
 def newest_first(relations: Iterable[Relation]) -> list[Relation]:

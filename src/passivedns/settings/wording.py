@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 Setting = tuple[str, str]
-"""Section and key in config.yml, such as ("riskiq", "max_tlp")."""
+"""Section and key in config.yml, such as ("circl", "max_tlp")."""
 
 _MASK = "****"
 _SHORTENED = reprlib.Repr()
@@ -70,7 +70,7 @@ def title(setting: Setting) -> str:
 
 
 def variable(setting: Setting) -> str:
-    """The environment variable of a setting, such as RISKIQ_MAX_TLP."""
+    """The environment variable of a setting, such as CIRCL_MAX_TLP."""
     return "_".join(setting).upper()
 
 

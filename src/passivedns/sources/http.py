@@ -20,7 +20,7 @@ from passivedns.sources.source import Source
 from passivedns.wording import counted
 
 LARGEST_BODY = 64 * 2**20
-"""Bytes; the largest answer on record, 6,912 records of PassiveTotal, takes about 3 MB."""
+"""Bytes; the largest answer on record, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
 """Seconds; a longer Retry-After, or a longer pause, is cut to this."""
 RESPITE = 60

@@ -91,12 +91,12 @@ def _relationship(
 
 
 def description(relation: Relation, publisher: Publisher) -> str:
-    """Such as `NS, SOA records (CIRCL; RiskIQ PassiveTotal: pingly, riskiq)`."""
+    """Such as `NS, SOA records (CIRCL; VirusTotal: SecneurX)`."""
     return f"{named(relation.record_types)} records ({seen_by(relation, publisher)})"
 
 
 def seen_by(relation: Relation, publisher: Publisher) -> str:
-    """The sources of a relation with their sensors, such as `CIRCL; RiskIQ PassiveTotal: pingly, riskiq`."""
+    """The sources of a relation with their sensors, such as `CIRCL; VirusTotal: SecneurX`."""
     return "; ".join(_source(key, sensors, publisher.names) for key, sensors in relation.sources)
 
 

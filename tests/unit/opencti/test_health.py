@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from passivedns import health
-from passivedns.health import STALE, beat, fault, forget
+from passivedns.opencti import health
+from passivedns.opencti.health import STALE, beat, fault, forget
 from sandbox.daemon import inherited
 
-SRC = Path(health.__file__).parents[1]
+SRC = Path(health.__file__).parents[2]
 ID = "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e"
 
 
@@ -73,7 +73,7 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(directory: Path, src: Path = SRC, **variables: str) -> tuple[int, str]:
     """The health check as a container runs it: exit code and what it printed."""
-    command = [sys.executable, "-m", "riskiq.health"]
+    command = [sys.executable, "-m", "passivedns.opencti.health"]
     environment = inherited() | {"TMPDIR": str(directory)} | (variables or {"CONNECTOR_ID": ID})
     ran = subprocess.run(command, cwd=src, env=environment, capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout + ran.stderr
@@ -171,7 +171,7 @@ def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Pa
 
 
 def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper: Helper, tmp_path: Path) -> None:
-    (tmp_path / f"riskiq-passive-total-{ID}.new").mkdir()
+    (tmp_path / f"opencti-passive-dns-{ID}.new").mkdir()
 
     beat(helper)
 
@@ -226,7 +226,8 @@ def test_a_check_that_finds_no_id_says_so(tmp_path: Path) -> None:
 
 def test_with_the_id_in_a_variable_the_check_loads_no_library() -> None:
     program = (
-        "import sys; from passivedns import health; health.verdict(); print({'pycti', 'pydantic'} & set(sys.modules))"
+        "import sys; from passivedns.opencti import health; health.verdict(); "
+        "print({'pycti', 'pydantic', 'yaml', 'requests'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=SRC, env=inherited() | {"CONNECTOR_ID": ID}, capture_output=True, text=True)

@@ -11,7 +11,7 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from passivedns.delivery import listen
+from passivedns.opencti.delivery import listen
 from sandbox.entities import Entity
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
 from sandbox.opencti import OpenCTI, opencti_app
@@ -47,7 +47,7 @@ def listener(helper: OpenCTIConnectorHelper, callback: Callback) -> Any:
     return helper.listen_queue
 
 
-def message_for(platform: OpenCTI, entity: Entity, auto: bool) -> dict[str, Any]:
+def message_for(platform: OpenCTI, entity: Entity, *, auto: bool) -> dict[str, Any]:
     work = Work(f"work_{uuid.uuid4()}", entity)
     platform.works[work.id] = work
     return enrichment_message(work, auto)
@@ -56,7 +56,12 @@ def message_for(platform: OpenCTI, entity: Entity, auto: bool) -> dict[str, Any]
 def test_the_callback_is_told_what_caused_the_message(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
     told: list[str | None] = []
-    listening = listener(helper, lambda data: told.append(data["mode"]) or "done")
+
+    def callback(data: dict[str, Any]) -> str:
+        told.append(data["mode"])
+        return "done"
+
+    listening = listener(helper, callback)
     execution = Execution("e1", entity)
     for message in (
         message_for(platform, entity, auto=True),
@@ -82,7 +87,7 @@ def test_callbacks_that_overlap_are_each_told_their_own(platform: OpenCTI, helpe
     listening = listener(helper, callback)
     asked = {"auto.example": True, "manual.example": False}
     messages = [
-        message_for(platform, platform.add_observable("Domain-Name", value), auto) for value, auto in asked.items()
+        message_for(platform, platform.add_observable("Domain-Name", value), auto=auto) for value, auto in asked.items()
     ]
     threads = [threading.Thread(target=listening._data_handler, args=[message]) for message in messages]
     for thread in threads:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from passivedns.errors import PlatformError
-from passivedns.registration import explained
+from passivedns.opencti.registration import explained
 
 URL = "http://opencti:8080"
 
