@@ -18,8 +18,9 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret, Tlp
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, lines_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
 
 _LONGEST_SENSOR = 64

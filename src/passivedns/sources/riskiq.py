@@ -16,8 +16,9 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.sections import A_BASE_URL, QuotaSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, json_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
 
 

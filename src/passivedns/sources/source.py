@@ -81,6 +81,8 @@ class Source:
     """The setting that holds its address."""
     credentials: tuple[str, ...] = ()
     """The settings that hold its credentials."""
+    entitlement: str = "ask the provider"
+    """What to do where the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
     """What its statuses mean where they differ from what most services mean by them."""
     unknown: frozenset[int] = frozenset()
