@@ -64,7 +64,9 @@ class RiskIQClient(Client):
 
 def read_saved(body: bytes, asked: str) -> Answer:
     """A saved answer of `/v2/dns/passive`."""
-    return _answer(json_of(RISKIQ, body), asked)
+    answer = json_of(RISKIQ, body)
+    about = _text(answer.get("queryValue")) if isinstance(answer, dict) else ""
+    return _answer(answer, about or asked)._replace(about=about)
 
 
 def _answer(answer: Any, asked: str) -> Answer:
