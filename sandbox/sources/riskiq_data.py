@@ -6,9 +6,12 @@ in the shapes of real answers, with dates that move with the day it is made for.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+
+from sandbox.sources.history import Fact
 
 Answers = dict[str, list[Any]]
 """Records by the name or address that was asked for, in lower case."""
@@ -80,6 +83,43 @@ def own_records(today: date) -> Answers:
         DOMAIN: [_record(DOMAIN, row, today) for row in _DOMAIN_ROWS],
         ADDRESS: [_record(ADDRESS, row, today) for row in _ADDRESS_ROWS],
         DIRTY: [_record(DIRTY, row, today) for row in _DIRTY_ROWS] + _beyond_the_shape(today),
+    }
+
+
+def told(facts: Iterable[Fact]) -> Answers:
+    """What PassiveTotal would answer about every name and address of a history, as records of one source."""
+    answers: Answers = {}
+    for fact in facts:
+        for resolve_type, resolve in _resolved(fact):
+            record = _fact_record(fact, fact.name, resolve_type, resolve)
+            answers.setdefault(fact.name, []).append(record)
+        if fact.type in ("A", "AAAA"):
+            answers.setdefault(fact.data, []).append(_fact_record(fact, fact.data, "domain", fact.name))
+    return answers
+
+
+def _resolved(fact: Fact) -> list[tuple[str, str]]:
+    """What a record leads to, by its type: an SOA record to two things, each in a record of its own."""
+    if fact.type in ("A", "AAAA"):
+        return [("ip", fact.data)]
+    if fact.type == "SOA":
+        host, mailbox, *_ = fact.data.split()
+        return [("domain", host.removesuffix(".")), ("email", mailbox.removesuffix(".").replace(".", "@", 1))]
+    return [("domain", fact.data.rpartition(" ")[2].removesuffix("."))]
+
+
+def _fact_record(fact: Fact, value: str, resolve_type: str, resolve: str) -> dict[str, Any]:
+    seen = [str(moment.replace(tzinfo=None)) for moment in (fact.first, fact.last)]
+    return {
+        "firstSeen": seen[0],
+        "lastSeen": seen[1],
+        "value": value,
+        "collected": seen[1],
+        "source": ["riskiq"],
+        "recordHash": hashlib.sha256(f"{value} {fact.type} {resolve}".encode()).hexdigest(),
+        "resolve": resolve,
+        "resolveType": resolve_type,
+        "recordType": fact.type,
     }
 
 

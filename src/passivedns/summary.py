@@ -21,7 +21,7 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
     if len(failures) == 1:
         return failures[0]
     kind = TlpRefused if all(isinstance(failure, TlpRefused) for failure in failures) else AllFailed
-    return kind(" ".join(map(str, failures)))
+    return kind(" ".join(f"{str(failure).removesuffix('.')}." for failure in failures))
 
 
 def summary(value: str, result: Result, now: datetime) -> str:

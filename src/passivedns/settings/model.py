@@ -128,7 +128,8 @@ class PdnsSettings(Section):
     sources: SourceKeys = Field(
         default=("riskiq",),
         description="Sources to ask, each with a section of its own.",
-        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas"),
+        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas")
+        | {"items": {"enum": list(SOURCES), "type": "string"}},
     )
     max_tlp: MaxTlp = Field(
         default=None,
@@ -232,10 +233,13 @@ class LookupSettings:
         found = [
             f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {', '.join(unlimited)}."
         ][: len(unlimited)]
-        for key, section in self.sources.items():
-            url = urlsplit(str(getattr(section, SOURCES[key].address)))
+        addresses = [
+            (key, name) for key in self.sources for name in SOURCES[key].settings.model_fields if "url" in name
+        ]
+        for key, name in addresses:
+            url = urlsplit(str(getattr(self.sources[key], name)))
             if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-                variable = SOURCES[key].variable(SOURCES[key].address)
+                variable = SOURCES[key].variable(name)
                 found.append(
                     f"{variable} is not https: questions and credentials travel unencrypted to {url.hostname}."
                 )

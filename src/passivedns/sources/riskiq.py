@@ -7,6 +7,7 @@ shut down the API at its default address; other services that speak it are asked
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from pydantic import Field
@@ -115,11 +116,10 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
 
 
 def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
-    first_seen, last_seen = dates.seen(
-        dates.iso(entry.get("firstSeen"), latest), dates.iso(entry.get("lastSeen"), latest)
-    )
-    kind, record_type = _text(entry.get("resolveType")).lower(), _text(entry.get("recordType")).upper()
-    value, resolve = _text(entry.get("value")) or asked, _text(entry.get("resolve"))
+    get = entry.get
+    first_seen, last_seen = dates.seen(dates.iso(get("firstSeen"), latest), dates.iso(get("lastSeen"), latest))
+    kind, record_type = _text(get("resolveType")).lower(), _text(get("recordType")).upper()
+    value, resolve = _text(get("value")) or asked, _text(get("resolve"))
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)
     return Record(
         name,
@@ -137,7 +137,15 @@ def _text(value: Any) -> str:
 
 
 def _sensors(value: Any) -> tuple[str, ...]:
-    names = value if isinstance(value, list) else [value]
+    names = tuple(value) if isinstance(value, list) else (value,)
+    try:
+        return _readable(names)
+    except TypeError:  # a list or an object among them
+        return _readable(tuple([name for name in names if isinstance(name, str)]))
+
+
+@lru_cache(maxsize=1024)  # an answer names few combinations, in thousands of records
+def _readable(names: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple([name for name in names if isinstance(name, str) and 0 < len(name) <= 64 and name.isprintable()])
 
 

@@ -4,14 +4,10 @@ import os
 
 import pytest
 from pycti.connector.opencti_connector_helper import get_config_variable
-from settings_loader import REQUIRED, Load, complaint, loader
 
-from passivedns.settings import Settings, helper_config
-
-
-@pytest.fixture
-def load(monkeypatch, tmp_path) -> Load:
-    return loader(monkeypatch, tmp_path)
+from passivedns.settings.loading import helper_config
+from passivedns.settings.model import Settings
+from tests.unit.settings_loader import REQUIRED, Load, complaint
 
 
 def as_pycti_reads(settings: Settings, section: str, key: str) -> object:
@@ -33,23 +29,23 @@ def as_pycti_reads(settings: Settings, section: str, key: str) -> object:
     ],
 )
 class TestPyctiReadsWhatWasValidated:
-    def test_from_the_file(self, load, section, key, written, read):
+    def test_from_the_file(self, load: Load, section: str, key: str, written: str, read: object) -> None:
         config = f"{section}: {{{key}: '{written}'}}"
 
         assert as_pycti_reads(load(config, **{f"{section}_{key}".upper(): None}), section, key) == read
 
-    def test_from_the_environment(self, load, section, key, written, read):
+    def test_from_the_environment(self, load: Load, section: str, key: str, written: str, read: object) -> None:
         assert as_pycti_reads(load(**{f"{section}_{key}".upper(): written}), section, key) == read
 
 
 @pytest.mark.parametrize("nothing", ["", "ChangeMe"])
-def test_pycti_does_not_take_a_variable_that_holds_nothing_for_the_value(load, nothing):
+def test_pycti_does_not_take_a_variable_that_is_empty_for_the_value(load: Load, nothing: str) -> None:
     settings = load("connector: {name: Root}", CONNECTOR_NAME=nothing)
 
     assert as_pycti_reads(settings, "connector", "name") == "Root"
 
 
-def test_pycti_reads_the_defaults_of_this_connector(load):
+def test_pycti_reads_the_defaults_of_this_connector(load: Load) -> None:
     settings = load()
 
     assert as_pycti_reads(settings, "connector", "scope") == "IPv4-Addr,Domain-Name"
@@ -67,7 +63,7 @@ def test_pycti_reads_the_defaults_of_this_connector(load):
         ("s3", "endpoint", "minio.example"),
     ],
 )
-def test_other_options_of_pycti_reach_it_from_the_file(load, section, key, value):
+def test_other_options_of_pycti_reach_it_from_the_file(load: Load, section: str, key: str, value: object) -> None:
     assert as_pycti_reads(load(f"{section}: {{{key}: {value}}}"), section, key) == value
 
 
@@ -81,20 +77,22 @@ def test_other_options_of_pycti_reach_it_from_the_file(load, section, key, value
         ("s3", "bucket_region", "eu"),
     ],
 )
-def test_other_options_of_pycti_reach_it_from_the_environment(load, section, key, value):
+def test_other_options_of_pycti_reach_it_from_the_environment(
+    load: Load, section: str, key: str, value: object
+) -> None:
     settings = load(f"{section}: {{{key}: from-the-file}}", **{f"{section}_{key}".upper(): value})
 
     assert as_pycti_reads(settings, section, key) == value
     assert helper_config(settings)[section][key] == value
 
 
-def test_a_blank_port_of_the_broker_does_not_end_in_an_error_of_pycti(load):
+def test_a_blank_port_of_the_broker_does_not_end_in_an_error_of_pycti(load: Load) -> None:
     config = helper_config(load("mq: {port: 5673}", MQ_PORT=""))
 
     assert get_config_variable("MQ_PORT", ["mq", "port"], config, isNumber=True) == 5673
 
 
-def test_variables_that_are_not_set_are_not_added_to_the_environment(load):
+def test_variables_that_are_not_set_are_not_added_to_the_environment(load: Load) -> None:
     environ = {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "hostname"}
 
     helper_config(load(CONNECTOR_SCOPE="hostname"), environ)
@@ -102,15 +100,16 @@ def test_variables_that_are_not_set_are_not_added_to_the_environment(load):
     assert environ == {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "Hostname"}
 
 
-def test_the_credentials_of_passivetotal_are_not_handed_to_pycti(load):
-    config = helper_config(load())
+def test_the_credentials_of_the_sources_are_not_handed_to_pycti(load: Load) -> None:
+    config = helper_config(load(PDNS_SOURCES="riskiq,otx", OTX_API_KEY="key-of-otx"))
 
     assert set(config) == {"opencti", "connector", "mq", "s3"}
     assert os.environ["RISKIQ_API_KEY"] not in str(config)
+    assert "key-of-otx" not in str(config)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "may_hold"),
+    ("name", "value", "allowed"),
     [
         ("CONNECTOR_METRICS_PORT", "ninety", "a port from 1 to 65535"),
         ("CONNECTOR_METRICS_PORT", "0", "a port from 1 to 65535"),
@@ -122,18 +121,20 @@ def test_the_credentials_of_passivetotal_are_not_handed_to_pycti(load):
         ("CONNECTOR_SEND_TO_DIRECTORY_RETENTION", "a week", "a whole number of days"),
         ("CONNECTOR_SEND_TO_S3_RETENTION", "a week", "a whole number of days"),
         ("CONNECTOR_AUTO_CREATE_SERVICE_ACCOUNT_CONFIDENCE_LEVEL", "high", "a whole number from 0 to 100"),
-        ("CONNECTOR_DURATION_PERIOD", "hourly", "a positive ISO 8601 duration, or better nothing"),
-        ("CONNECTOR_DURATION_PERIOD", "PT0S", "a positive ISO 8601 duration, or better nothing"),
+        ("CONNECTOR_DURATION_PERIOD", "hourly", "a positive ISO 8601 duration; better leave it unset"),
+        ("CONNECTOR_DURATION_PERIOD", "PT0S", "a positive ISO 8601 duration; better leave it unset"),
         ("MQ_PORT", "many", "a port from 1 to 65535"),
         ("MQ_USE_SSL", "perhaps", "true or false"),
         ("S3_PORT", "many", "a port from 1 to 65535"),
     ],
 )
-def test_an_option_on_which_pycti_would_fail_is_listed_like_a_setting(load, name, value, may_hold):
+def test_an_option_on_which_pycti_would_fail_is_listed_like_a_setting(
+    load: Load, name: str, value: str, allowed: str
+) -> None:
     section, _, key = name.lower().partition("_")
 
     assert complaint(load, **{name: value}).endswith(
-        f"{name} (config.yml: {section}.{key}): holds {value!r}; it may hold {may_hold}."
+        f"{name} (config.yml: {section}.{key}) is {value!r}. Accepted values: {allowed}."
     )
 
 
@@ -148,7 +149,9 @@ def test_an_option_on_which_pycti_would_fail_is_listed_like_a_setting(load, name
         ("MQ_USE_SSL", "off", "false"),
     ],
 )
-def test_an_option_of_pycti_that_is_spelt_in_another_way_reaches_it_in_its_own(load, name, written, read):
+def test_an_option_of_pycti_that_is_spelt_in_another_way_reaches_it_in_its_own(
+    load: Load, name: str, written: str, read: object
+) -> None:
     environ = {name: written}
 
     helper_config(load(**environ), environ)
@@ -157,7 +160,7 @@ def test_an_option_of_pycti_that_is_spelt_in_another_way_reaches_it_in_its_own(l
 
 
 @pytest.mark.parametrize("name", ["CONNECTOR_METRICS_PORT", "CONNECTOR_LISTEN_PROTOCOL", "MQ_PORT", "S3_PORT"])
-def test_an_option_of_pycti_that_nobody_sets_is_left_to_pycti(load, name):
+def test_an_option_of_pycti_that_nobody_sets_is_left_to_pycti(load: Load, name: str) -> None:
     section, _, key = name.lower().partition("_")
 
     assert key not in helper_config(load())[section]
