@@ -337,7 +337,7 @@ def test_a_failure_says_what_to_do(service: PassiveTotal, url: str, fault: str, 
     assert (type(raised.value), str(raised.value)) == meaning
 
 
-@pytest.mark.parametrize("fault", NOTHING_KNOWN)
+@pytest.mark.parametrize("fault", sorted(NOTHING_KNOWN))
 def test_that_nothing_is_known_is_no_failure(service: PassiveTotal, url: str, fault: str) -> None:
     service.fail(fault, on="search")
     assert search(client(url)).records == []
