@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import stix2
+from passivedns.records import parse_records
 from pycti import Identity, OpenCTIConnectorHelper, StixCoreRelationship
 from rich.console import Console
 from rich.table import Table
 
 from passivedns import stix
 from passivedns.converter import AUTHOR, Entity, convert
-from passivedns.records import parse_records
 
 SIZES = (100, 1_000, 10_000)
 TIMES_FASTER, TIMES_FLOOR, GROWTH = 15, 5, 1.3

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from passivedns import stix
 from passivedns.bundle import bundled
-from passivedns.converter import Entity, convert
 from passivedns.records import parse_records
+
+from passivedns import stix
+from passivedns.converter import Entity, convert
 
 ANSWER = Path(__file__).with_name("example-answer.json")
 TLP_AMBER = stix.marking("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP", "TLP:AMBER")

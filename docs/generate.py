@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docs import example
 from docs.settings_reference import compose_environment, config_sample, readme_table, schema, schema_document
-from passivedns.settings.loading import PROJECT_ROOT
+from passivedns.settings.table import PROJECT_ROOT
 
 README_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
 GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")

@@ -11,8 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from passivedns.settings.loading import DECLARED, SECTIONS
 from passivedns.settings.sections import QuotaSettings, RestrictedSettings, SourceSettings
+from passivedns.settings.table import DECLARED, SECTIONS
 from passivedns.settings.wording import Setting, allowed_values, variable
 from passivedns.sources import SOURCES
 

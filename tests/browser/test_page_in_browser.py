@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from passivedns.page import page
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from passivedns.page import page
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 
 HOSTILE = [

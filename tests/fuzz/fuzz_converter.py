@@ -3,10 +3,11 @@
 import json
 from datetime import UTC, datetime
 
-from passivedns import stix
-from passivedns.converter import Enrichment, Entity, canonical_value, convert
 from passivedns.records import DnsRecord, parse_records
 from passivedns.values import Unusable
+
+from passivedns import stix
+from passivedns.converter import Enrichment, Entity, canonical_value, convert
 from sandbox import platform_rules
 from tests.fuzz.rows import entry, joined, rows_of
 

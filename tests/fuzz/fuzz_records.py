@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from passivedns.answers import read_answer
-from passivedns.errors import PassiveTotalError
 from passivedns.records import DnsRecord, parse_quota, parse_records
+
+from passivedns.errors import PassiveTotalError
 from tests.fuzz.rows import entry, joined, json_or_text, rows_of
 
 LONGEST_SENTENCE = 500

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from passivedns.enrichment import Wanted
 from passivedns.lookup import EVERYTHING, Lookup, SavedAnswer, look_up, observable
+
+from passivedns.enrichment import Wanted
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

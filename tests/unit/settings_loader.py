@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from passivedns.errors import SettingsError
-from passivedns.settings.loading import SECTIONS, load_settings
+from passivedns.settings.loading import load_settings
 from passivedns.settings.model import Settings
+from passivedns.settings.table import SECTIONS
 
 REQUIRED = {
     "OPENCTI_URL": "http://opencti:8080",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from passivedns.records import DnsRecord, parse_records
+from passivedns.values import Unusable
 
 from passivedns import stix
 from passivedns.converter import (
@@ -20,10 +22,8 @@ from passivedns.converter import (
     canonical_value,
     convert,
 )
-from passivedns.records import DnsRecord, parse_records
-from passivedns.values import Unusable
 from sandbox import platform_rules
-from sandbox.dataset import DIRTY, own_records
+from sandbox.sources.riskiq_data import DIRTY, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 FIRST = datetime(2026, 11, 1, 10, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from pycti.connector import opencti_connector_helper
 
 from passivedns import errors
-from passivedns.settings.loading import PROJECT_ROOT
+from passivedns.settings.table import PROJECT_ROOT
 
 SRC = PROJECT_ROOT / "src"
 CODE = SRC / "passivedns"

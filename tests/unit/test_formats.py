@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import stix2
+from passivedns.formats import as_csv, as_json, as_stix
 from stix2validator import validate_string
 
-from passivedns.formats import as_csv, as_json, as_stix
-from sandbox.dataset import DOMAIN, own_records
+from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 
 RECORD = seen("A", "ip", "192.0.2.1", "2020-01-02 03:04:05", "2021-01-01", "pingly", "riskiq")

@@ -11,8 +11,8 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
-from passivedns.settings.loading import DECLARED, PROJECT_ROOT
 from passivedns.settings.sections import SourceSettings
+from passivedns.settings.table import DECLARED, PROJECT_ROOT
 from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 from math import dist, hypot
 
 import pytest
+from passivedns.graph import MOST_NODES, graph
 
 from passivedns.converter import Relation
-from passivedns.graph import MOST_NODES, graph
 
 
 def relation(number: int, *record_types: str) -> Relation:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from passivedns.answers import read_answer
+from passivedns.records import DnsRecord, parse_quota, parse_records
+
 from passivedns.converter import Enrichment, convert
 from passivedns.errors import BadAnswer
-from passivedns.records import DnsRecord, parse_quota, parse_records
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz import fuzz_converter, fuzz_records
 from tests.fuzz.fuzz_converter import LONGEST_DESCRIPTION, check_enrichment, entity_of
 from tests.world import record

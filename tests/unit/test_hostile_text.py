@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-
 from passivedns.answers import read_answer
+
 from passivedns.errors import PassiveTotalError
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz.fuzz_records import is_sentence
 from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record
 

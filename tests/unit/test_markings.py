@@ -7,9 +7,9 @@ import pytest
 import stix2
 from hypothesis import given
 from hypothesis import strategies as st
+from passivedns.markings import entity_markings, strictest_tlp
 
 from passivedns import stix
-from passivedns.markings import entity_markings, strictest_tlp
 from sandbox.platform_rules import TLP
 
 GREEN, AMBER, RED = (TLP[name] for name in ("TLP:GREEN", "TLP:AMBER", "TLP:RED"))

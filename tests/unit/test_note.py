@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from passivedns.note import NEWEST, summary_note
+from passivedns.records import DnsRecord
 from pycti.utils.opencti_stix2_splitter import OpenCTIStix2Splitter
 from stix2validator import ValidationOptions, validate_instance
 
 from passivedns import stix
 from passivedns.converter import Entity, convert
-from passivedns.note import NEWEST, summary_note
-from passivedns.records import DnsRecord
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

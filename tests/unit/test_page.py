@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-
 from passivedns.page import page
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 
 SCRIPT = "<script>alert(1)</script>"

@@ -8,13 +8,13 @@ import pytest
 import stix2
 from hypothesis import given
 from hypothesis import strategies as st
+from passivedns.records import parse_records
 from pycti import CustomObservableHostname, Identity, StixCoreRelationship
 from stix2validator import ValidationOptions, validate_instance
 
 from passivedns import stix
 from passivedns.converter import AUTHOR, Entity, convert
-from passivedns.records import parse_records
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 AUTHOR_ID = Identity.generate_id(AUTHOR, "organization")

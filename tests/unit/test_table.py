@@ -3,11 +3,11 @@
 import io
 from pathlib import Path
 
-from rich.console import Console
-
 from passivedns.lookup import Lookup
 from passivedns.table import report
-from sandbox.dataset import DOMAIN
+from rich.console import Console
+
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
 
 RECORDS = [

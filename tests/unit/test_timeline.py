@@ -5,9 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from passivedns.timeline import Scale, newest_first, scale
 
 from passivedns.converter import Relation
-from passivedns.timeline import Scale, newest_first, scale
 from tests.unit.saved_answers import lookup_of, seen
 
 

@@ -3,7 +3,6 @@
 import unicodedata
 
 import pytest
-
 from passivedns.values import Unusable, address, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63

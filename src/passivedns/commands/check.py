@@ -21,15 +21,10 @@ from passivedns.errors import (
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
-from passivedns.settings.loading import (
-    PROJECT_ROOT,
-    config_files,
-    from_environment,
-    helper_config,
-    load_lookup_settings,
-    load_settings,
-)
+from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
+from passivedns.settings.reading import config_files, from_environment
+from passivedns.settings.table import PROJECT_ROOT
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience

@@ -85,7 +85,7 @@ def _recognised(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source
 
 def _tlp(source: Source) -> str:
     field = source.settings.model_fields.get("results_tlp")
-    return str(field.default) if field else source.tlp
+    return str(field.default) if field and field.default else source.tlp
 
 
 def _asked_for(path: Path, answer: Answer) -> str:

@@ -108,7 +108,7 @@ def _connector_id(root: Path) -> str:
 
 def _connector_id_of_files(root: Path) -> str:
     # Its libraries take a while to load, and most connectors are set by variables.
-    from passivedns.settings.loading import config_files, from_file, is_missing
+    from passivedns.settings.reading import config_files, from_file, is_missing
 
     named = [from_file(path)[0].get("connector", {}).get("id") for path in config_files(root)]
     return str(next((name for name in reversed(named) if not is_missing(name)), "")).strip()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from passivedns.settings.loading import DECLARED, PROJECT_ROOT, SECTIONS, load_settings
+from passivedns.settings.loading import load_settings
 from passivedns.settings.model import PdnsSettings
+from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
 from passivedns.settings.wording import allowed_values
 from tests.unit.settings_loader import REQUIRED, Load, complaint
 
