@@ -13,7 +13,7 @@ class Question(NamedTuple):
     """What a source is asked."""
 
     value: str
-    """A name or an address in canonical form."""
+    """An address in canonical form, or a name in lower case and ASCII, as the DNS has it."""
     type: str
     """OpenCTI's name of its type, such as `Domain-Name`."""
     since: datetime
