@@ -8,9 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import NamedTuple
 
-from passivedns.model import Enrichment, Entity, Record, Relation
+from passivedns.model import Enrichment, Entity, Record, Relation, Sources
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
 
@@ -47,12 +46,10 @@ _NORMALISE: dict[str, Callable[[str], str]] = {
 }
 
 
-class _Edge(NamedTuple):
-    """What decides whether two records come to the same relation of the entity."""
-
-    value_type: str
-    value: str
-    reverse: bool
+_Edge = tuple[str, str, bool]
+"""What decides whether two records come to the same relation of the entity: type and value of the other side, and
+whether the arrow comes from there.
+"""
 
 
 def canonical_value(entity_type: str, value: str) -> str:
@@ -92,8 +89,10 @@ def convert(
         chosen = set(newest)
         edges = defaultdict(list, {edge: found for edge, found in edges.items() if edge in chosen})
     kept = Counter([record.type for found in edges.values() for record in found])
-    # Popped, so that lists of records go as relations come: too many objects at once start a full garbage collection.
-    return Enrichment([_relation(entity.type, edge, edges.pop(edge)) for edge in list(edges)], kept, left_out)
+    # Lists of records go as relations come, and most relations share their sources: with too many objects at once, a
+    # full garbage collection takes more time than the rest.
+    relate = partial(_relation, entity.type, cache(_alone))
+    return Enrichment([relate(edge, edges.pop(edge)) for edge in list(edges)], kept, left_out)
 
 
 def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) -> _Edge:
@@ -111,7 +110,7 @@ def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) ->
         raise Unusable("not about the observable")
     if is_entity(value):
         raise Unusable("the observable itself")
-    return _Edge(value_type, value, reverse)
+    return value_type, value, reverse
 
 
 def _spellings(entity: Entity) -> frozenset[str]:
@@ -150,7 +149,7 @@ def _last_seen(records: Sequence[Record]) -> datetime:
     return max(record.last_seen or record.first_seen or datetime.min.replace(tzinfo=UTC) for record in records)
 
 
-def _relation(entity_type: str, edge: _Edge, records: Sequence[Record]) -> Relation:
+def _relation(entity_type: str, alone: Callable[..., Sources], edge: _Edge, records: Sequence[Record]) -> Relation:
     value_type, value, reverse = edge
     ends = (value_type, entity_type) if reverse else (entity_type, value_type)
     return Relation(
@@ -159,7 +158,7 @@ def _relation(entity_type: str, edge: _Edge, records: Sequence[Record]) -> Relat
         value_type,
         reverse,
         _in_order(frozenset([record.type for record in records])),
-        _sources(records),
+        alone(records[0].source, records[0].sensors) if len(records) == 1 else _sources(records),
         *_seen(records),
     )
 
@@ -169,9 +168,11 @@ def _in_order(record_types: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(record_types))
 
 
-def _sources(records: Sequence[Record]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    if len(records) == 1:
-        return ((records[0].source, tuple(sorted({*records[0].sensors}))),)
+def _alone(source: str, sensors: Sequence[str]) -> Sources:
+    return ((source, tuple(sorted({*sensors}))),)
+
+
+def _sources(records: Sequence[Record]) -> Sources:
     sensors: defaultdict[str, set[str]] = defaultdict(set)
     for record in records:
         sensors[record.source].update(record.sensors)

@@ -91,6 +91,10 @@ class Entity(NamedTuple):
     """The strictest TLP among them, such as `TLP:AMBER`."""
 
 
+Sources = tuple[tuple[str, tuple[str, ...]], ...]
+"""Each source by its key and in alphabetical order, with its sensors, which are in that order too."""
+
+
 class Relation(NamedTuple):
     """How the entity and one other observable are related, by all the records that say so."""
 
@@ -104,8 +108,8 @@ class Relation(NamedTuple):
     """Whether the arrow comes from the other side."""
     record_types: tuple[str, ...]
     """In alphabetical order, each once."""
-    sources: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each source that saw it, by key and in alphabetical order, with its sensors, which are in that order too."""
+    sources: Sources
+    """Who saw it."""
     first_seen: datetime | None
     """UTC; None where unknown."""
     last_seen: datetime | None

@@ -5,14 +5,11 @@ from datetime import datetime
 from functools import cache, partial
 from typing import NamedTuple
 
-from passivedns.model import Entity, Relation
+from passivedns.model import Entity, Relation, Sources
 from passivedns.stix import objects
 from passivedns.stix.markings import LAXEST, TLP_MARKINGS, strictest
 from passivedns.stix.objects import StixObject
 from passivedns.wording import named
-
-Sources = Sequence[tuple[str, Sequence[str]]]
-"""Those of a relation, with their sensors."""
 
 
 class Publisher(NamedTuple):
@@ -42,7 +39,8 @@ def additions(
         return []
     stamp = objects.timestamp(created, "milliseconds")
     author = objects.organization(publisher.organization, stamp)
-    # Most relations share these with many others.
+    # Most relations share these with many others. Each list that is not made spares the garbage collector one object.
+    refs = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
     shared = cache(partial(_shared, entity, publisher))
     tlps: dict[str, str] = {}
     used: set[str] = set()
@@ -53,8 +51,7 @@ def additions(
         used.add(common.tlp)
         other = objects.observable_id(relation.value_type, relation.value)
         tlps[other] = tlp = strictest(tlps[other], common.tlp) if other in tlps else common.tlp
-        marking = TLP_MARKINGS[tlp]["id"]
-        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], marking)
+        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], refs[tlp])
         relationships.append(_relationship(entity.id, relation, other, common, stamp, author["id"]))
     return [author, *(TLP_MARKINGS[tlp] for tlp in sorted(used)), *observables.values(), *relationships]
 
@@ -65,7 +62,7 @@ class _Shared(NamedTuple):
     tlp: str
     """The strictest that its sources demand."""
     description: str
-    markings: Sequence[str]
+    markings: list[str]
 
 
 def _shared(entity: Entity, publisher: Publisher, record_types: Sequence[str], sources: Sources) -> _Shared:
@@ -77,14 +74,14 @@ def _tlp(sources: Sources, publisher: Publisher) -> str:
     return strictest(*(publisher.tlps[key] for key, _ in sources))
 
 
-def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> Sequence[str]:
+def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> list[str]:
     """The ids of the entity's markings, and of the one that the sources demand where it is stricter."""
     return _with(entity, strictest(*(_tlp(relation.sources, publisher) for relation in relations)))
 
 
-def _with(entity: Entity, demanded: str) -> Sequence[str]:
+def _with(entity: Entity, demanded: str) -> list[str]:
     if entity.markings and strictest(entity.tlp or LAXEST, demanded) == (entity.tlp or LAXEST):
-        return entity.markings
+        return list(entity.markings)
     return [*entity.markings, TLP_MARKINGS[demanded]["id"]]
 
 

@@ -41,7 +41,7 @@ def summary_note(
         "content": _content(entity, newest_first(relations), publisher),
         "object_refs": [entity.id],
         "created_by_ref": publisher.author,
-        "object_marking_refs": list(markings(entity, relations, publisher)),
+        "object_marking_refs": markings(entity, relations, publisher),
     }
 
 

@@ -115,7 +115,7 @@ def test_several_types_of_records_are_all_named() -> None:
 
 def test_of_very_many_sensors_the_first_are_named() -> None:
     many = tuple(f"s{number:02}" for number in range(30))
-    assert seen_by([("riskiq", many)], ONE).endswith("s18, s19, …")
+    assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
 
 
 def test_two_relations_of_one_answer_keep_their_own_descriptions_and_dates() -> None:
@@ -183,7 +183,7 @@ def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_rel
 
 def test_the_markings_of_several_relations_are_the_strictest_of_all() -> None:
     assert markings(entity(), [relation(), relation(CIRCL), relation(DNSDB)], SEVERAL) == [AMBER]
-    assert markings(entity(RED, tlp="TLP:RED"), [relation(CIRCL)], SEVERAL) == (RED,)
+    assert markings(entity(RED, tlp="TLP:RED"), [relation(CIRCL)], SEVERAL) == [RED]
 
 
 def test_what_is_added_is_json() -> None:
