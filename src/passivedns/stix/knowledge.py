@@ -71,7 +71,8 @@ def _shared(entity: Entity, publisher: Publisher, record_types: Sequence[str], s
 
 
 def _tlp(sources: Sources, publisher: Publisher) -> str:
-    return strictest(*(publisher.tlps[key] for key, _ in sources))
+    # The setting also takes the older name.
+    return strictest(*(publisher.tlps[key] for key, _ in sources)).replace("WHITE", "CLEAR")
 
 
 def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> list[str]:

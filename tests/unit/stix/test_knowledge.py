@@ -171,6 +171,12 @@ def test_a_relationship_carries_the_markings_of_the_entity_and_what_is_demanded_
     assert added(relation(*sources), of=of)["relationship"]["object_marking_refs"] == expected
 
 
+def test_a_source_whose_results_are_tlp_white_demands_tlp_clear() -> None:
+    white = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:WHITE"})
+    found = added(relation(CIRCL), publisher=white, of=entity(CLEAR, tlp="TLP:WHITE"))
+    assert [found[name]["object_marking_refs"] for name in ("ipv4-addr", "relationship")] == [[CLEAR], [CLEAR]]
+
+
 def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_relationship_its_own() -> None:
     name = relation(CIRCL, value="a.example", value_type="Domain-Name")
     found = additions(entity(), [name, name._replace(reverse=True, sources=(RISKIQ,))], SEVERAL, NOW)
