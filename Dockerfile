@@ -23,23 +23,22 @@ RUN if ls -d /opt/venv/lib/python3*/site-packages/magic >/dev/null 2>&1; then \
     fi
 
 WORKDIR /opt/opencti-connector-riskiq-passive-total/src
-COPY entrypoint.sh /
 COPY __metadata__ ../__metadata__
 COPY src ./
-# A checkout under a strict umask is readable by its owner alone.
-RUN chmod -R a+rX /entrypoint.sh ../__metadata__ . && python3 -m compileall -q .
+# A checkout under a strict umask can only be read by its owner.
+RUN chmod -R a+rX ../__metadata__ . && python3 -m compileall -q .
 
 # /dev/shm can be written to when the root file system cannot; pycti keeps certificates in temporary files.
 # The cache of answers is to be a volume, which takes its owner from the folder of the image.
-RUN install -d -o 10001 -g 10001 /var/cache/riskiq-passive-total
+RUN install -d -o 10001 -g 10001 /var/cache/opencti-passive-dns
 ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/dev/shm \
-    XDG_CACHE_HOME=/var/cache/riskiq-passive-total \
+    XDG_CACHE_HOME=/var/cache \
     CONNECTOR_TYPE=INTERNAL_ENRICHMENT
 
-LABEL org.opencontainers.image.title="OpenCTI connector RiskIQ PassiveTotal" \
-      org.opencontainers.image.description="Enriches domain names and IP addresses in OpenCTI with passive DNS from RiskIQ PassiveTotal" \
+LABEL org.opencontainers.image.title="OpenCTI connector for passive DNS" \
+      org.opencontainers.image.description="Enriches domain names and IP addresses in OpenCTI with passive DNS from one or several sources" \
       org.opencontainers.image.source="https://github.com/OpenCTI-Platform/connectors" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.12-slim-bookworm"
@@ -48,7 +47,6 @@ USER 10001:10001
 STOPSIGNAL SIGTERM
 
 # While OpenCTI is not up yet (PDNS_START_TIMEOUT) the connector is starting, not unhealthy.
-HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "riskiq.health"]
+HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "passivedns.opencti.health"]
 
-ENTRYPOINT ["/entrypoint.sh"]
 CMD ["python3", "main.py"]

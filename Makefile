@@ -14,15 +14,16 @@ ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz audit bench bench-broker soak docs image image-test requirements clean
+.PHONY: help demo test lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
-	@echo "make demo    enrich a domain and an address in a sandbox on this machine"
+	@echo "make demo    enrich a domain and an address in a sandbox on this machine   (SOURCES=circl,dnsdb: from these)"
 	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti)"
 	@echo "make lint    ruff and mypy"
 	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
 	@echo "make audit   ask PyPI for known vulnerabilities in what runs"
 	@echo "make bench   how fast answers are converted"
+	@echo "make bench-sources   how fast the answers of each source are read, and three sources at once"
 	@echo "make bench-broker   enrichments per second over a real broker, and where the time goes"
 	@echo "make soak    ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
 	@echo "make docs    write what is made from the settings: samples, schema, tables"
@@ -40,7 +41,7 @@ $(VENV)/tests: $(VENV)/runs requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/runs
-	$(BIN)/python -m sandbox.demo $(if $(DATA),--data $(DATA)) $(ENRICH)
+	$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
 	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --cov --cov-report=term
@@ -66,6 +67,9 @@ audit: $(VENV)/tests
 
 bench: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.convert
+
+bench-sources: $(VENV)/tests
+	PYTHONPATH=src $(BIN)/python -m benchmarks.sources
 
 bench-broker: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.broker

@@ -56,7 +56,7 @@ class Split:
     total: float
     """From publish to closed work."""
     waiting: float
-    """The two requests to PassiveTotal: the quota, which is answered at once, and the search."""
+    """The search of PassiveTotal, and once a minute its quota, which is answered at once."""
     converting: float
     """From the answer's bytes to the bundle's text."""
     besides: float
@@ -136,7 +136,8 @@ def split(ends: Stage, told: IO[bytes], size: int) -> Split:
     work = ends.platform.enrich(entity)
     wait_until(lambda: work.id in ends.platform.closed)
     spent = json.loads(told.readline())
-    converting = spent["reading"] + spent["parsing"] + spent["converting"] + spent["bundling"]
+    parts = ("reading", "parsing", "converting", "building", "bundling")
+    converting = sum(spent[part] for part in parts)
     total = ends.platform.closed[work.id] - published
     return Split(total, spent["waiting"], converting, spent["besides"], spent["sending"], work.expectations)
 

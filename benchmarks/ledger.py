@@ -86,7 +86,7 @@ def _loss(asked: Asked, evidence: Evidence) -> tuple[str, str]:
 def _work_objection(work: Work, evidence: Evidence) -> str:
     """What is wrong with a work that was closed; empty when nothing is."""
     message = work.message or ""
-    if message.startswith("The connector failed") or not _is_own(message, work, evidence):
+    if message.startswith("Internal error") or not _is_own(message, work, evidence):
         return f"closed with {message!r}"
     # A restarted broker gives some pushes to the platform's worker again, and pycti outlives a lost announcement.
     is_whole = work.in_error or min(work.imported, BUNDLE) == (BUNDLE if message.startswith("Added") else 0)

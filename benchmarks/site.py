@@ -12,9 +12,9 @@ import pycti
 
 from sandbox.daemon import Daemon, amqp_settings, daemon
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For a PassiveTotal that fails often."""
@@ -43,13 +43,13 @@ class Site:
         self.variables: dict[str, str]
 
     def restart_broker(self, pause: float) -> None:
-        """Stop it, and start it again after ``pause`` seconds."""
+        """Stop it, and start it again after `pause` seconds."""
         self.broker.stop()
         time.sleep(pause)
         self.broker.start()
 
     def restart_platform(self, pause: float) -> None:
-        """Refuse every connection to the platform for ``pause`` seconds; what it knows stays."""
+        """Refuse every connection to the platform for `pause` seconds; what it knows stays."""
         begun = datetime.now(UTC)
         self._server.close()
         time.sleep(pause)

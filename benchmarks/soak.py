@@ -23,8 +23,8 @@ from rich.table import Table
 from benchmarks.ledger import FATES, LOSSES, UNEXPLAINED, Asked, Evidence, fate, is_done
 from benchmarks.site import Site, running_site
 from sandbox.faults import FAULTS
-from sandbox.passivetotal import PassiveTotal
 from sandbox.rabbitmq import private_broker
+from sandbox.sources.riskiq import PassiveTotal
 from tests.world import record
 
 SECONDS = 600
@@ -108,6 +108,8 @@ def main() -> int:
         traffic = Traffic(site)
         troubles = disturb(site, traffic, seconds)
         traffic.settle()
+        # A new process does not leave alone a PassiveTotal that could not be reached.
+        site.restart_connector()
         killed = {kill(site, traffic, kind) for kind in KINDS if kind.name in ("domain", "playbook")}
         traffic.settle()
         site.stop_connector()

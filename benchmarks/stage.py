@@ -12,8 +12,8 @@ import pycti
 from sandbox.daemon import amqp_settings
 from sandbox.link import Link
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 
 class Platform(OpenCTI):
@@ -50,7 +50,7 @@ class Stage:
 
 @contextmanager
 def stage(broker: str, latency: float) -> Iterator[Stage]:
-    """Both ends over the broker of that URL; PassiveTotal takes ``latency`` seconds to answer a search."""
+    """Both ends over the broker of that URL; PassiveTotal takes `latency` seconds to answer a search."""
     platform, service = Platform(broker), PassiveTotal({}, latency=latency, limit=10**6, ignores_window=True)
     with ExitStack() as stack:
         passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
@@ -63,7 +63,7 @@ def stage(broker: str, latency: float) -> Iterator[Stage]:
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 120) -> None:
-    """Look a hundred times a second, for ``timeout`` seconds at the most; raises TimeoutError."""
+    """Look a hundred times a second, for `timeout` seconds at the most; raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

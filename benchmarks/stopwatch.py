@@ -9,19 +9,25 @@ from typing import Any
 
 from pycti import OpenCTIConnectorHelper
 
-from passivedns import cli, client
-from passivedns import connector as connector_module
+from passivedns import enrichment
+from passivedns.commands import cli
 from passivedns.connector import RiskIQConnector
+from passivedns.sources import riskiq
+from passivedns.sources.http import Http
 
 PARTS: dict[str, tuple[Any, str]] = {
-    "waiting": (client.RiskIQClient, "_get"),
-    "reading": (client, "read_answer"),
-    "parsing": (client, "parse_records"),
-    "converting": (connector_module, "convert"),
+    "waiting": (Http, "_attempt"),
+    "reading": (riskiq, "json_of"),
+    "parsing": (riskiq, "parse_records"),
+    "converting": (enrichment, "convert"),
+    "building": (enrichment, "additions"),
     "bundling": (OpenCTIConnectorHelper, "stix2_create_bundle"),
     "sending": (OpenCTIConnectorHelper, "send_stix2_bundle"),
 }
-"""What is timed, each without the parts that it calls; the rest of the connector is ``besides``."""
+"""What is timed, each without the parts that it calls; the rest of the connector is `besides`.
+
+Where there is only one source, it is asked in the thread of the message.
+"""
 
 Spent = defaultdict[str, float]
 """Seconds by part, of the message under way."""

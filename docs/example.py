@@ -8,7 +8,7 @@ from typing import Any
 from passivedns.converter import convert
 from passivedns.model import Entity
 from passivedns.sources.riskiq import RISKIQ
-from passivedns.stix import objects
+from passivedns.stix import objects as stix
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.markings import TLP_MARKINGS
 from passivedns.stix.objects import StixObject
@@ -21,13 +21,13 @@ _PUBLISHER = Publisher(RISKIQ.organization, {RISKIQ.key: RISKIQ.organization}, {
 _ENTITY = {
     "type": "domain-name",
     "spec_version": "2.1",
-    "id": objects.observable_id("Domain-Name", "example.org"),
+    "id": stix.observable_id("Domain-Name", "example.org"),
     "value": "example.org",
 }
-_NAMES = {stix_type: name for name, stix_type in objects.STIX_TYPES.items()}
+_NAMES = {stix_type: name for name, stix_type in stix.STIX_TYPES.items()}
 
 
-def sent() -> list[StixObject]:
+def objects() -> list[StixObject]:
     """What is sent when the domain of the answer, marked TLP:AMBER, is enriched by the button."""
     entity = Entity(_ENTITY["id"], "Domain-Name", _ENTITY["value"], [TLP_AMBER["id"]], "TLP:AMBER")
     answer = RISKIQ.read(ANSWER.read_bytes(), entity.value)
@@ -36,7 +36,7 @@ def sent() -> list[StixObject]:
 
 def bundle() -> str:
     """The text of docs/example-bundle.json; the id of a real bundle is random."""
-    content = {"type": "bundle", "id": "bundle--2f1c7a0e-6c1b-4b1e-9a55-0f6d3c1b7e42", "objects": sent()}
+    content = {"type": "bundle", "id": "bundle--2f1c7a0e-6c1b-4b1e-9a55-0f6d3c1b7e42", "objects": objects()}
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -50,7 +50,7 @@ def graph() -> str:
 
 
 def _of_the_graph(key: str) -> list[StixObject]:
-    return [item for item in sent() if key in item]
+    return [item for item in objects() if key in item]
 
 
 def _label(relationship: dict[str, Any]) -> str:

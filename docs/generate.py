@@ -1,4 +1,4 @@
-"""Writes the files that are made from src/riskiq/settings.py, and the example of docs/stix-mapping.md."""
+"""Writes the files that are made from the settings, and the example of docs/stix-mapping.md."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docs import example
 from docs.settings_reference import compose_environment, config_sample, readme_table, schema, schema_document
-from passivedns.settings import PROJECT_ROOT
+from passivedns.settings.loading import PROJECT_ROOT
 
 README_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
 GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")
@@ -56,7 +56,7 @@ def _with_part(path: Path, markers: tuple[str, str], part: str) -> str:
     before, start_found, rest = _text(path).partition(start)
     _, end_found, after = rest.partition(end)
     if not (start_found and end_found):
-        raise SystemExit(f"{path.name} must hold the line {start.strip()!r} and, below it, {end.strip()!r}.")
+        raise SystemExit(f"{path.name} must contain the line {start.strip()!r} and, below it, {end.strip()!r}.")
     return f"{before}{start}{part}{end}{after}"
 
 

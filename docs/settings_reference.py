@@ -1,4 +1,4 @@
-"""The settings of src/riskiq/settings.py as tables, samples and JSON Schema."""
+"""The settings of src/passivedns/settings as tables, samples and JSON Schema."""
 
 import json
 import math
@@ -7,22 +7,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import yaml
-from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from passivedns.settings import DECLARED, Settings
-from passivedns.settings_errors import Setting, may_hold, variable
+from passivedns.settings.loading import DECLARED, SECTIONS
+from passivedns.settings.sections import QuotaSettings, RestrictedSettings, SourceSettings
+from passivedns.settings.wording import Setting, allowed_values, variable
+from passivedns.sources import SOURCES
 
 SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""
 
 _SAMPLE_HEAD = """\
 # The settings of the connector. Copy this file to config.yml, and replace every ChangeMe.
-# A variable of the environment wins over its setting here: RISKIQ_MAX_TLP over max_tlp of riskiq.
-# Made by `make docs` from src/riskiq/settings.py.
+# A variable of the environment wins over its setting here: PDNS_MAX_TLP over max_tlp of pdns.
+# A setting that begins with # has its default; remove the # to change it.
+# Made by `make docs` from src/passivedns/settings and src/passivedns/sources.
 """
+_LAST_IN_A_SECTION = {**QuotaSettings.model_fields, **RestrictedSettings.model_fields}
+"""What many sources have, after what only one has."""
 
 
 class _WithoutNull(GenerateJsonSchema):
@@ -33,28 +37,56 @@ class _WithoutNull(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
-def _section(name: str) -> type[BaseModel]:
-    return cast(type[BaseModel], Settings.model_fields[name].annotation)
+def _in_order(section: str) -> list[Setting]:
+    settings = [setting for setting in DECLARED if setting[0] == section]
+    return sorted(settings, key=lambda setting: section in SOURCES and setting[1] in _LAST_IN_A_SECTION)
 
 
-_SECTIONS = {name: [setting for setting in DECLARED if setting[0] == name] for name, _ in DECLARED}
-_SCHEMAS = {name: _section(name).model_json_schema(schema_generator=_WithoutNull) for name in _SECTIONS}
+_SECTIONS = {name: _in_order(name) for name in dict.fromkeys(section for section, _ in DECLARED)}
+_SCHEMAS = {name: SECTIONS[name].model_json_schema(schema_generator=_WithoutNull) for name in _SECTIONS}
+_DEFAULT_SOURCES = SECTIONS["pdns"].model_fields["sources"].default
+_FIRST_OTHER = next(key for key in SOURCES if key not in _DEFAULT_SOURCES)
+_OTHERS = """\
+The other sources. Each is asked only with its key in PDNS_SOURCES, and needs nothing set otherwise. Each may have a \
+max_tlp and an import_last_seen_time_window of its own, too."""
+
+
+def all_settings() -> list[Setting]:
+    """Every setting, in the order of the documents."""
+    return [setting for settings in _SECTIONS.values() for setting in settings]
+
+
+def is_shared(setting: Setting) -> bool:
+    """Whether every source has it, so that a table for people shows it only once."""
+    return setting[0] in SOURCES and setting[1] in SourceSettings.model_fields
+
+
+# The form of OpenCTI's connector manager
 
 
 def schema() -> JsonSchemaValue:
     """The settings by environment variable, in the form that OpenCTI's connector manager reads.
 
     CONNECTOR_ID is left out, as by OpenCTI's own connectors: the manager makes one, and would ask for it otherwise.
+    Nothing of a source is required, since PDNS_SOURCES decides which of them are asked.
     """
-    asked_for = [setting for setting in DECLARED if setting != ("connector", "id")]
+    asked_for = [setting for setting in all_settings() if setting != ("connector", "id")]
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": f"https://www.filigran.io/connectors/{SLUG}_config.schema.json",
         "type": "object",
         "properties": {variable(setting): _property(setting) for setting in asked_for},
-        "required": [variable(setting) for setting in asked_for if _is_required(setting)],
+        "required": [variable(setting) for setting in asked_for if _is_required(setting) and setting[0] not in SOURCES],
         "additionalProperties": True,
     }
+
+
+def _property(setting: Setting) -> JsonSchemaValue:
+    dropped = {"title", "allowed"} | ({"default"} if _default(setting) is None else set())
+    kept = {key: value for key, value in _json_schema(setting).items() if key not in dropped}
+    needed = f"Required where PDNS_SOURCES contains {setting[0]}."
+    parts = [*_explanation(setting), *([needed] if _is_required(setting) and setting[0] in SOURCES else [])]
+    return kept | {"description": " ".join(parts)}
 
 
 def schema_document() -> str:
@@ -63,68 +95,162 @@ def schema_document() -> str:
     properties = schema()["properties"]
     rows = [
         (
-            variable(setting),
+            shown_variable(setting),
             f"`{properties[variable(setting)]['type']}`",
-            "✅" if _is_required(setting) else "",
-            may_hold(DECLARED[setting]),
+            _required_mark(setting),
+            allowed_values(DECLARED[setting]),
             "" if _default(setting) is None else f"`{json.dumps(_default(setting))}`",
             str(DECLARED[setting].description),
         )
-        for setting in DECLARED
+        for setting in _each_shared_once()
         if variable(setting) in properties
     ]
-    without_id = "CONNECTOR_ID is not among them: OpenCTI's connector manager makes it."
-    return f"# Connector Configurations\n\n{without_id}\n\n{_table(head, rows)}"
+    notes = f"CONNECTOR_ID is not among them: OpenCTI's connector manager makes it. {_key_explained()}"
+    return f"# Connector Configurations\n\n{notes}\n\n{_table(head, rows)}"
+
+
+def _required_mark(setting: Setting) -> str:
+    if not _is_required(setting):
+        return ""
+    return f"if PDNS_SOURCES contains {setting[0]}" if setting[0] in SOURCES else "✅"
+
+
+# The README
 
 
 def readme_table() -> str:
     """All settings, with an empty line at both ends: Markdown takes what follows a comment directly for HTML."""
-    head = ("Variable", "In `config.yml`", "Default", "What it is, and what it may hold")
-    rows = [
-        (
-            f"`{variable(setting)}`",
-            f"`{'.'.join(setting)}`",
-            "**required**" if _is_required(setting) else _code(_written(_default(setting))),
-            " ".join(_explanation(setting)),
-        )
-        for setting in DECLARED
+    shared = [setting for setting in _each_shared_once() if is_shared(setting)]
+    platform = [
+        f"**`{name}`**: {_title(name)}\n\n{_readme_rows(settings)}"
+        for name, settings in _SECTIONS.items()
+        if name not in SOURCES
     ]
-    return f"\n{_table(head, rows)}\n"
+    sources = [
+        f"**`{key}`**: {_title(key)}\n\n{_readme_rows(own)}"
+        for key in SOURCES
+        if (own := [setting for setting in _SECTIONS[key] if not is_shared(setting)])
+    ]
+    every = f"**Every source** may have limits of its own. {_key_explained()}\n\n{_readme_rows(shared)}"
+    return "\n" + "\n".join([*platform, every, *sources]) + "\n"
+
+
+def _readme_rows(settings: Iterable[Setting]) -> str:
+    head = ("Variable", "In `config.yml`", "Default", "Meaning")
+    return _table(
+        head,
+        [
+            (
+                f"`{shown_variable(setting)}`",
+                f"`{_shown_section(setting)}.{setting[1]}`",
+                "**required**" if _is_required(setting) else _code(_written(_default(setting))),
+                " ".join(_explanation(setting)),
+            )
+            for setting in settings
+        ],
+    )
+
+
+def _title(section: str) -> str:
+    """What a section is about, and when it is read."""
+    when = f" Read where `PDNS_SOURCES` contains `{section}`." if section in SOURCES else ""
+    return f"{SECTIONS[section].__doc__}{when}"
+
+
+def _each_shared_once() -> list[Setting]:
+    """Every setting, and of those that every source has only the ones of the first source, before all of its own."""
+    first = next(iter(SOURCES))
+    shared = [setting for setting in _SECTIONS[first] if is_shared(setting)]
+    rest = [setting for setting in all_settings() if not is_shared(setting)]
+    position = rest.index(next(setting for setting in rest if setting[0] in SOURCES))
+    return [*rest[:position], *shared, *rest[position:]]
+
+
+def shown_variable(setting: Setting) -> str:
+    """The variable of a setting; `<KEY>_MAX_TLP` for one that every source has."""
+    return variable(("<KEY>" if is_shared(setting) else setting[0], setting[1]))
+
+
+def _shown_section(setting: Setting) -> str:
+    return "<key>" if is_shared(setting) else setting[0]
+
+
+def _key_explained() -> str:
+    first = next(iter(SOURCES))
+    example = variable((first, next(iter(SourceSettings.model_fields))))
+    return f"`<KEY>` is the key of a source, as in `{example}`."
+
+
+# The samples
 
 
 def config_sample() -> str:
     """The text of config.yml.sample."""
-    parts = [_SAMPLE_HEAD]
-    for name, settings in _SECTIONS.items():
-        parts.append(f"\n# {_section(name).__doc__}\n{name}:\n")
-        parts.extend(textwrap.indent(_config_entry(setting), "  ") for setting in settings)
-    return "".join(parts)
+    return _SAMPLE_HEAD + "".join(_config_section(name, settings) for name, settings in _SECTIONS.items())
+
+
+def _config_section(name: str, settings: Iterable[Setting]) -> str:
+    entries = "".join(_config_entry(setting) for setting in settings if _is_in_sample(setting))
+    body = f"{name}:\n{textwrap.indent(entries, '  ')}"
+    return f"\n{_sample_title(name)}{body if _is_asked(name) else _commented_out(body)}"
 
 
 def _config_entry(setting: Setting) -> str:
     value = _sample(setting, opencti_url="http://localhost:8080")
-    entry = {setting[1]: _written(value) if isinstance(value, list) else value}
-    default = "required" if _is_required(setting) else f"default: {_written(_default(setting)) or 'none'}"
+    default = "required" if _is_required(setting) else f"default: {_written(_default(setting)) or 'empty'}"
     description, values = _explanation(setting)
-    comments = [description, f"{values.removesuffix('.')} ({default})."]
-    lines = [textwrap.fill(text, 116, break_on_hyphens=False) for text in comments]
-    return textwrap.indent("\n".join([*lines, ""]), "# ") + yaml.safe_dump(entry, width=math.inf)
+    comments = _comment(description) + _comment(f"{values.removesuffix('.')} ({default}).")
+    shown = _written(value) if isinstance(value, list) else value
+    entry = f"{setting[1]}:\n" if shown is None else yaml.safe_dump({setting[1]: shown}, width=math.inf)
+    return comments + (entry if _is_chosen(setting) else _commented_out(entry))
 
 
 def compose_environment() -> str:
     """The lines below `environment` in docker-compose.yml."""
     lines = []
     for name, settings in _SECTIONS.items():
-        lines.append(f"# {_section(name).__doc__}")
+        lines.append(_sample_title(name))
         for setting in settings:
-            lines.append(f"- {variable(setting)}={_written(_sample(setting, opencti_url='http://opencti:8080'))}")
-    return textwrap.indent("\n".join([*lines, ""]), "      ")
+            line = f"- {variable(setting)}={_written(_sample(setting, opencti_url='http://opencti:8080'))}\n"
+            if _is_in_sample(setting):
+                lines.append(line if _is_chosen(setting) and _is_asked(name) else _commented_out(line))
+    return textwrap.indent("".join(lines), "      ")
 
 
-def _property(setting: Setting) -> JsonSchemaValue:
-    dropped = {"title", "may_hold"} | ({"default"} if _default(setting) is None else set())
-    kept = {key: value for key, value in _json_schema(setting).items() if key not in dropped}
-    return kept | {"description": " ".join(_explanation(setting))}
+def _sample_title(section: str) -> str:
+    about = _comment(str(SECTIONS[section].__doc__))
+    return about if section != _FIRST_OTHER else f"{_comment(_OTHERS)}#\n{about}"
+
+
+def _is_asked(section: str) -> bool:
+    """Whether a section counts without a change of PDNS_SOURCES."""
+    return section not in SOURCES or section in _DEFAULT_SOURCES
+
+
+def _is_in_sample(setting: Setting) -> bool:
+    return _is_asked(setting[0]) or not is_shared(setting)
+
+
+def _is_chosen(setting: Setting) -> bool:
+    """Whether the samples set it."""
+    return _is_required(setting) or setting == ("pdns", "max_tlp")
+
+
+def _sample(setting: Setting, opencti_url: str) -> Any:
+    # Without a maximum even TLP:RED is sent: nobody should get that by copying a sample.
+    chosen = {("opencti", "url"): opencti_url, ("pdns", "max_tlp"): "TLP:AMBER"}
+    return chosen.get(setting, "ChangeMe" if _is_required(setting) else _default(setting))
+
+
+def _comment(text: str) -> str:
+    return textwrap.indent(textwrap.fill(text, 112, break_on_hyphens=False) + "\n", "# ")
+
+
+def _commented_out(text: str) -> str:
+    return textwrap.indent(text, "# ", lambda _: True)
+
+
+# What all of them are made from
 
 
 def _json_schema(setting: Setting) -> JsonSchemaValue:
@@ -140,14 +266,8 @@ def _default(setting: Setting) -> Any:
     return _json_schema(setting).get("default")
 
 
-def _sample(setting: Setting, opencti_url: str) -> Any:
-    # Without a maximum even TLP:RED is sent: nobody should get that by copying a sample.
-    chosen = {("opencti", "url"): opencti_url, ("riskiq", "max_tlp"): "TLP:AMBER"}
-    return chosen.get(setting, "ChangeMe" if _is_required(setting) else _default(setting))
-
-
 def _written(value: Any) -> str:
-    """A value as it stands in an environment variable."""
+    """A value as it is written in an environment variable."""
     if isinstance(value, list):
         return ",".join(value)
     if value is None or isinstance(value, str):
@@ -157,11 +277,11 @@ def _written(value: Any) -> str:
 
 def _explanation(setting: Setting) -> tuple[str, str]:
     field = DECLARED[setting]
-    return str(field.description), f"It may hold {may_hold(field)}."
+    return str(field.description), f"Accepted values: {allowed_values(field)}."
 
 
 def _code(text: str) -> str:
-    return f"`{text}`" if text else "none"
+    return f"`{text}`" if text else "empty"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

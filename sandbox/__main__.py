@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import uvicorn
 from fastapi import FastAPI
 
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
 from sandbox.demo import console, enrich
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 REGISTRATION_TIMEOUT = 300
 """Seconds in which a connector must come."""

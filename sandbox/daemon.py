@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sandbox.passivetotal import API_KEY, USERNAME
+from sandbox.sources.riskiq import API_KEY, USERNAME
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = (
@@ -55,9 +55,19 @@ def inherited() -> dict[str, str]:
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
+    """The variables of a daemon that asks PassiveTotal and talks to the sandbox over pycti's HTTP protocols."""
+    return http_settings(opencti_url, token) | _passivetotal(passivetotal_url)
+
+
+def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
+    """The variables of a daemon that asks PassiveTotal and talks to the sandbox over the platform's broker."""
+    return _platform(opencti_url, token) | _passivetotal(passivetotal_url)
+
+
+def http_settings(opencti_url: str, token: str) -> dict[str, str]:
     """The variables of a daemon that talks to the sandbox over pycti's HTTP protocols, which need no broker."""
     port = free_port()
-    return amqp_settings(opencti_url, token, passivetotal_url) | {
+    return _platform(opencti_url, token) | {
         "CONNECTOR_LISTEN_PROTOCOL": "API",
         "CONNECTOR_LISTEN_PROTOCOL_API_PORT": str(port),
         "CONNECTOR_LISTEN_PROTOCOL_API_URI": f"http://127.0.0.1:{port}",
@@ -65,15 +75,15 @@ def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, s
     }
 
 
-def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
-    """The variables of a daemon that talks to the sandbox over the broker that the platform names."""
+def _platform(opencti_url: str, token: str) -> dict[str, str]:
+    return {"OPENCTI_URL": opencti_url, "OPENCTI_TOKEN": token, "CONNECTOR_ID": str(uuid.uuid4())}
+
+
+def _passivetotal(url: str) -> dict[str, str]:
     return {
-        "OPENCTI_URL": opencti_url,
-        "OPENCTI_TOKEN": token,
-        "CONNECTOR_ID": str(uuid.uuid4()),
         "RISKIQ_USERNAME": USERNAME,
         "RISKIQ_API_KEY": API_KEY,
-        "RISKIQ_API_BASE_URL": f"{passivetotal_url}/pt",
+        "RISKIQ_API_BASE_URL": f"{url}/pt",
         "RISKIQ_MAX_TLP": "TLP:AMBER",
     }
 

@@ -1,8 +1,9 @@
-"""`make demo`: the real daemon enriches a domain and an address in the sandbox, and what arrived is shown."""
+"""`make demo`: the connector asks several sources in the sandbox, one of which fails; what arrived is shown."""
 
 import argparse
 import ipaddress
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,27 +14,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from sandbox.daemon import Daemon, daemon, settings
-from sandbox.dataset import ADDRESS, DOMAIN, Answers, own_records, recorded_records
+from sandbox.daemon import Daemon, daemon, http_settings
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.history import ADDRESS, DOMAIN, history
+from sandbox.sources.riskiq import PassiveTotal
+from sandbox.sources.riskiq_data import own_records, recorded_records
+from sandbox.sources.service import Service
+from sandbox.sources.table import STAND_INS
 from sandbox.works import Work
 
-COLUMNS = ("source", "relationship", "target", "record types", "first seen", "last seen")
+SOURCES = ("circl", "mnemonic", "robtex")
+FAILING = "robtex"
+"""The source that fails in the demo, unless it is the only one."""
 EVERYTHING = "P30Y"
 """The window for recorded answers, which end years ago; older than any passive DNS."""
+_WIDE = 100
+"""Columns of a terminal that shows the kind of relationship, too."""
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> int:
     """Run the demo; 0 when every work closed without an error and brought relationships to the platform."""
     arguments = _arguments()
-    answers = recorded_records(arguments.data) if arguments.data else own_records(datetime.now(UTC).date())
-    window = EVERYTHING if arguments.data else "P30D"
     platform = OpenCTI()
     with ExitStack() as stack:
-        running = _start(stack, platform, answers, window)
+        running = _start(stack, platform, arguments.sources.split(","), arguments.data)
         try:
             with console.status("Waiting for the connector to register"):
                 platform.wait_registered(60)
@@ -48,16 +54,39 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("values", nargs="*", default=[DOMAIN, ADDRESS], help="domains and addresses to enrich")
-    parser.add_argument("--data", type=Path, help="a folder of recorded answers, in place of the sandbox's own data")
+    parser.add_argument(
+        "--sources", default=",".join(SOURCES), help="keys of the sources to ask (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, help="a folder of recorded answers of PassiveTotal, for the source riskiq")
     return parser.parse_args()
 
 
-def _start(stack: ExitStack, platform: OpenCTI, answers: Answers, window: str) -> Daemon:
-    passivetotal_url = stack.enter_context(serving(passivetotal_app(PassiveTotal(answers))))
+def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Path | None) -> Daemon:
     opencti_url = stack.enter_context(serving(opencti_app(platform)))
-    console.print(f"Embedded OpenCTI at {opencti_url}, embedded PassiveTotal at {passivetotal_url}; window {window}.")
-    environment = settings(opencti_url, platform.token, passivetotal_url)
-    return stack.enter_context(daemon(environment | {"RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW": window}))
+    console.print(f"Embedded OpenCTI at {opencti_url}, embedded sources: {', '.join(sources)}.")
+    window = EVERYTHING if data else "P30D"
+    environment = http_settings(opencti_url, platform.token) | {
+        "PDNS_SOURCES": ",".join(sources),
+        "PDNS_MAX_TLP": "TLP:AMBER",
+        "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW": window,
+        "PDNS_MAX_RETRIES": "0",
+    }
+    for key in sources:
+        service = _service(key, data)
+        if key == FAILING and len(sources) > 1:
+            service.fail("503" if "503" in service.faults else "500")
+        url = stack.enter_context(serving(STAND_INS[key].app(service)))
+        environment |= STAND_INS[key].variables(key, url)
+    return stack.enter_context(daemon(environment))
+
+
+def _service(key: str, data: Path | None) -> Service:
+    """A stand-in that tells the history, or PassiveTotal's with records of its own form."""
+    today = datetime.now(UTC).date()
+    if key == "riskiq":
+        return PassiveTotal(recorded_records(data) if data else own_records(today))
+    # Each source saw the names at other times.
+    return STAND_INS[key].make(history(today, shift=list(STAND_INS).index(key)))
 
 
 def enrich(platform: OpenCTI, value: str) -> bool:
@@ -70,7 +99,7 @@ def enrich(platform: OpenCTI, value: str) -> bool:
     for refusal in work.errors:
         console.print(f"[red]✗[/] OpenCTI refused: {escape(refusal)}")
     if relationships:
-        console.print(_table(platform, relationships), soft_wrap=False)
+        console.print(_table(platform, entity.standard_id, relationships), soft_wrap=False)
     return bool(relationships) and not work.in_error and not work.errors
 
 
@@ -89,19 +118,23 @@ def _mark(work: Work) -> str:
     return "[red]✗[/]" if work.in_error else "[green]✓[/]"
 
 
-def _table(platform: OpenCTI, relationships: list[dict[str, Any]]) -> Table:
-    table = Table(*(Column(name, overflow="fold") for name in COLUMNS), box=SIMPLE_HEAD, pad_edge=False)
-    rows = [_row(platform, relationship) for relationship in relationships]
-    for row in sorted(rows, key=lambda row: (row[3], row[0], row[2])):
-        table.add_row(*row)
+def _table(platform: OpenCTI, entity: str, relationships: list[dict[str, Any]]) -> Table:
+    """The relationships of an entity: the other end, with the arrow from or to it, who saw it, and when."""
+    wide = console.width >= _WIDE
+    names = ["relationship"] if wide else []
+    columns = [Column(name, no_wrap=True) for name in (*names, "observable", "first seen", "last seen")]
+    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for row in sorted(_row(platform, entity, relationship) for relationship in relationships):
+        table.add_row(*row[-len(table.columns) :])
     return table
 
 
-def _row(platform: OpenCTI, relationship: dict[str, Any]) -> tuple[str, ...]:
-    source, target = (platform.objects[end]["value"] for end in _ends(relationship))
-    record_types, _, _ = relationship["description"].partition(" records")
+def _row(platform: OpenCTI, entity: str, relationship: dict[str, Any]) -> tuple[str, ...]:
+    source, target = _ends(relationship)
+    arrow, other = ("→", target) if source == entity else ("←", source)
     days = (relationship.get(time, "")[:10] for time in ("start_time", "stop_time"))
-    return (source, relationship["relationship_type"], target, record_types, *days)
+    observable = f"{arrow} {platform.objects[other]['value']}"
+    return (relationship["relationship_type"], observable, *days, relationship["description"])
 
 
 if __name__ == "__main__":

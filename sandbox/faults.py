@@ -1,7 +1,7 @@
-"""The ways in which PassiveTotal, or what stands between it and a client, answers wrongly.
+"""The ways in which PassiveTotal, or what is between it and a client, answers wrongly.
 
 The bodies follow what the API's clients and their tests are known to have met: three shapes of error (nested under
-``error``, ``message`` alone, ``error`` beside ``message``), and the web pages of the gateways before it.
+``error``, only ``message``, ``error`` beside ``message``), and the web pages of the gateways before it.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The connector as a process of its own between its two ends, for tests that look at both."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,11 +10,14 @@ from typing import Any
 import pycti
 
 from sandbox.daemon import Daemon, amqp_settings, daemon, settings
-from sandbox.dataset import own_records
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.history import history
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import own_records
+from sandbox.sources.service import Service
+from sandbox.sources.table import STAND_INS
 from sandbox.works import Execution, Work
 
 WAIT = 60
@@ -32,6 +35,8 @@ class World:
 
     platform: OpenCTI
     service: PassiveTotal
+    others: dict[str, Service]
+    """The stand-ins of further sources, by the keys of these."""
     daemon: Daemon
     environment: dict[str, str]
     """The variables of the daemon, for a second one."""
@@ -69,18 +74,25 @@ class World:
 
 
 @contextmanager
-def new_world(broker: str | None = None, **environment: str) -> Iterator[World]:
-    """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end."""
+def new_world(broker: str | None = None, others: Sequence[str] = (), **environment: str) -> Iterator[World]:
+    """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end.
+
+    After PassiveTotal the `others` are asked, by the keys of their sources: stand-ins that tell the common history.
+    """
     platform, service = OpenCTI(pycti.__version__, broker), PassiveTotal(own_records(today()))
+    further = {key: STAND_INS[key].make(history(today())) for key in others}
     with ExitStack() as stack:
         passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
         opencti_url = stack.enter_context(serving(opencti_app(platform)))
         variables = (amqp_settings if broker else settings)(opencti_url, platform.token, passivetotal_url)
         stack.callback(platform.close)
-        variables |= environment
+        for key, stand_in in further.items():
+            url = stack.enter_context(serving(STAND_INS[key].app(stand_in)))
+            variables |= STAND_INS[key].variables(key, url)
+        variables |= {"PDNS_SOURCES": ",".join(["riskiq", *others])} | environment
         running = stack.enter_context(daemon(variables))
         platform.wait_registered(WAIT)
-        yield World(platform, service, running, variables)
+        yield World(platform, service, further, running, variables)
 
 
 def today() -> date:

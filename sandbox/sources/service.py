@@ -41,7 +41,7 @@ class Service:
         self.latency = 0.0
         """Seconds before every answer."""
         self._requests: list[Received] = []
-        self._failing: Iterator[Callable[[], Response]] = iter(())
+        self._failing: dict[str, Iterator[Callable[[], Response]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -50,19 +50,23 @@ class Service:
         with self._lock:
             return list(self._requests)
 
-    def fail(self, fault: str, times: int | None = None) -> None:
-        """Answer with a fault, the next `times` (None: until `recover`); raises KeyError for an unknown one."""
+    def fail(self, fault: str, times: int | None = None, on: str = "") -> None:
+        """Answer with a fault, the next `times` (None: until `recover`), where the path ends in `on`.
+
+        A fault comes before all else, credentials included. Raises KeyError for an unknown one.
+        """
         make = self.faults[fault]
-        self._failing = repeat(make) if times is None else repeat(make, times)
+        self._failing = (self._failing if on else {}) | {on: repeat(make) if times is None else repeat(make, times)}
 
     def recover(self) -> None:
         """End every fault."""
-        self._failing = iter(())
+        self._failing = {}
 
     def receive(self, request: Request) -> Response | None:
         """Note a request; the faulty answer it gets, or None when it is to be served."""
         received = Received(request.method, request.url.path, dict(request.query_params), dict(request.headers))
         with self._lock:
             self._requests.append(received)
-            make = next(self._failing, None)
+            failing = (answers for on, answers in self._failing.items() if received.path.endswith(on))
+            make = next(next(failing, iter(())), None)
         return make() if make else None

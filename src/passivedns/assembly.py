@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from passivedns import metrics
 from passivedns.asking import EVERYTHING, Asker
 from passivedns.enrichment import Enricher
 from passivedns.meter import Meter
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SEVERAL = "Passive DNS"
 """The author of what is created from several sources: a merge is not the work of the one that answered first."""
+
+
+_WITHOUT_EFFECT = ("quota_reserve", "results_tlp", "pace", "ignore_time_window")
+"""Settings of sources on which their answers do not depend."""
 
 
 def enricher_of(settings: LookupSettings) -> Enricher:
@@ -66,13 +71,12 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
     meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
     max_tlp, max_tlp_setting = settings.max_tlp(key)
+    metrics.expect(key)
     return Asker(
         SOURCES[key],
         client_of(key, settings, patience, meter),
         meter,
-        (lambda _: EVERYTHING)
-        if getattr(section, "ignore_time_window", False)
-        else partial(since, settings.window(key)),
+        (lambda _: EVERYTHING) if settings.is_timeless(key) else partial(since, settings.window(key)),
         max_tlp,
         max_tlp_setting,
         cache,
@@ -82,7 +86,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
 
 def _pace(key: str, settings: LookupSettings) -> Pace | None:
     source, pdns = SOURCES[key], settings.pdns
-    rates = source.pace(settings.sources[key]) if callable(source.pace) else source.pace
+    rates = source.pace_with(settings.sources[key])
     if not rates:
         return None
     from passivedns.pace import Pace  # its library takes a while to load
@@ -95,4 +99,4 @@ def _identity(section: SourceSettings) -> str:
     """All that the answers of a source depend on beside the question; what every source has does not change them."""
     own = {key: getattr(section, key) for key in type(section).model_fields if key not in SourceSettings.model_fields}
     secrets = {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in own.items()}
-    return repr(sorted((key, value) for key, value in secrets.items() if key not in ("quota_reserve", "results_tlp")))
+    return repr(sorted((key, value) for key, value in secrets.items() if key not in _WITHOUT_EFFECT))

@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,7 +128,7 @@ class RiskIQConnector:
     def _look_up(self, entity: Entity, message: Message) -> Answer:
         now = datetime.now(UTC)
         result = self._enricher.enrich(entity, now, message.data["enrichment_entity"].get("created_at"))
-        _tell(result, message)
+        _tell(result, self._enricher.searches_left, message)
         if error := failed(result.outcomes):
             raise error
         if not result.outcomes:
@@ -136,17 +136,18 @@ class RiskIQConnector:
         return summary(entity.value, result, now), result.objects
 
 
-def _tell(result: Result, message: Message) -> None:
+def _tell(result: Result, searches_left: Mapping[str, float], message: Message) -> None:
     """What came of each source and of the records, in the log and the metrics."""
     for source, failure in [(outcome.source.key, outcome.failure) for outcome in result.outcomes if outcome.failure]:
         metrics.SOURCE_FAILURES.labels(source, metrics.failure_kind(type(failure))).inc()
     by_source = {item.source.key: str(item.failure or len(item.records)) for item in result.outcomes}
     cached = any(outcome.cached_since for outcome in result.outcomes)
-    message.log("debug", "Answered", records=result.records, sources=by_source, cached=cached)
+    message.log("debug", "Answered", records=result.records, sources=by_source, cached=cached, quota_left=searches_left)
     if not result.answered:
         return
     found = result.enrichment
     metrics.count_records(found.kept, found.left_out)
     outcome = "added" if result.objects else "nothing_usable" if result.records else "nothing_known"
     left_out = found.left_out.total()
-    message.log("debug", "Converted", outcome=outcome, relationships=len(found.relations), left_out=left_out)
+    added = {"observables": found.observables, "relationships": len(found.relations)}
+    message.log("debug", "Converted", outcome=outcome, **added, left_out=left_out)

@@ -50,6 +50,11 @@ class Enricher(NamedTuple):
     with_note: bool = False
     """Whether the observable also gets a note for people."""
 
+    @property
+    def searches_left(self) -> dict[str, float]:
+        """What the quota of each source leaves, by the key of the source, where it is known."""
+        return {asker.source.key: left for asker in self.askers if (left := asker.meter.left) is not None}
+
     def enrich(self, entity: Entity, now: datetime, known_since: str | None = None) -> Result:
         """Ask the sources about an entity, and put what they say into STIX.
 

@@ -62,6 +62,11 @@ class Meter:
         self._spent, self._stale_at = 0, time.monotonic() + FRESH
         metrics.show_budget(self._source.key, self._budget)
 
+    def check(self) -> None:
+        """Raises QuotaExceeded where only the reserve is left."""
+        if (tightest := self.budget.tightest) and tightest.left <= self._reserve:
+            raise QuotaExceeded(self._no_search_left(tightest))
+
     def spend(self) -> None:
         """Count one request; called before each attempt of a search.
 
@@ -69,8 +74,7 @@ class Meter:
             QuotaExceeded: only the reserve is left.
             RateLimited: the next turn is too far away.
         """
-        if (tightest := self.budget.tightest) and tightest.left <= self._reserve:
-            raise QuotaExceeded(self._no_search_left(tightest))
+        self.check()
         if self._pace:
             self._pace.wait()
         self._spent += 1

@@ -34,7 +34,7 @@ class Record(NamedTuple):
     last_seen: datetime | None
     """UTC, never before `first_seen`; None where unknown."""
     sensors: tuple[str, ...]
-    """Who saw it within the source, such as `riskiq` or `pingly`."""
+    """Who saw it within the source, such as `pingly`."""
     source: str
     """The key of the source in `SOURCES`."""
 
@@ -49,6 +49,8 @@ class Answer(NamedTuple):
     """False where "nothing known" may be an answer that got lost on the way; such an answer is not cached."""
     unreadable: int = 0
     """Rows that could not be read."""
+    about: str = ""
+    """The name or address that it is about, where it says so."""
 
 
 class Allowance(NamedTuple):
@@ -124,6 +126,11 @@ class Enrichment(NamedTuple):
     """Records used, by type."""
     left_out: Counter[str]
     """Records not used, by reason."""
+
+    @property
+    def observables(self) -> int:
+        """How many different observables the relations lead to."""
+        return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
 def newest_first(relations: Iterable[Relation]) -> list[Relation]:

@@ -21,7 +21,7 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
     if len(failures) == 1:
         return failures[0]
     kind = TlpRefused if all(isinstance(failure, TlpRefused) for failure in failures) else AllFailed
-    return kind(" ".join(map(str, failures)))
+    return kind(" ".join(f"{str(failure).removesuffix('.')}." for failure in failures))
 
 
 def summary(value: str, result: Result, now: datetime) -> str:
@@ -32,8 +32,7 @@ def summary(value: str, result: Result, now: datetime) -> str:
 
 def _added(value: str, result: Result) -> str:
     found = result.enrichment
-    observables = len({(relation.value_type, relation.value) for relation in found.relations})
-    added = f"{counted(observables, 'observable')} and {counted(len(found.relations), 'relationship')}"
+    added = f"{counted(found.observables, 'observable')} and {counted(len(found.relations), 'relationship')}"
     at_least = "" if all(outcome.complete for outcome in result.answered) else "at least "
     records = f"{at_least}{counted(result.records, 'passive DNS record')}"
     text = f"Added {added if found.relations else 'nothing'} from {records} of {value}"

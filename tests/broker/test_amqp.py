@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DOMAIN
-from sandbox.faults import FAULTS
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.world import QUICK, WAIT, World, new_world
 
 
@@ -50,8 +49,18 @@ def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World)
     assert "Unable to read/access" in work.message
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS))
-def test_every_fault_closes_the_work_and_sends_a_playbook_on(world: World, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["401", "429", "500", "empty-body", "huge"])
+def test_a_fault_closes_the_work_and_sends_a_playbook_on(world: World, fault: str) -> None:
+    assert_told_and_sent_on(world, fault)
+
+
+def test_an_answer_that_drips_closes_the_work_and_sends_a_playbook_on(broker: str) -> None:
+    """The source is left alone afterwards, so this has a world of its own."""
+    with new_world(broker, **QUICK) as world:
+        assert_told_and_sent_on(world, "drip")
+
+
+def assert_told_and_sent_on(world: World, fault: str) -> None:
     entity = world.entity("Domain-Name", f"{fault}.example")
     world.service.fail(fault, on="search")
     work = world.platform.enrich(entity).wait(WAIT)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from passivedns.converter import AUTHOR
-from sandbox.dataset import ADDRESS
 from sandbox.entities import Entity
+from sandbox.sources.riskiq_data import ADDRESS
 from tests.world import WAIT, World, new_world
 
+AUTHOR = "RiskIQ PassiveTotal"
 SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 

@@ -6,9 +6,9 @@ import pika
 import pytest
 
 from sandbox.daemon import daemon
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
 from sandbox.opencti import Fault
 from sandbox.rabbitmq import RabbitMQ
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 
@@ -37,7 +37,7 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
         # The other one is at the connector, which has not acknowledged it.
         wait_until_waiting(broker, world, 1)
         world.daemon.process.terminate()
-        world.wait_for_log("Told to stop")
+        world.wait_for_log("Shutting down")
         world.service.held.clear()
         assert world.daemon.process.wait(WAIT) == 0
         assert not first.wait(WAIT).in_error
@@ -118,4 +118,4 @@ def test_a_playbook_that_is_being_answered_when_the_grace_ends_gets_no_second_bu
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end(broker: str) -> None:
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.stop()
-        assert "Stopped, with nothing left under way." in world.daemon.log
+        assert "Stopped; nothing was left under way." in world.daemon.log

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
 from sandbox.rabbitmq import RabbitMQ
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from sandbox.works import Work
 from tests.broker.conftest import Cable
 from tests.world import WAIT, new_world

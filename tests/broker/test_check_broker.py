@@ -7,8 +7,8 @@ import pika
 import pycti
 import pytest
 
-from passivedns.check import Finding, State
-from passivedns.check_platform import platform_findings
+from passivedns.model import Finding, State
+from passivedns.opencti.inspection import platform_findings
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 

@@ -1,6 +1,6 @@
 """OpenCTI goes away in mid-enrichment: the connector says so and goes on."""
 
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.world import new_world
 
 

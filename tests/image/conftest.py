@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.daemon import amqp_settings
-from sandbox.dataset import DOMAIN, own_records
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.rabbitmq import running_broker
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import DOMAIN, own_records
 from sandbox.works import Work
 from tests.image.engine import IMAGE, WAIT, Container, build, container
 

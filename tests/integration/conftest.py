@@ -1,6 +1,7 @@
 """The real daemon in the sandbox: over pycti's HTTP protocols, or over a broker where pycti lacks them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import pycti
 import pytest
@@ -15,25 +16,30 @@ SCOPE = {"CONNECTOR_SCOPE": "IPv4-Addr, domain-name,IPv6-Addr,Hostname"}
 DEBUG = {"CONNECTOR_LOG_LEVEL": "debug"}
 
 
+@contextmanager
+def any_world(others: Sequence[str] = (), **environment: str) -> Iterator[World]:
+    """A world that answers quickly, in whichever way this pycti can be reached."""
+    with ExitStack() as stack:
+        try:
+            broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
+        except FileNotFoundError:
+            pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
+        yield stack.enter_context(new_world(broker, others, **QUICK | environment))
+
+
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    if HAS_HTTP_PROTOCOLS:
-        with new_world(**QUICK, **SCOPE, **DEBUG) as world:
-            yield world
-            assert_no_secret_in_the_log(world)
-        return
-    try:
-        with running_broker() as broker, new_world(broker, **QUICK, **SCOPE) as world:
-            yield world
-    except FileNotFoundError:
-        pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
+    with any_world(**SCOPE, **DEBUG) as world:
+        yield world
+        assert_no_secret_in_the_log(world)
 
 
 def assert_no_secret_in_the_log(world: World) -> None:
     """After all tests of a module, at level debug."""
     log = world.daemon.log
     sent = {request.headers.get("authorization", "") for request in world.service.requests}
-    for secret in (world.service.api_key, world.platform.token, *(header.removeprefix("Basic ") for header in sent)):
+    keys = [world.service.api_key, *(getattr(other, "api_key", "") for other in world.others.values())]
+    for secret in (*keys, world.platform.token, *(header.removeprefix("Basic ") for header in sent)):
         assert not secret or secret not in log
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.dataset import ADDRESS, DIRTY, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, World, record
+from tests.world import WAIT, World, new_world, record
 
 numbers = itertools.count(1)
 
@@ -114,7 +114,7 @@ def test_an_observable_out_of_scope_is_not_looked_up(world: World) -> None:
 
 def test_a_network_is_not_looked_up(world: World) -> None:
     work = world.enrich("IPv4-Addr", "192.0.2.0/24")
-    assert work.message == "192.0.2.0/24 was not looked up: it is no single address or name (CIDR)"
+    assert work.message == "192.0.2.0/24 was not looked up: not a single IP address or domain name (CIDR)"
     assert world.service.requests == []
 
 
@@ -185,20 +185,19 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("401", "PassiveTotal refuses the credentials; correct RISKIQ_USERNAME and RISKIQ_API_KEY."),
-        ("402", "The PassiveTotal account may not use passive DNS through the API (402)."),
-        ("403", "PassiveTotal forbids the search to this account (403)."),
-        ("403-quota", "The PassiveTotal quota is used up."),
-        ("429-quota-message", "The PassiveTotal quota is used up."),
-        ("429", "PassiveTotal is asked too often (429); try again later."),
-        ("400", "PassiveTotal refuses the request (400)."),
-        ("500", "PassiveTotal is failing (500); try again later."),
-        ("504", "PassiveTotal is failing (504); try again later."),
-        ("html", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
-        ("cut-json", "PassiveTotal's answer is no JSON, or was cut off; is RISKIQ_API_BASE_URL right?"),
-        ("results-string", "PassiveTotal's answer holds no list of results; is RISKIQ_API_BASE_URL right?"),
-        ("stall", "PassiveTotal cannot be reached: no answer within 2 s."),
-        ("reset", "PassiveTotal cannot be reached: the connection failed"),
+        ("401", "PassiveTotal rejected the credentials (HTTP 401); check RISKIQ_USERNAME and RISKIQ_API_KEY."),
+        ("402", "The PassiveTotal account is not entitled to passive DNS (HTTP 402); ask the provider."),
+        ("403", "The PassiveTotal account is not entitled to passive DNS (HTTP 403); ask the provider."),
+        ("403-quota", "The PassiveTotal quota is used up (HTTP 403)."),
+        ("429-quota-message", "The PassiveTotal quota is used up (HTTP 429)."),
+        ("429", "PassiveTotal rate limit exceeded (HTTP 429); try again later."),
+        ("400", "PassiveTotal rejected the request (HTTP 400)."),
+        ("500", "PassiveTotal is failing (HTTP 500); try again later."),
+        ("504", "PassiveTotal is failing (HTTP 504); try again later."),
+        ("html", "The response from PassiveTotal is not valid JSON or was cut off; check RISKIQ_API_BASE_URL."),
+        ("cut-json", "The response from PassiveTotal is not valid JSON or was cut off; check RISKIQ_API_BASE_URL."),
+        ("results-string", "The response from PassiveTotal holds no list of results; check RISKIQ_API_BASE_URL."),
+        ("redirect", "The response (HTTP 302) is not from the PassiveTotal API; check RISKIQ_API_BASE_URL."),
     ],
 )
 def test_each_failure_closes_the_work_as_an_error_in_the_operators_words(
@@ -211,14 +210,24 @@ def test_each_failure_closes_the_work_as_an_error_in_the_operators_words(
     assert work.message.startswith(sentence)
 
 
-def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made(world: World) -> None:
-    world.service.used, world.service.limit, world.service.next_reset = 2000, 2000, "2026-12-01 00:00:00"
+@needs_http_protocols
+def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made() -> None:
+    with new_world() as world:
+        world.service.used, world.service.limit, world.service.next_reset = 2000, 2000, "2026-12-01 00:00:00"
+        work = world.enrich("Domain-Name", fresh_name())
+        assert work.in_error
+        assert work.message == (
+            "The PassiveTotal quota of the user is used up (2,000 searches). It resets on 2026-12-01 00:00:00."
+        )
+        assert world.service.searches == []
+
+
+def test_a_quota_that_others_used_up_since_it_was_read_closes_the_work_as_an_error_too(world: World) -> None:
+    world.enrich("Domain-Name", DOMAIN)
+    world.service.used = world.service.limit
     work = world.enrich("Domain-Name", fresh_name())
     assert work.in_error
-    assert work.message == (
-        "The PassiveTotal quota of the user is used up: 2000 of 2000 searches; it is reset on 2026-12-01 00:00:00."
-    )
-    assert world.service.searches == []
+    assert str(work.message).startswith("The PassiveTotal quota is used up (HTTP 429). Its response says: ")
 
 
 @needs_http_protocols
@@ -233,6 +242,6 @@ def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world:
 def test_neither_secret_is_in_the_log(world: World) -> None:
     world.service.fail("401", on="search")
     world.enrich("Domain-Name", fresh_name())
-    assert "refuses the credentials" in world.daemon.log
+    assert "rejected the credentials" in world.daemon.log
     for secret in (world.service.api_key, world.platform.token):
         assert secret not in world.daemon.log

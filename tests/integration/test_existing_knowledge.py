@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 from pycti import Identity
 
-from passivedns.converter import AUTHOR
 from sandbox.entities import Entity
 from sandbox.platform_rules import author
 from tests.world import World, record
 
 numbers = itertools.count(1)
 ANALYSTS = Identity.generate_id("Analysts", "organization")
-OURS = Identity.generate_id(AUTHOR, "organization")
+OURS = Identity.generate_id("RiskIQ PassiveTotal", "organization")
 UNDATED = {"firstSeen": None, "lastSeen": None}
 FIRST, LAST = (record("A", "ip", "192.0.2.1")[name] for name in ("firstSeen", "lastSeen"))
 
@@ -41,7 +40,7 @@ def times(relation: dict[str, Any]) -> list[str]:
     return [relation[name].replace("T", " ").removesuffix("Z") for name in ("start_time", "stop_time")]
 
 
-def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_stands_beside_it(
+def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_is_put_beside_it(
     world: World, domain: Entity, address: Entity
 ) -> None:
     by_hand = {"description": "from a report", "created_by_ref": ANALYSTS}
@@ -52,7 +51,7 @@ def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_st
     assert (added["description"], added["created_by_ref"]) == ("A records (riskiq)", OURS)
 
 
-def test_a_dated_look_up_stands_beside_an_earlier_undated_one_and_has_its_own_dates(
+def test_a_dated_look_up_is_put_beside_an_earlier_undated_one_and_has_its_own_dates(
     world: World, domain: Entity, address: Entity
 ) -> None:
     look_up(world, domain, address, **UNDATED)

@@ -2,30 +2,33 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.daemon import free_port
-from sandbox.dataset import ADDRESS, DOMAIN
-from sandbox.rabbitmq import running_broker
-from tests.world import HAS_HTTP_PROTOCOLS, QUICK, WAIT, World, new_world
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.integration.conftest import any_world
+from tests.world import WAIT, World
 
 Series = dict[tuple[str, tuple[str, ...]], float]
 
 
-@pytest.fixture(scope="module")
-def shared_world() -> Iterator[World]:
+@contextmanager
+def measured_world() -> Iterator[World]:
+    """A world that serves metrics and caches answers."""
     served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": str(free_port())}
     cached = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "PT24H"}
-    with ExitStack() as stack:
-        try:
-            broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
-        except FileNotFoundError:
-            pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
-        yield stack.enter_context(new_world(broker, **QUICK, **served, **cached))
+    with any_world(**served, **cached) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def shared_world() -> Iterator[World]:
+    with measured_world() as world:
+        yield world
 
 
 @pytest.fixture
@@ -34,31 +37,42 @@ def world(shared_world: World) -> World:
     return shared_world
 
 
+@pytest.fixture
+def fresh_world() -> Iterator[World]:
+    """One that has not read the quota, and may lose its source."""
+    with measured_world() as world:
+        yield world
+
+
 def scrape(world: World) -> Series:
-    """The values of the connector's own series, by name and by the values of their labels."""
+    """The values of the connector's own series, by name and by the values of their labels, the source first."""
     url = f"http://127.0.0.1:{world.environment['CONNECTOR_METRICS_PORT']}/metrics"
     families = text_string_to_metric_families(requests.get(url, timeout=WAIT).text)
-    samples = [sample for family in families for sample in family.samples if sample.name.startswith("riskiq_")]
-    return {(sample.name, tuple(sample.labels.values())): sample.value for sample in samples}
+    samples = [sample for family in families for sample in family.samples if sample.name.startswith("pdns_")]
+    return {(sample.name, _labels(sample.labels)): sample.value for sample in samples}
+
+
+def _labels(labels: dict[str, str]) -> tuple[str, ...]:
+    return tuple(labels[name] for name in sorted(labels, key=lambda name: (name != "source", name)))
 
 
 def growth(before: Series, after: Series, name: str, *labels: str) -> float:
-    return after[name, labels] - before.get((name, labels), 0)
+    return after.get((name, labels), 0) - before.get((name, labels), 0)
 
 
 def test_an_enrichment_is_counted_with_its_records_and_what_was_left_out(world: World) -> None:
     before = scrape(world)
     world.enrich("Domain-Name", DOMAIN)
     after = scrape(world)
-    assert growth(before, after, "riskiq_searches_total") == 1
-    assert {kind: growth(before, after, "riskiq_records_total", kind) for kind in ("A", "AAAA", "MX", "NS", "SOA")} == {
+    assert growth(before, after, "pdns_searches_total", "riskiq") == 1
+    assert {kind: growth(before, after, "pdns_records_total", kind) for kind in ("A", "AAAA", "MX", "NS", "SOA")} == {
         "A": 4,
         "AAAA": 2,
         "MX": 2,
         "NS": 2,
         "SOA": 3,
     }
-    assert growth(before, after, "riskiq_records_left_out_total", "TXT") == 2
+    assert growth(before, after, "pdns_records_left_out_total", "TXT") == 2
 
 
 def test_the_time_of_each_request_and_of_each_conversion_is_measured(world: World) -> None:
@@ -68,10 +82,20 @@ def test_the_time_of_each_request_and_of_each_conversion_is_measured(world: Worl
     world.enrich("IPv4-Addr", ADDRESS)
     taken = time.monotonic() - begun
     after = scrape(world)
-    for endpoint in ("/v2/account/quota", "/v2/dns/passive"):
-        assert growth(before, after, "riskiq_passivetotal_wait_seconds_count", endpoint) == 1
-    assert 0.2 <= growth(before, after, "riskiq_passivetotal_wait_seconds_sum", "/v2/dns/passive") <= taken
-    assert growth(before, after, "riskiq_conversion_seconds_count") == 1
+    assert growth(before, after, "pdns_requests_total", "riskiq", "search") == 1
+    assert growth(before, after, "pdns_wait_seconds_count", "riskiq", "search") == 1
+    assert 0.2 <= growth(before, after, "pdns_wait_seconds_sum", "riskiq", "search") <= taken
+    assert growth(before, after, "pdns_conversion_seconds_count") == 1
+
+
+def test_the_quota_is_read_once_and_shown(fresh_world: World) -> None:
+    fresh_world.service.used = 5
+    for value in ("first.example", "second.example"):
+        fresh_world.enrich("Domain-Name", value)
+    after = scrape(fresh_world)
+    assert after["pdns_requests_total", ("riskiq", "quota")] == 1
+    assert after["pdns_quota_used_searches", ("riskiq", "user")] == 5
+    assert after["pdns_quota_limit_searches", ("riskiq", "organization")] == 10_000
 
 
 def test_an_answer_of_the_cache_is_a_hit_and_no_search(world: World) -> None:
@@ -79,38 +103,50 @@ def test_an_answer_of_the_cache_is_a_hit_and_no_search(world: World) -> None:
     before = scrape(world)
     world.enrich("Domain-Name", "twice.example")
     after = scrape(world)
-    assert growth(before, after, "riskiq_cache_hits_total") == 1
-    assert growth(before, after, "riskiq_searches_total") == 0
-    assert growth(before, after, "riskiq_passivetotal_wait_seconds_count", "/v2/dns/passive") == 0
+    assert growth(before, after, "pdns_cache_hits_total", "riskiq") == 1
+    assert growth(before, after, "pdns_searches_total", "riskiq") == 0
+    assert growth(before, after, "pdns_wait_seconds_count", "riskiq", "search") == 0
 
 
-def test_a_failure_is_counted_by_its_kind_and_the_waiting_for_it_too(world: World) -> None:
+def test_a_failure_is_counted_by_its_kind_and_at_its_source(world: World) -> None:
     before = scrape(world)
-    world.service.fail("stall", on="search")
-    world.enrich("Domain-Name", "stalls.example")
+    world.service.fail("401", on="search")
+    world.enrich("Domain-Name", "refused.example")
     after = scrape(world)
-    assert growth(before, after, "riskiq_failures_total", "no_answer") == 1
-    assert growth(before, after, "riskiq_passivetotal_wait_seconds_sum", "/v2/dns/passive") >= 1
-    assert growth(before, after, "riskiq_searches_total") == 1
+    assert growth(before, after, "pdns_failures_total", "credentials_refused") == 1
+    assert growth(before, after, "pdns_source_failures_total", "riskiq", "credentials_refused") == 1
+    assert growth(before, after, "pdns_searches_total", "riskiq") == 1
 
 
-def test_a_used_up_quota_is_shown_and_costs_no_search(world: World) -> None:
-    before = scrape(world)
-    world.service.used, world.service.limit = 2000, 2000
-    world.enrich("Domain-Name", "late.example")
-    after = scrape(world)
-    assert growth(before, after, "riskiq_failures_total", "quota_exceeded") == 1
-    assert growth(before, after, "riskiq_searches_total") == 0
-    assert after["riskiq_quota_used_searches", ("user",)] == 2000
-    assert after["riskiq_quota_limit_searches", ("user",)] == 2000
+def test_the_waiting_for_an_answer_that_never_comes_is_measured_and_each_repetition_is_counted(
+    fresh_world: World,
+) -> None:
+    fresh_world.service.fail("stall", on="search")
+    fresh_world.enrich("Domain-Name", "stalls.example")
+    after = scrape(fresh_world)
+    assert after["pdns_failures_total", ("unreachable",)] == 1
+    assert after["pdns_requests_total", ("riskiq", "search")] == 2
+    assert after["pdns_wait_seconds_sum", ("riskiq", "search")] >= 3
+    assert after["pdns_searches_total", ("riskiq",)] == 1
+
+
+def test_a_used_up_quota_is_shown_and_no_request_searches(fresh_world: World) -> None:
+    fresh_world.service.used, fresh_world.service.limit = 2000, 2000
+    fresh_world.enrich("Domain-Name", "late.example")
+    after = scrape(fresh_world)
+    assert after["pdns_failures_total", ("quota_exceeded",)] == 1
+    assert ("pdns_searches_total", ("riskiq",)) not in after
+    assert ("pdns_requests_total", ("riskiq", "search")) not in after
+    assert after["pdns_quota_used_searches", ("riskiq", "user")] == 2000
+    assert after["pdns_quota_limit_searches", ("riskiq", "user")] == 2000
 
 
 def test_an_observable_that_may_not_leave_is_a_failure_without_a_search(world: World) -> None:
     before = scrape(world)
     world.enrich("Domain-Name", "secret.example", markings=("TLP:RED",))
     after = scrape(world)
-    assert growth(before, after, "riskiq_failures_total", "tlp_refused") == 1
-    assert growth(before, after, "riskiq_searches_total") == 0
+    assert growth(before, after, "pdns_failures_total", "tlp_refused") == 1
+    assert growth(before, after, "pdns_searches_total", "riskiq") == 0
 
 
 def test_a_hostile_number_of_record_types_makes_no_series(world: World) -> None:
@@ -120,5 +156,5 @@ def test_a_hostile_number_of_record_types_makes_no_series(world: World) -> None:
     before = scrape(world)
     world.enrich("Domain-Name", "flood.example")
     after = scrape(world)
-    assert growth(before, after, "riskiq_records_left_out_total", "other") == 3_000
+    assert growth(before, after, "pdns_records_left_out_total", "other") == 3_000
     assert len(after) <= len(before) + 2

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from sandbox.works import Work
 from tests.integration.conftest import needs_http_protocols
 from tests.world import World
@@ -25,6 +25,7 @@ def test_one_line_at_info_tells_all_of_an_enrichment(world: World) -> None:
     (line,) = [line for line in lines(world, work) if line["level"] == "INFO"]
     assert line["message"] == "Enrichment ended"
     assert line.pop("seconds") > 0
+    assert 0 < line.pop("quota_left")["riskiq"] < 2000
     assert {key: line[key] for key in line.keys() - {"timestamp", "level", "name", "message", "work_id"}} == {
         "entity_id": work.entity.standard_id,
         "entity_type": "Domain-Name",
@@ -34,7 +35,7 @@ def test_one_line_at_info_tells_all_of_an_enrichment(world: World) -> None:
         "relationships": 12,
         "left_out": 2,
         "cached": False,
-        "quota_left": 2000,
+        "sources": {"riskiq": "16"},
         "objects": 28,
         "text": work.message,
     }

@@ -10,10 +10,10 @@ import pycti
 import pytest
 
 from sandbox.daemon import ROOT, amqp_settings, inherited
-from sandbox.dataset import own_records
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import own_records
 from tests.world import HAS_HTTP_PROTOCOLS, today
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,7 +74,9 @@ def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout
     assert run("cp config.yml.sample config.yml", checkout).returncode == 0
     ended = run(".venv/bin/python3 src/main.py", checkout)
     assert ended.returncode == 2
-    assert ended.stderr.count("still holds ChangeMe") == (checkout / "config.yml").read_text().count(": ChangeMe")
+    to_replace = re.findall(r"^ *\w+: ChangeMe$", (checkout / "config.yml").read_text(), re.MULTILINE)
+    assert to_replace
+    assert ended.stderr.count("is still ChangeMe") == len(to_replace)
 
 
 def test_check_and_lookup_do_what_the_readme_says(checkout: Path) -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from passivedns.converter import AUTHOR
-from sandbox.dataset import ADDRESS, DOMAIN
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World, new_world
 
 pytestmark = needs_http_protocols
 
 
+AUTHOR = "RiskIQ PassiveTotal"
 SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 
@@ -35,13 +35,13 @@ def test_a_second_enrichment_makes_no_request_and_says_so(thrifty: World) -> Non
     asked = len(thrifty.service.requests)
     second = thrifty.enrich("Domain-Name", DOMAIN)
     assert len(thrifty.service.requests) == asked
-    assert second.message == f"{first.message}; answered from the cache of less than a minute ago"
+    assert second.message == f"{first.message}; from cache (less than a minute old)"
 
 
 def test_that_nothing_is_known_is_told_from_the_cache_too(thrifty: World) -> None:
     for _ in range(2):
         work = thrifty.enrich("Domain-Name", "unheard-of.example")
-    assert str(work.message).endswith("; answered from the cache of less than a minute ago")
+    assert str(work.message).endswith("; from cache (less than a minute old)")
 
 
 def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
@@ -96,4 +96,4 @@ def test_a_connector_that_is_started_again_finds_the_file_of_the_last_one(tmp_pa
         base_url = world.environment["RISKIQ_API_BASE_URL"]
     with new_world(**kept, RISKIQ_API_BASE_URL=base_url) as world:
         # Nobody listens there any more.
-        assert "answered from the cache of" in str(world.enrich("Domain-Name", DOMAIN).message)
+        assert "; from cache (" in str(world.enrich("Domain-Name", DOMAIN).message)

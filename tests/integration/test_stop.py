@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, new_world
 
@@ -18,7 +18,7 @@ def test_the_enrichment_under_way_is_finished_sent_and_closed(number: signal.Sig
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.daemon.process.send_signal(number)
-        world.wait_for_log("Told to stop")
+        world.wait_for_log("Shutting down")
         world.service.held.clear()
         assert world.daemon.process.wait(WAIT) == 0
         assert not work.wait(WAIT).in_error
@@ -28,7 +28,7 @@ def test_the_enrichment_under_way_is_finished_sent_and_closed(number: signal.Sig
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end() -> None:
     with new_world(PDNS_STOP_GRACE="3600") as world:
         world.stop()
-        assert "Stopped, with nothing left under way." in world.daemon.log
+        assert "Stopped; nothing was left under way." in world.daemon.log
 
 
 def test_after_the_grace_the_work_is_closed_as_an_error_that_says_so() -> None:
@@ -58,6 +58,6 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
         world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.daemon.process.terminate()
-        world.wait_for_log("Told to stop")
+        world.wait_for_log("Shutting down")
         world.daemon.process.terminate()
         assert world.daemon.process.wait(WAIT) == -signal.SIGTERM

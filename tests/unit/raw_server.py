@@ -1,6 +1,7 @@
 """A server that speaks bytes, for answers that no HTTP library would give."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -8,16 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 Speak = Callable[[socket.socket], None]
-"""What the server does with a connection once it has read the head of a request."""
+"""What the server does with a connection once it has read a request."""
 
 
 @dataclass
 class RawServer:
-    """A server on 127.0.0.1 and the heads of the requests that it has read."""
+    """A server on 127.0.0.1 and the requests that it has read."""
 
     port: int
     scheme: str = "http"
     heads: list[bytes] = field(default_factory=list)
+    """Each with as much of its body as was needed to answer."""
 
     @property
     def url(self) -> str:
@@ -25,15 +27,19 @@ class RawServer:
 
 
 @contextlib.contextmanager
-def raw_server(speak: Speak, tls: ssl.SSLContext | None = None) -> Iterator[RawServer]:
-    """Serve while the block runs; a connection that is open at its end is closed, whatever is being said."""
+def raw_server(speak: Speak, tls: ssl.SSLContext | None = None, login: Speak | None = None) -> Iterator[RawServer]:
+    """Serve while the block runs; a connection that is open at its end is closed, whatever is being said.
+
+    To a POST it says `login`, where there is one.
+    """
     connections: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), tls.wrap_socket(connection, True) if tls else connection as secured:
             connections.append(secured)
-            server.heads.append(_head(secured))
-            speak(secured)
+            head = _request(secured)
+            server.heads.append(head)
+            (login if login and head.startswith(b"POST") else speak)(secured)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -54,8 +60,14 @@ def says(*parts: bytes) -> Speak:
     return lambda connection: connection.sendall(b"".join(parts))
 
 
-def _head(connection: socket.socket) -> bytes:
-    head = b""
-    while b"\r\n\r\n" not in head and (received := connection.recv(2**16)):
-        head += received
-    return head
+def _request(connection: socket.socket) -> bytes:
+    request = b""
+    while not _is_whole(request) and (received := connection.recv(2**16)):
+        request += received
+    return request
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\nContent-Length: (\d+)", head)
+    return bool(end) and len(body) >= (int(length[1]) if length else 0)

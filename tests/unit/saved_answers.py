@@ -8,6 +8,7 @@ from typing import Any
 from passivedns.commands.lookup import observable
 from passivedns.commands.saved import enricher_of_file
 from passivedns.report.rows import Lookup
+from passivedns.settings.model import PdnsSettings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ def save(folder: Path, value: str, records: list[Any]) -> Path:
 
 def lookup_of(folder: Path, value: str, records: list[Any]) -> Lookup:
     """What `main.py lookup --file` makes of an answer of PassiveTotal."""
-    value, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value])
+    _, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value], PdnsSettings())
     entity = observable(value)
     return Lookup(entity, enricher.enrich(entity, NOW), enricher.publisher)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from passivedns.errors import SettingsError
-from passivedns.settings import Settings, load_settings
+from passivedns.settings.loading import SECTIONS, load_settings
+from passivedns.settings.model import Settings
 
 REQUIRED = {
     "OPENCTI_URL": "http://opencti:8080",
@@ -16,13 +17,15 @@ REQUIRED = {
     "RISKIQ_USERNAME": "analyst@example.org",
     "RISKIQ_API_KEY": "key-of-the-account",
 }
+"""What must be set for the source that is asked by default."""
 
 Load = Callable[..., Settings]
 
 
 def loader(monkeypatch: pytest.MonkeyPatch, root: Path) -> Load:
+    """What loads settings from `root`; the variables of the machine that would set any are gone until the test ends."""
     for name in list(os.environ):
-        if name.upper().startswith(("OPENCTI", "CONNECTOR", "RISKIQ", "MQ", "S3_")):
+        if name.partition("_")[0].lower() in SECTIONS:
             monkeypatch.delenv(name)
 
     def load(config: str = "", src_config: str = "", **variables: str | None) -> Settings:

@@ -280,7 +280,9 @@ def in_no_folder(path: str) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize(("fault", "reason"), [(spoilt, "file is not a database"), (in_no_folder, "No such file or directory")])
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(spoilt, "file is not a database"), (in_no_folder, "No such file or directory")]
+)
 def test_a_file_that_cannot_be_used_is_told_once_and_does_no_harm(
     file: str, key: str, fault: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,22 +7,26 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from passivedns import metrics, stix
-from passivedns.client import RiskIQClient
+from passivedns import metrics
+from passivedns.assembly import enricher_of
 from passivedns.connector import RiskIQConnector
-from passivedns.errors import NotSent, Unforeseen
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from passivedns.errors import NoAnswer, NotSent, TlpRefused, Unforeseen
+from passivedns.settings.model import LookupSettings, PdnsSettings
+from passivedns.sources.riskiq import RiskIQSettings
+from passivedns.sources.virustotal import VirusTotalSettings
+from passivedns.stix.objects import TLP_CLEAR
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from sandbox.works import Execution, Work
 
 STEPS = (
@@ -30,6 +34,7 @@ STEPS = (
     *("previous_step_id", "previous_bundle", "step_id"),
 )
 """What pycti holds of a playbook."""
+SCOPE = ("Domain-Name", "IPv4-Addr", "Hostname")
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Bench:
 
     platform: OpenCTI
     service: PassiveTotal
+    passivetotal_url: str
     helper: OpenCTIConnectorHelper
     connector: RiskIQConnector
 
@@ -45,6 +51,19 @@ class Bench:
         work = Work(f"work_{uuid.uuid4()}", entity)
         self.platform.works[work.id] = work
         return work
+
+    def fields(self) -> list[str]:
+        """The fields of GraphQL that the platform was asked for."""
+        return [call.field for call in self.platform.calls]
+
+    def pushed(self) -> list[dict[str, Any]]:
+        """The bundles that arrived."""
+        return [json.loads(call.variables["bundle"]) for call in self.platform.calls if call.field == "stixBundlePush"]
+
+
+def lookup_settings(passivetotal_url: str, **own: Any) -> LookupSettings:
+    section = RiskIQSettings(username=USERNAME, api_key=API_KEY, api_base_url=passivetotal_url, **own)
+    return LookupSettings(PdnsSettings(cache_ttl="PT0S", max_retries=0, request_timeout=5), {"riskiq": section})
 
 
 @pytest.fixture
@@ -58,15 +77,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
             "connector": {**own, "log_level": "info", "queue_protocol": "api"},
         }
         helper = OpenCTIConnectorHelper(config, playbook_compatible=True)
-        client = RiskIQClient(passivetotal_url, USERNAME, API_KEY, max_retries=0)
-        connector = RiskIQConnector(
-            helper,
-            client,
-            scope=["Domain-Name", "IPv4-Addr"],
-            max_tlp=None,
-            since=lambda now: now - timedelta(days=30),
-        )
-        yield Bench(platform, service, helper, connector)
+        connector = RiskIQConnector(helper, enricher_of(lookup_settings(passivetotal_url)), scope=SCOPE)
+        yield Bench(platform, service, passivetotal_url, helper, connector)
         helper.ping.stop()
 
 
@@ -82,6 +94,9 @@ def message(entity: Entity) -> dict[str, Any]:
     }
 
 
+# Messages that overlap
+
+
 def test_a_message_that_comes_while_another_runs_waits_and_each_bundle_goes_to_its_own_work(bench: Bench) -> None:
     """As after a lost connection to the broker, when pycti takes the next message while the last one still runs."""
     first = bench.work(bench.platform.add_observable("Domain-Name", DOMAIN))
@@ -95,11 +110,11 @@ def test_a_message_that_comes_while_another_runs_waits_and_each_bundle_goes_to_i
         time.sleep(0.1)
     for thread in threads:
         thread.join()
-    pushes = [call.variables for call in bench.platform.calls if call.field == "stixBundlePush"]
-    assert [json.loads(push["bundle"])["objects"][0]["id"] for push in pushes] == [
+    assert [bundle["objects"][0]["id"] for bundle in bench.pushed()] == [
         first.entity.standard_id,
         second.entity.standard_id,
     ]
+    pushes = [call.variables for call in bench.platform.calls if call.field == "stixBundlePush"]
     # Over the API, pycti tells the work of a bundle since 6.4.
     assert [push.get("work_id", work.id) for push, work in zip(pushes, (first, second), strict=True)] == [
         first.id,
@@ -117,25 +132,42 @@ def test_a_playbook_that_begins_meanwhile_does_not_take_the_bundle_of_an_enrichm
     time.sleep(0.1)
     bench.helper.work_id, bench.helper.playbook = None, {"execution_id": "of another message"}
     thread.join()
-    calls = [call.field for call in bench.platform.calls]
-    assert "stixBundlePush" in calls
-    assert "playbookStepExecution" not in calls
+    assert "stixBundlePush" in bench.fields()
+    assert "playbookStepExecution" not in bench.fields()
+
+
+def test_a_connector_is_busy_exactly_while_a_message_is_under_way(bench: Bench) -> None:
+    bench.service.held = {DOMAIN}
+    thread = threading.Thread(
+        target=bench.connector.process, args=[message(bench.platform.add_observable("Domain-Name", DOMAIN))]
+    )
+    assert not bench.connector.is_busy
+    thread.start()
+    while not bench.service.searches:
+        time.sleep(0.01)
+    assert bench.connector.is_busy
+    bench.service.held.clear()
+    thread.join()
+    assert not bench.connector.is_busy
+
+
+# What goes wrong
 
 
 def test_a_fault_of_the_connector_itself_is_told_without_its_innards(bench: Bench) -> None:
-    with pytest.raises(Unforeseen, match=r"^The connector failed \(KeyError\); its log has the details\.$"):
+    with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
         bench.connector.process({"entity_id": "domain-name--1"})
 
 
 def unforeseen() -> float:
     """How many failures of that kind were counted."""
-    return metrics.FAILURES.labels("unforeseen")._value.get()
+    return float(metrics.FAILURES.labels("unforeseen")._value.get())
 
 
 def test_a_bundle_that_cannot_be_put_together_is_told_and_counted(bench: Bench) -> None:
     data, before = message(bench.platform.add_observable("Domain-Name", DOMAIN)), unforeseen()
     del data["stix_entity"]["spec_version"]
-    with pytest.raises(Unforeseen, match=r"^The connector failed \(KeyError\); its log has the details\.$"):
+    with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
         bench.connector.process(data)
     assert unforeseen() == before + 1
 
@@ -158,7 +190,7 @@ def test_in_a_playbook_a_fault_of_the_connector_itself_sends_the_received_object
     bench.helper.playbook = dict.fromkeys(STEPS, "x")
     with pytest.raises(Unforeseen):
         bench.connector.process({"stix_objects": [entity.as_stix()]})
-    assert [call.field for call in bench.platform.calls].count("playbookStepExecution") == 1
+    assert bench.fields().count("playbookStepExecution") == 1
 
 
 def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
@@ -168,13 +200,64 @@ def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
         bench.connector.process(message(entity))
 
 
+def test_the_only_source_that_fails_fails_the_enrichment_in_its_own_words(bench: Bench) -> None:
+    bench.service.fail("500", on="search")
+    with pytest.raises(NoAnswer, match=r"^PassiveTotal is failing \(HTTP 500\); try again later\."):
+        bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+    assert bench.pushed() == []
+
+
+# What is decided before a source is asked
+
+
+def test_an_entity_out_of_scope_is_not_looked_up_whatever_its_marking(bench: Bench) -> None:
+    limited = enricher_of(lookup_settings(bench.passivetotal_url, max_tlp="TLP:GREEN"))
+    connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
+    entity = bench.platform.add_observable("Url", "http://www.example.org/", ["TLP:RED"])
+    assert connector.process(message(entity)) == (
+        "http://www.example.org/ was not looked up: Url is not in the scope of this connector"
+    )
+
+
+def test_an_observable_above_the_maximum_is_an_error_and_nothing_is_asked(bench: Bench) -> None:
+    limited = enricher_of(lookup_settings(bench.passivetotal_url, max_tlp="TLP:GREEN"))
+    connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
+    entity = bench.platform.add_observable("Domain-Name", DOMAIN, ["TLP:AMBER"])
+    with pytest.raises(TlpRefused) as refused:
+        connector.process(message(entity))
+    assert str(refused.value) == (
+        "example.org was not sent to PassiveTotal: it is marked TLP:AMBER, above the maximum of TLP:GREEN "
+        "(RISKIQ_MAX_TLP)."
+    )
+    assert bench.service.requests == []
+
+
+def test_the_scope_is_known_in_any_case(bench: Bench) -> None:
+    entity = bench.platform.add_observable("Domain-Name", DOMAIN)
+    data = message(entity)
+    data["enrichment_entity"]["entity_type"] = "domain-name"
+    assert bench.connector.process(data).startswith("Added 12 observables")
+
+
+def test_a_type_of_record_that_no_source_has_leaves_nobody_to_ask(bench: Bench) -> None:
+    section = VirusTotalSettings(api_key="key", api_base_url="http://127.0.0.1:9")
+    pdns = PdnsSettings(sources="virustotal", record_types="MX", cache_ttl="PT0S")
+    connector = RiskIQConnector(bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE)
+    text = connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+    assert text == "example.org was not looked up: none of the sources covers Domain-Name"
+    assert bench.pushed() == []
+
+
+# What is sent, and what is said
+
+
 def test_a_tlp_clear_that_was_renamed_on_the_platform_is_sent_under_its_name_there(bench: Bench) -> None:
     data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
-    renamed = {"standard_id": stix.TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
+    renamed = {"standard_id": TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
     data["enrichment_entity"]["objectMarking"] = [renamed]
     bench.connector.process(data)
-    (push,) = [call.variables["bundle"] for call in bench.platform.calls if call.field == "stixBundlePush"]
-    (marking,) = [item for item in json.loads(push)["objects"] if item["id"] == stix.TLP_CLEAR]
+    (bundle,) = bench.pushed()
+    (marking,) = [item for item in bundle["objects"] if item["id"] == TLP_CLEAR]
     assert marking["x_opencti_definition"] == "Public"
 
 

@@ -13,7 +13,7 @@ from passivedns.model import Enrichment, Entity, Record, Relation
 from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
 from passivedns.stix.values import Unusable
-from sandbox.dataset import DIRTY, own_records
+from sandbox.sources.riskiq_data import DIRTY, own_records
 from tests.fuzz.fuzz_converter import check_enrichment
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)

@@ -1,70 +1,89 @@
-"""The documents say what the sources do: every sentence, every module, the example, the links."""
+"""The documents say what the code does: every sentence, every module, the links."""
 
 import ast
 import inspect
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import stix2
 from pycti.connector import opencti_connector_helper
 
-from docs import example
-from passivedns import errors, stix
-from passivedns.settings import PROJECT_ROOT
-from sandbox import platform_rules
-from tests.world import HAS_HTTP_PROTOCOLS, new_world
+from passivedns import errors
+from passivedns.settings.loading import PROJECT_ROOT
 
-SOURCES = PROJECT_ROOT / "src" / "riskiq"
+SRC = PROJECT_ROOT / "src"
+CODE = SRC / "passivedns"
 TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-MAPPING = (PROJECT_ROOT / "docs/stix-mapping.md").read_text(encoding="utf-8")
 ARCHITECTURE = (PROJECT_ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-FOLDERS = (".", ".github", "__metadata__", "docs")
-MARKDOWN = sorted(path for folder in FOLDERS for path in (PROJECT_ROOT / folder).glob("*.md"))
+WITHOUT_DOCUMENTS = {".git", ".github", ".venv", "node_modules"}
+MARKDOWN = sorted(
+    path
+    for path in [*PROJECT_ROOT.rglob("*.md"), *(PROJECT_ROOT / ".github").rglob("*.md")]
+    if not any(part in WITHOUT_DOCUMENTS or part.startswith(".venv") for part in path.relative_to(PROJECT_ROOT).parts)
+    or path.is_relative_to(PROJECT_ROOT / ".github")
+)
 
-NO_SENTENCES = {"RiskIQ PassiveTotal", "an http:// or https:// URL without user name, query or fragment"}
-"""Names, and parts of the settings' own table."""
-NO_WORK_OR_LOG = {SOURCES / "metrics.py", SOURCES / "note.py"}
-"""Prometheus shows the help of a metric; a note is knowledge."""
+NO_SENTENCES = {
+    *("Passive DNS", "Microsoft Entra ID", "API key", "zone files", "application/x-ndjson, */*;q=0.5"),
+    *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
+    "…: … of … searches used, … left…",
+}
+"""Names, words of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
+NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/sections.py"}
+"""Prometheus shows the help of a metric, a note is knowledge, and the documents of the settings are made from these."""
+SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
+"""Calls whose texts are for the documents of the settings or for machines: how a call begins, or how it ends."""
 
 GAP = "…"
 """Stands for what differs from one time to the next, in the skeletons of the code and in the documents."""
 
 
-# The sentences of the sources
+# The sentences of the code
+
+
+def modules() -> list[Path]:
+    found = sorted(CODE.rglob("*.py"))
+    assert len(found) > 40
+    return found
 
 
 def modules_of_the_daemon() -> set[Path]:
     """daemon.py and every module that it imports, at first or second hand."""
-    found, waiting = set(), [SOURCES / "daemon.py"]
+    found: set[Path] = set()
+    waiting = [CODE / "daemon.py"]
     while waiting:
         path = waiting.pop()
-        if path.exists() and path not in found:
+        if path not in found:
             found.add(path)
-            waiting += [SOURCES / f"{name}.py" for name in imported(ast.parse(path.read_text(encoding="utf-8")))]
+            waiting += imported(ast.parse(path.read_text(encoding="utf-8")))
     return found
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported(tree: ast.AST) -> Iterator[Path]:
+    """The files of this package behind the imports of a module, whether at once or later, or for its types only."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "riskiq":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("riskiq."):
-            yield str(node.module).removeprefix("riskiq.")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "passivedns":
+            place = SRC.joinpath(*str(node.module).split("."))
+            candidates = [place.with_suffix(".py"), place / "__init__.py"]
+            candidates += [place / f"{alias.name}.py" for alias in node.names]
+            yield from (path for path in candidates if path.exists())
 
 
 def sentences() -> set[str]:
     """What the daemon may write, and what the commands beside it raise, with a gap for each part that differs."""
     of_the_daemon = modules_of_the_daemon() - NO_WORK_OR_LOG
-    found = set(re.findall(r'echo "([^"]+)"', (PROJECT_ROOT / "entrypoint.sh").read_text(encoding="utf-8")))
-    found = {re.sub(r"\$(\(.*?\)|\w+)", GAP, text) for text in found}
-    for path in SOURCES.glob("*.py"):
+    found: set[str] = set()
+    for path in modules():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         parts = texts(tree) if path in of_the_daemon else texts_raised(tree)
-        found |= {text.strip() for text in parts if is_sentence(text)} | set(reasons(tree))
+        found |= {text.strip() for text in map(with_gaps, parts) if is_sentence(text)} | set(reasons(tree))
     return found - NO_SENTENCES
+
+
+def with_gaps(text: str) -> str:
+    """A text with a gap for each place of a template, such as `{title}` or %s."""
+    return re.sub(r"\{\w+[^{} ]*\}|%(?:\.\d+f|[sdgr])", GAP, text)
 
 
 def is_sentence(text: str) -> bool:
@@ -77,15 +96,23 @@ def texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("Field", "re.", "_may_hold")):
+        if isinstance(node, ast.Call) and is_silent(ast.unparse(node.func)):
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield re.sub(r"%[sdgr]", GAP, node.value)
+            yield node.value
         elif isinstance(node, ast.JoinedStr):
             yield "".join(ast.literal_eval(part) if isinstance(part, ast.Constant) else GAP for part in node.values)
-            yield from (text for part in node.values if isinstance(part, ast.FormattedValue) for text in texts(part))
+            values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+            # Without their formats, such as %Y-%m-%d.
+            yield from texts(ast.List(values))
         else:
             yield from texts(node)
+
+
+def is_silent(function: str) -> bool:
+    return any(function == name or function.startswith(name * name.endswith(".") or "\0") for name in SILENT) or any(
+        function.endswith(name) for name in SILENT if name.startswith(".")
+    )
 
 
 def texts_raised(tree: ast.AST) -> Iterator[str]:
@@ -95,7 +122,7 @@ def texts_raised(tree: ast.AST) -> Iterator[str]:
 
 
 def reasons(tree: ast.AST) -> Iterator[str]:
-    """Why a value is unusable may be a single word: what `Unusable` is given, and what stands beside its check."""
+    """Why a value is unusable may be a single word: what `Unusable` is given, and what is paired with its check."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Unusable":
             yield from (text for argument in node.args for text in texts(ast.List([argument])))
@@ -104,22 +131,40 @@ def reasons(tree: ast.AST) -> Iterator[str]:
 
 
 def documented() -> list[str]:
-    """The sentences of troubleshooting.md: what stands as code in the first cells of its tables."""
+    """The sentences of troubleshooting.md: what is code in the first cells of its tables."""
     return re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
 
 
 def says(text: str, sentence: str) -> bool:
-    """Whether a text holds a sentence of the code, its gaps left open or filled."""
+    """Whether a text contains a sentence of the code, its gaps left open or filled."""
     return bool(re.search(".{0,120}?".join(map(re.escape, sentence.split(GAP))), text))
 
 
+def unexplained(written: Iterable[str], explained: Iterable[str]) -> list[str]:
+    """The sentences that no text contains."""
+    return sorted(sentence for sentence in written if not any(says(text, sentence) for text in explained))
+
+
+def test_the_sentences_are_found_wherever_they_are() -> None:
+    found = sentences()
+    assert len(found) > 100
+    assert {
+        "… rejected the credentials (HTTP …); check ….",
+        "… cannot be reached: ….",
+        "no answer within … s",
+        "… was not sent to …: it is marked …, above the maximum of … (…).",
+        "Waiting … s for the rate of … (…).",
+        "wildcard",
+    } <= found
+
+
 def test_troubleshooting_explains_every_sentence_of_the_connector() -> None:
-    explained = documented()
-    assert [sentence for sentence in sentences() if not any(says(text, sentence) for text in explained)] == []
+    assert unexplained(sentences(), documented()) == []
 
 
 def test_troubleshooting_explains_no_sentence_that_nobody_writes() -> None:
     written = sentences()
+    assert documented()
     assert [text for text in documented() if not any(says(text, sentence) for sentence in written)] == []
 
 
@@ -130,7 +175,9 @@ def test_troubleshooting_quotes_pycti_on_an_entity_that_it_cannot_read() -> None
 
 
 def exceptions() -> list[str]:
-    return [name for name, value in vars(errors).items() if isinstance(value, type)]
+    found = [name for name, value in vars(errors).items() if isinstance(value, type)]
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("name", exceptions())
@@ -139,56 +186,11 @@ def test_troubleshooting_has_a_section_for_every_kind_of_failure(name: str) -> N
 
 
 def test_the_architecture_names_every_module_and_no_other() -> None:
-    named = re.findall(r"`(\w+\.py)`", ARCHITECTURE.partition("## The rooms")[2].partition("Beside it")[0])
-    assert sorted(named) == sorted(path.name for path in SOURCES.glob("*.py") if path.name != "__init__.py")
-
-
-# The example
-
-
-def test_the_bundle_of_the_example_is_what_the_converter_makes() -> None:
-    assert (PROJECT_ROOT / "docs/example-bundle.json").read_text(encoding="utf-8") == example.bundle()
-
-
-def test_the_graph_of_the_example_shows_the_bundle() -> None:
-    assert example.graph() in MAPPING
-
-
-def test_the_objects_that_the_mapping_shows_are_those_of_the_bundle() -> None:
-    shown = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", MAPPING, re.DOTALL)]
-    assert shown
-    assert [item for item in shown if item not in example.objects()] == []
-
-
-def test_the_table_of_the_example_shows_the_answer() -> None:
-    rows = [
-        f"| {record['recordType']} | {record['resolve']} | {record['firstSeen']} | {record['lastSeen']} | "
-        f"{', '.join(record['source'])} |"
-        for record in json.loads(example.ANSWER.read_bytes())["results"]
-    ]
-    assert "\n".join(rows) in MAPPING
-
-
-def test_the_bundle_of_the_example_is_stix_that_the_platform_accepts() -> None:
-    known = {item["id"]: item for item in example.objects()}
-    assert [platform_rules.refusal(item, known.get) for item in known.values()] == [None] * 12
-    assert stix2.parse(example.bundle(), allow_custom=True)["type"] == "bundle"
-
-
-@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
-def test_the_connector_sends_the_example_and_says_what_the_mapping_quotes() -> None:
-    answer = json.loads(example.ANSWER.read_bytes())
-    with new_world(RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW="P30Y") as world:
-        world.service.answers[answer["queryValue"]] = answer["results"]
-        entity = world.entity("Domain-Name", answer["queryValue"], markings=("TLP:AMBER",))
-        work = world.platform.enrich(entity).wait(60)
-        arrived = [undated(item) for item in world.platform.relationships()]
-    assert f"```\n{work.message}\n```" in MAPPING
-    assert arrived == [undated(item) for item in example.objects() if item["type"] == "relationship"]
-
-
-def undated(item: stix.StixObject) -> stix.StixObject:
-    return {key: value for key, value in item.items() if key not in ("created", "modified")}
+    table = ARCHITECTURE.partition("## The rooms")[2].partition("Beside it")[0]
+    named: list[str] = []
+    for place, cell in re.findall(r"^\| `src/passivedns/((?:\w+/)?)` \| (.+?) \|", table, re.MULTILINE):
+        named += [place + name for name in re.findall(r"`(\w+\.py)`", cell)]
+    assert sorted(named) == sorted(str(path.relative_to(CODE)) for path in modules() if path.name != "__init__.py")
 
 
 # Markdown

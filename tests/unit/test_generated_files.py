@@ -1,6 +1,9 @@
+"""What `make docs` makes of the settings, and that nobody has to remember to run it."""
+
 import json
 import re
 import shutil
+from pathlib import Path
 
 import jsonschema
 import pydantic
@@ -8,16 +11,21 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
-from passivedns.settings import DECLARED, PROJECT_ROOT
-from passivedns.settings_errors import variable
+from passivedns.settings.loading import DECLARED, PROJECT_ROOT
+from passivedns.settings.sections import SourceSettings
+from passivedns.settings.wording import is_secret, variable
+from passivedns.sources import SOURCES
 
-VARIABLES = [variable(setting) for setting in DECLARED]
+VARIABLES = {variable(setting) for setting in DECLARED}
+SHARED = {variable((source, key)) for source in SOURCES for key in SourceSettings.model_fields}
+"""The limits that every source may have; tables for people show them once."""
+SHOWN = (VARIABLES - SHARED) | {"<KEY>_MAX_TLP", "<KEY>_IMPORT_LAST_SEEN_TIME_WINDOW"}
 SCHEMA = "__metadata__/connector_config_schema.json"
 PINS = (PROJECT_ROOT / "requirements.txt").read_text()
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Path:
     """A copy of the files that are made from the settings."""
     for name in documents(PROJECT_ROOT):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -33,21 +41,23 @@ def tree(tmp_path):
     f"pydantic=={pydantic.VERSION}\n" not in PINS,
     reason="another pydantic than that of requirements.txt says the same schema in other words",
 )
-def test_no_file_of_the_project_is_stale():
+def test_no_file_of_the_project_is_stale() -> None:
     assert list(stale(PROJECT_ROOT)) == []
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("README.md", "| `riskiq.max_tlp` |", "| `riskiq.maximum` |"),
+        ("README.md", "| `pdns.max_tlp` |", "| `pdns.maximum` |"),
         ("config.yml.sample", "max_tlp: TLP:AMBER", "max_tlp: TLP:RED"),
-        ("docker-compose.yml", "RISKIQ_MAX_TLP=TLP:AMBER", "RISKIQ_MAX_TLP=TLP:RED"),
+        ("docker-compose.yml", "PDNS_MAX_TLP=TLP:AMBER", "PDNS_MAX_TLP=TLP:RED"),
         (SCHEMA, '"format": "password"', '"format": "uri"'),
-        ("__metadata__/CONNECTOR_CONFIG_DOC.md", "| RISKIQ_MAX_TLP |", "| MAX_TLP |"),
+        ("__metadata__/CONNECTOR_CONFIG_DOC.md", "| PDNS_MAX_TLP |", "| MAX_TLP |"),
     ],
 )
-def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(tree, capsys, name, old, new):
+def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(
+    tree: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str
+) -> None:
     right = (tree / name).read_text()
     wrong = right.replace(old, new)
     (tree / name).write_text(wrong)
@@ -61,14 +71,14 @@ def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(tree, cap
     assert main(["--check"], tree) == 0
 
 
-def test_a_file_that_is_missing_is_stale(tree, capsys):
+def test_a_file_that_is_missing_is_stale(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "config.yml.sample").unlink()
 
     assert main(["--check"], tree) == 1
     assert capsys.readouterr().err == "config.yml.sample is stale: run `make docs`.\n"
 
 
-def test_what_stands_around_the_table_in_the_readme_is_kept(tree):
+def test_what_is_around_the_tables_in_the_readme_is_kept(tree: Path) -> None:
     (tree / "README.md").write_text(
         "above\n<!-- settings: made by make docs -->\nbefore\n<!-- end of settings -->\nbelow\n"
     )
@@ -76,97 +86,142 @@ def test_what_stands_around_the_table_in_the_readme_is_kept(tree):
     main([], tree)
 
     text = (tree / "README.md").read_text()
-    assert text.startswith("above\n<!-- settings: made by make docs -->\n\n| Variable |")
+    assert text.startswith("above\n<!-- settings: made by make docs -->\n\n**`opencti`**: ")
     assert text.endswith("|\n\n<!-- end of settings -->\nbelow\n")
     assert "\nbefore\n" not in text
 
 
 @pytest.mark.parametrize("marker", ["settings: made by make docs", "end of settings"])
 @pytest.mark.parametrize("name", ["README.md", "docker-compose.yml"])
-def test_a_file_without_a_marker_is_refused_with_a_sentence(tree, name, marker):
+def test_a_file_without_a_marker_is_refused_with_a_sentence(tree: Path, name: str, marker: str) -> None:
     (tree / name).write_text((tree / name).read_text().replace(marker, ""))
 
-    with pytest.raises(SystemExit, match=f"^{re.escape(name)} must hold the line '.*' and, below it, '.*'\\.$"):
+    with pytest.raises(SystemExit, match=f"^{re.escape(name)} must contain the line '.*' and, below it, '.*'\\.$"):
         main([], tree)
 
 
-def test_a_project_without_a_readme_is_refused_with_a_sentence(tree):
+def test_a_project_without_a_readme_is_refused_with_a_sentence(tree: Path) -> None:
     (tree / "README.md").unlink()
 
-    with pytest.raises(SystemExit, match=r"^README\.md must hold the line"):
+    with pytest.raises(SystemExit, match=r"^README\.md must contain the line"):
         main(["--check"], tree)
 
 
 # What it writes
 
 
-def test_the_table_of_the_readme_lists_every_setting_in_order(tree):
-    assert re.findall(r"^\| `([A-Z0-9_]+)` \|", (tree / "README.md").read_text(), re.MULTILINE) == VARIABLES
+def variables_of_the_readme(tree: Path) -> list[str]:
+    return re.findall(r"^\| `([A-Z0-9_<>]+)` \|", (tree / "README.md").read_text(), re.MULTILINE)
 
 
-def test_the_table_of_the_readme_tells_the_default_or_that_there_must_be_a_value(tree):
+def test_the_tables_of_the_readme_list_every_setting_once(tree: Path) -> None:
+    listed = variables_of_the_readme(tree)
+
+    assert len(listed) == len(set(listed))
+    assert set(listed) == SHOWN
+
+
+def test_the_tables_of_the_readme_go_from_the_platform_to_the_sources(tree: Path) -> None:
+    sections = [name.partition("_")[0] for name in variables_of_the_readme(tree)]
+
+    assert list(dict.fromkeys(sections)) == ["OPENCTI", "CONNECTOR", "PDNS", "<KEY>", *map(str.upper, SOURCES)]
+
+
+def test_the_readme_says_what_the_key_of_a_source_stands_for(tree: Path) -> None:
+    assert "`<KEY>` is the key of a source, as in `RISKIQ_MAX_TLP`." in (tree / "README.md").read_text()
+
+
+def test_the_tables_of_the_readme_tell_the_default_or_that_there_must_be_a_value(tree: Path) -> None:
     cells = [line.split(" | ") for line in (tree / "README.md").read_text().splitlines() if line.startswith("| `")]
     defaults = {row[0].strip("|` "): row[2] for row in cells}
 
     assert defaults["RISKIQ_API_KEY"] == "**required**"
-    assert defaults["RISKIQ_MAX_TLP"] == "none"
-    assert defaults["RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW"] == "`P30D`"
+    assert defaults["PDNS_MAX_TLP"] == "empty"
+    assert defaults["<KEY>_MAX_TLP"] == "empty"
+    assert defaults["CIRCL_PASSWORD"] == "empty"
+    assert defaults["PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"] == "`P30D`"
     assert defaults["PDNS_REQUEST_TIMEOUT"] == "`60`"
     assert defaults["CONNECTOR_SCOPE"] == "`IPv4-Addr,Domain-Name`"
     assert defaults["CONNECTOR_AUTO"] == "`false`"
 
 
-def test_the_document_of_the_schema_lists_what_the_schema_does(tree):
+def test_the_document_of_the_schema_lists_what_the_schema_does(tree: Path) -> None:
     text = (tree / "__metadata__/CONNECTOR_CONFIG_DOC.md").read_text()
+    listed = re.findall(r"^\| ([A-Z0-9_<>]+) \|", text, re.MULTILINE)
 
-    assert re.findall(r"^\| ([A-Z0-9_]+) \|", text, re.MULTILINE) == list(schema()["properties"])
+    assert len(listed) == len(set(listed))
+    assert set(listed) == SHOWN - {"CONNECTOR_ID"}
+    assert {*listed, *SHARED} >= schema()["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [("OPENCTI_URL", "✅"), ("PDNS_SOURCES", ""), ("OTX_API_KEY", "if PDNS_SOURCES contains otx"), ("CIRCL_TOKEN", "")],
+)
+def test_the_document_of_the_schema_says_what_is_required_and_when(tree: Path, name: str, required: str) -> None:
+    text = (tree / "__metadata__/CONNECTOR_CONFIG_DOC.md").read_text()
+    (row,) = [line.split(" | ") for line in text.splitlines() if line.startswith(f"| {name} |")]
+
+    assert row[2] == required
 
 
 # The schema that OpenCTI's connector manager reads
 
 
-def test_the_schema_is_a_json_schema(tree):
+def test_the_schema_is_a_json_schema(tree: Path) -> None:
     written = json.loads((tree / SCHEMA).read_text())
 
     jsonschema.Draft202012Validator.check_schema(written)
     assert written["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
 
 
-def test_the_schema_lists_every_setting_but_the_id_that_the_manager_makes():
-    assert list(schema()["properties"]) == [name for name in VARIABLES if name != "CONNECTOR_ID"]
+def test_the_schema_lists_every_setting_but_the_id_that_the_manager_makes() -> None:
+    assert set(schema()["properties"]) == VARIABLES - {"CONNECTOR_ID"}
 
 
-def test_the_schema_requires_what_has_no_default():
-    assert schema()["required"] == ["OPENCTI_URL", "OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
+def test_the_schema_requires_what_has_no_default_whichever_sources_are_asked() -> None:
+    assert schema()["required"] == ["OPENCTI_URL", "OPENCTI_TOKEN"]
 
 
-@pytest.mark.parametrize("name", ["OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"])
-def test_the_manager_hides_secrets(name):
+@pytest.mark.parametrize(
+    ("source", "name"), [("riskiq", "RISKIQ_USERNAME"), ("riskiq", "RISKIQ_API_KEY"), ("cof", "COF_URL")]
+)
+def test_the_form_of_the_manager_says_what_a_source_requires(source: str, name: str) -> None:
+    assert schema()["properties"][name]["description"].endswith(f" Required where PDNS_SOURCES contains {source}.")
+
+
+@pytest.mark.parametrize("name", sorted(variable(setting) for setting, field in DECLARED.items() if is_secret(field)))
+def test_the_manager_hides_secrets(name: str) -> None:
     secret = schema()["properties"][name]
 
     assert (secret["type"], secret["format"], secret["writeOnly"]) == ("string", "password", True)
 
 
-def test_every_property_has_a_description_and_a_type_that_the_form_of_the_manager_shows():
+def test_the_manager_offers_the_sources() -> None:
+    assert schema()["properties"]["PDNS_SOURCES"]["items"] == {"enum": list(SOURCES), "type": "string"}
+
+
+def test_every_property_has_a_description_and_a_type_that_the_form_of_the_manager_shows() -> None:
     for property_ in schema()["properties"].values():
         assert property_["description"].endswith(".")
         assert property_["type"] in ("string", "integer", "number", "boolean", "array")
 
 
-def test_no_property_has_what_the_validator_of_the_manager_refuses():
+def test_no_property_has_what_the_validator_of_the_manager_refuses() -> None:
     # It runs Ajv in strict mode, which knows no other keywords than JSON Schema's, with these formats.
     known = {"password", "uri", "duration", "email", "date-time", "date"}
 
     for property_ in schema()["properties"].values():
         assert property_.get("format") in known | {None}
-        assert property_.keys().isdisjoint({"title", "may_hold", "anyOf", "$ref"})
+        assert property_.keys().isdisjoint({"title", "allowed", "anyOf", "$ref"})
 
 
-def test_every_default_is_accepted_by_the_schema():
+def test_every_default_is_accepted_by_the_schema() -> None:
     defaults = {name: item["default"] for name, item in schema()["properties"].items() if "default" in item}
 
     jsonschema.validate(defaults, schema() | {"required": []}, cls=jsonschema.Draft202012Validator)
-    assert defaults["RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW"] == "P30D"
+    assert defaults["PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"] == "P30D"
+    assert "PDNS_MAX_TLP" not in defaults
     assert "RISKIQ_MAX_TLP" not in defaults
 
 
@@ -177,11 +232,13 @@ def test_every_default_is_accepted_by_the_schema():
         ("CONNECTOR_SCOPE", []),
         ("CONNECTOR_SCOPE", ["Url"]),
         ("CONNECTOR_LOG_LEVEL", "loud"),
+        ("PDNS_SOURCES", ["whois"]),
+        ("PDNS_SOURCES", []),
         ("RISKIQ_MAX_TLP", "TLP:PURPLE"),
         ("PDNS_REQUEST_TIMEOUT", 0),
         ("PDNS_MAX_RETRIES", 1.5),
     ],
 )
-def test_the_schema_refuses_what_the_settings_refuse(name, value):
+def test_the_schema_refuses_what_the_settings_refuse(name: str, value: object) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(value, schema()["properties"][name], cls=jsonschema.Draft202012Validator)

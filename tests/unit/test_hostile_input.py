@@ -18,7 +18,7 @@ from passivedns.sources.riskiq import parse_records
 from passivedns.sources.source import Source
 from passivedns.stix.knowledge import additions
 from passivedns.stix.objects import StixObject
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz import fuzz_converter, fuzz_records
 from tests.fuzz.canned import client_of
 from tests.fuzz.fuzz_converter import LONGEST_DESCRIPTION, PUBLISHER, check_enrichment, entity_of

@@ -8,7 +8,7 @@ import pytest
 from passivedns.errors import QuotaExceeded, SourceError
 from passivedns.meter import Meter
 from passivedns.sources.riskiq import RISKIQ
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz.canned import client_of
 from tests.fuzz.fuzz_records import QUESTION, is_sentence
 from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record

@@ -1,119 +1,238 @@
+"""The files that an operator copies: config.yml.sample, docker-compose.yml, and what OpenCTI's catalogue shows."""
+
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from settings_loader import REQUIRED, Load, complaint, loader
 
 from docs.settings_reference import SLUG, schema
-from passivedns.settings import DECLARED, PROJECT_ROOT, Settings
-from passivedns.settings_errors import variable
+from passivedns.cache import Cache
+from passivedns.settings.loading import DECLARED, PROJECT_ROOT, SECTIONS
+from passivedns.settings.model import Settings
+from passivedns.settings.sections import SourceSettings
+from passivedns.settings.wording import Setting, variable
+from passivedns.sources import SOURCES
+from tests.unit.settings_loader import REQUIRED, Load, complaint, loader
 
 CONFIG = (PROJECT_ROOT / "config.yml.sample").read_text()
-COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
+COMPOSE_TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICE = COMPOSE["services"]["connector-riskiq-passive-total"]
-ENVIRONMENT = dict(line.split("=", 1) for line in SERVICE["environment"])
 MANIFEST = json.loads((PROJECT_ROOT / "__metadata__/connector_manifest.json").read_text())
 
 TO_FILL_IN = ["OPENCTI_TOKEN", "CONNECTOR_ID", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
+SET = ["OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_MAX_TLP", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
+"""What the samples set; everything else is a comment."""
 
 
 @pytest.fixture
-def load(monkeypatch, tmp_path) -> Load:
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
     return loader(monkeypatch, tmp_path)
 
 
-def filled_in_config() -> str:
-    sections = yaml.safe_load(CONFIG)
-    for section, key in DECLARED:
-        if sections[section][key] == "ChangeMe":
-            sections[section][key] = REQUIRED[variable((section, key))]
-    return yaml.safe_dump(sections)
+def config_with_comments() -> dict[str, dict[str, Any]]:
+    """The sections of config.yml.sample, with every setting that is a comment."""
+    entry = re.compile(r"^(?:# )?(  )?(?:# )?([a-z0-9_]+:(?: .*)?)$", re.MULTILINE)
+    sections: dict[str, dict[str, Any]] = yaml.safe_load("\n".join("".join(found) for found in entry.findall(CONFIG)))
+    return sections
 
 
-def filled_in_environment() -> dict[str, str]:
-    return {name: REQUIRED[name] if value == "ChangeMe" else value for name, value in ENVIRONMENT.items()}
+def environment(*, with_comments: bool = False) -> dict[str, str]:
+    """The variables of docker-compose.yml, on demand with those that are comments."""
+    settings = COMPOSE_TEXT.partition("# settings: made")[2].partition("# end of settings")[0]
+    pattern = r"^ +(?:# )?- ([A-Z0-9_]+)=(.*)$" if with_comments else r"^ +- ([A-Z0-9_]+)=(.*)$"
+    return dict(re.findall(pattern, settings, re.MULTILINE))
+
+
+def filled_in(section: str, key: str, value: object) -> object:
+    given = {**REQUIRED, "COF_URL": "https://cof.example"}
+    return given.get(variable((section, key)), "key") if value == "ChangeMe" else value
 
 
 def named(text: str) -> list[str]:
     return re.findall(r"^  (\w+) \(config\.yml", text, re.MULTILINE)
 
 
-def but_for_max_tlp(settings: Settings) -> dict[str, object]:
-    return settings.model_dump(exclude={"opencti": {"url"}, "riskiq": {"max_tlp"}})
+def in_samples() -> set[Setting]:
+    """Every setting, but of the limits that every source may have only those of the source that is asked by default."""
+    return {
+        setting
+        for setting in DECLARED
+        if setting[0] in ("riskiq", *(SECTIONS.keys() - SOURCES)) or setting[1] not in SourceSettings.model_fields
+    }
+
+
+def same_but_for_what_samples_choose(settings: Settings, others: Settings) -> bool:
+    """Whether settings are equal but for the address of OpenCTI and the maximum TLP."""
+    chosen = settings.lookup.pdns.max_tlp
+    pdns = others.lookup.pdns.model_copy(update={"max_tlp": chosen})
+    opencti = others.opencti.model_copy(update={"url": settings.opencti.url})
+    return settings == replace(others, opencti=opencti, lookup=replace(others.lookup, pdns=pdns))
 
 
 # config.yml.sample
 
 
-def test_the_config_sample_lists_every_setting_and_no_other():
+def test_the_config_sample_lists_every_setting_and_no_other() -> None:
+    listed = [(section, key) for section, keys in config_with_comments().items() for key in keys]
+
+    assert len(listed) == len(set(listed))
+    assert set(listed) == in_samples()
+
+
+def test_the_config_sample_lists_the_sections_in_the_order_of_the_settings() -> None:
+    assert list(config_with_comments()) == list(dict.fromkeys(section for section, _ in DECLARED))
+
+
+def test_the_config_sample_sets_what_must_be_set_and_leaves_the_rest_to_the_defaults() -> None:
     sections = yaml.safe_load(CONFIG)
 
-    assert [(section, key) for section, keys in sections.items() for key in keys] == list(DECLARED)
+    assert [variable((section, key)) for section, keys in sections.items() for key in keys] == SET
 
 
-def test_the_filled_in_config_sample_holds_the_defaults_and_a_maximum_tlp(load):
-    settings = load(filled_in_config(), **dict.fromkeys(REQUIRED))
+def test_the_filled_in_config_sample_has_the_defaults_and_a_maximum_tlp(load: Load) -> None:
+    config = {
+        section: {key: filled_in(section, key, value) for key, value in keys.items()}
+        for section, keys in yaml.safe_load(CONFIG).items()
+    }
 
-    assert but_for_max_tlp(settings) == but_for_max_tlp(load())
-    assert settings.riskiq.max_tlp == "TLP:AMBER"
+    settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED))
+
+    assert same_but_for_what_samples_choose(settings, load())
+    assert settings.lookup.pdns.max_tlp == "TLP:AMBER"
     assert settings.opencti.url == "http://localhost:8080"
 
 
-def test_the_config_sample_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load):
+def test_what_the_config_sample_shows_as_a_comment_is_the_default(load: Load) -> None:
+    sections = config_with_comments()
+    config = {
+        section: {key: filled_in(section, key, value) for key, value in keys.items()}
+        for section, keys in sections.items()
+    }
+    config["circl"]["token"] = "token"
+    sources = {"PDNS_SOURCES": ",".join(SOURCES)}
+    required = {
+        variable((section, key)): str(value)
+        for section, keys in config.items()
+        for key, value in keys.items()
+        if section in SOURCES and (sections[section][key] == "ChangeMe" or (section, key) == ("circl", "token"))
+    }
+
+    settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED), **sources)
+
+    assert same_but_for_what_samples_choose(settings, load(**required | REQUIRED | sources))
+
+
+def test_the_config_sample_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load: Load) -> None:
     assert named(complaint(load, CONFIG, **dict.fromkeys(REQUIRED))) == TO_FILL_IN
+
+
+@pytest.mark.parametrize("key", [key for key in SOURCES if key != "riskiq"])
+def test_the_section_of_another_source_works_once_its_comment_signs_are_gone(load: Load, key: str) -> None:
+    section = re.search(rf"^# {key}:\n(?:#   .*\n)+", CONFIG, re.MULTILINE)
+    assert section
+    config = re.sub("^# ", "", section[0], flags=re.MULTILINE).replace("url: ChangeMe", "url: http://localhost:1")
+
+    settings = load(config.replace("ChangeMe", "key"), PDNS_SOURCES=key, CIRCL_TOKEN="token", RISKIQ_API_KEY="ChangeMe")
+
+    assert list(settings.lookup.sources) == [key]
 
 
 # docker-compose.yml
 
 
-def test_the_compose_file_lists_every_setting_and_no_other():
-    assert list(ENVIRONMENT) == [variable(setting) for setting in DECLARED]
+def test_the_compose_file_lists_every_setting_and_no_other() -> None:
+    assert set(environment(with_comments=True)) == {variable(setting) for setting in in_samples()}
 
 
-def test_the_filled_in_compose_file_holds_the_defaults_and_a_maximum_tlp(load):
-    settings = load(**filled_in_environment())
+def test_the_compose_file_sets_what_must_be_set_and_leaves_the_rest_to_the_defaults() -> None:
+    assert [line.partition("=")[0] for line in SERVICE["environment"]] == SET
+    assert list(environment()) == SET
 
-    assert but_for_max_tlp(settings) == but_for_max_tlp(load())
-    assert settings.riskiq.max_tlp == "TLP:AMBER"
+
+def test_the_samples_show_the_same_values() -> None:
+    def written(value: object) -> str:
+        return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+    shown = {
+        variable((section, key)): value
+        for section, keys in config_with_comments().items()
+        for key, value in keys.items()
+    }
+    expected = {name: written(value) for name, value in shown.items()} | {"OPENCTI_URL": "http://opencti:8080"}
+
+    assert environment(with_comments=True) == expected
+
+
+def test_the_filled_in_compose_file_has_the_defaults_and_a_maximum_tlp(load: Load) -> None:
+    settings = load(**{name: REQUIRED[name] if value == "ChangeMe" else value for name, value in environment().items()})
+
+    assert same_but_for_what_samples_choose(settings, load(PDNS_MAX_TLP=None))
+    assert settings.lookup.pdns.max_tlp == "TLP:AMBER"
     assert settings.opencti.url == "http://opencti:8080"
 
 
-def test_the_compose_file_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load):
-    assert named(complaint(load, **ENVIRONMENT)) == TO_FILL_IN
+def test_the_compose_file_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load: Load) -> None:
+    assert named(complaint(load, **environment())) == TO_FILL_IN
 
 
-def test_the_schema_accepts_the_environment_of_the_compose_file():
-    jsonschema.validate(_as_the_manager_reads(ENVIRONMENT), schema(), cls=jsonschema.Draft202012Validator)
+@pytest.mark.parametrize("with_comments", [False, True])
+def test_the_schema_accepts_the_environment_of_the_compose_file(with_comments: bool) -> None:
+    variables = _as_the_manager_reads(environment(with_comments=with_comments))
+
+    jsonschema.validate(variables, schema(), cls=jsonschema.Draft202012Validator)
 
 
-def _as_the_manager_reads(environment: dict[str, str]) -> dict[str, object]:
+def _as_the_manager_reads(variables: dict[str, str]) -> dict[str, object]:
     types = {name: item["type"] for name, item in schema()["properties"].items()}
-    read = {"array": lambda text: text.split(","), "boolean": json.loads, "integer": json.loads, "number": json.loads}
-    return {name: read.get(types.get(name), str)(value) for name, value in environment.items() if value}
+    parse: dict[str, Callable[[str], object]] = dict.fromkeys(("boolean", "integer", "number"), json.loads)
+    parse["array"] = lambda text: text.split(",")
+    return {name: parse.get(types.get(name, ""), str)(value) for name, value in variables.items() if value}
 
 
-def test_compose_builds_the_image_although_another_is_published_under_its_name():
+def test_compose_builds_the_image_although_another_is_published_under_its_name() -> None:
     assert SERVICE["image"] == "opencti/connector-riskiq-passive-total:latest"
     assert SERVICE["build"] == "."
     assert SERVICE["pull_policy"] == "build"
 
 
-def test_compose_gives_the_connector_longer_to_stop_than_it_takes():
-    assert int(SERVICE["stop_grace_period"].removesuffix("s")) > int(ENVIRONMENT["PDNS_STOP_GRACE"])
+def test_compose_gives_the_connector_longer_to_stop_than_it_takes() -> None:
+    grace = environment(with_comments=True)["PDNS_STOP_GRACE"]
+
+    assert int(SERVICE["stop_grace_period"].removesuffix("s")) > int(grace)
 
 
-def test_compose_gives_the_connector_no_rights_beyond_its_work():
+def test_compose_gives_the_connector_no_rights_beyond_its_work() -> None:
     assert SERVICE["read_only"] is True
     assert SERVICE["cap_drop"] == ["ALL"]
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_the_cache_of_the_image_is_in_the_volume_of_the_compose_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    (folder,) = re.findall(r"XDG_CACHE_HOME=(\S+)", dockerfile)
+    monkeypatch.setenv("XDG_CACHE_HOME", folder)
+    (volume,) = SERVICE["volumes"]
+    name, _, mounted = volume.partition(":")
+
+    place = Path(Cache(environment(with_comments=True)["PDNS_CACHE"], timedelta(1)).place)
+
+    assert str(place.parent) == mounted == "/var/cache/opencti-passive-dns"
+    assert name in COMPOSE["volumes"]
+    assert f"install -d -o 10001 -g 10001 {mounted}\n" in dockerfile
+
+
 # What OpenCTI's catalogue shows
 
 
-def test_the_manifest_has_every_key_of_the_catalogue():
+def test_the_manifest_has_every_key_of_the_catalogue() -> None:
     text, optional_text, flag = {"type": "string", "minLength": 1}, {"type": ["string", "null"]}, {"type": "boolean"}
     some = {"type": "array", "items": text, "minItems": 1, "maxItems": 3, "uniqueItems": True}
     keys = {
@@ -142,19 +261,24 @@ def test_the_manifest_has_every_key_of_the_catalogue():
     jsonschema.validate(MANIFEST, {"properties": keys, "required": list(keys), "additionalProperties": False})
 
 
-def test_the_manifest_fits_the_other_files():
+def test_the_manifest_fits_the_other_files() -> None:
     assert MANIFEST["slug"] == SLUG
     assert MANIFEST["container_image"] == f"opencti/connector-{SLUG}" == SERVICE["image"].removesuffix(":latest")
-    assert MANIFEST["container_type"] == ENVIRONMENT["CONNECTOR_TYPE"]
-    assert MANIFEST["title"] == ENVIRONMENT["CONNECTOR_NAME"]
+    assert MANIFEST["container_type"] == environment(with_comments=True)["CONNECTOR_TYPE"]
+    assert MANIFEST["title"] == environment(with_comments=True)["CONNECTOR_NAME"]
     assert MANIFEST["source_code"].endswith(f"/{SLUG}")
 
 
-def test_the_manifest_says_that_the_connector_runs_in_playbooks_and_under_the_manager():
+def test_the_manifest_says_that_the_connector_runs_in_playbooks_and_under_the_manager() -> None:
     assert MANIFEST["playbook_supported"] is True
     assert MANIFEST["manager_supported"] is True
 
 
-def test_the_manifest_says_that_the_service_is_shut():
+def test_the_manifest_says_that_the_service_is_shut() -> None:
     assert "Microsoft has shut" in MANIFEST["description"]
     assert "Microsoft has shut" in MANIFEST["short_description"]
+
+
+@pytest.mark.parametrize("key", SOURCES)
+def test_the_manifest_names_every_source(key: str) -> None:
+    assert key in MANIFEST["description"].lower()

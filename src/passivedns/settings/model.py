@@ -128,7 +128,8 @@ class PdnsSettings(Section):
     sources: SourceKeys = Field(
         default=("riskiq",),
         description="Sources to ask, each with a section of its own.",
-        json_schema_extra=allowed("one or more of the keys in the table of sources, separated by commas"),
+        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas")
+        | {"items": {"enum": list(SOURCES), "type": "string"}},
     )
     max_tlp: MaxTlp = Field(
         default=None,
@@ -221,16 +222,24 @@ class LookupSettings:
         """How far back a look-up at a source goes."""
         return self.sources[key].import_last_seen_time_window or self.pdns.import_last_seen_time_window
 
+    def is_timeless(self, key: str) -> bool:
+        """Whether the records of a source are imported whatever their age."""
+        section = self.sources[key]
+        return getattr(section, "ignore_time_window", False) and section.import_last_seen_time_window is None
+
     def warnings(self) -> list[str]:
         """Sentences on what is allowed and still may not be what the operator wants."""
         unlimited = [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]
         found = [
             f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {', '.join(unlimited)}."
         ][: len(unlimited)]
-        for key, section in self.sources.items():
-            url = urlsplit(str(getattr(section, SOURCES[key].address)))
+        addresses = [
+            (key, name) for key in self.sources for name in SOURCES[key].settings.model_fields if "url" in name
+        ]
+        for key, name in addresses:
+            url = urlsplit(str(getattr(self.sources[key], name)))
             if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-                variable = SOURCES[key].variable(SOURCES[key].address)
+                variable = SOURCES[key].variable(name)
                 found.append(
                     f"{variable} is not https: questions and credentials travel unencrypted to {url.hostname}."
                 )

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from passivedns.settings.values import MaxTlp, Quantity, Tlp, Window
+from passivedns.settings.values import MaxTlp, Quantity, ResultsTlp, Tlp, Window
 
 A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
 A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
@@ -64,7 +64,7 @@ class QuotaSettings(SourceSettings):
 class RestrictedSettings(SourceSettings):
     """What every source has whose data are not public."""
 
-    results_tlp: Tlp = Field(
+    results_tlp: ResultsTlp = Field(
         default="TLP:AMBER",
         description="Marking of the observables and relationships that come from this source. OpenCTI keeps the "
         "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",

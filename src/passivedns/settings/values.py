@@ -164,6 +164,7 @@ RecordTypes = Annotated[
     tuple[RecordType, ...], Field(min_length=1), BeforeValidator(several_of(get_args(RecordType), "imported"))
 ]
 MaxTlp = Annotated[Tlp | None, BeforeValidator(_canonical_tlp)]
+ResultsTlp = Annotated[Tlp, BeforeValidator(_canonical_tlp)]
 LogLevel = Annotated[Literal["debug", "info", "warn", "warning", "error"], BeforeValidator(_lower_case)]
 ListenProtocol = Annotated[Literal["AMQP", "API"], BeforeValidator(_upper_case)]
 QueueProtocol = Annotated[Literal["amqp", "api"], BeforeValidator(_lower_case)]

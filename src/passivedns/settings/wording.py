@@ -4,14 +4,14 @@ import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 Setting = tuple[str, str]
-"""Section and key in config.yml, such as ("riskiq", "max_tlp")."""
+"""Section and key in config.yml, such as ("circl", "max_tlp")."""
 
 _MASK = "****"
 _SHORTENED = reprlib.Repr()
@@ -41,7 +41,8 @@ def invalid_settings(
     sentences: list[str] = []
     for detail in error.errors(include_url=False):
         if not detail["loc"]:
-            sentences.append(f"{_said(detail)}.")
+            # It is about several settings, of which some may be in the file that could not be used.
+            sentences += [_said(detail)] if all_read else []
             continue
         setting = section, str(detail["loc"][0])
         field = declared[setting]
@@ -69,7 +70,7 @@ def title(setting: Setting) -> str:
 
 
 def variable(setting: Setting) -> str:
-    """The environment variable of a setting, such as RISKIQ_MAX_TLP."""
+    """The environment variable of a setting, such as CIRCL_MAX_TLP."""
     return "_".join(setting).upper()
 
 
@@ -97,12 +98,21 @@ def shown(value: object) -> str:
         return _SHORTENED.repr(re.sub(r"(?s)(\?|(?<=\S)#).+", rf"\1{_MASK}", masked))
     if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**18):
         return repr(value)
-    # What stands inside a mapping or a list may be a secret that slipped below another key.
+    # What is inside a mapping or a list may be a secret that slipped below another key.
     return {dict: "a mapping", list: "a list", int: "a huge number"}.get(type(value), "a value of another kind")
 
 
 def _held(field: FieldInfo, value: object) -> str:
-    return repr(_MASK) if field.annotation is SecretStr else shown(value)
+    return repr(_MASK) if is_secret(field) else shown(value)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting is a password, a key or a token."""
+    return _has_secret(field.annotation)
+
+
+def _has_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_has_secret, get_args(annotation)))
 
 
 def _reason(detail: ErrorDetails) -> str:

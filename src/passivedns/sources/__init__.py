@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from passivedns.sources.circl import CIRCL
 from passivedns.sources.cof import COF
+from passivedns.sources.defender import DEFENDER
 from passivedns.sources.dnsdb import DNSDB
 from passivedns.sources.mnemonic import MNEMONIC
 from passivedns.sources.otx import OTX
@@ -13,6 +14,6 @@ from passivedns.sources.source import Source
 from passivedns.sources.virustotal import VIRUSTOTAL
 
 SOURCES: Mapping[str, Source] = {
-    source.key: source for source in (RISKIQ, CIRCL, COF, MNEMONIC, ROBTEX, DNSDB, VIRUSTOTAL, OTX)
+    source.key: source for source in (RISKIQ, CIRCL, COF, MNEMONIC, ROBTEX, DNSDB, VIRUSTOTAL, OTX, DEFENDER)
 }
 """Every source by its key, in the order of the documents."""

@@ -16,10 +16,11 @@ from pydantic import Field, model_validator
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret, Tlp
+from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, lines_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
 
 _LONGEST_SENSOR = 64
@@ -217,7 +218,7 @@ class CofSettings(AccountSettings):
         "asked about, such as http://d4.example.org:8400/query or https://balboa.example.org/pdns/query.",
         json_schema_extra=allowed(A_BASE_URL),
     )
-    results_tlp: Tlp = Field(
+    results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",
         description="Marking of the observables and relationships that come from this server. OpenCTI keeps the "
         "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",

@@ -2,7 +2,7 @@
 
 The time-outs of http.client hold for each read, so a server that sends a byte now and then is never cut off. It also
 takes the end of the stream for the end of the headers, so a response that breaks off in its head reads like an empty
-success. Both are cured where the bytes come in.
+success. Both are cured where the bytes come in. Only the system's resolver of host names takes no deadline.
 """
 
 import http.client
@@ -16,7 +16,13 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidProxyURL
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
+from urllib3.util.connection import allowed_gai_family, create_connection
+
+
+class SocksRefused(InvalidProxyURL):
+    """The proxy speaks SOCKS, which this transport does not."""
 
 
 class _TimedReader(io.RawIOBase):
@@ -71,6 +77,9 @@ class _Timed(HTTPConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._start()
+        if self.sock is not None:
+            # An open connection still has the time-out that the last response left it.
+            self.sock.settimeout(self._left())
         super().request(*args, **kwargs)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself overrides it
@@ -82,6 +91,35 @@ class _Timed(HTTPConnection):
     def close(self) -> None:
         self._deadline = None
         super().close()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to one of the host's addresses, which share the time: urllib3 gives each of them all of it."""
+        error: Exception | None = None
+        addresses = self._addresses()
+        for later, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+            try:
+                connection = create_connection(
+                    (address, self.port or 0), self._left() / (later + 1), socket_options=self.socket_options
+                )
+            except TimeoutError:
+                error = ConnectTimeoutError(self, "no address of the host connects in time")
+            except OSError as cause:
+                error = NewConnectionError(self, str(cause))
+            else:
+                connection.settimeout(self._left())
+                return connection
+        raise error or NewConnectionError(self, "the host has no address")
+
+    def _addresses(self) -> list[str]:
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        return [str(address[0]) for *_, address in found]
+
+    def _left(self) -> float:
+        """Seconds until the deadline; a little where it is past, since 0 would mean not to wait at all."""
+        return max((self._deadline or 0) - time.monotonic(), 0.001)
 
     def _start(self) -> None:
         if self._deadline is None:
@@ -115,7 +153,7 @@ class TimedAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         # With the pools above, a SOCKS proxy would be passed by, and the question go out directly.
         if proxy.lower().startswith("socks"):
-            raise InvalidProxyURL("SOCKS")
+            raise SocksRefused("SOCKS")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

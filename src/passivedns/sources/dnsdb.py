@@ -21,8 +21,9 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.sections import A_BASE_URL, QuotaSettings, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of, lines_of
 from passivedns.sources.failures import cleaned, first_line, worded
-from passivedns.sources.http import Http, Reply, json_of, lines_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
 
 log = logging.getLogger(__name__)

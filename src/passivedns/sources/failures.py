@@ -57,14 +57,19 @@ def worded(source: Source, kind: type[SourceError], status: int, said: str = "")
     """An error of that class in a sentence; `said` is what the source says of it."""
     check = source.variable(source.address)
     *others, last = [source.variable(name) for name in source.credentials] or [check]
-    credentials = f"{', '.join(others)} and {last}" if others else last
-    sentence = _SENTENCES[kind].format(title=source.title, status=status, check=check, credentials=credentials)
+    sentence = _SENTENCES[kind].format(
+        title=source.title,
+        status=status,
+        check=check,
+        credentials=f"{', '.join(others)} and {last}" if others else last,
+        entitlement=source.entitlement,
+    )
     return kind(f"{sentence} Its response says: {said}" if said else sentence)
 
 
 _SENTENCES: Mapping[type[SourceError], str] = {
     CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
-    NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); ask the provider.",
+    NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); {entitlement}.",
     QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
     RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
     RequestRefused: "{title} rejected the request (HTTP {status}).",
@@ -79,7 +84,7 @@ def usual_complaint(reply: Reply) -> str:
     Forms on record: `{"error": {"message"}}`, `{"error": "…", "message": "…"}`, `{"message": "…"}` and
     `{"detail": "…"}`.
     """
-    answer = _parsed(reply.body)
+    answer = parsed(reply.body)
     if not isinstance(answer, dict):
         return ""
     error = answer.get("error")
@@ -99,7 +104,8 @@ def cleaned(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:LONGEST_COMPLAINT]).strip()
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
+    """The JSON of an error body; None where it is none."""
     try:
         return json.loads(body[: 2**16])
     except (ValueError, RecursionError):

@@ -1,36 +1,26 @@
 """How a source is asked: one session, one deadline for each attempt, bounded bodies, and pauses between attempts."""
 
-import json
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.client import IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, NoAnswer, Unreachable
+from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
 from passivedns.sources.failures import failure
+from passivedns.sources.masking import masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
 LARGEST_BODY = 64 * 2**20
-"""Bytes; the largest answer on record, 6,912 records of PassiveTotal, takes about 3 MB."""
-MOST_VALUES = 5_000_000
-"""Values of JSON in a body; a body of this size that is all brackets would take gigabytes once it is parsed."""
+"""Bytes; the largest answer on record, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
 """Seconds; a longer Retry-After, or a longer pause, is cut to this."""
 RESPITE = 60
@@ -91,7 +81,7 @@ class Http:
             BadAnswer: the address is on another host, which must not get the credentials.
             SourceError: as `search`.
         """
-        if _origin(url) != _origin(self.base_url):
+        if not url.isprintable() or _origin(url) != _origin(self.base_url):
             raise BadAnswer(f"{self.source.title} sent an address for the next page that is not on its own host.")
         return self._ask("search", "GET", url)
 
@@ -103,13 +93,28 @@ class Http:
         """
         return self._ask("quota", "GET", self.base_url + path)
 
-    def log_in(self, url: str, form: Mapping[str, str]) -> Reply:
-        """POST a form that trades credentials for a token; the reply comes back whatever its status.
+    def probe(self) -> None:
+        """GET the base address, which is not a search; any response will do.
 
         Raises:
-            SourceError: there is no answer.
+            SourceError: none came.
         """
-        return self._reply("login", "POST", url, data=form, headers={"Authorization": None})
+        self._reply("probe", "GET", self.base_url)
+
+    def log_in(self, path: str, form: Mapping[str, str]) -> Reply:
+        """POST a form that trades credentials for a token.
+
+        Raises:
+            SourceError: as `search`.
+        """
+        return self._ask("login", "POST", self.base_url + path, data=form)
+
+    def beside(self, source: Source, base_url: str) -> Self:
+        """A transport for another host of the same source, such as its sign-in; it shares no credentials.
+
+        `source` has the title and the address that errors name.
+        """
+        return type(self)(source, base_url, self._patience)
 
     def _ask(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         reply = self._reply(purpose, method, url, **how)
@@ -139,7 +144,7 @@ class Http:
             last_error, reply = None, None
             try:
                 reply = self._attempt(purpose, method, url, **how)
-            except NoAnswer as error:
+            except Unreachable as error:
                 last_error = error
             if reply and reply.status not in self.source.retried:
                 return reply
@@ -165,11 +170,14 @@ class Http:
                 metrics.WAITING.labels(self.source.key, purpose).time(),
                 self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
             ):
-                return Reply(response.status_code, response.headers, self._body(response))
-        except (requests.RequestException, HTTPError, ValueError, OverflowError) as error:
-            # A header that makes no sense comes as a ValueError or an OverflowError.
-            cause = self._cause(error)
-            raise Unreachable(f"{self.source.title} cannot be reached: {cause}.") from error
+                body = self._body(response)
+                if not 200 <= response.status_code < 300:
+                    body = masked(response.request, body)
+                return Reply(response.status_code, response.headers, body)
+        except (HTTPError, OSError, ValueError, OverflowError) as error:
+            # Those of requests are an OSError; a header that makes no sense is a ValueError or an OverflowError.
+            why = cause(error, self.source.variable(self.source.address), timeout)
+            raise Unreachable(f"{self.source.title} cannot be reached: {why}.") from error
 
     def _body(self, response: requests.Response) -> bytes:
         body = bytearray()
@@ -179,16 +187,6 @@ class Http:
                 size = f"{LARGEST_BODY >> 20} MiB"
                 raise BadAnswer(f"The response from {self.source.title} is larger than {size} and was dropped.")
         return bytes(body)
-
-    def _cause(self, error: Exception) -> str:
-        """What went wrong on the way, without the request that the libraries print."""
-        causes = list(_causes(error))
-        for kind, sentence in _CAUSES:
-            if any(isinstance(cause, kind) for cause in causes):
-                return sentence.format(
-                    timeout=f"{self._patience.timeout:g}", address=self.source.variable(self.source.address)
-                )
-        return f"the connection failed ({type(causes[-1]).__name__})"
 
 
 class _Session(requests.Session):
@@ -200,65 +198,14 @@ class _Session(requests.Session):
 
 def _new_session() -> requests.Session:
     session = _Session()
+    # Without an `auth`, requests takes one from ~/.netrc in place of the header that was set.
+    session.auth = lambda request: request
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Accept"] = "application/json"
     session.headers["User-Agent"] = f"opencti-passive-dns/{__version__}"
     for scheme in ("http://", "https://"):
         session.mount(scheme, TimedAdapter())
     return session
-
-
-def json_of(source: Source, body: bytes) -> Any:
-    """The JSON of a body; None where the body is empty.
-
-    Raises:
-        BadAnswer: it is not JSON, or far more of it than a real answer holds.
-    """
-    if not body.strip():
-        return None
-    check_values(source, body)
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadAnswer(
-            f"The response from {source.title} is not valid JSON or was cut off; check "
-            f"{source.variable(source.address)}."
-        ) from None
-
-
-def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
-    """The JSON of each line of a body (NDJSON), and how many lines could not be read.
-
-    Raises:
-        BadAnswer: the body is HTML, or holds far more than a real answer does.
-    """
-    if body.lstrip()[:1] == b"<":
-        raise BadAnswer(f"The response from {source.title} is a web page; check {source.variable(source.address)}.")
-    check_values(source, body)
-    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
-    try:
-        # At once takes half the time of line by line.
-        return json.loads(b"[" + b",".join(lines) + b"]"), 0
-    except (ValueError, RecursionError):
-        read = [entry for line in lines for entry in _entry(line)]
-        return read, len(lines) - len(read)
-
-
-def _entry(line: bytes) -> list[Any]:
-    try:
-        return [json.loads(line)]
-    except (ValueError, RecursionError):
-        return []
-
-
-def check_values(source: Source, body: bytes) -> None:
-    """Refuse a body that would take gigabytes once it is parsed.
-
-    Raises:
-        BadAnswer: it holds more than `MOST_VALUES` values.
-    """
-    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"["))) > MOST_VALUES:
-        raise BadAnswer(f"The response from {source.title} holds more than {MOST_VALUES:,} values and was dropped.")
 
 
 def _retry_after(reply: Reply | None) -> float:
@@ -271,26 +218,8 @@ def _retry_after(reply: Reply | None) -> float:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it wraps, and what it was raised from; libraries wrap the cause several times."""
-    while error is not None:
-        yield error
-        wrapped = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
-        error = next((cause for cause in wrapped if isinstance(cause, BaseException)), None)
-
-
-_CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is your own"),
-    (ssl.SSLError, "it does not speak TLS; check whether {address} should begin with http://"),
-    (NameResolutionError, "its host name does not resolve; check {address}"),
-    (requests.exceptions.InvalidProxyURL, "SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy"),
-    (requests.exceptions.ProxyError, "the proxy does not connect"),
-    (NewConnectionError, "no connection can be made"),
-    ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), "no answer within {timeout} s"),
-    ((ProtocolError, IncompleteRead), "the response was cut off"),
-)
-"""What goes wrong on the way, the most specific first."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc.lower()

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret, Tlp
+from passivedns.settings.sections import A_BASE_URL, A_TLP, SourceSettings, allowed
+from passivedns.settings.values import BaseUrl, MaxTlp, Secret
 from passivedns.sources.cof import Rows, accept_lines, answer_of, path_of, rows_of
 from passivedns.sources.failures import usual_complaint
 from passivedns.sources.http import Http, Reply
@@ -27,7 +27,7 @@ PUBLIC_LIMIT = 1000
 LIMIT_WITH_KEY = 10_000
 
 
-class MnemonicSettings(RestrictedSettings):
+class MnemonicSettings(SourceSettings):
     """mnemonic PassiveDNS, and what may be asked of it."""
 
     api_key: Secret | None = Field(
@@ -41,18 +41,19 @@ class MnemonicSettings(RestrictedSettings):
         description="Address of the mnemonic PassiveDNS API, with the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
-    results_tlp: Tlp = Field(
-        default="TLP:CLEAR",
-        description="Marking of the observables and relationships that come from this source. The public data are "
-        "TLP:WHITE; with an API key, whose answers also hold data that are not public, the default is TLP:AMBER.",
-        json_schema_extra=allowed(A_TLP),
+    results_tlp: MaxTlp = Field(
+        default=None,
+        description="Marking of the observables and relationships that come from this source.",
+        json_schema_extra=allowed(f"{A_TLP}, or empty for TLP:CLEAR without an API key and TLP:AMBER with one"),
     )
 
     @model_validator(mode="before")
     @classmethod
     def _restrict_what_a_key_opens(cls, values: Any) -> Any:
-        has_key = isinstance(values, dict) and bool(str(values.get("api_key") or "").strip())
-        return {"results_tlp": "TLP:AMBER", **values} if has_key else values
+        if not isinstance(values, dict) or str(values.get("results_tlp") or "").strip():
+            return values
+        has_key = bool(str(values.get("api_key") or "").strip())
+        return {**values, "results_tlp": "TLP:AMBER" if has_key else "TLP:CLEAR"}
 
 
 class MnemonicClient(Client):

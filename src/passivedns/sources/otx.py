@@ -15,8 +15,9 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of
 from passivedns.sources.failures import cleaned, usual_complaint, worded
-from passivedns.sources.http import Http, json_of
+from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source
 
 NO_SUCH_NAME = "NXDOMAIN"

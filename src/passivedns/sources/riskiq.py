@@ -6,8 +6,8 @@ shut down the API at its default address; other services that speak it are asked
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from pydantic import Field
@@ -17,11 +17,10 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.sections import A_BASE_URL, QuotaSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, json_of
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
-
-log = logging.getLogger(__name__)
 
 
 class RiskIQSettings(QuotaSettings):
@@ -54,7 +53,7 @@ class RiskIQClient(Client):
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
-        if answer is None:
+        if answer is None and (reply.status == 404 or not reply.body.strip()):
             # Without a word or the status for it, the body may have got lost.
             return Answer([], certain=bool(reply.body.strip()) or reply.status == 204)
         return _answer(answer, question.value)
@@ -66,7 +65,9 @@ class RiskIQClient(Client):
 
 def read_saved(body: bytes, asked: str) -> Answer:
     """A saved answer of `/v2/dns/passive`."""
-    return _answer(json_of(RISKIQ, body), asked)
+    answer = json_of(RISKIQ, body)
+    about = _text(answer.get("queryValue")) if isinstance(answer, dict) else ""
+    return _answer(answer, about or asked)._replace(about=about)
 
 
 def _answer(answer: Any, asked: str) -> Answer:
@@ -78,13 +79,14 @@ def _answer(answer: Any, asked: str) -> Answer:
 
 def _read(reply: Reply) -> Any:
     """The JSON of a reply, or None where PassiveTotal knows nothing: a 404 of its own, or a success without a body."""
-    if reply.status == 404 and not reply.body.lstrip().startswith(b"{"):
+    if reply.status == 404 and reply.body.strip() and not reply.body.lstrip().startswith(b"{"):
         raise worded(RISKIQ, BadAnswer, 404)
     answer = json_of(RISKIQ, reply.body)
     if reply.status == 404:
         return None
-    said = "" if isinstance(answer, dict) and "results" in answer else cleaned(usual_complaint(reply))
-    stated = _stated_status(answer)
+    if isinstance(answer, dict) and "results" in answer:
+        return answer
+    said, stated = cleaned(usual_complaint(reply)), _stated_status(answer)
     if said or stated:
         raise worded(RISKIQ, meaning(RISKIQ, stated or reply.status, said), stated or reply.status, said)
     return answer
@@ -114,11 +116,10 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
 
 
 def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
-    first_seen, last_seen = dates.seen(
-        dates.iso(entry.get("firstSeen"), latest), dates.iso(entry.get("lastSeen"), latest)
-    )
-    kind, record_type = _text(entry.get("resolveType")).lower(), _text(entry.get("recordType")).upper()
-    value, resolve = _text(entry.get("value")) or asked, _text(entry.get("resolve"))
+    get = entry.get
+    first_seen, last_seen = dates.seen(dates.iso(get("firstSeen"), latest), dates.iso(get("lastSeen"), latest))
+    kind, record_type = _text(get("resolveType")).lower(), _text(get("recordType")).upper()
+    value, resolve = _text(get("value")) or asked, _text(get("resolve"))
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)
     return Record(
         name,
@@ -136,7 +137,15 @@ def _text(value: Any) -> str:
 
 
 def _sensors(value: Any) -> tuple[str, ...]:
-    names = value if isinstance(value, list) else [value]
+    names = tuple(value) if isinstance(value, list) else (value,)
+    try:
+        return _readable(names)
+    except TypeError:  # a list or an object among them
+        return _readable(tuple([name for name in names if isinstance(name, str)]))
+
+
+@lru_cache(maxsize=1024)  # an answer names few combinations, in thousands of records
+def _readable(names: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple([name for name in names if isinstance(name, str) and 0 < len(name) <= 64 and name.isprintable()])
 
 

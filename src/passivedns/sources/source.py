@@ -40,6 +40,11 @@ class Client(Protocol):
         return Budget()
 
 
+def tells_budget(client: Client) -> bool:
+    """Whether a client can read the quota of its source."""
+    return type(client).budget is not Client.budget
+
+
 @dataclass(frozen=True)
 class Source:
     """One row of `SOURCES`."""
@@ -76,6 +81,8 @@ class Source:
     """The setting that holds its address."""
     credentials: tuple[str, ...] = ()
     """The settings that hold its credentials."""
+    entitlement: str = "ask the provider"
+    """What to do where the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
     """What its statuses mean where they differ from what most services mean by them."""
     unknown: frozenset[int] = frozenset()
@@ -91,4 +98,6 @@ class Source:
 
     def pace_with(self, settings: SourceSettings) -> str:
         """The rate that applies to an account with these settings; empty where none does."""
+        if (own := getattr(settings, "pace", None)) is not None:
+            return str(own)
         return "" if self.pace_lifted_by and getattr(settings, self.pace_lifted_by) else self.pace

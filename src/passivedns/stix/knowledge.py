@@ -104,12 +104,12 @@ def _relationship(
 
 
 def description(record_types: Sequence[str], sources: Sources, publisher: Publisher) -> str:
-    """Such as `NS, SOA records (CIRCL; RiskIQ PassiveTotal: pingly, riskiq)`."""
+    """Such as `NS, SOA records (CIRCL; VirusTotal: SecneurX)`."""
     return f"{named(record_types)} records ({seen_by(sources, publisher)})"
 
 
 def seen_by(sources: Sources, publisher: Publisher) -> str:
-    """The sources of a relation with their sensors, such as `CIRCL; RiskIQ PassiveTotal: pingly, riskiq`."""
+    """The sources of a relation with their sensors, such as `CIRCL; VirusTotal: SecneurX`."""
     return "; ".join(_source(key, sensors, publisher.names) for key, sensors in sources)
 
 

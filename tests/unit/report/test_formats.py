@@ -12,7 +12,7 @@ from passivedns.errors import NoAnswer
 from passivedns.model import Answer
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
-from sandbox.dataset import DOMAIN, own_records
+from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 from tests.unit.several_sources import lookup_at, record
 

@@ -9,7 +9,7 @@ import pytest
 from passivedns.errors import NoAnswer, SourceError
 from passivedns.model import Answer
 from passivedns.report.page import page
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 from tests.unit.several_sources import lookup_at, record
 

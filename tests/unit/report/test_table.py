@@ -7,7 +7,7 @@ from rich.console import Console
 
 from passivedns.report.rows import Lookup
 from passivedns.report.table import report
-from sandbox.dataset import DOMAIN
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
 
 RECORDS = [

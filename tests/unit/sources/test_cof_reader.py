@@ -11,7 +11,7 @@ from recorded_lines import recorded_lines
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
-from passivedns.sources import http
+from passivedns.sources import bodies
 from passivedns.sources.cof import COF, records_of
 
 FIRST, LAST = 1531943211, 1531949570
@@ -281,7 +281,7 @@ def test_a_body_without_a_single_readable_row_is_a_bad_answer(body: bytes) -> No
 
 
 def test_an_answer_that_would_take_gigabytes_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MOST_VALUES", 50)
+    monkeypatch.setattr(bodies, "MOST_VALUES", 50)
     with pytest.raises(BadAnswer, match="holds more than 50 values"):
         read(ROW | {"rdata": ["192.0.2.1"] * 60})
 

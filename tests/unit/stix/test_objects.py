@@ -17,7 +17,7 @@ from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.objects import TLP_CLEAR, StixObject
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 AUTHOR = "RiskIQ PassiveTotal"

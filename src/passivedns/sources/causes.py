@@ -1,0 +1,53 @@
+"""Why there was no response, in words: the libraries wrap the cause several times, and print the request with it."""
+
+import ssl
+from collections.abc import Iterator
+from http.client import IncompleteRead
+
+from requests.exceptions import InvalidProxyURL, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxySchemeUnknown,
+    ReadTimeoutError,
+)
+
+from passivedns.sources.deadline import SocksRefused
+
+_CA_BUNDLE = "the CA bundle cannot be read; check REQUESTS_CA_BUNDLE"
+_NO_PROXY = "the proxy does not connect"
+
+_CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    ("CA certificate bundle", _CA_BUNDLE),
+    ("[X509", _CA_BUNDLE),
+    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is your own"),
+    (SocksRefused, "SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy"),
+    ((InvalidProxyURL, ProxySchemeUnknown), "the address of the proxy cannot be used; check HTTPS_PROXY"),
+    (ProxyError, _NO_PROXY),
+    ("Tunnel connection failed", _NO_PROXY),
+    (ssl.SSLError, "no TLS connection can be made; check whether {address} should begin with http://"),
+    (NameResolutionError, "its host name does not resolve; check {address}"),
+    (NewConnectionError, "no connection can be made"),
+    ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), "no answer within {timeout:g} s"),
+    ((ProtocolError, IncompleteRead), "the response was cut off"),
+)
+"""A class of error, or a part of its message, and what it means; the most specific first."""
+
+
+def cause(error: Exception, address: str, timeout: float) -> str:
+    """What went wrong on the way, without the request; `address` is the variable that holds the source's address."""
+    causes = list(_wrapped(error))
+    for sign, sentence in _CAUSES:
+        if any(sign in str(each) if isinstance(sign, str) else isinstance(each, sign) for each in causes):
+            return sentence.format(address=address, timeout=timeout)
+    return f"the connection failed ({type(causes[-1]).__name__})"
+
+
+def _wrapped(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it wraps, and what it was raised from."""
+    while error is not None:
+        yield error
+        wrapped = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+        error = next((each for each in wrapped if isinstance(each, BaseException)), None)

@@ -1,0 +1,261 @@
+"""Microsoft Defender Threat Intelligence, through Microsoft Graph: `hosts/{value}/passiveDns` and `passiveDnsReverse`.
+
+Source: Microsoft's documentation of Graph v1.0 and of client credentials. No recorded answer of the service was
+available, so this source is experimental.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from pydantic import Field
+
+from passivedns.errors import BadAnswer, CredentialsRefused
+from passivedns.model import Answer, Question, Record
+from passivedns.settings.sections import A_BASE_URL, RestrictedSettings, allowed
+from passivedns.settings.values import BaseUrl, Secret
+from passivedns.sources import dates, rdata
+from passivedns.sources.bodies import json_of
+from passivedns.sources.failures import parsed, usual_complaint, worded
+from passivedns.sources.http import Http, Reply
+from passivedns.sources.source import NAMES, Client, Source
+
+MOST_PAGES = 50
+"""Pages of one list that are read; Microsoft names no bound."""
+MOST_RECORDS = 50_000
+"""Records of one list after which no further page is read."""
+RENEWED = 60
+"""Seconds before its end at which a token is replaced."""
+LONGEST_LIFE = 86_400
+"""Seconds; a token that claims to live longer is replaced after these."""
+
+_FORWARD, _REVERSE = "passiveDns", "passiveDnsReverse"
+_TENANT = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
+
+
+class DefenderSettings(RestrictedSettings):
+    """An application in Microsoft Entra ID that may read threat intelligence, and where to ask."""
+
+    tenant_id: str = Field(
+        pattern=_TENANT,
+        description="Directory (tenant) ID of the application that reads Microsoft Graph. This source is "
+        "experimental: it follows Microsoft's documentation and was never tried on the live service.",
+        json_schema_extra=allowed("a directory (tenant) ID, or a domain name of the directory"),
+    )
+    client_id: str = Field(
+        min_length=1,
+        description="Application (client) ID in Microsoft Entra ID.",
+        json_schema_extra=allowed("an application (client) ID"),
+    )
+    client_secret: Secret = Field(
+        description="Client secret of the application.",
+        json_schema_extra=allowed("the value of a client secret of the application, not its ID"),
+    )
+    api_base_url: BaseUrl = Field(
+        default="https://graph.microsoft.com/v1.0",
+        description="Address of Microsoft Graph, with the version.",
+        json_schema_extra=allowed(A_BASE_URL),
+    )
+    login_base_url: BaseUrl = Field(
+        default="https://login.microsoftonline.com",
+        description="Address of Microsoft Entra ID, where the application signs in.",
+        json_schema_extra=allowed(A_BASE_URL),
+    )
+
+
+class DefenderClient(Client):
+    """Asks Microsoft Graph with a token that it keeps in memory."""
+
+    def __init__(self, settings: DefenderSettings, http: Http) -> None:
+        self._http = http
+        self._entra = http.beside(ENTRA, settings.login_base_url)
+        self._settings = settings
+        self._renewal = 0.0
+
+    def look_up(self, question: Question) -> Answer:
+        """What a name leads to and what leads to it, or what leads to an address; a request for each page."""
+        relations = (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,)
+        pages = [page for relation in relations for page in self._pages(question.value, relation)]
+        return Answer(
+            [record for page in pages for record in page.records],
+            complete=all(page.complete for page in pages),
+            certain=all(page.certain for page in pages),
+            unreadable=sum(page.unreadable for page in pages),
+        )
+
+    def _pages(self, value: str, relation: str) -> Iterator[Answer]:
+        """The pages of one list; the last one is complete where no further one was left."""
+        ask = partial(self._http.search, f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}")
+        records = 0
+        for left in reversed(range(MOST_PAGES)):
+            page, link = _page(self._authorized(ask), value, relation)
+            records += len(page.records)
+            goes_on = bool(link) and left > 0 and records < MOST_RECORDS
+            yield page._replace(complete=goes_on or page.complete)
+            if not goes_on:
+                return
+            ask = partial(self._http.follow, link)
+
+    def _authorized(self, ask: Callable[[], Reply]) -> Reply:
+        """The reply to a request that bears a token; one that was refused is replaced once."""
+        if time.monotonic() >= self._renewal:
+            self._sign_in()
+        try:
+            return ask()
+        except CredentialsRefused:
+            self._sign_in()
+            return ask()
+
+    def _sign_in(self) -> None:
+        """Trade the credentials for a token (`POST /{tenant}/oauth2/v2.0/token`)."""
+        form = {
+            "client_id": self._settings.client_id,
+            "client_secret": self._settings.client_secret.get_secret_value(),
+            "scope": urljoin(self._settings.api_base_url, "/.default"),
+            "grant_type": "client_credentials",
+        }
+        reply = self._entra.log_in(f"/{quote(self._settings.tenant_id, safe='')}/oauth2/v2.0/token", form)
+        token, life = parse_token(reply)
+        self._http.session.headers["Authorization"] = f"Bearer {token}"
+        self._renewal = time.monotonic() + life - RENEWED
+
+
+def parse_token(reply: Reply) -> tuple[str, float]:
+    """The access token of a reply, and the seconds for which it is good; 0 where Entra does not say.
+
+    Raises:
+        BadAnswer: it contains no token.
+    """
+    answer = json_of(ENTRA, reply.body)
+    token, life = _field(answer, "access_token"), _field(answer, "expires_in")
+    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+        raise worded(ENTRA, BadAnswer, reply.status)
+    is_number = isinstance(life, int | float) and not isinstance(life, bool)
+    return token, life if is_number and 0 < life <= LONGEST_LIFE else 0
+
+
+def read_saved(body: bytes, asked: str) -> Answer:
+    """A saved page of either list.
+
+    It tells by its `@odata.context` which list it is. Without one, a record with an address on one side still shows
+    its direction; a record of two names does not, and is counted as unreadable.
+    """
+    answer = json_of(DEFENDER, body)
+    context = _field(answer, "@odata.context")
+    return parse_page(answer, asked, _relation_of(context) if isinstance(context, str) else None)
+
+
+def _relation_of(context: str) -> str | None:
+    return next((relation for relation in (_REVERSE, _FORWARD) if relation in context), None)
+
+
+def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
+    """What a page holds, and the address of the next one; empty after the last."""
+    if reply.status == 404:
+        if not _complaint(reply):
+            raise worded(DEFENDER, BadAnswer, 404)
+        # Microsoft does not say that a 404 means this.
+        return Answer([], certain=False), ""
+    answer = json_of(DEFENDER, reply.body)
+    page = parse_page(answer, asked, relation)
+    link = answer.get("@odata.nextLink")
+    return page, link if isinstance(link, str) else ""
+
+
+def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
+    """The records of a page of one list; where it is not known which, those that show their direction.
+
+    Raises:
+        BadAnswer: it is not a page of Microsoft Graph.
+    """
+    entries = _field(answer, "value")
+    if not isinstance(entries, list):
+        address = DEFENDER.variable(DEFENDER.address)
+        raise BadAnswer(f"The response from {DEFENDER.title} holds no list of records; check {address}.")
+    latest = dates.latest()
+    read = [_records(entry, asked, relation, latest) for entry in entries]
+    return Answer(
+        [record for records in read for record in records],
+        complete=not answer.get("@odata.nextLink"),
+        unreadable=read.count([]),
+    )
+
+
+def _records(entry: Any, asked: str, relation: str | None, latest: float) -> list[Record]:
+    """In both lists `parentHost` is what was asked about, and `artifact` the other side; none where it is missing."""
+    host, artifact = _id(entry, "parentHost") or asked, _id(entry, "artifact")
+    relation = relation or _evident_relation(host, artifact)
+    if not artifact or not relation:
+        return []
+    name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
+    kind = rdata.record_type(entry.get("recordType"))
+    first, last = dates.seen(
+        dates.iso(entry.get("firstSeenDateTime"), latest), dates.iso(entry.get("lastSeenDateTime"), latest)
+    )
+    if kind in ("MX", "SOA"):
+        return [Record(name, kind, end, first, last, (), "defender") for end in rdata.names_and_addresses(kind, data)]
+    return [Record(name, kind, data, first, last, (), "defender")]
+
+
+def _id(entry: Any, side: str) -> str:
+    """The name or address on one side of a record; empty where there is none."""
+    try:
+        text = entry[side]["id"]
+    except (TypeError, LookupError):
+        return ""
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _evident_relation(host: str, artifact: str) -> str | None:
+    return _FORWARD if _is_address(artifact) else _REVERSE if _is_address(host) else None
+
+
+def _is_address(text: str) -> bool:
+    return ":" in text or text.replace(".", "").isdigit()
+
+
+def _complaint(reply: Reply) -> str:
+    """The code and the message of an error of Graph: `{"error": {"code", "message"}}`."""
+    error = _field(parsed(reply.body), "error")
+    words = _field(error, "code"), _field(error, "message")
+    return ": ".join(text for text in words if isinstance(text, str) and text)
+
+
+def _refusal(reply: Reply) -> str:
+    """The first line of what Entra says of an error: `{"error", "error_description"}`; the others are for support."""
+    text = _field(parsed(reply.body), "error_description")
+    return text.partition("\n")[0] if isinstance(text, str) else usual_complaint(reply)
+
+
+DEFENDER = Source(
+    key="defender",
+    title="Microsoft Defender",
+    organization="Microsoft Defender Threat Intelligence",
+    settings=DefenderSettings,
+    client=DefenderClient,
+    read=read_saved,
+    costs=False,
+    credentials=("tenant_id", "client_id", "client_secret"),
+    entitlement="grant the application ThreatIntelligence.Read.All with admin consent, and check the Defender licence",
+    unknown=frozenset({404}),
+    complaint=_complaint,
+)
+
+ENTRA = replace(
+    DEFENDER,
+    title="Microsoft Entra ID",
+    address="login_base_url",
+    statuses={400: CredentialsRefused, 403: CredentialsRefused},
+    unknown=frozenset(),
+    complaint=_refusal,
+)
+"""Where the application signs in: the same source, but for what errors say."""

@@ -1,0 +1,38 @@
+"""A source that cannot be reached is given up, and left alone for a while: each test has a world of its own."""
+
+import pytest
+
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.integration.conftest import needs_http_protocols
+from tests.world import QUICK, new_world
+
+pytestmark = needs_http_protocols
+
+FAULTS = {
+    "stall": "PassiveTotal cannot be reached: no answer within 2 s.",
+    "reset": "PassiveTotal cannot be reached: the response was cut off.",
+    "cut-connection": "PassiveTotal cannot be reached: the response was cut off.",
+}
+
+
+@pytest.mark.parametrize(("fault", "sentence"), FAULTS.items(), ids=FAULTS)
+def test_the_work_is_an_error_that_says_why_and_the_next_one_does_not_wait(fault: str, sentence: str) -> None:
+    with new_world(**QUICK) as world:
+        world.service.fail(fault, on="search")
+        work = world.enrich("Domain-Name", DOMAIN)
+        assert (work.in_error, work.message) == (True, sentence)
+        asked = len(world.service.requests)
+        second = world.enrich("IPv4-Addr", ADDRESS)
+        assert second.in_error
+        assert str(second.message).startswith("PassiveTotal could not be reached a moment ago and is not asked again")
+        assert len(world.service.requests) == asked
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_playbook_goes_on_with_what_it_sent(fault: str) -> None:
+    with new_world(**QUICK) as world:
+        world.service.fail(fault, on="search")
+        for value in (DOMAIN, "next.example"):
+            entity = world.entity("Domain-Name", value)
+            (bundle,) = world.play(entity).bundles
+            assert bundle["objects"] == [entity.as_stix()]

@@ -1,0 +1,251 @@
+"""What `main.py check` finds of OpenCTI and its broker, against the stand-in of OpenCTI."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pycti
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from passivedns.model import Finding, State
+from passivedns.opencti.inspection import platform_findings
+from sandbox.daemon import free_port
+from sandbox.graphql import errors
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.platform_rules import TLP
+from sandbox.server import serving
+from tests.world import HAS_HTTP_PROTOCOLS
+
+HTTP = {"listen_protocol": "API", "queue_protocol": "api"}
+
+
+@pytest.fixture(autouse=True)
+def logging_of_the_tests() -> Iterator[None]:
+    """pycti's client takes over the logging of the whole process."""
+    loggers = [logging.getLogger(name) for name in (None, "urllib3", "pika")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+# OpenCTI
+
+
+def config(url: str, token: str, **connector: str) -> dict[str, dict[str, Any]]:
+    return {
+        "opencti": {"url": url, "token": token},
+        "connector": {"id": str(uuid.uuid4()), "log_level": "info", **connector},
+        "mq": {},
+    }
+
+
+def found(platform: OpenCTI, **connector: str) -> dict[str, Finding]:
+    with serving(opencti_app(platform)) as url:
+        return by_subject(platform_findings(config(url, platform.token, **connector)))
+
+
+def test_opencti_of_pycti_s_version_and_a_token_with_the_rights_are_good_and_nothing_is_registered() -> None:
+    platform = OpenCTI(pycti.__version__)
+    findings = found(platform, **HTTP)
+    assert [finding.state for finding in findings.values()] == [State.GOOD] * 5
+    assert findings["OpenCTI"].text.endswith(f"answers; it is {pycti.__version__}, and so is pycti")
+    assert findings["token"].text == "it is accepted; the user connector may register and create knowledge"
+    assert {call.field for call in platform.calls} == {"about", "me"}
+    assert platform.link.registered is None
+
+
+def test_another_version_than_pycti_s_is_worth_a_warning_with_the_remedy() -> None:
+    finding = found(OpenCTI("6.8.10"))["OpenCTI"]
+    assert finding.state is State.WARNING
+    assert "pip install pycti==6.8.10" in finding.text
+
+
+def test_a_refused_token_is_bad_and_the_broker_is_left_alone() -> None:
+    with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
+        findings = by_subject(platform_findings(config(url, "wrong")))
+    assert findings["OpenCTI"].state is State.BAD
+    assert "refuses the token; OPENCTI_TOKEN must be" in findings["OpenCTI"].text
+    assert findings["broker"].state is State.UNKNOWN
+
+
+def test_an_opencti_that_cannot_be_reached_is_bad() -> None:
+    findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))
+    assert findings["OpenCTI"] == Finding("OpenCTI", State.BAD, "http://127.0.0.1:9: it cannot be reached")
+
+
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti does not read HTTPS_CA_CERTIFICATES")
+def test_certificates_that_pycti_cannot_use_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_CA_CERTIFICATES", "/no/ca.pem")
+    finding = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))["OpenCTI"]
+    assert finding.state is State.BAD
+    assert "pycti cannot start: HTTPS_CA_CERTIFICATES is not a valid certificate or file path" in finding.text
+
+
+def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> None:
+    app = FastAPI()
+
+    @app.post("/graphql")
+    def refuse() -> JSONResponse:
+        return JSONResponse(errors("AUTH_REQUIRED", "You must be logged in to do this."), status_code=400)
+
+    with serving(app) as url:
+        finding = next(platform_findings(config(url, "token")))
+    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in finding.text
+
+
+def test_rights_that_are_not_told_are_unknown() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("me")
+    assert found(platform)["token"].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("held", "lacking"),
+    [
+        (["KNOWLEDGE_KNUPDATE"], "CONNECTORAPI"),
+        (["CONNECTORAPI", "KNOWLEDGE"], "KNOWLEDGE_KNUPDATE"),
+        ([], "CONNECTORAPI and KNOWLEDGE_KNUPDATE"),
+    ],
+)
+def test_missing_rights_are_named(held: list[str], lacking: str) -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.user["capabilities"] = [{"name": name} for name in held]
+    finding = found(platform)["token"]
+    assert finding == Finding("token", State.BAD, f"the user connector lacks {lacking}; give it the role Connector")
+
+
+def test_an_administrator_may_do_everything() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.user["capabilities"] = [{"name": "BYPASS"}]
+    assert found(platform)["token"].state is State.GOOD
+
+
+def test_a_user_without_confidence_level_could_create_nothing() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.user["effective_confidence_level"] = None
+    finding = found(platform)["token"]
+    assert finding.state is State.BAD
+    assert "no confidence level" in finding.text
+
+
+def test_a_user_who_may_not_set_markings_is_worth_a_warning_since_each_work_gets_errors() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.user["capabilities"] = [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE"}]
+    assert found(platform)["token"] == Finding(
+        "token",
+        State.WARNING,
+        "the user connector lacks SETTINGS_SETMARKINGS: OpenCTI imports what the connector finds, but each work gets "
+        "an error FORBIDDEN_ACCESS for every marking; give it the role Connector",
+    )
+
+
+def test_the_markings_that_the_user_sees_are_told() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.hide_marking("TLP:AMBER+STRICT")
+    platform.hide_marking("TLP:RED")
+    assert found(platform)["markings"] == Finding(
+        "markings",
+        State.GOOD,
+        "the user connector sees TLP:CLEAR, TLP:GREEN, TLP:AMBER; what carries another marking it cannot enrich",
+    )
+
+
+def test_a_user_who_does_not_see_the_marking_of_what_it_creates_is_bad() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.hide_marking("TLP:CLEAR")
+    assert found(platform)["markings"] == Finding(
+        "markings",
+        State.BAD,
+        "the user connector does not see TLP:CLEAR, which the connector gives to the observables that it creates: "
+        "OpenCTI refuses them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP to a group of that user",
+    )
+
+
+def test_a_user_without_any_marking_is_bad() -> None:
+    platform = OpenCTI(pycti.__version__)
+    for definition in TLP:
+        platform.hide_marking(definition)
+    assert found(platform)["markings"].state is State.BAD
+
+
+def test_markings_that_are_not_told_are_unknown() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("me")
+    finding = found(platform)["markings"]
+    assert finding == Finding("markings", State.UNKNOWN, "this OpenCTI does not tell which of them its user sees")
+
+
+# Where OpenCTI calls
+
+
+def test_the_address_to_which_opencti_posts_messages_is_told() -> None:
+    finding = found(OpenCTI(pycti.__version__), listen_protocol="API", listen_protocol_api_uri="http://connector:7070")
+    assert finding["callback"] == Finding(
+        "callback", State.GOOD, "OpenCTI will post messages to http://connector:7070/api/callback"
+    )
+
+
+@pytest.mark.parametrize("uri", ["http://connector:7070/api/callback", "http://connector:7070/"])
+def test_an_address_that_already_contains_the_path_is_bad(uri: str) -> None:
+    finding = found(OpenCTI(pycti.__version__), listen_protocol="api", listen_protocol_api_uri=uri)["callback"]
+    assert finding.state is State.BAD
+    assert finding.text == (
+        f"OpenCTI would post messages to {uri}/api/callback, where nothing answers; end "
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI before the path, without a slash"
+    )
+
+
+def test_a_path_of_the_connector_s_own_is_followed() -> None:
+    own = {"listen_protocol_api_path": "/dns", "listen_protocol_api_uri": "http://connector:7070"}
+    finding = found(OpenCTI(pycti.__version__), listen_protocol="API", **own)["callback"]
+    assert finding.text.endswith("http://connector:7070/dns")
+
+
+def test_over_the_broker_opencti_calls_nowhere() -> None:
+    assert "callback" not in found(OpenCTI(pycti.__version__))
+
+
+# The broker
+
+
+def test_over_http_no_broker_is_needed() -> None:
+    finding = found(OpenCTI(pycti.__version__), **HTTP)["broker"]
+    assert finding.state is State.GOOD
+    assert "over HTTP" in finding.text
+
+
+def test_a_broker_that_nobody_tells_of_is_known_only_after_registration() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.fail("connectorsForWorker")
+    finding = found(platform)["broker"]
+    assert finding.state is State.UNKNOWN
+    assert finding.text.startswith("known only after registration")
+
+
+def test_the_broker_that_opencti_tells_of_is_tried() -> None:
+    port = free_port()
+    finding = found(OpenCTI(pycti.__version__, f"amqp://guest:secret@127.0.0.1:{port}/%2F"))["broker"]
+    assert finding.state is State.BAD
+    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: no connection can be made")
+
+
+def test_the_broker_of_the_settings_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MQ_HOST", "localhost")
+    monkeypatch.setenv("MQ_PORT", "9")
+    assert found(OpenCTI(pycti.__version__))["broker"].text.startswith("localhost:9, ")
+
+
+def test_a_port_that_is_not_a_number_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MQ_PORT", "many")
+    finding = found(OpenCTI(pycti.__version__))["broker"]
+    assert finding.state is State.BAD
+    assert "MQ_…" in finding.text

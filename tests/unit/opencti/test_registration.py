@@ -1,0 +1,69 @@
+"""A failure of the registration in words, whatever the form in which pycti hands it over."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from passivedns.errors import PlatformError
+from passivedns.opencti.registration import explained
+
+URL = "http://opencti:8080"
+
+Raised = Callable[[str, str], ValueError]
+
+
+def graphql_error(code: str, words: str) -> ValueError:
+    """What pycti raises for an error that came with status 200."""
+    return ValueError({"name": code, "error_message": words})
+
+
+def body_of_400(code: str, words: str) -> ValueError:
+    """What pycti raises for an error that came with another status: the body as text."""
+    return ValueError(json.dumps({"errors": [{"message": words, "extensions": {"code": code}}]}))
+
+
+@pytest.mark.parametrize("raised", [graphql_error, body_of_400])
+@pytest.mark.parametrize("code", ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "INTERNAL_SERVER_ERROR"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Variable "$input" got invalid value; Field "slug" is not defined by type "RegisterConnectorInput".',
+        'Variable "$input" has invalid value: Expected value of type "RegisterConnectorInput" not to include unknown '
+        'field "version", found: { id: "c1" }.',
+        'Cannot query field "jwks" on type "Connector".',
+        'Unknown type "ConnectorInfoInput".',
+        'Unknown argument "connectorInfo" on field "Mutation.pingConnector".',
+    ],
+)
+def test_an_unknown_field_or_type_is_another_version_and_tells_which_pycti_to_install(
+    raised: Raised, code: str, words: str
+) -> None:
+    error = explained(raised(code, words), URL, "7.260817.0")
+    assert isinstance(error, PlatformError)
+    assert "pip install pycti==7.260817.0" in str(error)
+    assert str(error).endswith(f"It says: {words}")
+
+
+@pytest.mark.parametrize(
+    "code", ["BAD_USER_INPUT", "CONFIGURATION_ERROR", "FUNCTIONAL_ERROR", "UNSUPPORTED_ERROR", "VALIDATION_ERROR"]
+)
+def test_a_judgement_on_what_was_asked_is_final(code: str) -> None:
+    error = explained(graphql_error(code, "No."), URL, "7.260817.0")
+    assert isinstance(error, PlatformError)
+    assert str(error) == f"OpenCTI at {URL} refuses the connector ({code}). It says: No."
+
+
+@pytest.mark.parametrize("raised", [graphql_error, body_of_400])
+@pytest.mark.parametrize("code", ["DATABASE_ERROR", "LOCK_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"])
+def test_a_failure_behind_opencti_may_pass(code: str, raised: Raised) -> None:
+    error = explained(raised(code, "connect ECONNREFUSED"), URL, "7.260817.0")
+    assert not isinstance(error, PlatformError)
+    assert str(error) == "it says: connect ECONNREFUSED"
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"errors": []}', '{"errors": [1]}', "<html>502</html>", "null"])
+def test_an_answer_that_is_not_graphql_s_may_pass(body: str) -> None:
+    error = explained(ValueError(body), URL, "7.260817.0")
+    assert not isinstance(error, PlatformError)
+    assert str(error) == "its answer is not OpenCTI's"

@@ -1,0 +1,155 @@
+"""What the tests of every source need to know of each: a new source adds a row to SAMPLES.
+
+Keys, passwords and tokens end in `-of-nobody`, by which the tests find them in a sentence.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Good(NamedTuple):
+    """An answer as the service sends it."""
+
+    body: bytes
+    records: int
+    """How many records it becomes, over HTTP."""
+    requests: int = 1
+    """How many searches the question takes where each is answered with this body."""
+
+
+class Sample(NamedTuple):
+    """A source's row."""
+
+    settings: Mapping[str, str]
+    """The settings that it requires, but for addresses."""
+    answers: Mapping[str, Good]
+    """By the name or address that is asked about: one of each that the source takes."""
+    addresses: tuple[str, ...] = ()
+    """Its settings for addresses beside `Source.address`."""
+    login: bytes = b""
+    """What answers its sign-in (a POST), if it has one."""
+
+
+def _one(records: int, *documents: object) -> Good:
+    """An answer to one request: a document, or several as lines."""
+    return Good(b"".join(json.dumps(document).encode() + b"\n" for document in documents), records)
+
+
+_RISKIQ_SEEN = {"firstSeen": "2026-10-01 10:00:00", "lastSeen": "2026-11-20 10:00:00"}
+
+
+def _riskiq(asked: str, *ends: tuple[str, str, str]) -> Good:
+    records = [
+        {"recordType": kind, "resolveType": end, "resolve": data, "value": asked, "source": ["riskiq"], **_RISKIQ_SEEN}
+        for kind, end, data in ends
+    ]
+    whole = {"queryValue": asked, "results": records, "totalRecords": len(records), "pager": None, **_RISKIQ_SEEN}
+    return _one(len(records), whole)
+
+
+def _cof(name: str, kind: str, data: str, **fields: object) -> dict[str, object]:
+    seen = {"count": 7, "time_first": 1_790_848_800, "time_last": 1_795_168_800}
+    return {"rrname": name, "rrtype": kind, "rdata": data, **seen, **fields}
+
+
+_COF_ADDRESS = _cof("example.org", "A", "192.0.2.10")
+_COF_MAIL = _cof("example.org", "MX", "10 mx1.example.net")
+
+
+def _dnsdb(*rows: Mapping[str, object]) -> Good:
+    return _one(len(rows), {"cond": "begin"}, *({"obj": row} for row in rows), {"cond": "succeeded"})
+
+
+def _virustotal(name: str, address: str) -> Good:
+    attributes = {"date": 1_795_168_800, "host_name": name, "ip_address": address, "resolver": "VirusTotal"}
+    return _one(1, {"meta": {"count": 1}, "data": [{"attributes": attributes, "type": "resolution", "id": "x"}]})
+
+
+def _otx(name: str, address: str) -> Good:
+    seen = {"first": "2026-10-01T10:00:00", "last": "2026-11-20T10:00:00"}
+    return _one(1, {"passive_dns": [{"hostname": name, "address": address, "record_type": "A", **seen}], "count": 1})
+
+
+def _defender(host: str, artifact: str, requests: int) -> Good:
+    record = {
+        "@odata.type": "#microsoft.graph.security.passiveDnsRecord",
+        "id": "ZXhhbXBsZQ==",
+        "firstSeenDateTime": "2026-10-01T10:00:00Z",
+        "lastSeenDateTime": "2026-11-20T10:00:00Z",
+        "collectedDateTime": "2026-11-20T10:59:34.735Z",
+        "recordType": "A",
+        "parentHost": {"id": host},
+        "artifact": {"@odata.type": "#microsoft.graph.security.hostname", "id": artifact},
+    }
+    return _one(2 * requests, {"value": [record, record | {"recordType": "MX"}]})._replace(requests=requests)
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "riskiq": Sample(
+        settings={"username": "analyst@example.org", "api_key": "riskiq-key-of-nobody"},
+        answers={
+            "example.org": _riskiq(
+                "example.org", ("A", "ip", "192.0.2.10"), ("SOA", "email", "hostmaster.example.org")
+            ),
+            "192.0.2.10": _riskiq("192.0.2.10", ("A", "domain", "example.org")),
+        },
+    ),
+    "circl": Sample(
+        settings={"username": "analyst@example.org", "password": "circl-password-of-nobody"},
+        answers={
+            "example.org": _one(
+                2, _cof("192.0.2.10", "A", "example.org"), _cof("10 mx1.example.net", "MX", "example.org")
+            ),
+            "192.0.2.10": _one(1, _cof("192.0.2.10", "A", "example.org")),
+        },
+    ),
+    "cof": Sample(
+        settings={"token": "Bearer cof-token-of-nobody"},
+        answers={"example.org": _one(2, _COF_ADDRESS, _COF_MAIL), "192.0.2.10": _one(1, _COF_ADDRESS)},
+    ),
+    "mnemonic": Sample(
+        settings={"api_key": "mnemonic-key-of-nobody"},
+        answers={
+            "example.org": _one(2, _COF_ADDRESS | {"rrtype": "a"}, _COF_MAIL | {"rrtype": "mx"}),
+            "192.0.2.10": _one(1, _COF_ADDRESS | {"rrtype": "a"}),
+        },
+    ),
+    "robtex": Sample(
+        settings={},
+        answers={
+            "example.org": _one(1, _cof("example.org", "MX", "", rrdata="mx1.example.net") | {"rdata": None}),
+            "192.0.2.10": _one(1, _cof("example.org", "A", "", rrdata="192.0.2.10") | {"rdata": None}),
+        },
+    ),
+    "dnsdb": Sample(
+        settings={"api_key": "dnsdb-key-of-nobody"},
+        answers={
+            "example.org": _dnsdb(
+                _COF_ADDRESS | {"rdata": ["192.0.2.10"]}, _COF_MAIL | {"rdata": ["10 mx1.example.net."]}
+            ),
+            "192.0.2.10": _dnsdb(_COF_ADDRESS),
+        },
+    ),
+    "virustotal": Sample(
+        settings={"api_key": "virustotal-key-of-nobody"},
+        answers={
+            "example.org": _virustotal("example.org", "192.0.2.10"),
+            "192.0.2.10": _virustotal("example.org", "192.0.2.10"),
+        },
+    ),
+    "otx": Sample(
+        settings={"api_key": "otx-key-of-nobody"},
+        answers={"example.org": _otx("example.org", "192.0.2.10"), "192.0.2.10": _otx("example.org", "192.0.2.10")},
+    ),
+    "defender": Sample(
+        settings={"tenant_id": "tenant.example", "client_id": "client", "client_secret": "client-secret-of-nobody"},
+        answers={
+            "example.org": _defender("example.org", "192.0.2.10", requests=2),
+            "192.0.2.10": _defender("192.0.2.10", "example.org", requests=1),
+        },
+        addresses=("login_base_url",),
+        login=b'{"token_type": "Bearer", "expires_in": 3599, "access_token": "token-of-nobody"}',
+    ),
+}
+"""By the key in `SOURCES`."""

@@ -1,0 +1,59 @@
+"""What the transport makes of the bytes of a body: one JSON document, or one in each line."""
+
+import time
+
+import pytest
+
+from passivedns.errors import BadAnswer
+from passivedns.sources.bodies import MOST_VALUES, json_of, lines_of
+from passivedns.sources.http import LARGEST_BODY
+from tests.unit.sources.transports import EXAMPLE
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n\t"])
+def test_an_empty_body_is_nothing(body: bytes) -> None:
+    assert json_of(EXAMPLE, body) is None
+    assert lines_of(EXAMPLE, body) == ([], 0)
+
+
+def test_a_body_may_begin_with_a_byte_order_mark() -> None:
+    assert json_of(EXAMPLE, b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b'{"a": ', b"{} {}", b"\xff\xfe", b"\x00", b'{"\xff": 1}', DEEP, DEEP + b"]" * 100_000, b"9" * 5000],
+    ids=lambda body: repr(body[:20]),
+)
+def test_what_is_not_json_is_refused_in_a_sentence(body: bytes) -> None:
+    with pytest.raises(BadAnswer) as raised:
+        json_of(EXAMPLE, body)
+    assert str(raised.value) == (
+        "The response from Example DNS is not valid JSON or was cut off; check EXAMPLE_API_BASE_URL."
+    )
+
+
+def test_lines_may_end_in_any_way_and_be_empty() -> None:
+    assert lines_of(EXAMPLE, b'\n{"a": 1}\r\n\r\n  \n[2] \n3') == ([{"a": 1}, [2], 3], 0)
+
+
+@pytest.mark.parametrize("line", [b'{"a": ', b"<p>", b"\xff", b"{} {}", b"NaNa", DEEP, b"9" * 5000, b"\x00", b"],["])
+def test_a_line_that_cannot_be_read_is_counted_and_costs_no_neighbour(line: bytes) -> None:
+    assert lines_of(EXAMPLE, b'{"a": 1}\n' + line + b'\n{"b": 2}\n') == ([{"a": 1}, {"b": 2}], 1)
+
+
+def test_a_web_page_is_not_a_list_of_lines() -> None:
+    with pytest.raises(BadAnswer, match="is a web page; check EXAMPLE_API_BASE_URL"):
+        lines_of(EXAMPLE, b" \n<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[", b"1\n", b"\n", b'{"a":[]},\n'], ids=repr)
+def test_a_body_of_far_too_many_values_is_dropped_before_it_is_parsed(part: bytes) -> None:
+    body = b"[" + part * (LARGEST_BODY // len(part) - 1)
+    begun = time.monotonic()
+    for read in (json_of, lines_of):
+        with pytest.raises(BadAnswer, match=f"holds more than {MOST_VALUES:,} values and was dropped"):
+            read(EXAMPLE, body)
+    assert time.monotonic() - begun < 5

@@ -1,0 +1,218 @@
+"""A source that cannot be reached: the sentence names the cause, and the source is left alone for a while."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from passivedns.errors import NoAnswer, SourceError, Unreachable
+from passivedns.sources import http
+from passivedns.sources.http import Http
+from tests.unit.raw_server import RawServer, Speak, raw_server, says
+from tests.unit.sources.transports import asking
+
+GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def told_of(asker: Http) -> str:
+    """The sentence about a search that finds no connection."""
+    with pytest.raises(Unreachable) as raised:
+        asker.search("/dns")
+    return str(raised.value)
+
+
+@contextlib.contextmanager
+def tls_server(speak: Speak = GOOD, host: str = "127.0.0.1") -> Iterator[tuple[RawServer, trustme.CA]]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    with raw_server(speak, context) as server:
+        yield server, authority
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
+    """A proxy of the environment that wants a password."""
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with raw_server(says(refusal)) as server:
+        use_proxy(monkeypatch, server.url)
+        yield server
+
+
+def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, url)
+    monkeypatch.setenv("NO_PROXY", "")
+
+
+def test_a_host_that_does_not_resolve() -> None:
+    assert told_of(asking("http://api.invalid")) == (
+        "Example DNS cannot be reached: its host name does not resolve; check EXAMPLE_API_BASE_URL."
+    )
+
+
+def test_a_port_where_nobody_listens() -> None:
+    assert told_of(asking("http://127.0.0.1:9")) == "Example DNS cannot be reached: no connection can be made."
+
+
+def test_a_server_that_says_nothing() -> None:
+    with raw_server(lambda _: time.sleep(2)) as server:
+        told = told_of(asking(server.url, timeout=0.2))
+    assert told == "Example DNS cannot be reached: no answer within 0.2 s."
+
+
+def test_a_response_that_breaks_off() -> None:
+    with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")) as server:
+        assert told_of(asking(server.url)) == "Example DNS cannot be reached: the response was cut off."
+
+
+def test_a_certificate_that_nobody_vouches_for() -> None:
+    with tls_server() as (server, _):
+        assert told_of(asking(server.url)) == (
+            "Example DNS cannot be reached: its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is "
+            "your own."
+        )
+
+
+def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with tls_server(host="other.example") as (server, authority):
+        trust(authority, monkeypatch, tmp_path)
+        assert "its TLS certificate is not trusted" in told_of(asking(server.url))
+
+
+def trust(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "ca.pem"))
+
+
+def test_the_ca_bundle_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with tls_server() as (server, authority):
+        trust(authority, monkeypatch, tmp_path)
+        assert asking(server.url).search("/").body == b"{}"
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_a_ca_bundle_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / "ca.pem").write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with tls_server() as (server, _):
+        assert told_of(asking(server.url)) == (
+            "Example DNS cannot be reached: the CA bundle cannot be read; check REQUESTS_CA_BUNDLE."
+        )
+
+
+def test_a_plain_http_server_behind_https_is_not_called_an_untrusted_certificate() -> None:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+    with plain_server(speak) as port:
+        assert told_of(asking(f"https://127.0.0.1:{port}")) == (
+            "Example DNS cannot be reached: no TLS connection can be made; check whether EXAMPLE_API_BASE_URL should "
+            "begin with http://."
+        )
+
+
+@contextlib.contextmanager
+def plain_server(speak: Speak) -> Iterator[int]:
+    """One that takes any bytes for a request, a TLS greeting included."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.recv(2**16)
+            speak(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+def test_a_proxy_that_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_proxy(monkeypatch, "http://127.0.0.1:9")
+    for scheme in ("http", "https"):
+        told = told_of(asking(f"{scheme}://api.example"))
+        assert told == "Example DNS cannot be reached: the proxy does not connect."
+
+
+def test_a_proxy_whose_host_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_proxy(monkeypatch, "http://proxy.invalid:3128")
+    assert told_of(asking("http://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
+
+
+def test_a_proxy_that_wants_a_password_for_a_tunnel(proxy: RawServer) -> None:
+    assert told_of(asking("https://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
+    assert proxy.heads[0].startswith(b"CONNECT api.example:443 ")
+
+
+def test_a_proxy_carries_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_server(GOOD) as server:
+        use_proxy(monkeypatch, server.url)
+        assert asking("http://api.example").search("/dns").body == b"{}"
+    assert server.heads[0].startswith(b"GET http://api.example/dns ")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", ["socks5", "socks5h", "socks4", "SOCKS5"])
+def test_a_socks_proxy_is_refused_and_not_passed_by(monkeypatch: pytest.MonkeyPatch, scheme: str, kind: str) -> None:
+    with raw_server(GOOD) as server:
+        use_proxy(monkeypatch, f"{kind}://127.0.0.1:9")
+        told = told_of(asking(f"{scheme}://127.0.0.1:{server.port}"))
+    assert told == ("Example DNS cannot be reached: SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy.")
+    assert server.heads == []
+
+
+@pytest.mark.parametrize("proxy_url", ["http://", "ftp://127.0.0.1:9"])
+def test_a_proxy_whose_address_makes_no_sense(monkeypatch: pytest.MonkeyPatch, proxy_url: str) -> None:
+    use_proxy(monkeypatch, proxy_url)
+    assert told_of(asking("http://api.example")) == (
+        "Example DNS cannot be reached: the address of the proxy cannot be used; check HTTPS_PROXY."
+    )
+
+
+# The respite
+
+
+def test_a_source_that_could_not_be_reached_is_left_alone_for_a_minute_and_the_sentence_says_so() -> None:
+    with raw_server(says(b"")) as server:
+        asker = asking(server.url, retries=2)
+        told_of(asker)
+        assert len(server.heads) == 3
+        with pytest.raises(NoAnswer) as raised:
+            asker.search("/dns")
+        assert len(server.heads) == 3
+    assert str(raised.value) == ("Example DNS could not be reached a moment ago and is not asked again for 60 seconds.")
+
+
+def test_after_the_respite_the_source_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "RESPITE", 0.1)
+    answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
+    with raw_server(lambda connection: connection.sendall(next(answers))) as server:
+        asker = asking(server.url)
+        told_of(asker)
+        time.sleep(0.15)
+        assert asker.search("/dns").body == b"{}"
+
+
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"429 Too Many", b"503 Busy"])
+def test_a_source_that_answers_with_an_error_is_asked_again_at_once(status: bytes) -> None:
+    with raw_server(says(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) as server:
+        asker = asking(server.url)
+        for _ in range(2):
+            with pytest.raises(SourceError, match="HTTP"):
+                asker.search("/dns")
+    assert len(server.heads) == 2
+
+
+def test_a_transport_beside_another_has_a_respite_of_its_own() -> None:
+    with raw_server(GOOD) as server:
+        asker = asking("http://127.0.0.1:9")
+        told_of(asker)
+        assert asker.beside(asker.source, server.url).search("/").body == b"{}"

@@ -1,0 +1,169 @@
+"""Every attempt has one deadline, for connecting and for each part of the response, however a server drags it out."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from passivedns.errors import Unreachable
+from passivedns.sources.http import Reply
+from tests.unit.raw_server import Speak, raw_server, says
+from tests.unit.sources.transports import ask, asking
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def dripping(begin: bytes, drop: bytes) -> Speak:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(begin)
+        while True:
+            connection.sendall(drop)
+            time.sleep(0.05)
+
+    return speak
+
+
+DRIPS = {
+    "status line": (b"HTTP/1.1 200 ", b"a"),
+    "header": (OK + b"X: ", b"a"),
+    "many headers": (OK, b"X: a\r\n"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": (OK + b"Content-Length: 60000\r\n\r\n", b" "),
+    "body without an end": (OK + b"\r\n", b" "),
+    "chunks": (CHUNKED, b"1\r\n \r\n"),
+    "chunk size": (CHUNKED, b"0"),
+    "chunk extension": (CHUNKED + b"2;", b"a"),
+    "trailer": (CHUNKED + b"2\r\n{}\r\n0\r\nX: ", b"a"),
+    "many trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: a\r\n"),
+    "compressed": (OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\0", b"a"),
+}
+
+
+@pytest.mark.parametrize(("begin", "drop"), DRIPS.values(), ids=DRIPS.keys())
+def test_an_answer_that_drips_is_given_up_at_the_deadline_of_the_attempt(begin: bytes, drop: bytes) -> None:
+    begun = time.monotonic()
+    with raw_server(dripping(begin, drop)) as server:
+        outcome = ask(server.url, timeout=0.5, retries=0)
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.5 s."
+    assert 0.4 < time.monotonic() - begun < 1.5
+
+
+def test_a_dripping_tls_greeting_is_given_up_at_the_deadline_of_the_attempt() -> None:
+    greeting = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"
+    with drip_at_once(greeting) as port:
+        begun = time.monotonic()
+        outcome = ask(f"https://127.0.0.1:{port}", timeout=0.5, retries=0)
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.5 s."
+    assert time.monotonic() - begun < 1.5
+
+
+@contextlib.contextmanager
+def drip_at_once(begin: bytes) -> Iterator[int]:
+    """A server that drips without waiting for a request."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            dripping(begin, b"\0")(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_a_proxy_that_drips_is_given_up_at_the_deadline_of_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    with raw_server(dripping(b"HTTP/1.1 200 Connected\r\n", b"X: a\r\n")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        begun = time.monotonic()
+        outcome = ask("https://api.example", timeout=0.5, retries=0)
+    assert isinstance(outcome, Unreachable)
+    assert time.monotonic() - begun < 1.5
+
+
+def test_every_attempt_has_a_deadline_of_its_own() -> None:
+    """Also on a connection that is already open."""
+
+    def slow(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(2):
+                time.sleep(0.35)
+                connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+                connection.recv(2**16)
+
+    with raw_server(slow) as server:
+        asker = asking(server.url, timeout=0.5)
+        assert [asker.search("/").body for _ in range(2)] == [b"{}", b"{}"]
+    assert len(server.heads) == 1
+
+
+# Connecting
+
+
+@contextlib.contextmanager
+def deaf(address: str, port: int = 0) -> Iterator[int]:
+    """A port that takes no connection and refuses none: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((address, port), backlog=0))
+        place = listener.getsockname()
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(place)
+        time.sleep(0.05)
+        yield place[1]
+
+
+def resolve_to(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `many.example` resolve so; no resolver that tests may change does."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *rest: object) -> object:
+        hosts = addresses if host == "many.example" else [host]
+        return [found for each in hosts for found in real(each, port, *rest)]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def test_the_addresses_of_a_host_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [f"127.0.0.{number}" for number in range(2, 6)]
+    resolve_to(addresses, monkeypatch)
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(deaf(addresses[0]))
+        for address in addresses[1:]:
+            stack.enter_context(deaf(address, port))
+        begun = time.monotonic()
+        outcome = ask(f"http://many.example:{port}", timeout=0.8, retries=0)
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.8 s."
+    assert 0.7 < time.monotonic() - begun < 1.6
+
+
+def test_an_address_that_does_not_connect_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(["127.0.0.2", "127.0.0.1"], monkeypatch)
+    with raw_server(says(OK, b"\r\n{}")) as server, deaf("127.0.0.2", server.port):
+        outcome = ask(f"http://many.example:{server.port}", timeout=1, retries=0)
+    assert isinstance(outcome, Reply)
+
+
+def test_an_address_that_refuses_gives_way_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(["127.0.0.2", "127.0.0.1"], monkeypatch)
+    with raw_server(says(OK, b"\r\n{}")) as server:
+        outcome = ask(f"http://many.example:{server.port}", timeout=1, retries=0)
+    assert isinstance(outcome, Reply)
+
+
+def test_an_ipv6_address_is_connected_to() -> None:
+    def accept() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.recv(2**16)
+            connection.sendall(OK + b"\r\n{}")
+
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        outcome = ask(f"http://[::1]:{listener.getsockname()[1]}", timeout=1, retries=0)
+    assert isinstance(outcome, Reply)

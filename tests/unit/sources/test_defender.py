@@ -1,0 +1,440 @@
+"""The client of Microsoft Graph against a real server that plays Graph and Entra ID."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from passivedns import metrics
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    NotEntitled,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+    Unreachable,
+)
+from passivedns.model import Answer, Budget, Question, Record
+from passivedns.sources import SOURCES, defender, http
+from passivedns.sources.source import Client
+from sandbox.server import serving
+from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
+from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
+from tests.unit.sources.clients import LONG_AGO, client, question
+
+SAMPLES = Path(__file__).parents[4] / "shared/data/msgraph"
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/data is not beside the checkout")
+
+FACTS = history(date(2026, 11, 24))
+CREDENTIALS = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Defender, str]]:
+    service = Defender()
+    with serving(defender_app(service)) as url:
+        yield service, url
+
+
+@pytest.fixture(autouse=True)
+def service(server: tuple[Defender, str]) -> Defender:
+    """As new for every test."""
+    vars(server[0]).update(vars(Defender(FACTS)))
+    return server[0]
+
+
+@pytest.fixture
+def url(server: tuple[Defender, str]) -> str:
+    return server[1]
+
+
+def graph(url: str, **settings: Any) -> Client:
+    return client("defender", f"{url}/v1.0", **({"login_base_url": url} | CREDENTIALS | settings))
+
+
+def requests_for_pages(service: Defender) -> list[str]:
+    return [request.path.rpartition("/")[2] for request in service.requests]
+
+
+# What is asked, and what comes back
+
+
+def test_a_name_is_asked_for_what_it_leads_to_and_for_what_leads_to_it(url: str, service: Defender) -> None:
+    graph(url).look_up(question(DOMAIN))
+    assert [request.path for request in service.requests] == [
+        f"/v1.0/security/threatIntelligence/hosts/{DOMAIN}/passiveDns",
+        f"/v1.0/security/threatIntelligence/hosts/{DOMAIN}/passiveDnsReverse",
+    ]
+
+
+@pytest.mark.parametrize("address", [ADDRESS, ADDRESS_V6])
+def test_an_address_is_asked_only_for_what_leads_to_it(url: str, service: Defender, address: str) -> None:
+    graph(url).look_up(question(address))
+    assert requests_for_pages(service) == ["passiveDnsReverse"]
+
+
+def test_a_hostname_is_asked_like_a_name(url: str, service: Defender) -> None:
+    graph(url).look_up(Question(DOMAIN, "Hostname", LONG_AGO))
+    assert requests_for_pages(service) == ["passiveDns", "passiveDnsReverse"]
+
+
+def test_the_window_is_not_sent(url: str, service: Defender) -> None:
+    graph(url).look_up(question(DOMAIN, datetime(2026, 11, 1, tzinfo=UTC)))
+    assert [request.params for request in service.requests] == [{}, {}]
+
+
+def test_a_value_is_quoted_in_the_path(url: str, service: Defender) -> None:
+    service.unknown_is_404 = True
+    graph(url).look_up(question("a?b.example"))
+    assert service.requests[0].path == "/v1.0/security/threatIntelligence/hosts/a%3Fb.example/passiveDns"
+
+
+def test_the_history_of_a_name_comes_back_with_every_arrow_the_right_way_round(url: str) -> None:
+    answer = graph(url).look_up(question(DOMAIN))
+    mail = next(fact for fact in FACTS if fact.type == "MX")
+    alias = next(fact for fact in FACTS if fact.type == "CNAME")
+    assert Record(DOMAIN, "MX", "mx1.example.net", mail.first, mail.last, (), "defender") in answer.records
+    assert Record("www.example.org", "CNAME", DOMAIN, alias.first, alias.last, (), "defender") in answer.records
+    assert len(answer.records) == 11
+    assert answer.complete
+    assert answer.certain
+
+
+def test_the_names_of_an_address_come_back_as_owners(url: str) -> None:
+    records = graph(url).look_up(question(ADDRESS)).records
+    assert [(record.name, record.type, record.data) for record in records] == [
+        (fact.name, "A", ADDRESS) for fact in FACTS if fact.data == ADDRESS
+    ]
+
+
+def test_what_microsoft_could_not_classify_comes_back_as_it_is(url: str) -> None:
+    texts = [record.data for record in graph(url).look_up(question(DOMAIN)).records if record.type == "TXT"]
+    assert texts == ['"v=spf1 -all"']
+
+
+@pytest.mark.parametrize("unknown_is_404", [True, False])
+def test_of_an_unknown_host_nothing_is_known(url: str, service: Defender, unknown_is_404: bool) -> None:
+    service.unknown_is_404 = unknown_is_404
+    assert graph(url).look_up(question("unheard-of.example")) == Answer([], certain=not unknown_is_404)
+
+
+def test_the_budget_is_unknown_and_costs_no_request(url: str, service: Defender) -> None:
+    assert graph(url).budget() == Budget()
+    assert service.requests == []
+
+
+# Pages
+
+
+def test_every_page_is_read(url: str, service: Defender) -> None:
+    whole = graph(url).look_up(question(DOMAIN))
+    service.page_size = 3
+    assert graph(url).look_up(question(DOMAIN)) == whole
+    assert requests_for_pages(service)[2:] == ["passiveDns"] * 4 + ["passiveDnsReverse"]
+
+
+def test_an_answer_of_too_many_pages_is_cut_and_says_so(
+    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defender, "MOST_PAGES", 2)
+    service.page_size = 3
+    answer = graph(url).look_up(question(ADDRESS))
+    assert (len(answer.records), answer.complete) == (5, True)
+    service.page_size = 2
+    answer = graph(url).look_up(question(ADDRESS))
+    assert (len(answer.records), answer.complete) == (4, False)
+
+
+def test_an_answer_of_too_many_records_is_cut_and_says_so(
+    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defender, "MOST_RECORDS", 2)
+    service.page_size = 2
+    answer = graph(url).look_up(question(ADDRESS))
+    assert (len(answer.records), answer.complete) == (2, False)
+
+
+def test_a_page_that_names_itself_as_the_next_one_ends_at_the_bound(url: str, service: Defender) -> None:
+    service.recorded[f"{ADDRESS}/passiveDnsReverse"] = json.dumps(
+        {"value": [], "@odata.nextLink": f"{url}/v1.0/security/threatIntelligence/hosts/{ADDRESS}/passiveDnsReverse"}
+    ).encode()
+    assert graph(url).look_up(question(ADDRESS)) == Answer([], complete=False)
+    assert len(service.requests) == defender.MOST_PAGES
+
+
+@pytest.mark.parametrize("fault", ["next-page-elsewhere", "next-page-nowhere"])
+def test_a_next_page_on_another_host_is_refused(url: str, service: Defender, fault: str) -> None:
+    service.fail(fault, 1)
+    with pytest.raises(BadAnswer, match="not on its own host"):
+        graph(url).look_up(question(ADDRESS))
+    assert len(service.requests) == 1
+
+
+# The token
+
+
+def test_one_token_serves_many_look_ups(url: str, service: Defender) -> None:
+    asker = graph(url)
+    for _ in range(3):
+        asker.look_up(question(DOMAIN))
+    assert len(service.login.requests) == 1
+    assert len({request.headers["authorization"] for request in service.requests}) == 1
+
+
+def test_a_token_is_renewed_shortly_before_its_end(url: str, service: Defender) -> None:
+    service.token_life = defender.RENEWED + 0.2
+    asker = graph(url)
+    asker.look_up(question(ADDRESS))
+    asker.look_up(question(ADDRESS))
+    assert len(service.login.requests) == 1
+    time.sleep(0.25)
+    asker.look_up(question(ADDRESS))
+    assert len(service.login.requests) == 2
+
+
+@pytest.mark.parametrize("life", [None, -1, "soon", True, 10**30])
+def test_a_life_that_makes_no_sense_costs_a_token_for_every_request(url: str, service: Defender, life: object) -> None:
+    service.token_life = life
+    graph(url).look_up(question(DOMAIN))
+    assert len(service.login.requests) == 2
+
+
+def test_a_token_that_is_refused_is_replaced_once(url: str, service: Defender) -> None:
+    asker = graph(url)
+    asker.look_up(question(ADDRESS))
+    service.revoke()
+    assert asker.look_up(question(ADDRESS)).records
+    assert len(service.login.requests) == 2
+    assert requests_for_pages(service) == ["passiveDnsReverse"] * 3
+
+
+def test_a_second_refusal_is_an_error_that_names_the_credentials(url: str, service: Defender) -> None:
+    service.fail("401")
+    with pytest.raises(CredentialsRefused) as raised:
+        graph(url).look_up(question(ADDRESS))
+    assert str(raised.value) == (
+        "Microsoft Defender rejected the credentials (HTTP 401); check DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID and "
+        "DEFENDER_CLIENT_SECRET. Its response says: InvalidAuthenticationToken: Access token has expired or is not yet "
+        "valid."
+    )
+    assert (len(service.requests), len(service.login.requests)) == (2, 2)
+
+
+def test_the_sign_in_counts_as_a_request_but_not_as_a_search(url: str) -> None:
+    def counted(purpose: str) -> float:
+        return metrics.REQUESTS.labels("defender", purpose)._value.get()
+
+    before = counted("login"), counted("search")
+    graph(url).look_up(question(ADDRESS))
+    assert (counted("login"), counted("search")) == (before[0] + 1, before[1] + 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("tenant_id", "other.example", "AADSTS90002: Tenant 'other.example' not found."),
+        ("client_id", "other", "AADSTS700016: Application was not found in the directory."),
+        ("client_secret", "another-secret", "AADSTS7000215: Invalid client secret provided."),
+    ],
+)
+def test_wrong_credentials_are_told_in_the_words_of_entra(
+    url: str, service: Defender, setting: str, value: str, said: str
+) -> None:
+    with pytest.raises(CredentialsRefused) as raised:
+        graph(url, **{setting: value}).look_up(question(DOMAIN))
+    status = 401 if setting == "client_secret" else 400
+    assert str(raised.value) == (
+        f"Microsoft Entra ID rejected the credentials (HTTP {status}); check DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID "
+        f"and DEFENDER_CLIENT_SECRET. Its response says: {said}"
+    )
+    assert service.requests == []
+
+
+def test_an_address_of_entra_that_does_not_resolve_is_told_by_its_own_variable(url: str) -> None:
+    with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* check DEFENDER_LOGIN_BASE_URL"):
+        graph(url, login_base_url="http://login.invalid").look_up(question(DOMAIN))
+
+
+def test_a_renewal_that_fails_is_tried_again_at_the_next_look_up(url: str, service: Defender) -> None:
+    asker = graph(url)
+    service.login.fail("500", 1)
+    with pytest.raises(NoAnswer):
+        asker.look_up(question(ADDRESS))
+    assert asker.look_up(question(ADDRESS)).records
+
+
+def test_neither_the_secret_nor_a_token_is_logged_or_shown(
+    url: str, service: Defender, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    asker = graph(url, retries=1)
+    asker.look_up(question(DOMAIN))
+    service.revoke()
+    service.fail("500", 1)
+    asker.look_up(question(DOMAIN))
+    settings = SOURCES["defender"].settings(**CREDENTIALS)
+    shown = caplog.text + repr(asker) + str(vars(asker)) + repr(settings) + str(settings)
+    tokens = {request.headers["authorization"].removeprefix("Bearer ") for request in service.requests}
+    assert caplog.records
+    assert len(tokens) == 2
+    assert not any(secret in shown for secret in (CLIENT_SECRET, *tokens))
+
+
+def test_neither_the_secret_nor_a_token_is_in_a_url(url: str, service: Defender) -> None:
+    graph(url).look_up(question(DOMAIN))
+    for request in [*service.requests, *service.login.requests]:
+        assert CLIENT_SECRET not in request.path + str(request.params)
+        assert request.params == {}
+
+
+# Faults
+
+MEANING: dict[str, tuple[type[SourceError], str] | None] = {
+    "400": (RequestRefused, "rejected the request (HTTP 400). Its response says: BadRequest: Invalid host."),
+    "401": (CredentialsRefused, "check DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID and DEFENDER_CLIENT_SECRET."),
+    "403": (NotEntitled, "grant the application ThreatIntelligence.Read.All with admin consent"),
+    "404": None,
+    "404-html": (BadAnswer, "is not from the Microsoft Defender API; check DEFENDER_API_BASE_URL."),
+    "429": (RateLimited, "Microsoft Defender rate limit exceeded (HTTP 429); try again later."),
+    "429-without-retry-after": (RateLimited, "TooManyRequests: Please retry again later."),
+    "500": (NoAnswer, "Microsoft Defender is failing (HTTP 500); try again later."),
+    "502": (NoAnswer, "Microsoft Defender is failing (HTTP 502); try again later."),
+    "503": (NoAnswer, "ServiceUnavailable: The service is temporarily unavailable."),
+    "504": (NoAnswer, "Microsoft Defender is failing (HTTP 504); try again later."),
+    "html": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
+    "cut-json": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
+    "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
+    "no-list": (BadAnswer, "holds no list of records; check DEFENDER_API_BASE_URL."),
+    "empty-body": (BadAnswer, "holds no list of records; check DEFENDER_API_BASE_URL."),
+    "next-page-elsewhere": (BadAnswer, "an address for the next page that is not on its own host."),
+    "next-page-nowhere": (BadAnswer, "an address for the next page that is not on its own host."),
+    "next-page-number": None,
+    "cut-connection": (Unreachable, "the response was cut off."),
+    "reset": (Unreachable, "the response was cut off."),
+    "stall": (Unreachable, "no answer within 2 s."),
+    "drip": (Unreachable, "no answer within 2 s."),
+}
+"""What each fault of Graph means to the operator; None where it is an answer."""
+
+LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
+    "invalid-client": (CredentialsRefused, "Its response says: AADSTS7000215: Invalid client secret provided."),
+    "unauthorized-client": (CredentialsRefused, f"Application with identifier '{CLIENT_ID}' was not found."),
+    "unknown-tenant": (CredentialsRefused, "AADSTS90002: Tenant not found."),
+    "403": (CredentialsRefused, "AADSTS53003: Access has been blocked."),
+    "429": (RateLimited, "Microsoft Entra ID rate limit exceeded (HTTP 429); try again later."),
+    "no-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
+    "unprintable-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
+    "500": (NoAnswer, "Microsoft Entra ID is failing (HTTP 500); try again later."),
+    "502": (NoAnswer, "Microsoft Entra ID is failing (HTTP 502); try again later."),
+    "504": (NoAnswer, "Microsoft Entra ID is failing (HTTP 504); try again later."),
+    "html": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
+    "cut-json": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
+    "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
+    "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
+    "reset": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
+    "stall": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
+    "drip": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
+}
+"""What each fault of Entra means to the operator."""
+
+
+def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+    assert MEANING.keys() == FAULTS.keys()
+    assert LOGIN_MEANING.keys() == LOGIN_FAULTS.keys()
+
+
+@pytest.mark.parametrize(("fault", "meaning"), [(fault, meaning) for fault, meaning in MEANING.items() if meaning])
+def test_each_fault_of_graph_comes_to_its_error(
+    url: str, service: Defender, fault: str, meaning: tuple[type[SourceError], str]
+) -> None:
+    service.fail(fault)
+    with pytest.raises(SourceError) as raised:
+        graph(url).look_up(question(ADDRESS))
+    assert type(raised.value) is meaning[0]
+    assert meaning[1] in str(raised.value)
+
+
+@pytest.mark.parametrize(("fault", "meaning"), LOGIN_MEANING.items())
+def test_each_fault_of_entra_comes_to_its_error(
+    url: str, service: Defender, fault: str, meaning: tuple[type[SourceError], str]
+) -> None:
+    service.login.fail(fault)
+    with pytest.raises(SourceError) as raised:
+        graph(url).look_up(question(ADDRESS))
+    assert type(raised.value) is meaning[0]
+    assert meaning[1] in str(raised.value)
+    assert service.requests == []
+
+
+def test_a_404_of_graph_means_that_nothing_is_known_but_may_be_wrong(url: str, service: Defender) -> None:
+    service.fail("404")
+    assert graph(url).look_up(question(ADDRESS)) == Answer([], certain=False)
+
+
+def test_a_next_page_that_is_not_an_address_makes_the_answer_incomplete(url: str, service: Defender) -> None:
+    service.fail("next-page-number")
+    assert graph(url).look_up(question(ADDRESS)) == Answer([], complete=False)
+
+
+def test_a_licence_that_is_missing_is_told_with_what_to_do(url: str, service: Defender) -> None:
+    service.entitled = False
+    with pytest.raises(NotEntitled) as raised:
+        graph(url).look_up(question(ADDRESS))
+    assert str(raised.value) == (
+        "The Microsoft Defender account is not entitled to passive DNS (HTTP 403); grant the application "
+        "ThreatIntelligence.Read.All with admin consent, and check the Defender licence. Its response says: Forbidden: "
+        "The tenant has no licence for threat intelligence."
+    )
+
+
+def test_the_retry_after_of_a_429_is_waited_for(url: str, service: Defender) -> None:
+    service.fail("429", 1)
+    begun = time.monotonic()
+    assert graph(url, retries=1).look_up(question(ADDRESS)).records
+    assert time.monotonic() - begun >= 1
+
+
+def test_a_429_at_the_sign_in_is_asked_again_too(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0)
+    service.login.fail("429", 1)
+    assert graph(url, retries=1).look_up(question(ADDRESS)).records
+
+
+# What Microsoft documents
+
+
+@needs_samples
+def test_the_documented_answer_of_passive_dns_becomes_its_record(url: str, service: Defender) -> None:
+    service.facts = []
+    service.recorded["contoso.com/passiveDns"] = (SAMPLES / "list-passivedns.json").read_bytes()
+    assert graph(url).look_up(question("contoso.com")).records == [
+        Record("contoso.com", "A", "20.103.85.33", *SEEN, (), "defender")
+    ]
+
+
+@needs_samples
+def test_the_documented_answer_of_the_reverse_list_becomes_its_record_the_other_way_round(
+    url: str, service: Defender
+) -> None:
+    service.facts = []
+    service.recorded["contoso.com/passiveDnsReverse"] = (SAMPLES / "list-passivednsreverse.json").read_bytes()
+    assert graph(url).look_up(question("contoso.com")).records == [
+        Record("www.contoso.com", "CNAME", "contoso.com", *SEEN, (), "defender")
+    ]
+
+
+def test_records_that_the_stand_in_tells_are_those_of_the_history(url: str) -> None:
+    def told(value: str) -> set[Fact]:
+        return {fact for fact in FACTS if fact.is_about(value) and fact.type in ("A", "AAAA")}
+
+    for value in (DOMAIN, ADDRESS, ADDRESS_V6):
+        records = {record for record in graph(url).look_up(question(value)).records if record.type in ("A", "AAAA")}
+        assert {(r.name, r.type, r.data, r.first_seen, r.last_seen) for r in records} == told(value)

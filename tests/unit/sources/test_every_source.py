@@ -1,0 +1,351 @@
+"""Whatever a source answers, or somebody in its place: well-formed records, or an error of the connector's own.
+
+A source that is added to `SOURCES` is tested here once it has a row in samples.py.
+"""
+
+import contextlib
+import gzip
+import json
+import socket
+import time
+import tracemalloc
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from passivedns.errors import BadAnswer, SourceError
+from passivedns.model import Answer, Record
+from passivedns.sources import SOURCES
+from passivedns.sources.source import ADDRESSES, NAMES
+from tests.unit.raw_server import RawServer, raw_server
+from tests.unit.sources.clients import client, question
+from tests.unit.sources.odd_bodies import HOSTILE, HTML, variants, with_long_list
+from tests.unit.sources.samples import SAMPLES, Good
+
+LONGEST = 20
+"""Seconds for the worst answer, on a machine that is busy."""
+MOST_MEMORY = 600 * 2**20
+"""Bytes for the worst answer."""
+LONGEST_SENTENCE = 600
+"""Characters."""
+
+KEYS = list(SOURCES)
+QUESTIONS = [(key, asked) for key in KEYS if key in SAMPLES for asked in SAMPLES[key].answers]
+SINGLE = [(key, asked) for key, asked in QUESTIONS if SAMPLES[key].answers[asked].requests == 1]
+
+a_few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+class Play:
+    """A service that answers every search with one response, and every sign-in as it should."""
+
+    def __init__(self) -> None:
+        self.response = b""
+        self.login = b""
+        self.server = RawServer(0)
+
+    def say(self, body: bytes, status: str = "200 OK", *headers: str) -> None:
+        """Answer every search so from now on."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+        self.response = "\r\n".join(lines).encode() + body
+
+    @property
+    def searches(self) -> int:
+        return sum(not head.startswith(b"POST") for head in self.server.heads)
+
+
+@pytest.fixture(scope="module")
+def play() -> Iterator[Play]:
+    playing = Play()
+    with raw_server(
+        lambda connection: connection.sendall(playing.response),
+        login=lambda connection: connection.sendall(good_login(playing.login)),
+    ) as server:
+        playing.server = server
+        yield playing
+
+
+def good_login(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+
+
+def good(key: str, asked: str) -> Good:
+    return SAMPLES[key].answers[asked]
+
+
+def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
+    """What comes of a question that the service answers; it is checked already."""
+    sample = SAMPLES[key]
+    play.login = sample.login
+    addresses = dict.fromkeys(sample.addresses, play.server.url)
+    asker = client(key, play.server.url, **sample.settings, **addresses)
+    return checked(key, lambda: asker.look_up(question(asked)))
+
+
+def from_file(key: str, asked: str, body: bytes) -> Answer | SourceError:
+    """What comes of a body that was saved; it is checked already."""
+    return checked(key, lambda: SOURCES[key].read(body, asked))
+
+
+def checked(key: str, look_up: Callable[[], Answer]) -> Answer | SourceError:
+    begun = time.monotonic()
+    try:
+        answer = look_up()
+    except SourceError as error:
+        assert time.monotonic() - begun < LONGEST
+        check_sentence(key, str(error))
+        return error
+    assert time.monotonic() - begun < LONGEST
+    check_answer(key, answer)
+    return answer
+
+
+def check_sentence(key: str, sentence: str) -> None:
+    assert sentence
+    assert sentence.isprintable(), repr(sentence)
+    assert len(sentence) <= LONGEST_SENTENCE
+    for secret in [*secrets_of(key), "-of-nobody"]:
+        assert secret not in sentence
+
+
+def secrets_of(key: str) -> list[str]:
+    section = SOURCES[key].settings(**{SOURCES[key].address: "http://127.0.0.1", **SAMPLES[key].settings})
+    values = [getattr(section, name) for name in type(section).model_fields]
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr) and value.get_secret_value()]
+
+
+def check_answer(key: str, answer: Answer) -> None:
+    assert type(answer) is Answer
+    assert type(answer.records) is list
+    assert type(answer.complete) is type(answer.certain) is bool
+    assert type(answer.unreadable) is int
+    assert answer.unreadable >= 0
+    for record in answer.records:
+        check_record(key, record)
+
+
+def check_record(key: str, record: Record) -> None:
+    assert type(record) is Record
+    texts = (record.name, record.type, record.data, *record.sensors)
+    assert all(type(text) is str for text in texts), record
+    assert record.type == record.type.upper()
+    assert type(record.sensors) is tuple
+    assert all(sensor.isprintable() for sensor in record.sensors), record
+    assert record.source == key
+    seen = [moment for moment in (record.first_seen, record.last_seen) if moment is not None]
+    assert all(moment.utcoffset() == timedelta(0) for moment in seen), record
+    assert seen == sorted(seen), record
+
+
+# The table
+
+
+def test_every_source_has_a_sample() -> None:
+    assert set(SOURCES) <= set(SAMPLES)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_sample_has_an_answer_for_every_kind_of_question_that_the_source_takes(key: str) -> None:
+    kinds = {question(asked).type for asked in SAMPLES[key].answers}
+    for takable in (NAMES, ADDRESSES):
+        assert bool(kinds & takable) == bool(SOURCES[key].takes & takable)
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_a_good_answer_becomes_its_records_in_as_many_requests_as_it_takes(play: Play, key: str, asked: str) -> None:
+    play.say(good(key, asked).body)
+    play.server.heads.clear()
+    answer = over_http(play, key, asked)
+    assert isinstance(answer, Answer)
+    assert (len(answer.records), answer.unreadable, play.searches) == (
+        good(key, asked).records,
+        0,
+        good(key, asked).requests,
+    )
+
+
+@pytest.mark.parametrize(("key", "asked"), SINGLE)
+def test_a_saved_answer_is_read_as_the_one_over_http(play: Play, key: str, asked: str) -> None:
+    play.say(good(key, asked).body)
+    assert from_file(key, asked, good(key, asked).body) == over_http(play, key, asked)
+
+
+# Answers of another shape
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_a_saved_answer_with_anything_in_place_of_any_part_ends_well(key: str, asked: str) -> None:
+    for body in variants(good(key, asked).body):
+        from_file(key, asked, body)
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_an_answer_with_anything_in_place_of_any_part_ends_well(play: Play, key: str, asked: str) -> None:
+    bodies = list(variants(good(key, asked).body))
+
+    @a_few
+    @given(st.sampled_from(bodies))
+    def ends_well(body: bytes) -> None:
+        play.say(body)
+        over_http(play, key, asked)
+
+    ends_well()
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_any_json_ends_well(play: Play, key: str, asked: str) -> None:
+    @a_few
+    @given(st.lists(any_json, min_size=1, max_size=3))
+    def ends_well(documents: list[Any]) -> None:
+        body = b"\n".join(json.dumps(document).encode() for document in documents)
+        play.say(body)
+        over_http(play, key, asked)
+        from_file(key, asked, body)
+
+    ends_well()
+
+
+# Cut answers
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_every_beginning_of_a_saved_answer_ends_well_and_never_with_more_records(key: str, asked: str) -> None:
+    body = good(key, asked).body
+    whole = from_file(key, asked, body)
+    for length in range(len(body)):
+        part = from_file(key, asked, body[:length])
+        assert isinstance(whole, Answer)
+        assert isinstance(part, SourceError) or len(part.records) <= len(whole.records)
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_a_beginning_of_an_answer_ends_well(play: Play, key: str, asked: str) -> None:
+    body = good(key, asked).body
+    for length in range(0, len(body), max(len(body) // 30, 1)):
+        play.say(body[:length])
+        over_http(play, key, asked)
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_an_answer_that_is_shorter_than_it_says_is_an_error(play: Play, key: str, asked: str) -> None:
+    play.say(good(key, asked).body)
+    for cut in (1, len(good(key, asked).body) // 2, len(good(key, asked).body)):
+        whole = play.response
+        play.response = whole[:-cut]
+        assert isinstance(over_http(play, key, asked), SourceError)
+        play.response = whole
+
+
+# Answers that mean harm
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_a_hostile_answer_ends_well(play: Play, key: str, asked: str, name: str) -> None:
+    play.say(HOSTILE[name])
+    over_http(play, key, asked)
+    from_file(key, asked, HOSTILE[name])
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "400 Bad", "401 No", "403 No", "404 No", "429 Slow", "503 Busy"])
+@pytest.mark.parametrize("key", KEYS)
+def test_an_error_with_a_hostile_body_ends_well(play: Play, key: str, status: str) -> None:
+    asked = next(iter(SAMPLES[key].answers))
+    for body in HOSTILE.values():
+        if len(body) < 2**20:
+            play.say(body, status)
+            over_http(play, key, asked)
+
+
+@pytest.mark.parametrize(("key", "asked"), QUESTIONS)
+def test_a_web_page_is_never_taken_for_nothing_known(play: Play, key: str, asked: str) -> None:
+    for status in ("200 OK", "404 Not Found"):
+        play.say(HTML, status, "Content-Type: text/html")
+        assert isinstance(over_http(play, key, asked), SourceError)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_an_error_in_bounded_memory(play: Play, key: str) -> None:
+    asked = next(iter(SAMPLES[key].answers))
+    play.say(gzip.compress(bytes(128 * 2**20)) * 8, "200 OK", "Content-Encoding: gzip")
+    with bounded_memory():
+        assert isinstance(over_http(play, key, asked), BadAnswer)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_tenth_of_the_longest_list_that_is_read_takes_a_tenth_of_the_memory_at_the_most(key: str) -> None:
+    """A tenth, since Python is many times slower while it counts its memory."""
+    asked = next(iter(SAMPLES[key].answers))
+    body = with_long_list(good(key, asked).body, share=10)
+    with bounded_memory(MOST_MEMORY // 10), contextlib.suppress(SourceError):
+        SOURCES[key].read(body, asked)
+
+
+@contextlib.contextmanager
+def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
+    """Fails where Python's allocator held more bytes in the block."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most, f"{peak >> 20} MiB"
+
+
+# Credentials that come back
+
+
+FORMS = ['{"message": %s}', '{"error": %s}', '{"error": {"code": %s, "message": %s}}', '{"detail": %s}', "%s"]
+
+
+@pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "404 No", "429 Slow", "503 Busy"])
+@pytest.mark.parametrize("key", KEYS)
+def test_credentials_that_a_server_repeats_are_not_told(key: str, status: str) -> None:
+    for form in FORMS:
+        with echoing(status, form) as play:
+            over_http(play, key, next(iter(SAMPLES[key].answers)))
+
+
+@pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "429 Slow", "503 Busy"])
+@pytest.mark.parametrize("key", [key for key in KEYS if key in SAMPLES and SAMPLES[key].login])
+def test_credentials_that_the_sign_in_repeats_are_not_told(key: str, status: str) -> None:
+    for form in [*FORMS, '{"error": "invalid_client", "error_description": %s}']:
+        with echoing(status, form, login=True) as play:
+            assert isinstance(over_http(play, key, next(iter(SAMPLES[key].answers))), SourceError)
+
+
+@contextlib.contextmanager
+def echoing(status: str, form: str, login: bool = False) -> Iterator[Play]:
+    """A service whose errors quote the request: its header values, user name and password, and its form."""
+    play = Play()
+
+    def speak(connection: socket.socket) -> None:
+        quoted = json.dumps(quotation(play.server.heads[-1].decode()))
+        play.say(form.replace("%s", quoted).encode(), status)
+        connection.sendall(play.response)
+
+    with raw_server(speak, login=None if login else lambda c: c.sendall(good_login(play.login))) as server:
+        play.server = server
+        yield play
+
+
+def quotation(request: str) -> str:
+    head, _, body = request.partition("\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    usual = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "content-type"}
+    values = [value for name, value in headers.items() if name.lower() not in usual]
+    basic = [b64decode(value[6:]).decode() for value in values if value.startswith("Basic ")]
+    return " ".join([*basic, *(value for _, value in parse_qsl(body)), *values])

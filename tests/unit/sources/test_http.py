@@ -1,0 +1,391 @@
+"""What the transport sends, what it repeats, and what it makes of what comes back, against real servers."""
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI, Request, Response
+
+from passivedns import __version__, metrics
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    NotEntitled,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+)
+from passivedns.sources import http
+from sandbox.server import serving
+from sandbox.sources.service import Service
+from tests.unit.raw_server import Speak, raw_server, says
+from tests.unit.sources.transports import EXAMPLE, asking
+
+PASSWORD = "pass-word-of-nobody"
+TOKEN = "token-of-nobody"
+
+
+class Echo(Service):
+    """Answers any request with `status`, `body` and `headers`, and notes it."""
+
+    status = 200
+    body = b"{}"
+    headers: dict[str, str] = {}  # noqa: RUF012  # replaced, never changed
+
+
+def echo_app(service: Echo) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+
+    @app.api_route("/{path:path}", methods=["GET", "POST"])
+    async def answer(request: Request) -> Response:
+        fault = service.receive(request)
+        return fault or Response(service.body, service.status, service.headers)
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Echo, str]]:
+    service = Echo()
+    with serving(echo_app(service)) as url:
+        yield service, url
+
+
+@pytest.fixture(autouse=True)
+def service(server: tuple[Echo, str]) -> Echo:
+    """As new for every test."""
+    vars(server[0]).clear()
+    vars(server[0]).update(vars(Echo()))
+    return server[0]
+
+
+@pytest.fixture
+def url(server: tuple[Echo, str]) -> str:
+    return server[1]
+
+
+def answering(*responses: bytes) -> Speak:
+    """A server that says one of these after the other, a connection each."""
+    left = iter(responses)
+    return lambda connection: connection.sendall(next(left))
+
+
+def response(status: str, body: bytes = b"{}", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+# What is sent
+
+
+def test_a_search_is_a_get_that_asks_for_json_and_says_who_asks(url: str, service: Echo) -> None:
+    asking(f"{url}/v1").search("/dns", {"query": "a b"}, x_cursor="7")
+    (request,) = service.requests
+    assert (request.method, request.path, request.params) == ("GET", "/v1/dns", {"query": "a b"})
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["user-agent"] == f"opencti-passive-dns/{__version__}"
+    assert request.headers["x-cursor"] == "7"
+    assert "content-type" not in request.headers
+    assert "authorization" not in request.headers
+
+
+def test_the_base_url_may_end_in_a_slash(url: str, service: Echo) -> None:
+    asking(f"{url}/v1/").search("/dns")
+    assert service.requests[0].path == "/v1/dns"
+
+
+def test_the_credentials_of_the_session_go_out_with_every_request(url: str, service: Echo) -> None:
+    asker = asking(url)
+    asker.session.headers["X-Key"] = TOKEN
+    asker.session.auth = ("nobody", PASSWORD)
+    asker.search("/dns")
+    asker.follow(f"{url}/dns?page=2")
+    asker.fetch("/quota")
+    assert {request.headers["x-key"] for request in service.requests} == {TOKEN}
+    assert all(request.headers["authorization"].startswith("Basic ") for request in service.requests)
+
+
+def test_a_netrc_file_does_not_take_the_place_of_the_credentials(
+    url: str, service: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    asker = asking(url)
+    asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
+    asker.search("/dns")
+    assert service.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_transport_beside_another_posts_a_form_without_the_credentials_of_the_other(url: str, service: Echo) -> None:
+    asker = asking("http://example.invalid")
+    asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
+    asker.beside(EXAMPLE, url).log_in("/token", {"client_secret": PASSWORD})
+    (request,) = service.requests
+    assert (request.method, request.path, request.params) == ("POST", "/token", {})
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert "authorization" not in request.headers
+
+
+def test_the_next_page_is_asked_for_exactly_as_the_source_wrote_it(url: str, service: Echo) -> None:
+    asking(f"{url}/v1").follow(f"{url}/v2/dns?$skiptoken=a%2Fb")
+    assert service.requests[0].path == "/v2/dns"
+    assert service.requests[0].params == {"$skiptoken": "a/b"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.org/",
+        "https://{host}/",
+        "http://user@{host}/",
+        "http://{host}@example.org/",
+        "http://{host}.example.org/",
+        "http://{host}\n.example.org/",
+        "http://exa\tmple.org/",
+        "//example.org/",
+        "/dns",
+        "file:///etc/passwd",
+        "http://[",
+        "http://[::1",
+        "",
+    ],
+)
+def test_a_next_page_anywhere_else_is_refused_before_anything_is_sent(url: str, service: Echo, address: str) -> None:
+    with pytest.raises(BadAnswer, match="not on its own host"):
+        asking(url).follow(address.format(host=url.removeprefix("http://")))
+    assert service.requests == []
+
+
+def test_the_host_of_a_next_page_may_be_in_upper_case() -> None:
+    with raw_server(says(response("200 OK"))) as server:
+        lower = f"http://localhost:{server.port}"
+        assert asking(lower).follow(f"http://LOCALHOST:{server.port}/").status == 200
+
+
+def test_one_connection_serves_several_requests() -> None:
+    connections = []
+
+    def speak(connection) -> None:  # type: ignore[no-untyped-def]
+        connections.append(connection)
+        for _ in range(2):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            connection.recv(2**16)
+
+    with raw_server(speak) as server:
+        asker = asking(server.url)
+        assert [asker.search("/").body for _ in range(2)] == [b"{}", b"{}"]
+    assert len(connections) == 1
+
+
+def test_a_cookie_is_not_kept() -> None:
+    with raw_server(says(response("200 OK", b"{}", "Set-Cookie: crumb=1"))) as server:
+        asker = asking(server.url)
+        for _ in range(2):
+            asker.search("/")
+    assert len(server.heads) == 2
+    assert not any(b"crumb" in head for head in server.heads)
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_no_redirect_is_followed(url: str, service: Echo, status: str) -> None:
+    elsewhere = says(response(status, b"", f"Location: {url}/"))
+    with raw_server(elsewhere) as server, pytest.raises(BadAnswer, match="not from the Example DNS API"):
+        asking(server.url).search("/")
+    assert service.requests == []
+
+
+# What comes back
+
+
+def test_a_reply_has_its_status_its_headers_in_any_case_and_its_body(url: str, service: Echo) -> None:
+    service.body, service.status, service.headers = b"[1]", 206, {"X-Cursor": "7"}
+    reply = asking(url).search("/dns")
+    assert (reply.status, reply.headers["x-cURSOR"], reply.body) == (206, "7", b"[1]")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (302, BadAnswer),
+        (400, RequestRefused),
+        (401, CredentialsRefused),
+        (402, NotEntitled),
+        (403, NotEntitled),
+        (410, RequestRefused),
+        (429, RateLimited),
+        (500, NoAnswer),
+        (503, NoAnswer),
+        (599, NoAnswer),
+    ],
+)
+def test_a_status_of_an_error_is_that_error(url: str, service: Echo, status: int, error: type[SourceError]) -> None:
+    service.status = status
+    with pytest.raises(SourceError) as raised:
+        asking(url).search("/dns")
+    assert type(raised.value) is error
+    assert f"(HTTP {status})" in str(raised.value)
+
+
+def test_a_status_that_the_source_uses_for_nothing_known_comes_back_as_a_reply(url: str, service: Echo) -> None:
+    service.status = 404
+    assert asking(url).search("/dns").status == 404
+
+
+def test_what_the_source_says_of_an_error_is_repeated_on_one_line(url: str, service: Echo) -> None:
+    service.status, service.body = 400, b'{"message": "no\\r\\n\\u001b[31m such \\u0000name"}'
+    with pytest.raises(RequestRefused) as raised:
+        asking(url).search("/dns")
+    assert str(raised.value) == "Example DNS rejected the request (HTTP 400). Its response says: no   [31m such  name"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
+def test_credentials_that_a_server_repeats_are_masked(url: str, service: Echo, status: int) -> None:
+    service.status = status
+    asker = asking(url)
+    asker.session.auth = ("nobody@example.org", PASSWORD)
+    asker.session.headers["X-Key"] = TOKEN
+    service.body = json.dumps({"message": f"nobody@example.org {PASSWORD} {TOKEN} are wrong"}).encode()
+    with pytest.raises(SourceError, match=r"says: \*\*\*\* \*\*\*\* \*\*\*\* are wrong$"):
+        asker.search("/dns")
+
+
+def test_the_header_and_the_secret_of_a_form_are_masked_too(url: str, service: Echo) -> None:
+    service.status = 401
+    asker = asking(url)
+    asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
+    service.body = json.dumps({"message": f"Authorization: Bearer {TOKEN}; client_secret={PASSWORD}"}).encode()
+    with pytest.raises(CredentialsRefused, match=r"says: Authorization: \*\*\*\*; client_secret=\*\*\*\*$"):
+        asker.log_in("/token", {"client_secret": PASSWORD})
+
+
+def test_a_success_comes_back_as_it_is_even_where_it_holds_the_user_name(url: str, service: Echo) -> None:
+    asker = asking(url)
+    asker.session.auth = ("nobody@example.org", PASSWORD)
+    service.body = b'{"mailbox": "nobody@example.org"}'
+    assert asker.search("/dns").body == service.body
+
+
+# What is asked again, and when
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "504", "reset", "cut-connection"])
+def test_what_may_pass_is_asked_again(url: str, service: Echo, fault: str) -> None:
+    service.fail(fault, times=1)
+    assert asking(url, retries=1).search("/dns").body == b"{}"
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 501])
+def test_what_would_come_again_is_not_asked_again(url: str, service: Echo, status: int) -> None:
+    service.status = status
+    with contextlib.suppress(SourceError):
+        asking(url, retries=3).search("/dns")
+    assert len(service.requests) == 1
+
+
+def test_the_source_says_what_may_pass(url: str, service: Echo) -> None:
+    service.status = 429
+    with pytest.raises(RateLimited):
+        asking(url, retries=3, retried=frozenset({500})).search("/dns")
+    assert len(service.requests) == 1
+
+
+def test_the_last_attempt_decides(url: str, service: Echo) -> None:
+    service.fail("reset", times=1)
+    service.status = 503
+    with pytest.raises(NoAnswer, match=r"is failing \(HTTP 503\)"):
+        asking(url, retries=1).search("/dns")
+
+
+def test_the_pauses_between_attempts_double_from_the_first(url: str, service: Echo) -> None:
+    service.status = 500
+    begun = time.monotonic()
+    with pytest.raises(NoAnswer):
+        asking(url, retries=3, backoff=0.1).search("/dns")
+    assert 0.7 <= time.monotonic() - begun < 1.7
+
+
+def test_a_retry_after_is_obeyed_and_does_not_count_against_the_answer() -> None:
+    busy = response("503 Busy", b"", "Retry-After: 1")
+    begun = time.monotonic()
+    with raw_server(answering(busy, response("200 OK"))) as server:
+        assert asking(server.url, retries=1, timeout=0.5).search("/").body == b"{}"
+    assert time.monotonic() - begun >= 1
+
+
+def test_no_pause_is_longer_than_the_longest(url: str, service: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
+    service.status, service.headers = 503, {"Retry-After": "3600"}
+    begun = time.monotonic()
+    with pytest.raises(NoAnswer):
+        asking(url, retries=1, backoff=3600).search("/dns")
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "pause",
+    ["soon", "-1", "9" * 5000, "Mon, 99 Jan 2020 99:99:99 GMT", "Mon, 01 Jan 99999 00:00:00 GMT", "", "1.5"],
+    ids=lambda pause: repr(pause[:40]),
+)
+def test_a_retry_after_that_makes_no_sense_is_passed_over(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
+    busy = response("503 Busy", b"", f"Retry-After: {pause}")
+    with raw_server(answering(busy, response("200 OK"))) as server:
+        assert asking(server.url, retries=1).search("/").body == b"{}"
+
+
+# What is counted
+
+
+def counted(purpose: str) -> float:
+    return metrics.REQUESTS.labels("example", purpose)._value.get()
+
+
+@pytest.mark.parametrize("fault", ["500", "reset"])
+def test_every_attempt_of_a_search_is_counted_and_spent(url: str, service: Echo, fault: str) -> None:
+    service.fail(fault)
+    before, spent = counted("search"), []
+    with pytest.raises(NoAnswer):
+        asking(url, retries=2, spend=lambda: spent.append(1)).search("/dns")
+    assert (len(service.requests), counted("search") - before, len(spent)) == (3, 3, 3)
+
+
+def test_the_quota_and_the_sign_in_are_counted_apart_and_spend_nothing(url: str) -> None:
+    before, spent = (counted("quota"), counted("login"), counted("search")), []
+    asker = asking(url, spend=lambda: spent.append(1))
+    asker.fetch("/quota")
+    asker.log_in("/token", {})
+    assert (counted("quota"), counted("login"), counted("search")) == (before[0] + 1, before[1] + 1, before[2])
+    assert spent == []
+
+
+@pytest.mark.parametrize("error", [QuotaExceeded, NoAnswer])
+def test_a_search_that_may_not_be_spent_is_not_made(url: str, service: Echo, error: type[SourceError]) -> None:
+    refused = []
+
+    def refuse() -> None:
+        refused.append(1)
+        raise error("The day's searches are spent.")
+
+    with pytest.raises(error, match="The day's searches are spent"):
+        asking(url, retries=3, spend=refuse).search("/dns")
+    assert (service.requests, refused) == ([], [1])
+
+
+def test_an_error_and_what_it_was_raised_from_hold_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://nobody:{PASSWORD}@127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    asker = asking("http://api.example")
+    asker.session.auth = ("nobody", PASSWORD)
+    asker.session.headers["X-Key"] = TOKEN
+    with pytest.raises(NoAnswer) as raised:
+        asker.search("/dns")
+    told = "".join(traceback.format_exception(raised.value))
+    assert PASSWORD not in told
+    assert TOKEN not in told

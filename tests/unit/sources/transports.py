@@ -1,0 +1,45 @@
+"""A source of its own for tests of the transport, which knows no real one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from passivedns.sources.http import Http, Patience, Reply
+from passivedns.sources.riskiq import RISKIQ
+from passivedns.sources.source import Source
+
+EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
+LONGEST = 5
+"""Seconds; two attempts of half a second each, and time for a machine that is busy."""
+
+
+def asking(
+    url: str,
+    retries: int = 0,
+    *,
+    timeout: float = 1,
+    backoff: float = 0,
+    spend: Callable[[], None] = lambda: None,
+    **row: Any,
+) -> Http:
+    """A transport to `url`; `row` is what differs from the source above."""
+    return Http(replace(EXAMPLE, **row), url, Patience(timeout, retries, backoff), spend)
+
+
+def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:
+    """What comes of one search; an AssertionError where it does not end."""
+    asker = asking(url, retries, timeout=timeout)
+    outcome: list[Reply | Exception] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asker.search("/"))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(LONGEST)
+    assert outcome, f"no end after {LONGEST} seconds"
+    return outcome[0]

@@ -1,0 +1,175 @@
+"""What asks the sources is made as the settings have it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from passivedns.asking import EVERYTHING, Asker
+from passivedns.assembly import SEVERAL, cache_of, client_of, enricher_of, publisher_of
+from passivedns.enrichment import Enricher
+from passivedns.errors import RateLimited
+from passivedns.meter import Meter
+from passivedns.settings.model import LookupSettings, PdnsSettings
+from passivedns.sources import SOURCES
+from passivedns.sources.http import Patience
+from passivedns.sources.otx import OtxClient
+from passivedns.sources.riskiq import RiskIQClient
+from passivedns.sources.virustotal import VirusTotalClient
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ACCOUNTS = {
+    "riskiq": {"username": "analyst@example.org", "api_key": "key-of-riskiq"},
+    "virustotal": {"api_key": "key-of-virustotal"},
+    "otx": {"api_key": "key-of-otx"},
+    "dnsdb": {"api_key": "key-of-dnsdb"},
+}
+
+
+def settings(*keys: str, pdns: dict[str, Any] | None = None, **sections: dict[str, Any]) -> LookupSettings:
+    """Settings of these sources, whose sections may have more than an account."""
+    own = {key: SOURCES[key].settings(**ACCOUNTS[key] | sections.get(key, {})) for key in keys}
+    return LookupSettings(PdnsSettings(**{"sources": keys, "cache": "memory"} | (pdns or {})), own)
+
+
+def asker(enricher: Enricher) -> Asker:
+    (only,) = enricher.askers
+    return only
+
+
+def identity(**section: Any) -> str:
+    return asker(enricher_of(settings("riskiq", riskiq=section))).identity
+
+
+def test_the_sources_are_asked_in_the_order_of_the_settings() -> None:
+    askers = enricher_of(settings("otx", "riskiq", "virustotal")).askers
+    assert [asker.source.key for asker in askers] == ["otx", "riskiq", "virustotal"]
+    assert [type(asker.client) for asker in askers] == [OtxClient, RiskIQClient, VirusTotalClient]
+
+
+def test_what_is_imported_follows_the_settings() -> None:
+    pdns = {"record_types": "A,MX", "max_relationships": 7, "summary_note": True}
+    enricher = enricher_of(settings("riskiq", pdns=pdns))
+    assert (enricher.record_types, enricher.max_relationships, enricher.with_note) == (("A", "MX"), 7, True)
+
+
+# The author
+
+
+def test_the_author_of_what_one_source_says_is_its_organization() -> None:
+    publisher = publisher_of(settings("riskiq"))
+    assert (publisher.organization, publisher.names) == ("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"})
+
+
+def test_the_author_of_what_several_sources_say_is_the_same_whichever_they_are() -> None:
+    authors = {publisher_of(settings(*keys)).author for keys in [("riskiq", "otx"), ("virustotal", "otx")]}
+    assert len(authors) == 1
+    assert publisher_of(settings("riskiq", "otx")).organization == SEVERAL == "Passive DNS"
+
+
+def test_public_sources_demand_tlp_clear_and_restricted_ones_what_their_operator_sets() -> None:
+    tlps = publisher_of(settings("riskiq", "dnsdb", dnsdb={"results_tlp": "TLP:GREEN"})).tlps
+    assert tlps == {"riskiq": "TLP:CLEAR", "dnsdb": "TLP:GREEN"}
+
+
+# The limits of each source
+
+
+def test_a_source_with_a_maximum_of_its_own_has_that_and_the_others_have_the_common_one() -> None:
+    askers = enricher_of(settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})).askers
+    assert [(asker.max_tlp, asker.max_tlp_setting) for asker in askers] == [
+        ("TLP:RED", "RISKIQ_MAX_TLP"),
+        ("TLP:GREEN", "PDNS_MAX_TLP"),
+    ]
+
+
+def test_a_source_with_a_window_of_its_own_has_that_and_the_others_have_the_common_one() -> None:
+    window = {"import_last_seen_time_window": "P1D"}
+    askers = enricher_of(settings("riskiq", "otx", otx=window)).askers
+    assert [asker.since(NOW) for asker in askers] == [NOW - timedelta(days=30), NOW - timedelta(days=1)]
+
+
+@pytest.mark.parametrize(
+    ("section", "since"),
+    [
+        ({}, EVERYTHING),
+        ({"ignore_time_window": False}, NOW - timedelta(days=30)),
+        ({"import_last_seen_time_window": "P1D"}, NOW - timedelta(days=1)),
+    ],
+    ids=["by itself", "told not to", "with a window of its own"],
+)
+def test_a_source_whose_dates_do_not_move_is_asked_for_records_of_any_age(
+    section: dict[str, Any], since: datetime
+) -> None:
+    assert asker(enricher_of(settings("virustotal", virustotal=section))).since(NOW) == since
+
+
+def test_a_source_with_a_pace_waits_for_its_turn_no_longer_than_for_an_answer() -> None:
+    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
+    only.meter.spend()
+    with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; ask again at "):
+        only.meter.spend()
+
+
+def test_a_pace_can_be_lifted() -> None:
+    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "none"})))
+    for _ in range(100):
+        only.meter.spend()
+
+
+def test_a_source_without_a_pace_does_not_wait() -> None:
+    only = asker(enricher_of(settings("riskiq", pdns={"request_timeout": 1})))
+    for _ in range(100):
+        only.meter.spend()
+
+
+# The cache
+
+
+def test_all_sources_share_one_cache() -> None:
+    first, second = enricher_of(settings("riskiq", "otx")).askers
+    assert first.cache is not None
+    assert first.cache is second.cache
+
+
+def test_where_no_answer_may_be_kept_there_is_no_cache() -> None:
+    assert cache_of(settings("riskiq", pdns={"cache_ttl": "PT0S"})) is None
+    assert asker(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
+
+
+@pytest.mark.parametrize(
+    "other", [{"username": "other@example.org"}, {"api_key": "other"}, {"api_base_url": "https://other.example/pt"}]
+)
+def test_another_account_or_address_does_not_share_answers(other: dict[str, str]) -> None:
+    assert identity(**other) != identity()
+
+
+@pytest.mark.parametrize(
+    "other", [{"quota_reserve": 9}, {"max_tlp": "TLP:RED"}, {"import_last_seen_time_window": "P1D"}]
+)
+def test_a_limit_that_does_not_change_answers_shares_them(other: dict[str, Any]) -> None:
+    assert identity(**other) == identity()
+
+
+@pytest.mark.parametrize("other", [{"pace": "none"}, {"ignore_time_window": False}])
+def test_how_fast_and_how_far_back_a_source_is_asked_does_not_part_its_answers(other: dict[str, Any]) -> None:
+    usual, changed = (asker(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
+    assert usual.identity == changed.identity
+
+
+def test_an_option_that_changes_answers_does_not_share_them() -> None:
+    one_page, two_pages = (
+        asker(enricher_of(settings("virustotal", virustotal={"max_pages": count}))).identity for count in (1, 2)
+    )
+    assert one_page != two_pages
+
+
+def test_no_secret_can_be_read_off_what_was_made() -> None:
+    assert "key-of-riskiq" not in repr(enricher_of(settings("riskiq")))
+
+
+def test_a_client_asks_at_the_address_of_its_section() -> None:
+    made = settings("riskiq", riskiq={"api_base_url": "http://127.0.0.1:9/pt"})
+    client = client_of("riskiq", made, Patience(1, 0, 0), Meter(SOURCES["riskiq"]))
+    assert isinstance(client, RiskIQClient)
+    assert client._http.base_url == "http://127.0.0.1:9/pt"
