@@ -13,6 +13,7 @@ from passivedns import metrics
 from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
 from passivedns.model import Question, Record
 from passivedns.stix.markings import is_within
+from passivedns.stix.values import ascii_name
 from passivedns.wording import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Asker:
     def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
         """Ask about a value in canonical form that carries `tlp`; `now` is in UTC. Every failure is in the outcome."""
         since = self.since(now)
-        question = Question(value, entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
+        question = Question(ascii_name(value), entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
         question = question._replace(since=question.since - self.source.clock_tolerance)
         try:
             self._check_tlp(value, tlp)

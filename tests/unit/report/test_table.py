@@ -3,10 +3,10 @@
 import io
 from pathlib import Path
 
-from passivedns.lookup import Lookup
-from passivedns.table import report
 from rich.console import Console
 
+from passivedns.report.rows import Lookup
+from passivedns.report.table import report
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
 
@@ -74,6 +74,6 @@ def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
 
 
-def test_dates_alone_make_no_table_fail(tmp_path: Path) -> None:
+def test_a_table_of_unknown_dates_has_no_timeline(tmp_path: Path) -> None:
     lines = drawn(lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None)]))
     assert [line.split() for line in lines if "192.0.2.1" in line] == [["A", "192.0.2.1", "unknown", "unknown"]]
