@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -119,8 +119,18 @@ def ask(
     ]
     if len(able) < 2:
         return [asker.ask(value, entity_type, tlp, now) for asker in able]
-    with ThreadPoolExecutor(len(able), "source") as threads:
-        return list(threads.map(lambda asker: asker.ask(value, entity_type, tlp, now), able))
+    outcomes: dict[int, Outcome] = {}
+
+    def work(place: int) -> None:
+        outcomes[place] = able[place].ask(value, entity_type, tlp, now)
+
+    # As daemons they hold nobody who is told to end.
+    threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [outcomes[place] for place in range(len(able))]
 
 
 def _within(question: Question, records: Iterable[Record]) -> list[Record]:

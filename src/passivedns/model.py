@@ -49,6 +49,8 @@ class Answer(NamedTuple):
     """False where "nothing known" may be an answer that got lost on the way; such an answer is not cached."""
     unreadable: int = 0
     """Rows that could not be read."""
+    about: str = ""
+    """The name or address that it is about, where it says so."""
 
 
 class Allowance(NamedTuple):

@@ -134,6 +134,19 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ())
     return lookup
 
 
+def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
+    """Read the same, but only the section pdns; those of the sources may be missing or wrong.
+
+    Raises:
+        SettingsError: the text lists all that is wrong.
+    """
+    written = _Written(root)
+    pdns: PdnsSettings | None = written.section("pdns")
+    if written.problems or pdns is None:
+        raise SettingsError(listed(written.problems))
+    return pdns
+
+
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:
     """The configuration for OpenCTIConnectorHelper: what was validated, and whatever else pycti reads.
 

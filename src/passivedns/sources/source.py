@@ -40,6 +40,11 @@ class Client(Protocol):
         return Budget()
 
 
+def tells_budget(client: Client) -> bool:
+    """Whether a client can read the quota of its source."""
+    return type(client).budget is not Client.budget
+
+
 @dataclass(frozen=True)
 class Source:
     """One row of `SOURCES`."""
