@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from passivedns.errors import SettingsError
+from passivedns.settings.files import document
 from passivedns.settings.model import (
     ConnectorSettings,
     LookupSettings,
@@ -207,23 +207,9 @@ def _is_secret(section: str, key: str) -> bool:
 
 
 def from_file(path: Path) -> tuple[Values, list[str]]:
-    """The sections of a YAML file, and a sentence about each part of it that cannot be used.
-
-    A file that is not there is empty. What YAML says of bad text is kept back: it quotes passwords.
-    """
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        content = None
-    except OSError as error:
-        return {}, [f"{path}: cannot be read ({error.strerror})."]
-    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that their text does not fit
-        return {}, [f"{path}: not valid YAML{_position(error)}; put text with special characters in quotes."]
-    if content is None:
-        return {}, []
-    if not isinstance(content, dict):
-        return {}, [f"{path}: must contain sections such as pdns, each with its settings indented below it."]
-    return _known_sections(path, content)
+    """The sections of a YAML file, and a sentence about each part of it that cannot be used."""
+    content, problems = document(path)
+    return ({}, problems) if problems else _known_sections(path, content)
 
 
 def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[str]]:
@@ -238,11 +224,6 @@ def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[s
         elif settings is not None:
             problems.append(f"{path}: the settings of {name} must be indented below it, one per line.")
     return values, problems
-
-
-def _position(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
 
 
 def _merged(sources: Iterable[Values]) -> Values:
