@@ -110,8 +110,11 @@ def main() -> int:
         traffic.settle()
         # A new process does not leave alone a PassiveTotal that could not be reached.
         site.restart_connector()
-        killed = {kill(site, traffic, kind) for kind in KINDS if kind.name in ("domain", "playbook")}
-        traffic.settle()
+        killed = set()
+        for kind in KINDS:
+            if kind.name in ("domain", "playbook"):
+                killed.add(kill(site, traffic, kind))
+                traffic.settle()
         site.stop_connector()
         evidence = Evidence("\n".join(site.logs), site.platform_away, site.take_queued(), killed)
     print(f"{seconds:g} seconds:", ", ".join(f"{count} {name}" for name, count in sorted(troubles.items())))

@@ -66,10 +66,9 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
 def test_make_demo_ends_well_and_shows_what_arrived() -> None:
     ended = run("make demo", ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "✓ Added 9 observables and 9 relationships from 22 passive DNS records of example.org" in ended.stdout
+    (shown,) = re.findall(r"^✓ Added .+$", README, re.MULTILINE)
+    assert shown in ended.stdout
     assert "✓ Added 4 observables and 4 relationships from 8 passive DNS records of 192.0.2.10" in ended.stdout
-    assert "A records (CIRCL; mnemonic)" in ended.stdout
-    assert "Robtex failed: Robtex is failing (HTTP 500)" in ended.stdout
 
 
 def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout: Path) -> None:
