@@ -68,7 +68,7 @@ def _all_below(parent: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
 
 _OF_A_SOURCE = (*_all_below(SourceError), TlpRefused, Unforeseen)
 
-# From zero on, since the first failure is no increase of a series that begins with it.
+# From zero on, since the first failure is not an increase of a series that begins with it.
 for _failure in (*_OF_A_SOURCE, NotSent):
     FAILURES.labels(failure_kind(_failure))
 

@@ -71,7 +71,7 @@ def fault(helper: "OpenCTIConnectorHelper") -> str:
     queue = helper.listen_queue
     if queue is None or not queue.is_alive():
         return "The connector does not listen for messages."
-    # Over HTTP pycti holds no connection that could be looked at; before 6.5 it knows AMQP alone.
+    # Over HTTP pycti holds no connection that could be looked at; before 6.5 it knows only AMQP.
     if getattr(queue, "listen_protocol", "AMQP") == "AMQP" and not _consumes(queue.channel):
         return "The connector is not connected to the message broker."
     return ""
