@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
-from passivedns.settings.model import LookupSettings, PdnsSettings, Settings
+from passivedns.settings.model import LookupSettings, PdnsSettings, Settings, shut_notice
 from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged, placeholders
 from passivedns.settings.table import CHECKED, DECLARED, PLATFORM, PROJECT_ROOT, SECTIONS, Values
 from passivedns.settings.wording import (
@@ -21,6 +21,9 @@ from passivedns.settings.wording import (
     title,
     variable,
 )
+from passivedns.sources import SOURCES
+
+_NO_LOOKUP = "Nothing can be looked up"
 
 
 class _Written:
@@ -35,6 +38,7 @@ class _Written:
         self.all_read = not any(problems for _, problems in files)
         self.placeholders = placeholders(sources)
         self.problems += [_misspelt(*setting) for source, _ in files for setting in _unknown(source)]
+        self.shut: list[str] = []
         self.notices = [_ignored(*setting) for setting in _unknown(environment)]
 
     def section(self, name: str) -> Any:
@@ -56,7 +60,13 @@ class _Written:
         """The sections that a look-up needs; of the sources, only those to ask must be complete."""
         pdns = self.section("pdns")
         sources = {key: self.section(key) for key in (pdns.sources if pdns else self._sources())}
+        incomplete = [key for key, section in sources.items() if section is None]
+        self.shut = [shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
         return LookupSettings(pdns, sources) if pdns and all(sources.values()) else None
+
+    def error(self, consequence: str) -> SettingsError:
+        """All that is wrong, below what comes of it."""
+        return SettingsError(listed(consequence, self.problems, filter(None, self.shut)))
 
     def _sources(self) -> tuple[str, ...]:
         """The sources to ask where something else in the section pdns is wrong; none where they are."""
@@ -77,7 +87,7 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     platform = {name: written.section(name) for name in PLATFORM}
     lookup = written.lookup()
     if written.problems or lookup is None:
-        raise SettingsError(listed(written.problems))
+        raise written.error("The connector cannot start")
     return Settings(**platform, lookup=lookup, notices=tuple(written.notices))
 
 
@@ -94,7 +104,7 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ())
         written.values["pdns"]["sources"] = list(sources)
     lookup = written.lookup()
     if written.problems or lookup is None:
-        raise SettingsError(listed(written.problems))
+        raise written.error(_NO_LOOKUP)
     return lookup
 
 
@@ -107,7 +117,7 @@ def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
     written = _Written(root)
     pdns: PdnsSettings | None = written.section("pdns")
     if written.problems or pdns is None:
-        raise SettingsError(listed(written.problems))
+        raise written.error(_NO_LOOKUP)
     return pdns
 
 

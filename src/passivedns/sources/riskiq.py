@@ -200,6 +200,7 @@ RISKIQ = Source(
     settings=RiskIQSettings,
     client=RiskIQClient,
     read=read_saved,
+    shut="Microsoft has shut the PassiveTotal API down",
     # It gives no time zone: in answers of 2020 and 2021 the dates run 7 to 8 hours behind UTC.
     clock_tolerance=timedelta(hours=8),
     credentials=("username", "api_key"),

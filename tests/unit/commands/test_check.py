@@ -64,6 +64,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "CONNECTOR_ID": "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e",
         "RISKIQ_USERNAME": "analyst",
         "RISKIQ_API_KEY": "secret",
+        "RISKIQ_API_BASE_URL": "https://passivetotal.example.org",
     }
     for name, value in required.items():
         monkeypatch.setenv(name, value)
@@ -79,8 +80,8 @@ def test_the_files_and_variables_are_told_and_no_value_of_them(machine: Path, mo
     assert finding == Finding(
         "settings",
         State.GOOD,
-        f"{machine}/config.yml and {machine}/src/config.yml; 6 variables: CONNECTOR_ID, MQ_HOST, OPENCTI_TOKEN, "
-        "OPENCTI_URL, RISKIQ_API_KEY, RISKIQ_USERNAME",
+        f"{machine}/config.yml and {machine}/src/config.yml; 7 variables: CONNECTOR_ID, MQ_HOST, OPENCTI_TOKEN, "
+        "OPENCTI_URL, RISKIQ_API_BASE_URL, RISKIQ_API_KEY, RISKIQ_USERNAME",
     )
 
 
