@@ -23,7 +23,7 @@ MARKDOWN = sorted(
 )
 
 NO_SENTENCES = {
-    *("Passive DNS", "Microsoft Entra ID", "API key", "zone files", "application/x-ndjson, */*;q=0.5"),
+    *("Passive DNS", "Microsoft Entra ID", "API key", "own server", "zone files", "application/x-ndjson, */*;q=0.5"),
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     "…: … of … searches used, … left…",
 }
