@@ -118,7 +118,7 @@ def _required_mark(setting: Setting) -> str:
 # The README
 
 
-def readme_table() -> str:
+def settings_tables() -> str:
     """All settings, with an empty line at both ends: Markdown takes what follows a comment directly for HTML."""
     shared = [setting for setting in _each_shared_once() if is_shared(setting)]
     platform = [
