@@ -33,7 +33,9 @@ class Errand:
         self.was_read = False
         """Whether the entity was read, and the enrichment began."""
         self.was_announced = False
-        """Whether OpenCTI was told how many objects to expect."""
+        """Whether OpenCTI was told how many objects to expect, or that was tried."""
+        self.announced = 0
+        """How many objects OpenCTI is known to expect."""
         self.was_closed = False
         """Whether the work was closed, or that was tried."""
         self.was_postponed = False

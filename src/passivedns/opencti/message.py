@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.errors import NotSent
+from passivedns.opencti import chunks
 from passivedns.opencti.outage import patiently
 from passivedns.stix.objects import StixObject
 
@@ -18,9 +19,12 @@ DELIBERATE = ("manual", "playbook")
 class Bundle(NamedTuple):
     """What is sent, in JSON."""
 
-    text: str
+    texts: list[str]
+    """One text, or one for each chunk."""
     size: int
-    """Objects in it."""
+    """Objects in all texts together."""
+    is_chunked: bool = False
+    """Whether pycti is not to split the texts any more."""
 
 
 class Message:
@@ -68,7 +72,10 @@ class Message:
         else:
             return None
         objects = received + _new(additions, received) if additions else received
-        return Bundle(self._helper.stix2_create_bundle(objects), len(objects))
+        if self._helper.playbook is None and chunks.can_send(self._helper):
+            parts = list(chunks.chunks(objects))
+            return Bundle([chunks.in_json(part) for part in parts], sum(map(len, parts)), is_chunked=True)
+        return Bundle([self._helper.stix2_create_bundle(objects)], len(objects))
 
     def send(self, bundle: Bundle | None) -> None:
         """Send the one bundle; where there is none, the message counts as answered.
@@ -79,14 +86,20 @@ class Message:
         if not bundle:
             return
         try:
-            # pycti makes a connection of its own to the broker, which may be away while OpenCTI is not.
-            patiently(partial(self._deliver, bundle.text))
+            self._deliver(bundle)
         except Exception as error:
             raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error}).") from error
         self.log("debug", "Sent", objects=bundle.size)
 
-    def _deliver(self, text: str) -> None:
-        self._helper.send_stix2_bundle(text, work_id=self._helper.work_id, cleanup_inconsistent_bundle=True)
+    def _deliver(self, bundle: Bundle) -> None:
+        work_id, named = self._helper.work_id, {"no_split": True} if bundle.is_chunked else {}
+        if bundle.is_chunked and work_id:
+            # pycti announces one object for each chunk, so the work would close before all are imported.
+            self._helper.api.work.add_expectations(work_id, bundle.size)
+        for text in bundle.texts:
+            # pycti makes a connection of its own to the broker, which may be away while OpenCTI is not.
+            send = partial(self._helper.send_stix2_bundle, text, work_id=work_id, cleanup_inconsistent_bundle=True)
+            patiently(partial(send, **named))
 
     def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **facts: object) -> None:
         """One line of log; what it tells of the message, all later lines of the message tell too.

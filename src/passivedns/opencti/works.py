@@ -55,11 +55,15 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
         errand = errand_here()
         if errand is None:
             return super().add_expectations(work_id, expectations) is not False
+        if expectations <= errand.announced:
+            errand.proceed()
+            return True
         missing = expectations - (self._announced(work_id) if errand.redelivered or errand.was_announced else 0)
         errand.was_announced = True
         if missing > 0:
             with self.api.until(lambda: self._announced(work_id) >= expectations):
                 super().add_expectations(work_id, missing)
+        errand.announced = expectations
         # pycti 6.3 keeps everything to itself, even that the message is another's now.
         errand.proceed()
         return True
