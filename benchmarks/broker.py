@@ -116,9 +116,9 @@ def measure_splits(broker: str) -> dict[int, Split]:
 
 
 @contextmanager
-def timed_daemon(variables: dict[str, str]) -> Iterator[IO[bytes]]:
+def timed_daemon(variables: dict[str, str], *options: str) -> Iterator[IO[bytes]]:
     """The daemon with a stopwatch in it, and the stream on which it tells of each message."""
-    command = [sys.executable, "-m", "benchmarks.stopwatch"]
+    command = [sys.executable, "-m", "benchmarks.stopwatch", *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=inherited() | variables, stdout=subprocess.PIPE, stderr=log)  # noqa: S603  # our own
         try:
