@@ -62,6 +62,8 @@ class OpenCTI:
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
+        self.pushes = 0
+        """Messages for the workers that came over the broker."""
         self._knowledge = Knowledge()
         self._entities: dict[str, Entity] = {}
         self._unreadable: set[str] = set()
@@ -282,6 +284,7 @@ class OpenCTI:
         return self.works[work_id]
 
     def _import_pushed(self, push: Push) -> None:
+        self.pushes += 1
         # Like the platform's worker: what belongs to a work that is gone is dropped.
         with suppress(Refused):
             self._import(pushed_objects(push), push.get("work_id"))

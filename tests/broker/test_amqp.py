@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from passivedns.opencti import chunks
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
-from tests.world import QUICK, WAIT, World, new_world
+from tests.world import QUICK, WAIT, World, new_world, record
+
+IS_CHUNKED = chunks.has_no_split()
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +80,25 @@ def assert_told_and_sent_on(world: World, fault: str) -> None:
     assert work.expectations == 0
     (bundle,) = world.platform.play(entity).wait(WAIT).bundles
     assert bundle["objects"] == [entity.as_stix()]
+
+
+def test_a_large_answer_is_imported_in_full_before_its_work_closes(world: World) -> None:
+    domain, count = "large.example", 2 * chunks.RELATIONSHIPS + 10
+    world.service.answers[domain] = [
+        record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)
+    ]
+    work = world.enrich("Domain-Name", domain)
+    assert len(world.relationships(work.entity)) == count
+    assert (work.imported, work.errors) == (work.expectations, [])
+
+
+@pytest.mark.skipif(not IS_CHUNKED, reason="this pycti splits whatever it is given")
+def test_a_large_answer_goes_to_the_workers_in_few_messages(world: World) -> None:
+    domain, count = "few.example", 2 * chunks.RELATIONSHIPS + 10
+    world.service.answers[domain] = [
+        record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)
+    ]
+    pushes = world.platform.pushes
+    work = world.enrich("Domain-Name", domain)
+    # Each has the entity, the author and two markings beside its relationships and their other ends.
+    assert (world.platform.pushes - pushes, work.expectations) == (3, 2 * count + 3 * 4)

@@ -18,7 +18,13 @@ RELATIONSHIPS = 250
 """In one chunk at most. Several workers share a large answer; a chunk is about 250 kB, far below RabbitMQ's 16 MiB."""
 
 _SINCE = (7, 260401)
+_REFERENCE = ("created_by_ref", "x_opencti_created_by_ref", "source_ref", "target_ref")
 _SENT_FOR_THEMSELVES = ("relationship", "note")
+
+
+def has_no_split() -> bool:
+    """Whether this pycti publishes a bundle in one message when asked to."""
+    return tuple(map(int, pycti.__version__.split(".")[:2])) >= _SINCE
 
 
 def can_send(helper: OpenCTIConnectorHelper) -> bool:
@@ -27,7 +33,7 @@ def can_send(helper: OpenCTIConnectorHelper) -> bool:
     Workbenches, drafts for validation, directories and buckets take a bundle in one piece.
     """
     return (
-        tuple(map(int, pycti.__version__.split(".")[:2])) >= _SINCE
+        has_no_split()
         and helper.queue_protocol == "amqp"
         and helper.bundle_send_to_queue
         and not helper.bundle_send_to_directory
@@ -55,14 +61,11 @@ def in_json(objects: list[StixObject]) -> str:
 
 def _add(item: StixObject, known: dict[str, StixObject], chunk: dict[str, StixObject]) -> None:
     for ref in _references(item):
-        if ref in known and ref not in chunk:
+        if ref not in chunk and ref in known:
             _add(known[ref], known, chunk)
     chunk[item["id"]] = item
 
 
-def _references(item: StixObject) -> Iterator[str]:
-    for key, value in item.items():
-        if key.endswith("_ref"):
-            yield value
-        elif key.endswith("_refs"):
-            yield from value
+def _references(item: StixObject) -> list[str]:
+    single = [item[key] for key in _REFERENCE if key in item]
+    return [*single, *item.get("object_marking_refs", []), *item.get("object_refs", [])]
