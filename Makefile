@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine   (SOURCES=circl,dnsdb: from these)"
-	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti)"
+	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti; TESTS=tests/unit: only these)"
 	@echo "make lint    ruff and mypy"
 	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
 	@echo "make audit   ask PyPI for known vulnerabilities in what runs"
@@ -44,7 +44,7 @@ demo: $(VENV)/runs
 	$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .

@@ -24,7 +24,10 @@ PARTS: dict[str, tuple[Any, str]] = {
     "bundling": (OpenCTIConnectorHelper, "stix2_create_bundle"),
     "sending": (OpenCTIConnectorHelper, "send_stix2_bundle"),
 }
-"""What is timed, each without the parts that it calls; the rest of the connector is `besides`. The only source is asked in the thread of the message."""
+"""What is timed, each without the parts that it calls; the rest of the connector is `besides`.
+
+Where there is only one source, it is asked in the thread of the message.
+"""
 
 Spent = defaultdict[str, float]
 """Seconds by part, of the message under way."""

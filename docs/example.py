@@ -5,15 +5,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from passivedns import stix
-from passivedns.bundle import bundled
-from passivedns.converter import Entity, convert
-from passivedns.records import parse_records
+from passivedns.converter import convert
+from passivedns.model import Entity
+from passivedns.sources.riskiq import RISKIQ
+from passivedns.stix import objects as stix
+from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.markings import TLP_MARKINGS
+from passivedns.stix.objects import StixObject
 
 ANSWER = Path(__file__).with_name("example-answer.json")
-TLP_AMBER = stix.marking("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP", "TLP:AMBER")
+TLP_AMBER = TLP_MARKINGS["TLP:AMBER"]
 CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
+_PUBLISHER = Publisher(RISKIQ.organization, {RISKIQ.key: RISKIQ.organization}, {RISKIQ.key: RISKIQ.tlp})
 _ENTITY = {
     "type": "domain-name",
     "spec_version": "2.1",
@@ -23,11 +27,11 @@ _ENTITY = {
 _NAMES = {stix_type: name for name, stix_type in stix.STIX_TYPES.items()}
 
 
-def objects() -> list[stix.StixObject]:
+def objects() -> list[StixObject]:
     """What is sent when the domain of the answer, marked TLP:AMBER, is enriched by the button."""
-    entity = Entity(_ENTITY["id"], "Domain-Name", _ENTITY["value"], [TLP_AMBER["id"]])
-    records = parse_records(json.loads(ANSWER.read_bytes()))
-    return bundled([_ENTITY], [TLP_AMBER, *convert(entity, records, CREATED).objects])
+    entity = Entity(_ENTITY["id"], "Domain-Name", _ENTITY["value"], [TLP_AMBER["id"]], "TLP:AMBER")
+    answer = RISKIQ.read(ANSWER.read_bytes(), entity.value)
+    return [_ENTITY, *additions(entity, convert(entity, answer.records).relations, _PUBLISHER, CREATED), TLP_AMBER]
 
 
 def bundle() -> str:
@@ -45,7 +49,7 @@ def graph() -> str:
     return "\n".join(["```mermaid", "graph LR", *(f"    {line}" for line in lines), "```", ""])
 
 
-def _of_the_graph(key: str) -> list[stix.StixObject]:
+def _of_the_graph(key: str) -> list[StixObject]:
     return [item for item in objects() if key in item]
 
 

@@ -1,4 +1,4 @@
-"""Writes the files that are made from the settings, and the example of docs/stix-mapping.md."""
+"""Writes the files that are made from the settings, the pictures, and the example of docs/stix-mapping.md."""
 
 import argparse
 import json
@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docs import example
-from docs.settings_reference import compose_environment, config_sample, readme_table, schema, schema_document
-from passivedns.settings.loading import PROJECT_ROOT
+from docs import example, pictures
+from docs.settings_reference import compose_environment, config_sample, schema, schema_document, settings_tables
+from passivedns.settings.table import PROJECT_ROOT
 
-README_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
+TABLE_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
 GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")
 COMPOSE_MARKERS = ("      # settings: made by make docs\n", "      # end of settings\n")
 
@@ -18,11 +18,12 @@ COMPOSE_MARKERS = ("      # settings: made by make docs\n", "      # end of sett
 def documents(root: Path) -> dict[str, str]:
     """The text that each file below `root` should hold, by its path.
 
-    Raises SystemExit when README.md, docker-compose.yml or docs/stix-mapping.md lacks the lines between which a part of
-    it is made.
+    Raises SystemExit when docs/settings.md, docker-compose.yml or docs/stix-mapping.md lacks the lines between which
+    a part of it is made.
     """
     return {
-        "README.md": _with_part(root / "README.md", README_MARKERS, readme_table()),
+        "docs/settings.md": _with_part(root / "docs/settings.md", TABLE_MARKERS, settings_tables()),
+        "docs/pictures/lookup.svg": pictures.terminal(),
         "config.yml.sample": config_sample(),
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",

@@ -11,8 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from passivedns.settings.loading import DECLARED, SECTIONS
 from passivedns.settings.sections import QuotaSettings, RestrictedSettings, SourceSettings
+from passivedns.settings.table import DECLARED, SECTIONS
 from passivedns.settings.wording import Setting, allowed_values, variable
 from passivedns.sources import SOURCES
 
@@ -118,7 +118,7 @@ def _required_mark(setting: Setting) -> str:
 # The README
 
 
-def readme_table() -> str:
+def settings_tables() -> str:
     """All settings, with an empty line at both ends: Markdown takes what follows a comment directly for HTML."""
     shared = [setting for setting in _each_shared_once() if is_shared(setting)]
     platform = [
@@ -231,14 +231,18 @@ def _is_in_sample(setting: Setting) -> bool:
     return _is_asked(setting[0]) or not is_shared(setting)
 
 
+# Without a maximum even TLP:RED is sent, and a shared address brings thousands of names, which OpenCTI takes minutes to
+# import: nobody should get that by copying a sample.
+_CHOSEN = {("pdns", "max_tlp"): "TLP:AMBER", ("pdns", "max_relationships"): 500}
+
+
 def _is_chosen(setting: Setting) -> bool:
     """Whether the samples set it."""
-    return _is_required(setting) or setting == ("pdns", "max_tlp")
+    return _is_required(setting) or setting in _CHOSEN
 
 
 def _sample(setting: Setting, opencti_url: str) -> Any:
-    # Without a maximum even TLP:RED is sent: nobody should get that by copying a sample.
-    chosen = {("opencti", "url"): opencti_url, ("pdns", "max_tlp"): "TLP:AMBER"}
+    chosen = {("opencti", "url"): opencti_url} | _CHOSEN
     return chosen.get(setting, "ChangeMe" if _is_required(setting) else _default(setting))
 
 

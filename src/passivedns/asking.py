@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,7 @@ from passivedns import metrics
 from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
 from passivedns.model import Question, Record
 from passivedns.stix.markings import is_within
+from passivedns.stix.values import ascii_name
 from passivedns.wording import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Asker:
     def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
         """Ask about a value in canonical form that carries `tlp`; `now` is in UTC. Every failure is in the outcome."""
         since = self.since(now)
-        question = Question(value, entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
+        question = Question(ascii_name(value), entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
         question = question._replace(since=question.since - self.source.clock_tolerance)
         try:
             self._check_tlp(value, tlp)
@@ -119,8 +120,18 @@ def ask(
     ]
     if len(able) < 2:
         return [asker.ask(value, entity_type, tlp, now) for asker in able]
-    with ThreadPoolExecutor(len(able), "source") as threads:
-        return list(threads.map(lambda asker: asker.ask(value, entity_type, tlp, now), able))
+    outcomes: dict[int, Outcome] = {}
+
+    def work(place: int) -> None:
+        outcomes[place] = able[place].ask(value, entity_type, tlp, now)
+
+    # As daemons they hold nobody who is told to end.
+    threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [outcomes[place] for place in range(len(able))]
 
 
 def _within(question: Question, records: Iterable[Record]) -> list[Record]:

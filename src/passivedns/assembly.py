@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from passivedns import metrics
 from passivedns.asking import EVERYTHING, Asker
 from passivedns.enrichment import Enricher
 from passivedns.meter import Meter
@@ -83,6 +84,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
     meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
     max_tlp, max_tlp_setting = settings.max_tlp(key)
+    metrics.expect(key)
     return Asker(
         SOURCES[key],
         client_of(key, settings, patience, meter),

@@ -7,10 +7,9 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
 
-from passivedns.model import Enrichment, Entity, Record, Relation
+from passivedns.model import Enrichment, Entity, Record, Relation, Sources
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
 
@@ -24,6 +23,8 @@ OVER_MAXIMUM = "over the maximum of relationships"
 
 ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
 NAME_TYPES = ("Domain-Name", "Hostname")
+
+_SECOND = timedelta(seconds=1)
 
 _ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
 
@@ -45,12 +46,10 @@ _NORMALISE: dict[str, Callable[[str], str]] = {
 }
 
 
-class _Edge(NamedTuple):
-    """What decides whether two records come to the same relation of the entity."""
-
-    value_type: str
-    value: str
-    reverse: bool
+_Edge = tuple[str, str, bool]
+"""What decides whether two records come to the same relation of the entity: type and value of the other side, and
+whether the arrow comes from there.
+"""
 
 
 def canonical_value(entity_type: str, value: str) -> str:
@@ -76,9 +75,12 @@ def convert(
     """
     edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
     left_out: Counter[str] = Counter()
+    is_entity = partial(_is, entity.type, _spellings(entity))
     for record in records:
         try:
-            edges[_edge(entity, record, record_types)].append(record)
+            if record.type not in record_types:
+                raise Unusable(_why_not(record))
+            edges[_edge(entity.type in ADDRESS_TYPES, is_entity, record)].append(record)
         except Unusable as reason:
             left_out[str(reason)] += 1
     if 0 < max_relationships < len(edges):
@@ -87,41 +89,43 @@ def convert(
         chosen = set(newest)
         edges = defaultdict(list, {edge: found for edge, found in edges.items() if edge in chosen})
     kept = Counter([record.type for found in edges.values() for record in found])
-    return Enrichment([_relation(entity, edge, found) for edge, found in edges.items()], kept, left_out)
+    # Lists of records go as relations come, and most relations share their sources: with too many objects at once, a
+    # full garbage collection takes more time than the rest.
+    relate = partial(_relation, entity.type, cache(_alone))
+    return Enrichment([relate(edge, edges.pop(edge)) for edge in list(edges)], kept, left_out)
 
 
-def _edge(entity: Entity, record: Record, record_types: Collection[str]) -> _Edge:
-    """The arrow runs from the owner of the record to its data; one of the two is the entity."""
-    if record.type not in record_types:
-        raise Unusable(_why_not(record))
-    is_owner, is_data = _is(entity, record.name), _is(entity, record.data)
-    if is_owner and is_data:
-        raise Unusable("the observable itself")
-    if is_data:
-        if entity.type in ADDRESS_TYPES and record.type not in _ADDRESS_OF:
+def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) -> _Edge:
+    """The arrow runs from the owner of the record to its data; one of the two is the entity, a name or an address."""
+    if is_entity(record.name):
+        value_type, reverse = _type_of_data(record), False
+        if of_address and value_type in ADDRESS_TYPES:
+            raise Unusable("address of an address")
+        value = canonical_value(value_type, record.data)
+    elif is_entity(record.data):
+        if of_address and record.type not in _ADDRESS_OF:
             raise Unusable("address for a name")
-        return _Edge("Domain-Name", values.domain_name(record.name), reverse=True)
-    if not is_owner:
+        value_type, value, reverse = "Domain-Name", values.domain_name(record.name), True
+    else:
         raise Unusable("not about the observable")
-    value_type = _type_of_data(record)
-    if entity.type in ADDRESS_TYPES and value_type in ADDRESS_TYPES:
-        raise Unusable("address of an address")
-    return _Edge(value_type, canonical_value(value_type, record.data), reverse=False)
+    if is_entity(value):
+        raise Unusable("the observable itself")
+    return value_type, value, reverse
 
 
-def _is(entity: Entity, text: str) -> bool:
+def _spellings(entity: Entity) -> frozenset[str]:
+    """The entity's value, and the form in which the DNS has it."""
+    return frozenset({entity.value, values.ascii_name(entity.value)})
+
+
+def _is(entity_type: str, spellings: Collection[str], text: str) -> bool:
     """Whether a name or an address is the entity, in whichever spelling."""
-    if text == entity.value:
+    if text in spellings or text.lower().removesuffix(".") in spellings:
         return True
-    if entity.type == "IPv6-Addr":
-        return ":" in text and _spelt_alike(entity, text)
-    text = text.lower().removesuffix(".")
-    return text == entity.value or (not text.isascii() and _spelt_alike(entity, text))
-
-
-def _spelt_alike(entity: Entity, text: str) -> bool:
+    if text.isascii() and not (entity_type == "IPv6-Addr" and ":" in text):
+        return False
     try:
-        return canonical_value(entity.type, text) == entity.value
+        return values.ascii_name(canonical_value(entity_type, text)) in spellings
     except Unusable:
         return False
 
@@ -145,22 +149,30 @@ def _last_seen(records: Sequence[Record]) -> datetime:
     return max(record.last_seen or record.first_seen or datetime.min.replace(tzinfo=UTC) for record in records)
 
 
-def _relation(entity: Entity, edge: _Edge, records: Sequence[Record]) -> Relation:
-    ends = (edge.value_type, entity.type) if edge.reverse else (entity.type, edge.value_type)
+def _relation(entity_type: str, alone: Callable[..., Sources], edge: _Edge, records: Sequence[Record]) -> Relation:
+    value_type, value, reverse = edge
+    ends = (value_type, entity_type) if reverse else (entity_type, value_type)
     return Relation(
         "resolves-to" if ends in _RESOLVES else "related-to",
-        edge.value,
-        edge.value_type,
-        edge.reverse,
-        tuple(sorted({record.type for record in records})),
-        _sources(records),
+        value,
+        value_type,
+        reverse,
+        _in_order(frozenset([record.type for record in records])),
+        alone(records[0].source, records[0].sensors) if len(records) == 1 else _sources(records),
         *_seen(records),
     )
 
 
-def _sources(records: Sequence[Record]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    if len(records) == 1:
-        return ((records[0].source, tuple(sorted(records[0].sensors))),)
+@cache
+def _in_order(record_types: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(record_types))
+
+
+def _alone(source: str, sensors: Sequence[str]) -> Sources:
+    return ((source, tuple(sorted({*sensors}))),)
+
+
+def _sources(records: Sequence[Record]) -> Sources:
     sensors: defaultdict[str, set[str]] = defaultdict(set)
     for record in records:
         sensors[record.source].update(record.sensors)
@@ -176,4 +188,4 @@ def _seen(records: Sequence[Record]) -> tuple[datetime, datetime] | tuple[None, 
     if not moments:
         return None, None
     start = min(moments)
-    return start, max(*moments, start + timedelta(seconds=1))
+    return start, max(max(moments), start + _SECOND)

@@ -4,7 +4,7 @@ pycti serves that registry over HTTP where CONNECTOR_EXPOSE_METRICS is true.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -60,9 +60,26 @@ def failure_kind(failure: type[ConnectorError]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", failure.__name__).lower()
 
 
-# From zero on, since the first failure is no increase of a series that begins with it.
-for _failure in (*SourceError.__subclasses__(), TlpRefused, NotSent, Unforeseen, AllFailed):
+def _all_below(parent: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _all_below(child)
+
+
+_OF_A_SOURCE = (*_all_below(SourceError), TlpRefused, Unforeseen)
+
+# From zero on, since the first failure is not an increase of a series that begins with it.
+for _failure in (*_OF_A_SOURCE, NotSent):
     FAILURES.labels(failure_kind(_failure))
+
+
+def expect(source: str) -> None:
+    """Let the series of a source, by its key, begin at zero too."""
+    SEARCHES.labels(source)
+    CACHE_HITS.labels(source)
+    for failure in _OF_A_SOURCE:
+        if failure is not AllFailed:
+            SOURCE_FAILURES.labels(source, failure_kind(failure))
 
 
 def count_records(kept: Mapping[str, int], left_out: Mapping[str, int]) -> None:

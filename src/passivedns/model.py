@@ -13,7 +13,7 @@ class Question(NamedTuple):
     """What a source is asked."""
 
     value: str
-    """A name or an address in canonical form."""
+    """An address in canonical form, or a name in lower case and ASCII, as the DNS has it."""
     type: str
     """OpenCTI's name of its type, such as `Domain-Name`."""
     since: datetime
@@ -49,6 +49,8 @@ class Answer(NamedTuple):
     """False where "nothing known" may be an answer that got lost on the way; such an answer is not cached."""
     unreadable: int = 0
     """Rows that could not be read."""
+    about: str = ""
+    """The name or address that it is about, where it says so."""
 
 
 class Allowance(NamedTuple):
@@ -91,6 +93,10 @@ class Entity(NamedTuple):
     """The strictest TLP among them, such as `TLP:AMBER`."""
 
 
+Sources = tuple[tuple[str, tuple[str, ...]], ...]
+"""Each source by its key and in alphabetical order, with its sensors, which are in that order too."""
+
+
 class Relation(NamedTuple):
     """How the entity and one other observable are related, by all the records that say so."""
 
@@ -104,8 +110,8 @@ class Relation(NamedTuple):
     """Whether the arrow comes from the other side."""
     record_types: tuple[str, ...]
     """In alphabetical order, each once."""
-    sources: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each source that saw it, by key and in alphabetical order, with its sensors, which are in that order too."""
+    sources: Sources
+    """Who saw it."""
     first_seen: datetime | None
     """UTC; None where unknown."""
     last_seen: datetime | None

@@ -9,9 +9,11 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from passivedns.page import page
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from passivedns.model import Answer
+from passivedns.report.page import page
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
+from tests.unit.several_sources import lookup_at, record
 
 HOSTILE = [
     seen("A", "ip", "192.0.2.1", "2020-01-01", "2021-01-01", "<img src=x onerror=document.title='owned'>"),
@@ -35,13 +37,19 @@ def show(browser: Chrome, tmp_path: Path) -> Iterator[Show]:
         browser.get((tmp_path / "page.html").as_uri())
 
     yield show_answers
-    assert browser.get_log("browser") == []
+    assert complaints(browser) == []
 
 
 @pytest.fixture
 def shown(show: Show) -> None:
     """The page of the domain of the sandbox."""
     show({DOMAIN: own_records(NOW.date())[DOMAIN]})
+
+
+def complaints(browser: Chrome) -> list[dict[str, Any]]:
+    """What the browser has logged since the last call."""
+    log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    return log
 
 
 def rows(browser: Chrome) -> list[WebElement]:
@@ -87,6 +95,14 @@ def test_a_filter_leaves_what_contains_the_text_in_the_table_and_in_the_graph(br
     assert browser.find_element(By.CSS_SELECTOR, "output").text == "2 of 13"
 
 
+def test_a_source_is_a_filter_too(browser: Chrome, tmp_path: Path) -> None:
+    answers = {key: Answer([record(key, f"192.0.2.{number}")]) for number, key in enumerate(("first", "second"))}
+    (tmp_path / "page.html").write_text(page([lookup_at(answers)], NOW), encoding="utf-8")
+    browser.get((tmp_path / "page.html").as_uri())
+    browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("second")
+    assert column(browser, 1) == ["192.0.2.1"]
+
+
 @pytest.mark.usefixtures("shown")
 def test_record_types_can_be_switched_off_and_a_row_stays_while_one_of_its_types_is_on(browser: Chrome) -> None:
     for box in browser.find_elements(By.CSS_SELECTOR, "input[type=checkbox]"):
@@ -96,7 +112,7 @@ def test_record_types_can_be_switched_off_and_a_row_stays_while_one_of_its_types
 
 
 @pytest.mark.usefixtures("shown")
-def test_the_table_is_sorted_and_filtered_with_the_keyboard_alone(browser: Chrome) -> None:
+def test_the_table_is_sorted_and_filtered_with_only_the_keyboard(browser: Chrome) -> None:
     header = tab_to(browser, "Value").find_element(By.XPATH, "..")
     press(browser, Keys.ENTER)
     assert header.get_attribute("aria-sort") == "ascending"
@@ -109,7 +125,7 @@ def test_the_table_is_sorted_and_filtered_with_the_keyboard_alone(browser: Chrom
 
 
 @pytest.mark.usefixtures("shown")
-def test_a_node_of_the_graph_leads_to_its_row_with_the_keyboard_alone(browser: Chrome) -> None:
+def test_a_node_of_the_graph_leads_to_its_row_with_only_the_keyboard(browser: Chrome) -> None:
     tab_to(browser, "MX mx2.example.net, resolves-to")
     (lit,) = browser.find_elements(By.CSS_SELECTOR, "tr.lit")
     assert "mx2.example.net" in lit.text
@@ -175,7 +191,7 @@ def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, show: 
     add = "const s = document.createElement('script'); s.text = \"document.title = 'owned'\"; document.body.append(s)"
     browser.execute_script(add)
     assert "owned" not in browser.title
-    (refusal,) = browser.get_log("browser")
+    (refusal,) = complaints(browser)
     assert "Content Security Policy" in refusal["message"]
 
 

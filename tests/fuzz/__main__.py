@@ -11,7 +11,7 @@ from pathlib import Path
 import atheris
 
 name, corpus = sys.argv[1], Path(sys.argv[2])
-with atheris.instrument_imports(include=["riskiq"]):
+with atheris.instrument_imports(include=["passivedns"]):
     fuzzer = importlib.import_module(f"tests.fuzz.fuzz_{name}")
 if not corpus.is_file():
     corpus.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,13 @@
 import json
 from datetime import UTC, datetime
 
-from passivedns import stix
-from passivedns.converter import Enrichment, Entity, canonical_value, convert
-from passivedns.records import DnsRecord, parse_records
-from passivedns.values import Unusable
+from passivedns.converter import canonical_value, convert
+from passivedns.model import Enrichment, Entity, Record
+from passivedns.sources.riskiq import parse_records
+from passivedns.stix import objects
+from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.objects import StixObject
+from passivedns.stix.values import Unusable
 from sandbox import platform_rules
 from tests.fuzz.rows import entry, joined, rows_of
 
@@ -16,6 +19,11 @@ LONGEST_DESCRIPTION = 2000
 """Characters; a relationship's lists the types and sources of its records."""
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
+PUBLISHER = Publisher(
+    "Passive DNS",
+    {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL"},
+    {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER"},
+)
 ENTITIES = {
     "Domain-Name": "example.org",
     "Hostname": "host.example.org",
@@ -35,17 +43,24 @@ RECORDS = [
     ("MX", "domain", "http://a.example/x"),
     ("CNAME", "domain", "example.org."),
     ("TXT (SPF1)", "domain", "184.168.131.0/24"),
+    ("NS", "domain", "example.org", "2026-11-01", "2026-11-20", "riskiq", "other.example", "circl"),
+    ("A", "ip", "192.0.2.10", "2026-11-01", "2026-11-20", "pingly", "name.example"),
+    ("A", "ip", "192.0.2.1", "2026-11-02 10:00:00", "2026-11-21 10:00:00", "", "", "circl"),
 ]
 SEEDS = [joined(entity, *RECORDS[i::3]) for entity in ENTITIES.items() for i in range(3)]
-"""Rows; the first is the entity."""
+"""Rows; the first is the entity, and the eighth field of the others their source, unless it is PassiveTotal."""
 
 
 def check(data: bytes) -> None:
     """Raises AssertionError, or what the converter should not have raised."""
     first, *rows = rows_of(data)
     entity = entity_of(first[0], first[-1])
-    records = parse_records({"results": [entry(row) for row in rows]})
-    check_enrichment(entity, records, convert(entity, records, NOW))
+    records = [
+        record._replace(source="circl") if row[7:8] == ["circl"] else record
+        for row in rows
+        for record in parse_records({"results": [entry(row)]}, entity.value)
+    ]
+    check_enrichment(entity, records, convert(entity, records))
 
 
 def entity_of(entity_type: str, value: str) -> Entity:
@@ -56,27 +71,30 @@ def entity_of(entity_type: str, value: str) -> Entity:
         value = canonical_value(entity_type, value)
     except Unusable:
         value = ENTITIES[entity_type]
-    return Entity(stix.observable_id(entity_type, value), entity_type, value, ())
+    return Entity(objects.observable_id(entity_type, value), entity_type, value)
 
 
-def check_enrichment(entity: Entity, records: list[DnsRecord], enrichment: Enrichment) -> None:
-    """Raises AssertionError where an enrichment breaks a promise."""
+def check_enrichment(entity: Entity, records: list[Record], enrichment: Enrichment) -> list[StixObject]:
+    """What is sent of an enrichment. Raises AssertionError where it breaks a promise."""
     assert enrichment.kept.total() + enrichment.left_out.total() == len(records)
     assert all(reason.isprintable() and len(reason) <= LONGEST_REASON for reason in enrichment.left_out)
-    known = {item["id"]: item for item in enrichment.objects}
-    assert len(known) == len(enrichment.objects), "an object twice"
-    known[entity.id] = {"type": stix.STIX_TYPES[entity.type], "id": entity.id, "value": entity.value}
-    for item in enrichment.objects:
+    added = additions(entity, enrichment.relations, PUBLISHER, NOW)
+    known = {item["id"]: item for item in added}
+    assert len(known) == len(added), "an object twice"
+    assert entity.id not in known, "the entity as its own other side"
+    known[entity.id] = {"type": objects.STIX_TYPES[entity.type], "id": entity.id, "value": entity.value}
+    for item in added:
         refusal = platform_rules.refusal(item, known.get)
         assert refusal is None, refusal
         json.dumps(item, ensure_ascii=False, allow_nan=False).encode()
         check_object(item)
+    return added
 
 
-def check_object(item: stix.StixObject) -> None:
+def check_object(item: StixObject) -> None:
     """What holds of every object, beyond what OpenCTI demands."""
     if "value" in item:
-        entity_type = next(name for name, stix_type in stix.STIX_TYPES.items() if stix_type == item["type"])
+        entity_type = next(name for name, stix_type in objects.STIX_TYPES.items() if stix_type == item["type"])
         assert canonical_value(entity_type, item["value"]) == item["value"], item
         assert item["value"].isprintable(), item
     if "start_time" in item and "stop_time" in item:

@@ -1,12 +1,14 @@
-"""Whatever PassiveTotal, or somebody in its place, answers: typed records, or an error of the connector's own."""
+"""Whatever a source, or somebody in its place, answers: typed records, or an error of the connector's own."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from passivedns.answers import read_answer
-from passivedns.errors import PassiveTotalError
-from passivedns.records import DnsRecord, parse_quota, parse_records
+from passivedns.errors import SourceError
+from passivedns.model import Budget, Question, Record
+from passivedns.sources import SOURCES
+from passivedns.sources.riskiq import parse_quota, parse_records
+from tests.fuzz.canned import client_of
 from tests.fuzz.rows import entry, joined, json_or_text, rows_of
 
 LONGEST_SENTENCE = 500
@@ -23,6 +25,9 @@ ANSWERS = [
     b'429 {"message": "too many requests", "error": "quota exceeded"}',
     b"404 <html>",
     b"204 ",
+    b'200 {"data": [{"attributes": {"host_name": "a.example", "ip_address": "192.0.2.1", "date": 1e999}}, 7]}',
+    b'200 {"passive_dns": [{"hostname": "a.example", "address": "192.0.2.1", "record_type": "A"}], "count": 1e999}',
+    b'200 {"rrname": "a.example", "rrtype": 1, "rdata": ["192.0.2.1", null], "time_first": 1e999}\n{"rrname": [',
 ]
 """Each a status, a blank and a body."""
 
@@ -40,14 +45,16 @@ ROWS = [
 
 SEEDS = [*ANSWERS, *ROWS]
 
+QUESTION = Question("example.org", "Domain-Name", datetime(2026, 1, 1, tzinfo=UTC))
+
 
 def check(data: bytes) -> None:
     """Read the input as an answer and as rows. Raises AssertionError, or what the connector should not have raised."""
     status, _, body = data.partition(b" ")
     check_answer(int(status) if len(status) == 3 and status.isdigit() else 200, body)
     rows = rows_of(data)
-    check_records({"results": [entry(row) for row in rows]})
-    check_quota({"user": account(*rows[0])})
+    check_records([entry(row) for row in rows])
+    check_budget(parse_quota({"user": account(*rows[0])}))
 
 
 def account(*fields: str) -> dict[str, Any]:
@@ -59,9 +66,12 @@ def account(*fields: str) -> dict[str, Any]:
 
 
 def check_answer(status: int, body: bytes) -> None:
-    answer = outcome(read_answer, status, body)
-    outcome(check_records, answer)
-    outcome(check_quota, answer)
+    client = client_of(status, body)
+    answers = [outcome(client.look_up, QUESTION)]
+    answers += [outcome(source.read, body, QUESTION.value) for source in SOURCES.values()]
+    for record in [record for answer in answers if answer for record in answer.records]:
+        check_record(record)
+    check_budget(outcome(client.budget) or Budget())
 
 
 def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -69,7 +79,7 @@ def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
     error = ""
     try:
         return read(*arguments)
-    except PassiveTotalError as raised:
+    except SourceError as raised:
         error = str(raised)
     assert is_sentence(error), error
     return None
@@ -80,22 +90,22 @@ def is_sentence(text: str) -> bool:
     return text.isprintable() and len(text) <= LONGEST_SENTENCE
 
 
-def check_records(answer: Any) -> None:
-    records = parse_records(answer)
-    assert len(records) == len(answer["results"])
+def check_records(results: list[Any]) -> None:
+    records = parse_records({"results": results}, QUESTION.value)
+    assert len(records) == len(results)
     for record in records:
         check_record(record)
 
 
-def check_record(record: DnsRecord) -> None:
+def check_record(record: Record) -> None:
     seen = [moment for moment in (record.first_seen, record.last_seen) if moment]
     assert all(moment.utcoffset() == timedelta(0) and not moment.microsecond for moment in seen), record
     assert seen == sorted(seen), record
-    assert all(source.isprintable() for source in record.sources), record
+    assert all(sensor.isprintable() for sensor in record.sensors), record
 
 
-def check_quota(answer: Any) -> None:
-    for allowance in parse_quota(answer).allowances:
+def check_budget(budget: Budget) -> None:
+    for allowance in budget.allowances:
         assert 0 <= allowance.used < 2**63, allowance
         assert 0 <= allowance.limit < 2**63, allowance
-        assert is_sentence(allowance.next_reset), allowance
+        assert is_sentence(allowance.reset), allowance

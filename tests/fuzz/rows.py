@@ -6,11 +6,11 @@ from typing import Any
 RECORD, FIELD = "\x1e", "\x1f"
 """ASCII's own separators, so that a value can hold line breaks."""
 
-KEYS = ("recordType", "resolveType", "resolve", "firstSeen", "lastSeen", "source")
+KEYS = ("recordType", "resolveType", "resolve", "firstSeen", "lastSeen", "source", "value")
 
 
 def rows_of(data: bytes) -> list[list[str]]:
-    """The fields of each record; what is no UTF-8 becomes lone surrogates, which JSON can hold too."""
+    """The fields of each record; what is not UTF-8 becomes lone surrogates, which JSON can hold too."""
     return [row.split(FIELD) for row in data.decode(errors="surrogateescape").split(RECORD)]
 
 

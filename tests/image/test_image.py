@@ -211,7 +211,7 @@ def test_the_sandbox_in_containers_shows_the_demo(broker: str, tmp_path: Path, m
         shown = log()
 
     assert "IPv4-Addr 192.0.2.10" in shown
-    assert re.search(r"example\.org +resolves-to +192\.0\.2\.10 +A ", shown)
+    assert re.search(r"resolves-to +→ 192\.0\.2\.10 .+ A records \(", shown)
 
 
 def services(file: str) -> dict[str, dict[str, Any]]:

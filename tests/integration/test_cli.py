@@ -7,22 +7,26 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from sandbox.daemon import inherited
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.commands import MAIN, run
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, new_world, today
 
 LIMITS = {"PDNS_MAX_RELATIONSHIPS": "3", "PDNS_RECORD_TYPES": "a,mx", "PDNS_SUMMARY_NOTE": "true"}
+
+SECOND = {"PDNS_SOURCES": "riskiq,otx", "OTX_API_KEY": "secret", "OTX_API_BASE_URL": "http://127.0.0.1:9"}
+"""Another source, which cannot be reached."""
 
 
 @dataclass
@@ -33,9 +37,13 @@ class Desk:
     environment: dict[str, str] = field(default_factory=dict)
 
     def lookup(
-        self, *arguments: str, stdin: str = "", stderr: int = subprocess.PIPE, **variables: str
+        self,
+        *arguments: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
+        stdin: str = "",
+        stderr: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
-        return run("lookup", *arguments, environment=self.environment | variables, stdin=stdin, stderr=stderr)
+        return run("lookup", *arguments, environment={**self.environment, **variables}, stdin=stdin, stderr=stderr)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +82,7 @@ def test_a_look_up_needs_no_opencti_and_shows_table_counts_and_the_quota_that_is
         "12 relationships from 16 records: A 4, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1",
         "Left out 2: TXT (SPF1) 2",
     ]
-    assert "Quota of the user: 1 of 2,000 searches used, 1,999 left until " in ended.stderr
+    assert "PassiveTotal quota of the user: 1 of 2,000 searches used, 1,999 left until " in ended.stderr
 
 
 def test_a_saved_answer_needs_no_settings_and_costs_nothing(desk: Desk, answer: str) -> None:
@@ -102,21 +110,21 @@ def test_values_come_from_arguments_or_from_standard_input_and_each_is_asked_onc
     assert f"\n\n{ADDRESS}  IPv4-Addr, records seen since " in ended.stdout
 
 
-def test_json_stands_alone_on_stdout(desk: Desk) -> None:
+def test_only_json_is_on_stdout(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json")
     domain, address = map(json.loads, ended.stdout.splitlines())
     assert (domain["query"], len(domain["relationships"])) == (DOMAIN, 12)
     assert address["kept"] == {"A": 4}
 
 
-def test_csv_stands_alone_on_stdout_with_the_counts_on_stderr(desk: Desk) -> None:
+def test_only_csv_is_on_stdout_and_the_counts_are_on_stderr(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, "--format", "csv")
     assert len(list(csv.DictReader(ended.stdout.splitlines()))) == 12
     assert "12 relationships from 16 records" in ended.stderr
 
 
 def test_html_is_one_page(desk: Desk) -> None:
-    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "html", PYTHONIOENCODING="ascii")
+    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "html", variables={"PYTHONIOENCODING": "ascii"})
     assert ended.stdout.startswith("<!doctype html>")
     assert ended.stdout.rstrip().endswith("</html>")
 
@@ -127,7 +135,7 @@ def test_stix_is_what_the_daemon_sends_by_the_same_settings(desk: Desk, chosen: 
     with new_world(**chosen) as world:
         world.enrich("Domain-Name", DOMAIN, markings=())
         (push,) = [call.variables["bundle"] for call in world.platform.calls if call.field == "stixBundlePush"]
-    printed = desk.lookup(DOMAIN, "--format", "stix", **chosen).stdout
+    printed = desk.lookup(DOMAIN, "--format", "stix", variables=chosen).stdout
     assert timeless(printed) == timeless(push)
 
 
@@ -138,8 +146,8 @@ def test_the_settings_choose_what_is_shown_of_a_saved_answer_too(answer: str) ->
 
 
 def test_the_record_types_of_the_settings_hold_unless_others_are_named(desk: Desk) -> None:
-    assert json.loads(desk.lookup(DOMAIN, "--format", "json", **LIMITS).stdout)["kept"].keys() == {"A", "MX"}
-    named = desk.lookup(DOMAIN, "--format", "json", "--record-types", "ns", **LIMITS)
+    assert json.loads(desk.lookup(DOMAIN, "--format", "json", variables=LIMITS).stdout)["kept"].keys() == {"A", "MX"}
+    named = desk.lookup(DOMAIN, "--format", "json", "--record-types", "ns", variables=LIMITS)
     assert json.loads(named.stdout)["kept"].keys() == {"NS"}
 
 
@@ -163,7 +171,7 @@ def timeless(bundle: str) -> dict[str, Any]:
 
 def test_a_progress_bar_is_shown_to_who_waits_at_a_terminal_and_stdout_stays_clean(desk: Desk) -> None:
     ours, theirs = pty.openpty()
-    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json", stderr=theirs, TERM="xterm")
+    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json", stderr=theirs, variables={"TERM": "xterm"})
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)
@@ -174,7 +182,7 @@ def test_a_progress_bar_is_shown_to_who_waits_at_a_terminal_and_stdout_stays_cle
 
 def test_a_terminal_without_unicode_gets_its_table(desk: Desk) -> None:
     desk.service.answers["xn--bcher-kva.example"] = []
-    ended = desk.lookup(DOMAIN, "bücher.example", PYTHONIOENCODING="ascii")
+    ended = desk.lookup(DOMAIN, "bücher.example", variables={"PYTHONIOENCODING": "ascii"})
     assert ended.returncode == 0
     assert "=====" in ended.stdout
     assert r"b\xfccher.example  Domain-Name" in ended.stdout
@@ -198,10 +206,19 @@ def test_a_reader_that_stops_reading_is_no_error_worth_a_word(answer: str, form:
 # What goes wrong
 
 
-def test_a_value_that_is_none_is_named_and_the_others_are_looked_up(desk: Desk) -> None:
+def test_a_source_that_fails_is_named_and_costs_nothing_else(desk: Desk) -> None:
+    ended = desk.lookup(DOMAIN, variables=SECOND)
+    assert ended.returncode == 0
+    assert "12 relationships from 16 records" in ended.stdout
+    assert ended.stderr.startswith(
+        "example.org: AlienVault OTX failed: AlienVault OTX cannot be reached: no connection can be made.\n"
+    )
+
+
+def test_a_value_that_cannot_be_looked_up_is_named_and_the_others_are_looked_up(desk: Desk) -> None:
     ended = desk.lookup("http://example.org/", ADDRESS)
     assert ended.returncode == 1
-    assert "http://example.org/ was not looked up: it is no single address or name (URL)." in ended.stderr
+    assert "http://example.org/ was not looked up: not a single IP address or domain name (URL)." in ended.stderr
     assert ADDRESS in ended.stdout
 
 
@@ -209,14 +226,16 @@ def test_a_refusal_of_one_value_does_not_keep_the_others_from_being_looked_up(de
     desk.service.fail("400", times=1, on="search")
     ended = desk.lookup(DOMAIN, ADDRESS)
     assert ended.returncode == 1
-    assert "example.org: PassiveTotal refuses the request (400)." in ended.stderr
+    assert "example.org: PassiveTotal rejected the request (HTTP 400)." in ended.stderr
     assert ADDRESS in ended.stdout
 
 
 def test_refused_credentials_end_it_at_once(desk: Desk) -> None:
-    ended = desk.lookup(DOMAIN, ADDRESS, "nothing.example", RISKIQ_API_KEY="wrong")
+    ended = desk.lookup(DOMAIN, ADDRESS, "nothing.example", variables={"RISKIQ_API_KEY": "wrong"})
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("example.org: PassiveTotal refuses the credentials; correct RISKIQ_USERNAME and ")
+    assert ended.stderr.startswith(
+        "example.org: PassiveTotal rejected the credentials (HTTP 401); check RISKIQ_USERNAME and RISKIQ_API_KEY. "
+    )
     assert "2 more values not looked up." in ended.stderr
     assert len(desk.service.requests) == 1
 
@@ -229,24 +248,25 @@ def test_a_quota_that_runs_out_on_the_way_keeps_what_was_paid_for(desk: Desk) ->
     assert f"{ADDRESS}: The PassiveTotal quota of the user is used up" in ended.stderr
 
 
-def test_who_interrupts_it_keeps_what_was_paid_for(desk: Desk) -> None:
+@pytest.mark.parametrize("more", [{}, SECOND])
+def test_who_interrupts_it_keeps_what_was_paid_for(desk: Desk, more: dict[str, str]) -> None:
     desk.service.held = {ADDRESS}
     command = [*MAIN, "lookup", DOMAIN, ADDRESS, "nothing.example", "--format", "json"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=inherited() | desk.environment, **pipes) as process:
+    with subprocess.Popen(command, env=inherited() | desk.environment | more, **pipes) as process:
         while len(desk.service.searches) < 2:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         printed, said = process.communicate(timeout=WAIT)
     assert process.returncode == 1
     assert [json.loads(line)["query"] for line in printed.splitlines()] == [DOMAIN]
-    assert said.startswith(f"{ADDRESS}: interrupted.\n1 more value not looked up.\n")
+    assert f"{ADDRESS}: interrupted.\n1 more value not looked up.\n" in said
 
 
-def test_bad_settings_end_it_with_2_and_only_those_of_passivetotal_count() -> None:
+def test_bad_settings_end_it_with_2_and_those_of_opencti_do_not_count() -> None:
     ended = run("lookup", DOMAIN, environment={"RISKIQ_USERNAME": USERNAME, "CONNECTOR_ID": "none"})
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in ended.stderr
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in ended.stderr
     assert "CONNECTOR_ID" not in ended.stderr
 
 
@@ -254,8 +274,12 @@ def test_bad_settings_end_it_with_2_and_only_those_of_passivetotal_count() -> No
     ("arguments", "complaint"),
     [
         (["lookup"], "lookup needs a value, as an argument or on standard input"),
-        (["lookup", DOMAIN, "--since", "yesterday"], "'yesterday' is no ISO 8601 date or duration"),
+        (["lookup", DOMAIN, "--since", "yesterday"], "'yesterday' is not an ISO 8601 date or duration"),
         (["lookup", DOMAIN, "--since", "2999-01-01"], "2999-01-01 lies in the future"),
+        (
+            ["lookup", DOMAIN, "--sources", "nobody"],
+            "'nobody' is not a list of sources; the known sources are riskiq, ",
+        ),
         (["lookup", DOMAIN, "--format", "xml"], "invalid choice: 'xml'"),
         (["lock"], "invalid choice: 'lock'"),
     ],
@@ -268,7 +292,7 @@ def test_bad_arguments_end_it_with_2_and_say_what_is_wrong(arguments: list[str],
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"message": "quota_exceeded"}'])
-def test_a_file_that_holds_no_answer_ends_it_with_1_and_a_sentence(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_an_answer_ends_it_with_1_and_a_sentence(tmp_path: Path, content: str) -> None:
     (tmp_path / "answer.json").write_text(content)
     ended = run("lookup", DOMAIN, "--file", str(tmp_path / "answer.json"), environment={})
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -279,4 +303,5 @@ def test_a_file_that_holds_no_answer_ends_it_with_1_and_a_sentence(tmp_path: Pat
 def test_a_file_that_does_not_say_what_it_answers_needs_a_value(tmp_path: Path) -> None:
     (tmp_path / "answer.json").write_text('{"results": []}')
     ended = run("lookup", "--file", str(tmp_path / "answer.json"), environment={})
-    assert (ended.returncode, ended.stderr) == (1, "Nothing says what is to be looked up; name a value.\n")
+    assert ended.returncode == 1
+    assert ended.stderr == f"{tmp_path}/answer.json does not say what it is about; name the value.\n"

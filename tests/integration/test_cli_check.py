@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.daemon import settings
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from tests.commands import run
 
 
@@ -20,7 +20,7 @@ def service() -> PassiveTotal:
 
 @pytest.fixture
 def account(service: PassiveTotal) -> Iterator[dict[str, str]]:
-    """The settings of PassiveTotal alone."""
+    """Only the settings of the source."""
     with serving(passivetotal_app(service)) as url:
         yield {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
 
@@ -41,8 +41,8 @@ def test_a_check_of_good_settings_ends_with_0_and_registers_and_spends_nothing(
         ["✓", "callback"],
         ["✓", "broker"],
         ["✓", "PassiveTotal"],
-        ["✓", "quota"],
-        ["✓", "quota"],
+        ["✓", "PassiveTotal"],
+        ["✓", "PassiveTotal"],
         ["-", "cache"],
     ]
     assert platform.link.registered is None
@@ -62,16 +62,16 @@ def test_a_check_goes_on_after_a_cross_and_ends_with_1(account: dict[str, str]) 
 def test_without_settings_for_opencti_the_account_is_checked_all_the_same(account: dict[str, str]) -> None:
     ended = run("check", environment=account)
     assert ended.returncode == 1
-    assert "OPENCTI_URL (config.yml: opencti.url): missing" in ended.stdout
-    assert "- OpenCTI      not tried without settings" in ended.stdout
+    assert "OPENCTI_URL (config.yml: opencti.url) is missing." in ended.stdout
+    assert "- OpenCTI            not tried without settings" in ended.stdout
     assert "✓ PassiveTotal" in ended.stdout
 
 
 def test_without_any_settings_a_check_lists_what_is_missing() -> None:
     ended = run("check", environment={})
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key): missing" in ended.stdout
-    assert "- PassiveTotal not tried without settings" in ended.stdout
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in ended.stdout
+    assert "- sources            not tried without settings" in ended.stdout
 
 
 def test_a_check_for_machines_is_json(account: dict[str, str]) -> None:
@@ -82,6 +82,21 @@ def test_a_check_for_machines_is_json(account: dict[str, str]) -> None:
         "settings": "bad",
         "OpenCTI": "unknown",
         "PassiveTotal": "good",
-        "quota": "good",
         "cache": "unknown",
     }
+
+
+def test_each_source_has_its_own_line_and_one_that_cannot_be_reached_ends_the_check_with_1(
+    account: dict[str, str],
+) -> None:
+    second = {"PDNS_SOURCES": "riskiq,otx", "OTX_API_KEY": "secret", "OTX_API_BASE_URL": "http://127.0.0.1:9"}
+    with serving(opencti_app(platform := OpenCTI(pycti.__version__))) as url:
+        environment = settings(url, platform.token, account["RISKIQ_API_BASE_URL"])
+        ended = run("check", environment=environment | second)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "✓ PassiveTotal       " in ended.stdout
+    assert (
+        "✗ AlienVault OTX     http://127.0.0.1:9: AlienVault OTX cannot be reached: no connection can be made.\n"
+        in ended.stdout
+    )
+    assert "secret" not in ended.stdout

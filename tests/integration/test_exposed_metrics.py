@@ -135,7 +135,7 @@ def test_a_used_up_quota_is_shown_and_no_request_searches(fresh_world: World) ->
     fresh_world.enrich("Domain-Name", "late.example")
     after = scrape(fresh_world)
     assert after["pdns_failures_total", ("quota_exceeded",)] == 1
-    assert ("pdns_searches_total", ("riskiq",)) not in after
+    assert after["pdns_searches_total", ("riskiq",)] == 0
     assert ("pdns_requests_total", ("riskiq", "search")) not in after
     assert after["pdns_quota_used_searches", ("riskiq", "user")] == 2000
     assert after["pdns_quota_limit_searches", ("riskiq", "user")] == 2000

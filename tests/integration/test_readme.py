@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pycti
@@ -12,17 +13,18 @@ import pytest
 from sandbox.daemon import ROOT, amqp_settings, inherited
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
+from sandbox.sources.history import history
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import own_records
+from sandbox.sources.table import STAND_INS
 from tests.world import HAS_HTTP_PROTOCOLS, today
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = README + (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
 DOCKER_TAG = " -t opencti/connector-riskiq-passive-total:latest ."
 
 ELSEWHERE = {
-    "make test": ".ci/run",
-    "python3 -m venv .venv": "Makefile",
-    ".venv/bin/pip install -r requirements.txt": "Makefile",
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt": "Makefile",
     "docker build" + DOCKER_TAG: "tests/image/test_image.py",
     "docker build --build-arg PYCTI_VERSION=6.9.29" + DOCKER_TAG: "tests/image/test_image.py",
     "docker compose up --detach --scale connector-riskiq-passive-total=3": "tests/broker/test_workers.py",
@@ -33,7 +35,8 @@ HERE = {
     "cp config.yml.sample config.yml",
     ".venv/bin/python3 src/main.py",
     ".venv/bin/python3 src/main.py check",
-    ".venv/bin/python3 src/main.py lookup example.org",
+    "PDNS_SOURCES=mnemonic,robtex .venv/bin/python3 src/main.py lookup example.org",
+    ".venv/bin/python3 src/main.py lookup example.org --format html > report.html",
 }
 
 
@@ -49,14 +52,19 @@ def checkout(tmp_path: Path) -> Path:
 
 def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     assert command in HERE
-    variables = inherited() | environment
     return subprocess.run(
-        command.split(), cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False
+        ["/bin/sh", "-c", command],
+        cwd=folder,
+        env=inherited() | environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
 
 
 def test_every_command_of_the_readme_is_run_by_a_test() -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", SHOWN, re.DOTALL)
     shown = {re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines() if line}
     assert shown == HERE | ELSEWHERE.keys()
     assert all((ROOT / path).exists() for path in ELSEWHERE.values())
@@ -66,8 +74,9 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
 def test_make_demo_ends_well_and_shows_what_arrived() -> None:
     ended = run("make demo", ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "✓ Added 12 observables and 12 relationships from 16 passive DNS records of example.org" in ended.stdout
-    assert "✓ Added 4 observables and 4 relationships from 4 passive DNS records of 192.0.2.10" in ended.stdout
+    (shown,) = re.findall(r"^Added .+$", README, re.MULTILINE)
+    assert shown in ended.stdout
+    assert "✓ Added 4 observables and 4 relationships from 8 passive DNS records of 192.0.2.10" in ended.stdout
 
 
 def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout: Path) -> None:
@@ -87,6 +96,21 @@ def test_check_and_lookup_do_what_the_readme_says(checkout: Path) -> None:
         assert "✓ PassiveTotal" in checked.stdout
         assert service.searches == []
         account = {name: value for name, value in settings.items() if name.startswith("RISKIQ_")}
-        looked_up = run(".venv/bin/python3 src/main.py lookup example.org", checkout, **account)
-        assert looked_up.returncode == 0
-        assert "12 relationships from 16 records" in looked_up.stdout
+        page = run(".venv/bin/python3 src/main.py lookup example.org --format html > report.html", checkout, **account)
+        assert page.returncode == 0
+        assert "ns1.example.net" in (checkout / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_first_look_up_needs_no_account_no_opencti_and_no_other_setting(checkout: Path) -> None:
+    keys = ("mnemonic", "robtex")
+    with ExitStack() as stack:
+        elsewhere: dict[str, str] = {}
+        for key in keys:
+            service = STAND_INS[key].make(history(today()))
+            elsewhere |= STAND_INS[key].variables(key, stack.enter_context(serving(STAND_INS[key].app(service))))
+        assert elsewhere.keys() == {f"{key.upper()}_API_BASE_URL" for key in keys}
+        command = "PDNS_SOURCES=mnemonic,robtex .venv/bin/python3 src/main.py lookup example.org"
+        looked_up = run(command, checkout, **elsewhere)
+    assert looked_up.returncode == 0, looked_up.stderr
+    assert "9 relationships from 21 records" in looked_up.stdout
+    assert looked_up.stdout.rstrip().endswith("Sources: mnemonic 11; Robtex 10")

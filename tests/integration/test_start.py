@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pycti
@@ -17,16 +18,16 @@ from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World
 
 
-def start(root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python3 src/main.py` until it ends by itself."""
+def start(environment: Mapping[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run `python3 src/main.py` with these variables until it ends by itself."""
     command = [sys.executable, str(root / "src" / "main.py")]
     return subprocess.run(
-        command, env=inherited() | environment, capture_output=True, text=True, timeout=WAIT, check=False
+        command, env={**inherited(), **environment}, capture_output=True, text=True, timeout=WAIT, check=False
     )
 
 
 def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() -> None:
-    ended = start(RISKIQ_MAX_TLP="PURPLE", RISKIQ_API_KEY="ChangeMe")
+    ended = start({"RISKIQ_MAX_TLP": "PURPLE", "RISKIQ_API_KEY": "ChangeMe"})
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     for expected in ("OPENCTI_URL", "CONNECTOR_ID", "RISKIQ_API_KEY (config.yml: riskiq.api_key)", "'PURPLE'"):
@@ -38,7 +39,7 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
     ("name", "value"), [("CONNECTOR_METRICS_PORT", "ninety"), ("CONNECTOR_LISTEN_PROTOCOL", "HTTP")]
 )
 def test_an_option_on_which_pycti_would_fail_ends_the_start_as_bad_settings_do(name: str, value: str) -> None:
-    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
+    ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
     assert ended.returncode == 2
     assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}) is '{value}'" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -49,21 +50,21 @@ def test_a_metrics_port_that_is_taken_ends_the_start_at_once_with_1_and_a_senten
     with serving(opencti_app(platform)) as url:
         taken = url.rpartition(":")[2]
         served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": taken}
-        ended = start(**settings(url, platform.token, "http://127.0.0.1:9") | served)
+        ended = start(settings(url, platform.token, "http://127.0.0.1:9") | served)
     assert ended.returncode == 1
     assert "pycti cannot start: [Errno 98] Address already in use" in ended.stderr
     assert "is not up yet" not in ended.stderr
 
 
 def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentence() -> None:
-    ended = start(**settings("https://127.0.0.1:9", "token", "http://127.0.0.1:9"), OPENCTI_SSL_VERIFY="/no/ca.pem")
+    ended = start(settings("https://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"OPENCTI_SSL_VERIFY": "/no/ca.pem"})
     assert ended.returncode == 1
     assert "pycti cannot start: Could not find a suitable TLS CA certificate bundle" in ended.stderr
     assert "is not up yet" not in ended.stderr
 
 
 def test_a_maximum_tlp_that_is_still_the_placeholder_ends_the_start_with_2() -> None:
-    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
+    ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
         "The connector cannot start: 1 setting needs correcting.",
@@ -73,7 +74,7 @@ def test_a_maximum_tlp_that_is_still_the_placeholder_ends_the_start_with_2() -> 
 
 
 def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
-    ended = start(**settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9"), PDNS_START_TIMEOUT="2")
+    ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"PDNS_START_TIMEOUT": "2"})
     assert ended.returncode == 1
     assert "OpenCTI at http://127.0.0.1:9 did not come up within 2 s" in ended.stderr
     assert ended.stderr.count("is not up yet") == 2
@@ -103,7 +104,7 @@ def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
 def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
     platform = OpenCTI(pycti.__version__)
     with serving(opencti_app(platform)) as url:
-        ended = start(**settings(url, "wrong", "http://127.0.0.1:9"))
+        ended = start(settings(url, "wrong", "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -114,7 +115,7 @@ def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
 def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions(version: str) -> None:
     platform = OpenCTI(version)
     with serving(opencti_app(platform)) as url:
-        ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
+        ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert (
         f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform"
@@ -127,7 +128,7 @@ def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_open
     platform = OpenCTI(pycti.__version__)
     platform.fail("registerConnector", how="refused")
     with serving(opencti_app(platform)) as url:
-        ended = start(**settings(url, platform.token, "http://127.0.0.1:9"))
+        ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert f"OpenCTI at {url} refuses the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
     assert "is not up yet" not in ended.stderr
@@ -166,7 +167,7 @@ def test_without_its_dependencies_the_start_says_what_to_install() -> None:
 def test_the_settings_can_be_in_a_file(tmp_path: Path, place: str) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
     (tmp_path / place).write_text("opencti:\n  url: http://127.0.0.1:9\n  token: in the file\n")
-    ended = start(tmp_path)
+    ended = start({}, tmp_path)
     assert ended.returncode == 2
     assert "OPENCTI_URL" not in ended.stderr
     assert "CONNECTOR_ID" in ended.stderr

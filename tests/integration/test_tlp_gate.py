@@ -24,9 +24,9 @@ TLP_2 = {
 """OASIS's own, of cti-stix-common-objects."""
 WITHIN, ABOVE = ("clear", "green", "amber"), ("amber+strict", "red")
 
-TYPED_TLP = {"definition_type": "tlp", "definition": {"tlp": "red"}}
+TYPED_TLP: dict[str, Any] = {"definition_type": "tlp", "definition": {"tlp": "red"}}
 NAMED_ONLY = {"definition_type": "TLP", "name": "RED"}
-STATEMENT = {"definition_type": "statement", "definition": {"statement": "TLP:RED"}}
+STATEMENT: dict[str, Any] = {"definition_type": "statement", "definition": {"statement": "TLP:RED"}}
 UNKNOWN = "(not a TLP that the connector knows, so it counts as the strictest)"
 MEANINGLESS = "(neither OpenCTI nor the message says what this marking means, so it counts as the strictest)"
 

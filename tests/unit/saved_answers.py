@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from passivedns.enrichment import Wanted
-from passivedns.lookup import EVERYTHING, Lookup, SavedAnswer, look_up, observable
+from passivedns.commands.lookup import observable
+from passivedns.commands.saved import enricher_of_file
+from passivedns.report.rows import Lookup
+from passivedns.settings.model import PdnsSettings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -18,21 +20,16 @@ def save(folder: Path, value: str, records: list[Any]) -> Path:
     return path
 
 
-def lookup_of(
-    folder: Path,
-    value: str,
-    records: list[Any],
-    *,
-    since: datetime = EVERYTHING,
-    wanted: Wanted = Wanted(),  # noqa: B008  # it cannot be changed
-) -> Lookup:
-    source = SavedAnswer(save(folder, value, records))
-    return look_up(source, observable(value), since, NOW, wanted)
+def lookup_of(folder: Path, value: str, records: list[Any]) -> Lookup:
+    """What `main.py lookup --file` makes of an answer of PassiveTotal."""
+    _, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value], PdnsSettings())
+    entity = observable(value)
+    return Lookup(entity, enricher.enrich(entity, NOW), enricher.publisher)
 
 
 def seen(
-    record_type: str, kind: str, resolve: str, first: str | None, last: str | None, *sources: str
+    record_type: str, kind: str, resolve: str, first: str | None, last: str | None, *sensors: str
 ) -> dict[str, Any]:
     """A record in PassiveTotal's form; dates are ISO 8601."""
-    record = {"recordType": record_type, "resolveType": kind, "resolve": resolve, "source": list(sources)}
+    record = {"recordType": record_type, "resolveType": kind, "resolve": resolve, "source": list(sensors)}
     return record | {"firstSeen": first, "lastSeen": last}

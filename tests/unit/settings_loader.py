@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from passivedns.errors import SettingsError
-from passivedns.settings.loading import SECTIONS, load_settings
+from passivedns.settings.loading import load_settings
 from passivedns.settings.model import Settings
+from passivedns.settings.table import SECTIONS
 
 REQUIRED = {
     "OPENCTI_URL": "http://opencti:8080",
@@ -18,6 +19,8 @@ REQUIRED = {
     "RISKIQ_API_KEY": "key-of-the-account",
 }
 """What must be set for the source that is asked by default."""
+LIVING = {"RISKIQ_API_BASE_URL": "https://passivetotal.example.org"}
+"""An address for that source at which somebody still answers, so that nothing warns of it."""
 
 Load = Callable[..., Settings]
 
@@ -33,7 +36,7 @@ def loader(monkeypatch: pytest.MonkeyPatch, root: Path) -> Load:
         (root / "src").mkdir(exist_ok=True)
         (root / "config.yml").write_text(config)
         (root / "src" / "config.yml").write_text(src_config)
-        for name, value in {**REQUIRED, **variables}.items():
+        for name, value in {**REQUIRED, **LIVING, **variables}.items():
             monkeypatch.delenv(name, raising=False)
             if value is not None:
                 monkeypatch.setenv(name, value)

@@ -83,6 +83,29 @@ def test_a_source_can_be_asked_for_everything_whatever_its_clock_is_worth() -> N
     assert outcome(everything).records == [ancient]
 
 
+# The name
+
+
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("_dmarc.straße.example", "_dmarc.xn--strae-oqa.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+        ("example.org", "example.org"),
+        ("2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_every_source_is_asked_for_a_name_as_the_dns_has_it(value: str, asked: str) -> None:
+    client = Known()
+    ask([asker(client)], value, "Domain-Name", None, NOW, RECORD_TYPES)
+    assert client.questions[0].value == asked
+
+
+def test_a_refusal_names_an_international_name_as_the_observable_has_it() -> None:
+    (refused,) = ask([asker(Known(), max_tlp="TLP:GREEN")], "bücher.example", "Hostname", "TLP:RED", NOW, RECORD_TYPES)
+    assert str(refused.failure).startswith("bücher.example was not sent")
+
+
 # The limits
 
 
@@ -141,7 +164,7 @@ def test_an_answer_is_kept_and_the_next_look_up_costs_no_search() -> None:
 
 
 @pytest.mark.parametrize("flaw", [{"complete": False}, {"certain": False}])
-def test_an_answer_that_is_incomplete_or_uncertain_is_not_kept(flaw: dict[str, bool]) -> None:
+def test_an_answer_that_is_incomplete_or_uncertain_is_not_kept(flaw: dict[str, Any]) -> None:
     client = Known(record(), **flaw)
     cached = asker(client, cache=Cache("memory", DAY))
     outcome(cached)

@@ -10,22 +10,20 @@ import pytest
 from pycti.connector import opencti_connector_helper
 
 from passivedns import errors
-from passivedns.settings.loading import PROJECT_ROOT
+from passivedns.settings.table import PROJECT_ROOT
 
 SRC = PROJECT_ROOT / "src"
 CODE = SRC / "passivedns"
 TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 ARCHITECTURE = (PROJECT_ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-WITHOUT_DOCUMENTS = {".git", ".github", ".venv", "node_modules"}
 MARKDOWN = sorted(
     path
-    for path in [*PROJECT_ROOT.rglob("*.md"), *(PROJECT_ROOT / ".github").rglob("*.md")]
-    if not any(part in WITHOUT_DOCUMENTS or part.startswith(".venv") for part in path.relative_to(PROJECT_ROOT).parts)
-    or path.is_relative_to(PROJECT_ROOT / ".github")
+    for path in PROJECT_ROOT.rglob("*.md")
+    if not path.relative_to(PROJECT_ROOT).parts[0].startswith((".venv", ".git/", ".pytest", ".mypy", ".ruff"))
 )
 
 NO_SENTENCES = {
-    *("Passive DNS", "Microsoft Entra ID", "API key", "zone files", "application/x-ndjson, */*;q=0.5"),
+    *("Passive DNS", "Microsoft Entra ID", "API key", "own server", "zone files", "application/x-ndjson, */*;q=0.5"),
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     "…: … of … searches used, … left…",
 }
@@ -194,6 +192,11 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
 
 
 # Markdown
+
+
+def test_the_documents_are_found_in_every_folder() -> None:
+    folders = {str(path.parent.relative_to(PROJECT_ROOT)) for path in MARKDOWN}
+    assert folders >= {".", ".github", "__metadata__", "docs", "docs/sources"}
 
 
 def without_code(path: Path) -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
-from passivedns.settings.loading import DECLARED, PROJECT_ROOT
 from passivedns.settings.sections import SourceSettings
+from passivedns.settings.table import DECLARED, PROJECT_ROOT
 from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
 
@@ -48,7 +48,7 @@ def test_no_file_of_the_project_is_stale() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("README.md", "| `pdns.max_tlp` |", "| `pdns.maximum` |"),
+        ("docs/settings.md", "| `pdns.max_tlp` |", "| `pdns.maximum` |"),
         ("config.yml.sample", "max_tlp: TLP:AMBER", "max_tlp: TLP:RED"),
         ("docker-compose.yml", "PDNS_MAX_TLP=TLP:AMBER", "PDNS_MAX_TLP=TLP:RED"),
         (SCHEMA, '"format": "password"', '"format": "uri"'),
@@ -79,60 +79,63 @@ def test_a_file_that_is_missing_is_stale(tree: Path, capsys: pytest.CaptureFixtu
 
 
 def test_what_is_around_the_tables_in_the_readme_is_kept(tree: Path) -> None:
-    (tree / "README.md").write_text(
+    (tree / "docs/settings.md").write_text(
         "above\n<!-- settings: made by make docs -->\nbefore\n<!-- end of settings -->\nbelow\n"
     )
 
     main([], tree)
 
-    text = (tree / "README.md").read_text()
+    text = (tree / "docs/settings.md").read_text()
     assert text.startswith("above\n<!-- settings: made by make docs -->\n\n**`opencti`**: ")
     assert text.endswith("|\n\n<!-- end of settings -->\nbelow\n")
     assert "\nbefore\n" not in text
 
 
 @pytest.mark.parametrize("marker", ["settings: made by make docs", "end of settings"])
-@pytest.mark.parametrize("name", ["README.md", "docker-compose.yml"])
+@pytest.mark.parametrize("name", ["docs/settings.md", "docker-compose.yml"])
 def test_a_file_without_a_marker_is_refused_with_a_sentence(tree: Path, name: str, marker: str) -> None:
     (tree / name).write_text((tree / name).read_text().replace(marker, ""))
 
-    with pytest.raises(SystemExit, match=f"^{re.escape(name)} must contain the line '.*' and, below it, '.*'\\.$"):
+    with pytest.raises(
+        SystemExit, match=f"^{re.escape(Path(name).name)} must contain the line '.*' and, below it, '.*'\\.$"
+    ):
         main([], tree)
 
 
-def test_a_project_without_a_readme_is_refused_with_a_sentence(tree: Path) -> None:
-    (tree / "README.md").unlink()
+def test_a_project_without_the_settings_is_refused_with_a_sentence(tree: Path) -> None:
+    (tree / "docs/settings.md").unlink()
 
-    with pytest.raises(SystemExit, match=r"^README\.md must contain the line"):
+    with pytest.raises(SystemExit, match=r"^settings\.md must contain the line"):
         main(["--check"], tree)
 
 
 # What it writes
 
 
-def variables_of_the_readme(tree: Path) -> list[str]:
-    return re.findall(r"^\| `([A-Z0-9_<>]+)` \|", (tree / "README.md").read_text(), re.MULTILINE)
+def variables_of_the_settings(tree: Path) -> list[str]:
+    return re.findall(r"^\| `([A-Z0-9_<>]+)` \|", (tree / "docs/settings.md").read_text(), re.MULTILINE)
 
 
-def test_the_tables_of_the_readme_list_every_setting_once(tree: Path) -> None:
-    listed = variables_of_the_readme(tree)
+def test_the_tables_of_the_settings_list_every_setting_once(tree: Path) -> None:
+    listed = variables_of_the_settings(tree)
 
     assert len(listed) == len(set(listed))
     assert set(listed) == SHOWN
 
 
 def test_the_tables_of_the_readme_go_from_the_platform_to_the_sources(tree: Path) -> None:
-    sections = [name.partition("_")[0] for name in variables_of_the_readme(tree)]
+    sections = [name.partition("_")[0] for name in variables_of_the_settings(tree)]
 
     assert list(dict.fromkeys(sections)) == ["OPENCTI", "CONNECTOR", "PDNS", "<KEY>", *map(str.upper, SOURCES)]
 
 
 def test_the_readme_says_what_the_key_of_a_source_stands_for(tree: Path) -> None:
-    assert "`<KEY>` is the key of a source, as in `RISKIQ_MAX_TLP`." in (tree / "README.md").read_text()
+    assert "`<KEY>` is the key of a source, as in `RISKIQ_MAX_TLP`." in (tree / "docs/settings.md").read_text()
 
 
-def test_the_tables_of_the_readme_tell_the_default_or_that_there_must_be_a_value(tree: Path) -> None:
-    cells = [line.split(" | ") for line in (tree / "README.md").read_text().splitlines() if line.startswith("| `")]
+def test_the_tables_of_the_settings_tell_the_default_or_that_there_must_be_a_value(tree: Path) -> None:
+    lines = (tree / "docs/settings.md").read_text().splitlines()
+    cells = [line.split(" | ") for line in lines if line.startswith("| `")]
     defaults = {row[0].strip("|` "): row[2] for row in cells}
 
     assert defaults["RISKIQ_API_KEY"] == "**required**"

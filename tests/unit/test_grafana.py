@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from passivedns import metrics
-from passivedns.records import Allowance, Quota
+from passivedns.model import Allowance, Budget
 
 DASHBOARD: dict[str, Any] = json.loads(Path("docs/grafana.json").read_text(encoding="utf-8"))
 QUERIES = [(panel["title"], target) for panel in DASHBOARD["panels"] for target in panel["targets"]]
@@ -23,18 +23,20 @@ SCRAPED = {"instance", "job"}
 def served() -> dict[str, set[str]]:
     """The labels of every series of the connector's own, by name."""
     metrics.count_records({"A": 1}, {"TXT": 1})
-    metrics.show_quota(Quota((Allowance("user", 1, 2, ""),)))
-    metrics.WAITING.labels("/v2/dns/passive")
+    metrics.show_budget("riskiq", Budget((Allowance("user", 1, 2, ""),)))
+    metrics.expect("riskiq")
+    metrics.REQUESTS.labels("riskiq", "search")
+    metrics.WAITING.labels("riskiq", "search")
     samples = [sample for family in REGISTRY.collect() for sample in family.samples]
     return {
         sample.name: set(sample.labels)
         for sample in samples
-        if sample.name.startswith("riskiq_") and not sample.name.endswith("_created")
+        if sample.name.startswith("pdns_") and not sample.name.endswith("_created")
     }
 
 
 def asked(query: str) -> set[str]:
-    return set(re.findall(r"riskiq_\w+", query))
+    return set(re.findall(r"pdns_\w+", query))
 
 
 def labels(target: dict[str, Any]) -> set[str]:
@@ -66,7 +68,13 @@ def test_it_can_be_imported_anywhere() -> None:
     """It names no data source of one installation; who imports it chooses one."""
     assert "id" not in DASHBOARD
     assert set(data_sources(DASHBOARD)) == {"${datasource}"}
-    assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["datasource", "instance"]
+    assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["datasource", "instance", "source"]
+
+
+def test_whatever_is_known_by_source_is_shown_for_the_sources_that_are_chosen(served: dict[str, set[str]]) -> None:
+    for title, target in QUERIES:
+        for name, selection in re.findall(r"(pdns_\w+)({[^}]*})", target["expr"]):
+            assert ('source=~"$source"' in selection) is ("source" in served[name]), title
 
 
 def data_sources(part: Any) -> Iterator[str]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from passivedns.answers import read_answer
-from passivedns.errors import PassiveTotalError
-from sandbox.dataset import DOMAIN
-from tests.fuzz.fuzz_records import is_sentence
+from passivedns.errors import QuotaExceeded, SourceError
+from passivedns.meter import Meter
+from passivedns.sources.riskiq import RISKIQ
+from sandbox.sources.riskiq_data import DOMAIN
+from tests.fuzz.canned import client_of
+from tests.fuzz.fuzz_records import QUESTION, is_sentence
 from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record
 
 FORGERIES = {
@@ -28,14 +30,14 @@ forgeries = pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES
 def test_the_words_of_an_error_stay_on_one_short_line(forgery: str, status: int) -> None:
     bodies = ({"message": forgery * 1000}, {"error": {"message": forgery, "http_code": 500}}, {"error": forgery})
     for body in bodies:
-        with pytest.raises(PassiveTotalError) as raised:
-            read_answer(status, json.dumps(body).encode())
+        with pytest.raises(SourceError) as raised:
+            client_of(status, json.dumps(body).encode()).look_up(QUESTION)
         assert is_sentence(str(raised.value))
 
 
 def test_a_stated_status_of_4000_digits_stays_out_of_the_text() -> None:
-    with pytest.raises(PassiveTotalError) as raised:
-        read_answer(200, b'{"error": {"http_code": %s, "message": "x"}}' % (b"9" * 4000))
+    with pytest.raises(SourceError) as raised:
+        client_of(200, b'{"error": {"http_code": %s, "message": "x"}}' % (b"9" * 4000)).look_up(QUESTION)
     assert is_sentence(str(raised.value))
 
 
@@ -75,24 +77,40 @@ def test_records_forge_no_text_of_a_work_and_no_description(world: World, forger
         record("MX", "domain", "a.example", source=[f"riskiq{forgery}"], firstSeen=forgery),
     ]
     work = world.enrich("Domain-Name", name)
-    assert (work.message or "").startswith("Added 1 observable and 1 relationship from 4 passive DNS records")
+    assert (work.message or "").startswith("Added 2 observables and 2 relationships from 4 passive DNS records")
     assert is_sentence(work.message or "")
-    assert [item["description"] for item in world.relationships(work.entity)] == ["MX records"]
+    described = {item["description"] for item in world.relationships(work.entity)}
+    assert described == {"A records (riskiq)", "MX records (RiskIQ PassiveTotal)"}
 
 
 @forgeries
-def test_the_next_reset_of_a_quota_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+def test_the_next_reset_of_a_quota_forges_no_sentence(forgery: str) -> None:
+    meter = Meter(RISKIQ)
+    meter.refresh(client_of(200, used_up(f"2026-12-01{forgery * 1000}")).budget)
+    with pytest.raises(QuotaExceeded) as raised:
+        meter.spend()
+    assert is_sentence(str(raised.value))
+
+
+def used_up(next_reset: str) -> bytes:
     licences = {"licenseCounts": {"searchApi": 1}, "licenseLimits": {"searchApi": 1}}
-    world.service.quota_body = {"user": {**licences, "next_reset": f"2026-12-01{forgery * 1000}"}}
-    work = world.enrich("Domain-Name", DOMAIN)
-    assert work.in_error
-    assert is_sentence(work.message or "")
+    return json.dumps({"user": {**licences, "next_reset": next_reset}}).encode()
 
 
-@forgeries
-def test_a_quota_that_complains_forges_no_line_of_log(world: World, forgery: str) -> None:
-    world.service.quota_body = {"error": {"http_code": 500, "message": forgery}}
-    assert not world.enrich("Domain-Name", DOMAIN).in_error
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
+def test_a_quota_that_is_used_up_or_complains_forges_no_text_of_a_work_and_no_line_of_log() -> None:
+    # Worlds of their own, since a quota is read once a minute.
+    with new_world(**QUICK) as world:
+        world.service.quota_body = json.loads(used_up("".join(FORGERIES.values())))
+        work = world.enrich("Domain-Name", DOMAIN)
+        assert work.in_error
+        assert is_sentence(work.message or "")
+    with new_world(**QUICK, CONNECTOR_LOG_LEVEL="debug") as world:
+        world.service.quota_body = {"error": {"http_code": 500, "message": "".join(FORGERIES.values())}}
+        assert not world.enrich("Domain-Name", DOMAIN).in_error
+        lines = world.daemon.log.partition('"Begun"')[2].splitlines()[1:]
+    assert [line for line in lines if not is_line_of_log(line)] == []
+    assert any("The quota cannot be read" in line for line in lines)
 
 
 @forgeries

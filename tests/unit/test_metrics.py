@@ -1,18 +1,21 @@
 """What is counted, and that no answer can make the number of series grow."""
 
 import re
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY, Metric
+from prometheus_client.samples import Sample
 
-from passivedns import errors, stix
-from passivedns.converter import Entity, convert
+from passivedns import errors, metrics
+from passivedns.converter import convert
+from passivedns.enrichment import UNREADABLE
 from passivedns.errors import ConnectorError, QuotaExceeded, TlpRefused
-from passivedns.metrics import OTHER, count_records, failure_kind, show_quota
-from passivedns.records import Allowance, DnsRecord, Quota
-from tests.unit.saved_answers import NOW
+from passivedns.metrics import OTHER, count_records, failure_kind, show_budget
+from passivedns.model import Allowance, Budget, Entity, Record
 
-NOT_OF_AN_ENRICHMENT = {errors.PassiveTotalError, errors.SettingsError, errors.PlatformError}
+NOT_OF_AN_ENRICHMENT = {errors.ConnectorError, errors.SourceError, errors.SettingsError, errors.PlatformError}
+NOT_OF_A_SOURCE = {errors.AllFailed, errors.NotSent}
 
 
 def value(name: str, **labels: str) -> float:
@@ -20,11 +23,11 @@ def value(name: str, **labels: str) -> float:
 
 
 def families() -> list[Metric]:
-    return [family for family in REGISTRY.collect() if family.name.startswith("riskiq_")]
+    return [family for family in REGISTRY.collect() if family.name.startswith("pdns_")]
 
 
 def left_out(reason: str) -> float:
-    return value("riskiq_records_left_out_total", reason=reason)
+    return value("pdns_records_left_out_total", reason=reason)
 
 
 def series() -> int:
@@ -35,9 +38,9 @@ def series() -> int:
 
 
 def test_records_are_counted_by_type_and_those_left_out_by_reason() -> None:
-    before = value("riskiq_records_total", type="NS"), left_out("wildcard")
+    before = value("pdns_records_total", type="NS"), left_out("wildcard")
     count_records({"NS": 3}, {"wildcard": 2})
-    assert (value("riskiq_records_total", type="NS"), left_out("wildcard")) == (before[0] + 3, before[1] + 2)
+    assert (value("pdns_records_total", type="NS"), left_out("wildcard")) == (before[0] + 3, before[1] + 2)
 
 
 def test_the_kinds_of_text_records_are_counted_together() -> None:
@@ -54,48 +57,87 @@ def test_thousands_of_record_types_are_counted_under_one_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record_type", "kind", "answer", "reason"),
+    ("record_type", "data", "reason"),
     [
-        ("", "ip", "192.0.2.1", "incomplete record"),
-        ("TXT", "text", "v=spf1", "TXT"),
-        ("PTR", "domain", "a.example", "PTR"),
-        ("A", "ip", "", "empty value"),
-        ("A", "ip", "192.0.2.0/24", "CIDR"),
-        ("A", "ip", "2001:db8::1", "address of the other family"),
-        ("A", "ip", "a.example", "name for an address"),
-        ("A", "ip", "?", "no address"),
-        ("NS", "domain", f"{'a.' * 150}example", "name too long"),
-        ("NS", "domain", "a b.example", "blank inside"),
-        ("NS", "domain", "*.example", "wildcard"),
-        ("NS", "domain", "http://a.example", "URL"),
-        ("NS", "domain", "a@a.example", "mailbox for a name"),
-        ("NS", "domain", "192.0.2.1", "address for a name"),
-        ("NS", "domain", "localhost", "single label"),
-        ("NS", "domain", "-a.example", "no domain name"),
-        ("NS", "domain", "example.org", "the observable itself"),
-        ("SOA", "email", "?", "no mailbox"),
+        ("", "192.0.2.1", "incomplete record"),
+        ("TXT", "v=spf1", "TXT"),
+        ("PTR", "a.example", "PTR"),
+        ("A", "", "empty value"),
+        ("A", "192.0.2.0/24", "CIDR"),
+        ("A", "2001:db8::1", "address of the other family"),
+        ("A", "a.example", "name for an address"),
+        ("A", "?", "no address"),
+        ("NS", f"{'a.' * 150}example", "name too long"),
+        ("NS", "a b.example", "blank inside"),
+        ("NS", "*.example", "wildcard"),
+        ("NS", "http://a.example", "URL"),
+        ("NS", "a@a.example", "mailbox for a name"),
+        ("NS", "192.0.2.1", "address for a name"),
+        ("NS", "localhost", "single label"),
+        ("NS", "-a.example", "no domain name"),
+        ("NS", "example.org", "the observable itself"),
+        ("SOA", "?@", "no mailbox"),
     ],
 )
-def test_what_the_converter_leaves_out_of_a_domain_has_a_label(
-    record_type: str, kind: str, answer: str, reason: str
-) -> None:
+def test_what_the_converter_leaves_out_of_a_domain_has_a_label(record_type: str, data: str, reason: str) -> None:
     before = left_out(reason)
-    count_records({}, leave_out("Domain-Name", "example.org", record_type, kind, answer))
+    count_records({}, leave_out("Domain-Name", "example.org", record("example.org", record_type, data)))
     assert left_out(reason) == before + 1
 
 
-def test_an_address_of_an_address_has_a_label_too() -> None:
-    before = left_out("address of an address")
-    count_records({}, leave_out("IPv4-Addr", "192.0.2.1", "A", "ip", "192.0.2.2"))
-    assert left_out("address of an address") == before + 1
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (("192.0.2.1", "A", "192.0.2.2"), "address of an address"),
+        (("a.example", "A", "192.0.2.2"), "not about the observable"),
+    ],
+)
+def test_what_the_converter_leaves_out_of_an_address_has_a_label_too(found: tuple[str, str, str], reason: str) -> None:
+    before = left_out(reason)
+    count_records({}, leave_out("IPv4-Addr", "192.0.2.1", record(*found)))
+    assert left_out(reason) == before + 1
 
 
-def leave_out(entity_type: str, value: str, record_type: str, kind: str, answer: str) -> dict[str, int]:
-    entity = Entity(stix.observable_id(entity_type, value), entity_type, value, ())
-    return convert(entity, [DnsRecord(record_type, kind, answer, None, None, ())], NOW).left_out
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"record_types": ["MX"]}, "record type not chosen"),
+        ({"max_relationships": 1}, "over the maximum of relationships"),
+    ],
+)
+def test_what_the_settings_leave_out_has_a_label(limits: dict[str, Any], reason: str) -> None:
+    before = left_out(reason)
+    records = [record("example.org", "A", "192.0.2.1"), record("example.org", "A", "192.0.2.2")]
+    count_records({}, leave_out("Domain-Name", "example.org", *records, **limits))
+    assert left_out(reason) > before
+
+
+def test_rows_that_cannot_be_read_have_a_label() -> None:
+    before = left_out("unreadable row")
+    count_records({}, {UNREADABLE: 3})
+    assert left_out("unreadable row") == before + 3
+
+
+def record(name: str, record_type: str, data: str) -> Record:
+    return Record(name, record_type, data, None, None, (), "riskiq")
+
+
+def leave_out(entity_type: str, value: str, *records: Record, **limits: Any) -> dict[str, int]:
+    return convert(Entity("", entity_type, value), records, **limits).left_out
 
 
 # Failures
+
+
+def kinds(*exceptions: type[ConnectorError]) -> set[str]:
+    """The labels of all failures but these."""
+    classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, ConnectorError)]
+    return {failure_kind(item) for item in classes if item not in exceptions}
+
+
+def counters(name: str) -> list[Sample]:
+    family = next(family for family in families() if family.name == name)
+    return [sample for sample in family.samples if sample.name.endswith("_total")]
 
 
 def test_the_kind_of_a_failure_is_its_class_in_snake_case() -> None:
@@ -104,29 +146,38 @@ def test_the_kind_of_a_failure_is_its_class_in_snake_case() -> None:
 
 def test_each_failure_that_an_enrichment_can_meet_is_there_before_it_occurs() -> None:
     """An alert on an increase would miss the first one otherwise."""
-    classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, ConnectorError)]
-    possible = {failure_kind(item) for item in classes if item not in {ConnectorError, *NOT_OF_AN_ENRICHMENT}}
-    samples = next(family for family in families() if family.name == "riskiq_failures").samples
-    assert {sample.labels["kind"] for sample in samples if sample.name.endswith("_total")} == possible
+    assert {sample.labels["kind"] for sample in counters("pdns_failures")} == kinds(*NOT_OF_AN_ENRICHMENT)
+
+
+def test_what_can_happen_at_a_source_is_there_before_it_happens() -> None:
+    metrics.expect("expected")
+    failures = [item.labels["kind"] for item in counters("pdns_source_failures") if item.labels["source"] == "expected"]
+    assert set(failures) == kinds(*NOT_OF_AN_ENRICHMENT, *NOT_OF_A_SOURCE)
+    for name in ("pdns_searches", "pdns_cache_hits"):
+        assert [item.value for item in counters(name) if item.labels["source"] == "expected"] == [0]
 
 
 # The quota
 
 
-def test_the_quota_is_shown_by_owner_as_it_was_read_last() -> None:
-    show_quota(Quota((Allowance("user", 10, 100, ""), Allowance("organization", 700, 1000, ""))))
-    show_quota(Quota((Allowance("user", 11, 100, ""),)))
-    shown = [
-        (value("riskiq_quota_used_searches", owner=owner), value("riskiq_quota_limit_searches", owner=owner))
-        for owner in ("user", "organization")
-    ]
-    assert shown == [(11, 100), (700, 1000)]
+def quota(source: str, owner: str) -> tuple[float, float]:
+    labels = {"source": source, "owner": owner}
+    return value("pdns_quota_used_searches", **labels), value("pdns_quota_limit_searches", **labels)
+
+
+def test_the_quota_is_shown_by_source_and_owner_as_it_was_read_last() -> None:
+    show_budget("riskiq", Budget((Allowance("user", 10, 100, ""), Allowance("organization", 700, 1000, ""))))
+    show_budget("dnsdb", Budget((Allowance("user", 1, 2, ""),)))
+    show_budget("riskiq", Budget((Allowance("user", 11, 100, ""),)))
+    assert quota("riskiq", "user") == (11, 100)
+    assert quota("riskiq", "organization") == (700, 1000)
+    assert quota("dnsdb", "user") == (1, 2)
 
 
 def test_an_unknown_quota_changes_nothing() -> None:
-    show_quota(Quota((Allowance("user", 12, 100, ""),)))
-    show_quota(Quota(()))
-    assert value("riskiq_quota_used_searches", owner="user") == 12
+    show_budget("riskiq", Budget((Allowance("user", 12, 100, ""),)))
+    show_budget("riskiq", Budget())
+    assert quota("riskiq", "user") == (12, 100)
 
 
 # Names
@@ -135,7 +186,7 @@ def test_an_unknown_quota_changes_nothing() -> None:
 def test_names_are_those_of_prometheus() -> None:
     """Its rules: a prefix of the application, base units in the plural, `_total` for what only grows."""
     for family in families():
-        assert re.fullmatch(r"riskiq_[a-z_]+", family.name)
+        assert re.fullmatch(r"pdns_[a-z_]+", family.name)
         assert family.documentation.endswith(".")
         if family.type == "counter":
             assert all(sample.name.endswith(("_total", "_created")) for sample in family.samples)

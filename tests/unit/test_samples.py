@@ -14,9 +14,9 @@ import yaml
 
 from docs.settings_reference import SLUG, schema
 from passivedns.cache import Cache
-from passivedns.settings.loading import DECLARED, PROJECT_ROOT, SECTIONS
 from passivedns.settings.model import Settings
 from passivedns.settings.sections import SourceSettings
+from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
 from passivedns.settings.wording import Setting, variable
 from passivedns.sources import SOURCES
 from tests.unit.settings_loader import REQUIRED, Load, complaint, loader
@@ -28,7 +28,10 @@ SERVICE = COMPOSE["services"]["connector-riskiq-passive-total"]
 MANIFEST = json.loads((PROJECT_ROOT / "__metadata__/connector_manifest.json").read_text())
 
 TO_FILL_IN = ["OPENCTI_TOKEN", "CONNECTOR_ID", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
-SET = ["OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_MAX_TLP", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
+SET = [
+    *("OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_MAX_TLP", "PDNS_MAX_RELATIONSHIPS"),
+    *("RISKIQ_USERNAME", "RISKIQ_API_KEY"),
+]
 """What the samples set; everything else is a comment."""
 
 
@@ -71,8 +74,8 @@ def in_samples() -> set[Setting]:
 
 def same_but_for_what_samples_choose(settings: Settings, others: Settings) -> bool:
     """Whether settings are equal but for the address of OpenCTI and the maximum TLP."""
-    chosen = settings.lookup.pdns.max_tlp
-    pdns = others.lookup.pdns.model_copy(update={"max_tlp": chosen})
+    chosen = {name: getattr(settings.lookup.pdns, name) for name in ("max_tlp", "max_relationships")}
+    pdns = others.lookup.pdns.model_copy(update=chosen)
     opencti = others.opencti.model_copy(update={"url": settings.opencti.url})
     return settings == replace(others, opencti=opencti, lookup=replace(others.lookup, pdns=pdns))
 
@@ -106,7 +109,7 @@ def test_the_filled_in_config_sample_has_the_defaults_and_a_maximum_tlp(load: Lo
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED))
 
     assert same_but_for_what_samples_choose(settings, load())
-    assert settings.lookup.pdns.max_tlp == "TLP:AMBER"
+    assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost:8080"
 
 
@@ -175,7 +178,7 @@ def test_the_filled_in_compose_file_has_the_defaults_and_a_maximum_tlp(load: Loa
     settings = load(**{name: REQUIRED[name] if value == "ChangeMe" else value for name, value in environment().items()})
 
     assert same_but_for_what_samples_choose(settings, load(PDNS_MAX_TLP=None))
-    assert settings.lookup.pdns.max_tlp == "TLP:AMBER"
+    assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://opencti:8080"
 
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from passivedns.wording import ago, counted, listed, named, printable
+from passivedns.model import Allowance
+from passivedns.wording import age, allowance_in_words, counted, joined, listed, named, one_line, printable
 
 
 def test_a_noun_follows_its_number() -> None:
@@ -29,16 +30,42 @@ def test_what_a_terminal_would_obey_is_blank() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "words"),
+    ("length", "words"),
     [
-        (timedelta(seconds=-5), "less than a minute ago"),
-        (timedelta(seconds=59), "less than a minute ago"),
-        (timedelta(minutes=1), "1 minute ago"),
-        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
-        (timedelta(hours=3, minutes=50), "3 hours ago"),
-        (timedelta(hours=24), "1 day ago"),
-        (timedelta(days=400), "400 days ago"),
+        (timedelta(seconds=-5), "less than a minute old"),
+        (timedelta(seconds=59), "less than a minute old"),
+        (timedelta(minutes=1), "1 minute old"),
+        (timedelta(minutes=59, seconds=59), "59 minutes old"),
+        (timedelta(hours=3, minutes=50), "3 hours old"),
+        (timedelta(hours=24), "1 day old"),
+        (timedelta(days=400), "400 days old"),
     ],
 )
-def test_an_age_is_told_in_the_largest_unit(age: timedelta, words: str) -> None:
-    assert ago(age) == words
+def test_an_age_is_told_in_the_largest_unit(length: timedelta, words: str) -> None:
+    assert age(length) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_names_are_joined_as_in_a_sentence(names: list[str], words: str) -> None:
+    assert joined(names) == words
+
+
+def test_text_from_outside_is_on_one_line_of_bearable_length() -> None:
+    assert one_line("a\nb\u202e" + "c" * 1000) == "a b " + "c" * 96
+
+
+@pytest.mark.parametrize(
+    ("allowance", "words"),
+    [
+        (
+            Allowance("user", 7, 2000, "2026-12-01"),
+            "user: 7 of 2,000 searches used, 1,993 left until 2026-12-01",
+        ),
+        (Allowance("organization", 12, 10, ""), "organization: 12 of 10 searches used, 0 left"),
+    ],
+)
+def test_an_allowance_tells_what_was_used_and_what_is_left(allowance: Allowance, words: str) -> None:
+    assert allowance_in_words(allowance) == words

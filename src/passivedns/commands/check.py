@@ -21,19 +21,14 @@ from passivedns.errors import (
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
-from passivedns.settings.loading import (
-    PROJECT_ROOT,
-    config_files,
-    from_environment,
-    helper_config,
-    load_lookup_settings,
-    load_settings,
-)
+from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
+from passivedns.settings.reading import config_files, from_environment
+from passivedns.settings.table import PROJECT_ROOT
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Patience
-from passivedns.sources.source import Source
+from passivedns.sources.http import Http, Patience
+from passivedns.sources.source import Client, Source, tells_budget
 from passivedns.wording import age, allowance_in_words, counted, printable
 
 if TYPE_CHECKING:
@@ -45,6 +40,8 @@ _MARKS = {
     State.BAD: ("✗", "x", "red"),
     State.UNKNOWN: ("-", "-", "dim"),
 }
+_WIDTH = max(len(source.title) for source in SOURCES.values()) + 1
+"""Characters of the column of subjects."""
 
 
 def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
@@ -101,25 +98,57 @@ def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterato
 
 
 def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
-    """Whether a source answers to the credentials, and what is left of its quota; it takes one request."""
-    source, reserve = SOURCES[key], getattr(settings.sources[key], "quota_reserve", 0)
-    address = str(getattr(settings.sources[key], source.address))
+    """Whether a source can be reached and accepts the credentials, how often it may be asked, and what is left of its
+    quota; it takes one request, which is not a search.
+    """
     patience = Patience(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
-    client = client_of(key, settings, patience, Meter(source))
-    trust = ", its TLS certificate is trusted" if address.startswith("https:") else ""
-    good = f"{address} answers{trust}"
+    client = client_of(key, settings, patience, Meter(SOURCES[key]))
+    if tells_budget(client):
+        yield from _account_findings(key, settings, client)
+    else:
+        yield _probe_finding(key, settings, patience)
+
+
+def _account_findings(key: str, settings: LookupSettings, client: Client) -> Iterator[Finding]:
+    source, answers = SOURCES[key], _answers(key, settings)
     try:
         budget = client.budget()
     except (NoAnswer, CredentialsRefused) as error:
-        yield Finding(source.title, State.BAD, f"{address}: {error}")
+        yield Finding(source.title, State.BAD, f"{_address(key, settings)}: {error}")
     except QuotaExceeded as error:
-        yield Finding(source.title, State.GOOD, good)
-        yield Finding("quota", State.BAD, str(error))
+        yield Finding(source.title, State.GOOD, f"{answers}{_pace(key, settings)}")
+        yield Finding(source.title, State.BAD, str(error))
     except SourceError as error:
-        yield Finding(source.title, State.WARNING, f"{good}, but does not tell the quota: {error}")
+        yield Finding(source.title, State.WARNING, f"{answers}, but does not tell the quota: {error}")
     else:
-        yield Finding(source.title, State.GOOD, f"{good}, the credentials are accepted")
-        yield from _budget_findings(source, budget, reserve)
+        yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{_pace(key, settings)}")
+        yield from _budget_findings(source, budget, getattr(settings.sources[key], "quota_reserve", 0))
+
+
+def _probe_finding(key: str, settings: LookupSettings, patience: Patience) -> Finding:
+    """Without credentials, since nothing that is asked here needs them."""
+    source, section, address = SOURCES[key], settings.sources[key], _address(key, settings)
+    try:
+        Http(source, address, patience).probe()
+    except SourceError as error:
+        return Finding(source.title, State.BAD, f"{address}: {error}")
+    has_account = any(getattr(section, name) for name in source.credentials)
+    unchecked = "; the credentials are not checked: only a look-up would tell" if has_account else ""
+    return Finding(source.title, State.GOOD, f"{_answers(key, settings)}{unchecked}{_pace(key, settings)}")
+
+
+def _address(key: str, settings: LookupSettings) -> str:
+    return str(getattr(settings.sources[key], SOURCES[key].address))
+
+
+def _answers(key: str, settings: LookupSettings) -> str:
+    address = _address(key, settings)
+    return f"{address} answers{', its TLS certificate is trusted' if address.startswith('https:') else ''}"
+
+
+def _pace(key: str, settings: LookupSettings) -> str:
+    rates = SOURCES[key].pace_with(settings.sources[key]).replace(";", " and ")
+    return f"; it is asked {rates} at most" if rates else ""
 
 
 def _budget_findings(source: Source, budget: Budget, reserve: int) -> Iterator[Finding]:
@@ -127,9 +156,9 @@ def _budget_findings(source: Source, budget: Budget, reserve: int) -> Iterator[F
     kept = f", {reserve:,} of them reserved" if reserve else ""
     for allowance in budget.allowances:
         state = State.BAD if allowance.left <= reserve else State.GOOD
-        yield Finding("quota", state, allowance_in_words(allowance) + kept)
+        yield Finding(source.title, state, f"quota of the {allowance_in_words(allowance)}{kept}")
     if not budget.allowances:
-        yield Finding("quota", State.UNKNOWN, f"{source.title} does not state it")
+        yield Finding(source.title, State.UNKNOWN, "no quota is stated")
 
 
 def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
@@ -146,5 +175,5 @@ def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
 
 def _line(finding: Finding, ascii_only: bool) -> Text:
     sign, plain, style = _MARKS[finding.state]
-    indented = "\n".join(f"{'':15}{printable(line.strip())}" for line in finding.text.splitlines()).lstrip()
-    return Text.assemble((plain if ascii_only else sign, style), f" {finding.subject:13}{indented}")
+    indented = "\n".join(f"{'':{_WIDTH + 2}}{printable(line.strip())}" for line in finding.text.splitlines()).lstrip()
+    return Text.assemble((plain if ascii_only else sign, style), f" {finding.subject:{_WIDTH}}{indented}")

@@ -104,7 +104,11 @@ def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
     )
     lookup.add_argument("--file", type=Path, metavar="ANSWER.json", help="a saved answer, in place of a source")
     lookup.add_argument(
-        "--sources", type=_sources, default=(), metavar="KEY,...", help="ask these (default: PDNS_SOURCES)"
+        "--sources",
+        type=_sources,
+        default=(),
+        metavar="KEY,...",
+        help="ask these, or read the file as an answer of one of these (default: PDNS_SOURCES, or any for a file)",
     )
     lookup.add_argument(
         "--since",
@@ -157,6 +161,8 @@ def _sources(text: str) -> tuple[str, ...]:
     from passivedns.sources import SOURCES
 
     named = [name.strip().lower() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in named if name not in SOURCES]:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; choose from {', '.join(SOURCES)}")
+    if not named or set(named) - set(SOURCES):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of sources; the known sources are {', '.join(SOURCES)}"
+        )
     return tuple(dict.fromkeys(named))

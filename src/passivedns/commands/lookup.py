@@ -20,7 +20,7 @@ from passivedns.model import Entity
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
 from passivedns.report.table import report
-from passivedns.settings.loading import load_lookup_settings
+from passivedns.settings.loading import load_lookup_settings, load_pdns_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure
@@ -40,7 +40,7 @@ class Request(NamedTuple):
     since: datetime | None
     """UTC; None for the window of the settings, or for all of a file."""
     record_types: Collection[str]
-    """None of them stands for those of the settings, or for all of a file."""
+    """None of them stands for those of the settings."""
     sources: Sequence[str]
     """None of them stands for those of the settings, or for the one that the file is from."""
 
@@ -73,8 +73,7 @@ def _way(request: Request) -> tuple[Sequence[str], Enricher]:
     """What is looked up, and where."""
     if not request.file:
         return request.values, enricher_of(load_lookup_settings(sources=request.sources))
-    value, enricher = enricher_of_file(request.file, request.sources, request.values)
-    return [value], enricher
+    return enricher_of_file(request.file, request.sources, request.values, load_pdns_settings())
 
 
 def _always(moment: datetime) -> Callable[[datetime], datetime]:

@@ -71,7 +71,7 @@ def fault(helper: "OpenCTIConnectorHelper") -> str:
     queue = helper.listen_queue
     if queue is None or not queue.is_alive():
         return "The connector does not listen for messages."
-    # Over HTTP pycti holds no connection that could be looked at; before 6.5 it knows AMQP alone.
+    # Over HTTP pycti holds no connection that could be looked at; before 6.5 it knows only AMQP.
     if getattr(queue, "listen_protocol", "AMQP") == "AMQP" and not _consumes(queue.channel):
         return "The connector is not connected to the message broker."
     return ""
@@ -108,7 +108,7 @@ def _connector_id(root: Path) -> str:
 
 def _connector_id_of_files(root: Path) -> str:
     # Its libraries take a while to load, and most connectors are set by variables.
-    from passivedns.settings.loading import config_files, from_file, is_missing
+    from passivedns.settings.reading import config_files, from_file, is_missing
 
     named = [from_file(path)[0].get("connector", {}).get("id") for path in config_files(root)]
     return str(next((name for name in reversed(named) if not is_missing(name)), "")).strip()

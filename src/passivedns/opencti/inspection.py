@@ -1,4 +1,4 @@
-"""Whether OpenCTI and its broker would take the connector: questions alone, nothing is registered or changed."""
+"""Whether OpenCTI and its broker would take the connector: it only asks, nothing is registered or changed."""
 
 import logging
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def platform_findings(config: Config) -> Iterator[Finding]:
 
 def _client(config: Config) -> OpenCTIApiClient:
     client = api_client(config, "CRITICAL")
-    # An argument of later versions alone; 300 otherwise.
+    # An argument only of later versions; 300 otherwise.
     client.session_requests_timeout = PATIENCE
     return client
 

@@ -27,7 +27,7 @@ class Message:
     """What pycti handed over, with its helper as it was then."""
 
     def __init__(self, data: dict[str, Any], helper: OpenCTIConnectorHelper) -> None:
-        """`helper` is a copy of this message alone: its work id, playbook and draft must not change."""
+        """`helper` is a copy for this message only: its work id, playbook and draft must not change."""
         self.data = data
         self._helper = helper
         self._began = time.monotonic()

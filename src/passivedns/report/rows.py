@@ -60,7 +60,7 @@ class Lookup(NamedTuple):
 
     def seen_by(self, relation: Relation) -> str:
         """The sources of a relation, in words."""
-        return seen_by(relation, self.publisher)
+        return seen_by(relation.sources, self.publisher)
 
     def bundle_objects(self) -> list[StixObject]:
         """What the daemon would send outside a playbook; empty where it would send nothing."""

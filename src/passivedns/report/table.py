@@ -22,17 +22,21 @@ def report(lookup: Lookup) -> RenderableType:
     """A look-up with its heading, its table, and what was counted."""
     shown = lookup.relations
     heading = Text.assemble((lookup.entity.value, "bold"), f"  {lookup.entity.type}, {lookup.period}")
-    table = Group("", _table(shown), "") if shown else Group()
-    return Group(heading, table, Text(lookup.summary))
+    several = len(lookup.publisher.names) > 1
+    table = Group("", _table(shown, several), "") if shown else Group()
+    return Group(heading, table, Text(lookup.summary), *([Text(f"Sources: {lookup.sources}")] if several else []))
 
 
-def _table(shown: list[Relation]) -> Table:
+def _table(shown: list[Relation], several: bool) -> Table:
+    """The relations; `several` says that more than one source was asked, so that each is named."""
     common = scale(shown)
+    sources = [Column("sources", overflow="fold", max_width=24)] if several else []
     table = Table(
         Column("type", overflow="fold"),
         Column("value", overflow="fold"),
         Column("first seen", no_wrap=True),
         Column("last seen", no_wrap=True),
+        *sources,
         Column(_Timeline(common) if common else "", min_width=_NARROWEST, ratio=1, no_wrap=True),
         box=SIMPLE_HEAD,
         padding=0,
@@ -42,7 +46,8 @@ def _table(shown: list[Relation]) -> Table:
     for relation in shown:
         days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
         line = _Timeline(common, relation) if common else ""
-        table.add_row(Text(named(relation.record_types)), Text(relation.value), *days, line)
+        keys = [Text(", ".join(key for key, _ in relation.sources))] if several else []
+        table.add_row(Text(named(relation.record_types)), Text(relation.value), *days, *keys, line)
     return table
 
 

@@ -1,29 +1,19 @@
-"""Reads the settings from files and the environment, and reports all that is wrong with them at once."""
+"""Loads the settings, and reports all that is wrong with them at once."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 
 from passivedns.errors import SettingsError
-from passivedns.settings.model import (
-    ConnectorSettings,
-    LookupSettings,
-    MqOptions,
-    OpenCTISettings,
-    PdnsSettings,
-    S3Options,
-    Settings,
-)
-from passivedns.settings.sections import Section
+from passivedns.settings.model import LookupSettings, PdnsSettings, Settings, shut_notice
+from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged, placeholders
+from passivedns.settings.table import CHECKED, DECLARED, PLATFORM, PROJECT_ROOT, SECTIONS, Values
 from passivedns.settings.wording import (
     Setting,
     invalid_settings,
-    is_secret,
     listed,
     nearest,
     readable_name,
@@ -33,30 +23,7 @@ from passivedns.settings.wording import (
 )
 from passivedns.sources import SOURCES
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
-
-PLATFORM: Mapping[str, type[Section]] = {
-    "opencti": OpenCTISettings,
-    "connector": ConnectorSettings,
-    "mq": MqOptions,
-    "s3": S3Options,
-}
-"""The sections that pycti reads too."""
-SECTIONS: Mapping[str, type[Section]] = {
-    **PLATFORM,
-    "pdns": PdnsSettings,
-    **{key: source.settings for key, source in SOURCES.items()},
-}
-"""The model of every section."""
-
-_CHECKED: Mapping[Setting, FieldInfo] = {
-    (section, key): field for section, model in SECTIONS.items() for key, field in model.model_fields.items()
-}
-DECLARED: Mapping[Setting, FieldInfo] = {setting: field for setting, field in _CHECKED.items() if field.description}
-"""Every setting of the connector's own, in the order of the documents; options of pycti have no description."""
-
-Values = dict[str, dict[str, Any]]
-"""What the operator wrote, by section and key."""
+_NO_LOOKUP = "Nothing can be looked up"
 
 
 class _Written:
@@ -66,17 +33,18 @@ class _Written:
         files = [from_file(path) for path in config_files(root)]
         environment, unreadable = from_environment()
         sources = [*(source for source, _ in files), environment]
-        self.values = _merged(sources)
+        self.values = merged(sources)
         self.problems = [*(problem for _, problems in files for problem in problems), *unreadable]
         self.all_read = not any(problems for _, problems in files)
-        self.placeholders = _placeholders(sources)
+        self.placeholders = placeholders(sources)
         self.problems += [_misspelt(*setting) for source, _ in files for setting in _unknown(source)]
+        self.shut: list[str] = []
         self.notices = [_ignored(*setting) for setting in _unknown(environment)]
 
     def section(self, name: str) -> Any:
         """A section as its model, or None, with what is wrong noted."""
         self.problems += [
-            still_a_placeholder((name, key), _CHECKED[name, key])
+            still_a_placeholder((name, key), CHECKED[name, key])
             for key in ("max_tlp",)
             if key in SECTIONS[name].model_fields and (name, key) in self.placeholders and key not in self.values[name]
         ]
@@ -84,7 +52,7 @@ class _Written:
             return SECTIONS[name].model_validate(self.values[name])
         except ValidationError as error:
             self.problems += invalid_settings(
-                error, name, _CHECKED, self.values[name], self.placeholders, all_read=self.all_read
+                error, name, CHECKED, self.values[name], self.placeholders, all_read=self.all_read
             )
             return None
 
@@ -92,7 +60,13 @@ class _Written:
         """The sections that a look-up needs; of the sources, only those to ask must be complete."""
         pdns = self.section("pdns")
         sources = {key: self.section(key) for key in (pdns.sources if pdns else self._sources())}
+        incomplete = [key for key, section in sources.items() if section is None]
+        self.shut = [shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
         return LookupSettings(pdns, sources) if pdns and all(sources.values()) else None
+
+    def error(self, consequence: str) -> SettingsError:
+        """All that is wrong, below what comes of it."""
+        return SettingsError(listed(consequence, self.problems, filter(None, self.shut)))
 
     def _sources(self) -> tuple[str, ...]:
         """The sources to ask where something else in the section pdns is wrong; none where they are."""
@@ -113,7 +87,7 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     platform = {name: written.section(name) for name in PLATFORM}
     lookup = written.lookup()
     if written.problems or lookup is None:
-        raise SettingsError(listed(written.problems))
+        raise written.error("The connector cannot start")
     return Settings(**platform, lookup=lookup, notices=tuple(written.notices))
 
 
@@ -130,8 +104,21 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ())
         written.values["pdns"]["sources"] = list(sources)
     lookup = written.lookup()
     if written.problems or lookup is None:
-        raise SettingsError(listed(written.problems))
+        raise written.error(_NO_LOOKUP)
     return lookup
+
+
+def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
+    """Read the same, but only the section pdns; those of the sources may be missing or wrong.
+
+    Raises:
+        SettingsError: the text lists all that is wrong.
+    """
+    written = _Written(root)
+    pdns: PdnsSettings | None = written.section("pdns")
+    if written.problems or pdns is None:
+        raise written.error(_NO_LOOKUP)
+    return pdns
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:
@@ -146,7 +133,7 @@ def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.env
     for name in [name for name, value in environ.items() if is_missing(value)]:
         if name.split("_")[0].lower() in PLATFORM:
             del environ[name]
-    for section, key in _CHECKED:
+    for section, key in CHECKED:
         if section in PLATFORM and (name := variable((section, key))) in environ:
             value = config[section][key]
             environ[name] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -159,115 +146,13 @@ def _plain(value: object) -> object:
     return ",".join(value) if isinstance(value, tuple) else value
 
 
-def config_files(root: Path) -> tuple[Path, Path]:
-    """Where the settings may be, the stronger one last."""
-    return root / "config.yml", root / "src" / "config.yml"
-
-
-def from_environment() -> tuple[Values, list[str]]:
-    """The variables that start with the name of a section, in any case, and a sentence for each file not readable.
-
-    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them; it
-    wins over OPENCTI_TOKEN.
-    """
-    values: Values = {}
-    problems = []
-    for name, value in sorted(os.environ.items(), key=lambda variable: variable[0].lower().endswith("_file")):
-        section, _, key = name.lower().partition("_")
-        if section not in SECTIONS or not key or not value:
-            continue
-        if _is_secret(section, key.removesuffix("_file")) and key.endswith("_file"):
-            key = key.removesuffix("_file")
-            try:
-                value = Path(value).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not text"
-                problems.append(f"{name}: {value} cannot be read ({reason}).")
-                value = "unread"  # so that the secret is not called missing, too
-        values.setdefault(section, {})[key] = value
-    return values, problems
-
-
-def _is_secret(section: str, key: str) -> bool:
-    field = _CHECKED.get((section, key))
-    return field is not None and is_secret(field)
-
-
-def from_file(path: Path) -> tuple[Values, list[str]]:
-    """The sections of a YAML file, and a sentence about each part of it that cannot be used.
-
-    A file that is not there is empty. What YAML says of bad text is kept back: it quotes passwords.
-    """
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        content = None
-    except OSError as error:
-        return {}, [f"{path}: cannot be read ({error.strerror})."]
-    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that their text does not fit
-        return {}, [f"{path}: not valid YAML{_position(error)}; put text with special characters in quotes."]
-    if content is None:
-        return {}, []
-    if not isinstance(content, dict):
-        return {}, [f"{path}: must contain sections such as pdns, each with its settings indented below it."]
-    return _known_sections(path, content)
-
-
-def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[str]]:
-    values: Values = {}
-    problems: list[str] = []
-    for name, settings in content.items():
-        if name not in SECTIONS:
-            if meant := nearest(str(name), SECTIONS, cutoff=0.75):
-                problems.append(f"{path}: {readable_name(str(name))} is not a section; did you mean {meant}?")
-        elif isinstance(settings, dict):
-            values[name] = {str(key): value for key, value in settings.items()}
-        elif settings is not None:
-            problems.append(f"{path}: the settings of {name} must be indented below it, one per line.")
-    return values, problems
-
-
-def _position(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-
-
-def _merged(sources: Iterable[Values]) -> Values:
-    """All in one, key by key; the later wins, where it has a value at all."""
-    result: Values = {section: {} for section in SECTIONS}
-    for source in sources:
-        for section, values in source.items():
-            result[section].update({key: value for key, value in values.items() if not is_missing(value)})
-    return result
-
-
-def is_missing(value: object) -> bool:
-    """Whether a value is as good as none: null, blank, or the placeholder of the samples."""
-    return value is None or _is_placeholder(value) or (isinstance(value, str) and not value.strip())
-
-
-def _placeholders(sources: Iterable[Values]) -> set[Setting]:
-    """The settings that are the placeholder of the samples in at least one place."""
-    return {
-        (section, key)
-        for source in sources
-        for section, values in source.items()
-        for key, value in values.items()
-        if _is_placeholder(value)
-    }
-
-
-def _is_placeholder(value: object) -> bool:
-    return isinstance(value, str) and value.strip().lower() == "changeme"
-
-
 def _unknown(source: Values) -> list[Setting]:
     """What is written and is not a setting; pycti knows many more in its sections, so only slips count there."""
     return [
         (section, key)
         for section, values in source.items()
         for key in values
-        if (section, key) not in _CHECKED and (section not in PLATFORM or nearest(key, _own(section), cutoff=0.85))
+        if (section, key) not in CHECKED and (section not in PLATFORM or nearest(key, _own(section), cutoff=0.85))
     ]
 
 

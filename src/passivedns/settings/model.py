@@ -36,6 +36,7 @@ from passivedns.settings.values import (
     several_of,
 )
 from passivedns.sources import SOURCES
+from passivedns.wording import joined
 
 SourceKeys = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
 
@@ -243,7 +244,20 @@ class LookupSettings:
                 found.append(
                     f"{variable} is not https: questions and credentials travel unencrypted to {url.hostname}."
                 )
-        return found
+        shut = [shut_notice(key, getattr(section, SOURCES[key].address)) for key, section in self.sources.items()]
+        return found + [notice for notice in shut if notice]
+
+
+def shut_notice(key: str, address: object) -> str:
+    """What to say of a source that is shut, unless it is asked at an address of its own (None: the default)."""
+    source = SOURCES[key]
+    if not source.shut or address not in (None, source.settings.model_fields[source.address].default):
+        return ""
+    free = [joined([other.key for other in SOURCES.values() if other.account == kind]) for kind in ("none", "free")]
+    return (
+        f"{source.shut}. Point {source.variable(source.address)} to a service that speaks the same API, or set "
+        f"PDNS_SOURCES to other sources: {free[0]} need no account, {free[1]} only a free one."
+    )
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ _SHORTENED = reprlib.Repr()
 _SHORTENED.maxstring = 60
 
 
-def listed(problems: Collection[str]) -> str:
-    """The whole text that stops the start."""
+def listed(consequence: str, problems: Collection[str], notices: Iterable[str] = ()) -> str:
+    """The whole text: what comes of it, every problem, and `notices` of what else there is to know."""
     count = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
-    return "\n  ".join([f"The connector cannot start: {count} correcting.", *problems])
+    return "\n".join(["\n  ".join([f"{consequence}: {count} correcting.", *problems]), *notices])
 
 
 def invalid_settings(

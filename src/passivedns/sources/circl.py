@@ -112,6 +112,7 @@ CIRCL = Source(
     settings=CirclSettings,
     client=CirclClient,
     read=read_saved,
+    account="free",
     tlp="TLP:AMBER",
     credentials=("username", "password", "token"),
     # PyPDNS: "Quota exhausted". Asking again at once would not help.

@@ -262,7 +262,7 @@ COF = Source(
     settings=CofSettings,
     client=CofClient,
     read=read_saved,
-    costs=False,
+    account="own server",
     address="url",
     credentials=("username", "password", "token"),
     # balboa says by an empty one that it knows nothing; what has a body comes from elsewhere.

@@ -243,7 +243,6 @@ DEFENDER = Source(
     settings=DefenderSettings,
     client=DefenderClient,
     read=read_saved,
-    costs=False,
     credentials=("tenant_id", "client_id", "client_secret"),
     entitlement="grant the application ThreatIntelligence.Read.All with admin consent, and check the Defender licence",
     unknown=frozenset({404}),

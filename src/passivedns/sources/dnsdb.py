@@ -86,7 +86,7 @@ class DnsdbClient(Client):
         return _joined(answers)
 
     def _paths(self, question: Question) -> Iterator[str]:
-        name = quote(rdata.ascii_name(question.value), safe="")
+        name = quote(question.value, safe="")
         if question.type in ADDRESSES:
             yield f"/dnsdb/v2/lookup/rdata/ip/{name}"
             return

@@ -93,6 +93,14 @@ class Http:
         """
         return self._ask("quota", "GET", self.base_url + path)
 
+    def probe(self) -> None:
+        """GET the base address, which is not a search; any response will do.
+
+        Raises:
+            SourceError: none came.
+        """
+        self._reply("probe", "GET", self.base_url)
+
     def log_in(self, path: str, form: Mapping[str, str]) -> Reply:
         """POST a form that trades credentials for a token.
 

@@ -147,6 +147,7 @@ MNEMONIC = Source(
     settings=MnemonicSettings,
     client=MnemonicClient,
     read=read_saved,
+    account="none",
     pace="10/minute;1000/day",
     pace_lifted_by="api_key",
     credentials=("api_key",),

@@ -125,7 +125,7 @@ OTX = Source(
     settings=OtxSettings,
     client=OtxClient,
     read=read_saved,
-    costs=False,
+    account="free",
     credentials=("api_key",),
     statuses={403: CredentialsRefused},
     # It answers 429 without a key, too; the client reads which of the two it is.

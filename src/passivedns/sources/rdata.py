@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import idna
-
 _NUMBERED = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV"}
 _FIRST_BARE_DOT = re.compile(r"(?<!\\)\.")
 
@@ -21,15 +19,6 @@ def record_type(value: Any) -> str:
 def address_type(address: str) -> str:
     """`A` or `AAAA`, whichever the address is; for sources that mix them up or do not say."""
     return "AAAA" if ":" in address else "A"
-
-
-def ascii_name(name: str) -> str:
-    """The name as the DNS has it, its international labels in Punycode (RFC 5891); as it is where it has none such."""
-    try:
-        labels = (label if label.isascii() else idna.alabel(label).decode() for label in name.split("."))
-        return ".".join(labels)
-    except idna.IDNAError:
-        return name
 
 
 def names_and_addresses(kind: str, data: str) -> Sequence[str]:

@@ -6,7 +6,6 @@ shut down the API at its default address; other services that speak it are asked
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import Any, TypeGuard
@@ -22,8 +21,6 @@ from passivedns.sources.bodies import json_of
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
-
-log = logging.getLogger(__name__)
 
 
 class RiskIQSettings(QuotaSettings):
@@ -56,7 +53,7 @@ class RiskIQClient(Client):
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
-        if answer is None:
+        if answer is None and (reply.status == 404 or not reply.body.strip()):
             # Without a word or the status for it, the body may have got lost.
             return Answer([], certain=bool(reply.body.strip()) or reply.status == 204)
         return _answer(answer, question.value)
@@ -68,7 +65,9 @@ class RiskIQClient(Client):
 
 def read_saved(body: bytes, asked: str) -> Answer:
     """A saved answer of `/v2/dns/passive`."""
-    return _answer(json_of(RISKIQ, body), asked)
+    answer = json_of(RISKIQ, body)
+    about = _text(answer.get("queryValue")) if isinstance(answer, dict) else ""
+    return _answer(answer, about or asked)._replace(about=about)
 
 
 def _answer(answer: Any, asked: str) -> Answer:
@@ -80,13 +79,14 @@ def _answer(answer: Any, asked: str) -> Answer:
 
 def _read(reply: Reply) -> Any:
     """The JSON of a reply, or None where PassiveTotal knows nothing: a 404 of its own, or a success without a body."""
-    if reply.status == 404 and not reply.body.lstrip().startswith(b"{"):
+    if reply.status == 404 and reply.body.strip() and not reply.body.lstrip().startswith(b"{"):
         raise worded(RISKIQ, BadAnswer, 404)
     answer = json_of(RISKIQ, reply.body)
     if reply.status == 404:
         return None
-    said = "" if isinstance(answer, dict) and "results" in answer else cleaned(usual_complaint(reply))
-    stated = _stated_status(answer)
+    if isinstance(answer, dict) and "results" in answer:
+        return answer
+    said, stated = cleaned(usual_complaint(reply)), _stated_status(answer)
     if said or stated:
         raise worded(RISKIQ, meaning(RISKIQ, stated or reply.status, said), stated or reply.status, said)
     return answer
@@ -200,6 +200,7 @@ RISKIQ = Source(
     settings=RiskIQSettings,
     client=RiskIQClient,
     read=read_saved,
+    shut="Microsoft has shut the PassiveTotal API down",
     # It gives no time zone: in answers of 2020 and 2021 the dates run 7 to 8 hours behind UTC.
     clock_tolerance=timedelta(hours=8),
     credentials=("username", "api_key"),

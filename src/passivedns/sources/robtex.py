@@ -51,6 +51,6 @@ ROBTEX = Source(
     settings=RobtexSettings,
     client=RobtexClient,
     read=read_saved,
-    costs=False,
+    account="none",
     complaint=complaint,
 )

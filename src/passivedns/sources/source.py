@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from passivedns.errors import SourceError
 from passivedns.model import Answer, Budget, Question
@@ -40,6 +40,11 @@ class Client(Protocol):
         return Budget()
 
 
+def tells_budget(client: Client) -> bool:
+    """Whether a client can read the quota of its source."""
+    return type(client).budget is not Client.budget
+
+
 @dataclass(frozen=True)
 class Source:
     """One row of `SOURCES`."""
@@ -62,8 +67,10 @@ class Source:
     """OpenCTI's names of the types that it can be asked about."""
     record_types: frozenset[str] = RECORD_TYPES
     """Types of record that it can answer with."""
-    costs: bool = True
-    """Whether a look-up costs something: a search of a quota, or money."""
+    account: Literal["none", "free", "paid", "own server"] = "paid"
+    """What it takes to be allowed to ask."""
+    shut: str = ""
+    """Why nobody answers at its default address any more; empty where somebody does."""
     pace: str = ""
     """The published rate in the notation of `limits`, such as `10/minute`; empty where there is none."""
     pace_lifted_by: str = ""

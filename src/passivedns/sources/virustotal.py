@@ -185,6 +185,7 @@ VIRUSTOTAL = Source(
     settings=VirusTotalSettings,
     client=VirusTotalClient,
     read=read_saved,
+    account="free",
     record_types=frozenset({"A", "AAAA"}),
     pace=PUBLIC_PACE,
     credentials=("api_key",),

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from typing import NamedTuple
 
-from passivedns.model import Entity, Relation
+from passivedns.model import Entity, Relation, Sources
 from passivedns.stix import objects
 from passivedns.stix.markings import LAXEST, TLP_MARKINGS, strictest
 from passivedns.stix.objects import StixObject
@@ -38,66 +39,78 @@ def additions(
         return []
     stamp = objects.timestamp(created, "milliseconds")
     author = objects.organization(publisher.organization, stamp)
-    tlps = _tlps(relations, publisher)
-    ids = {other: objects.observable_id(*other) for other in tlps}
-    observables = [
-        objects.observable(*other, ids[other], author["id"], TLP_MARKINGS[tlp]["id"]) for other, tlp in tlps.items()
-    ]
-    relationships = [
-        _relationship(entity, relation, ids[relation.value_type, relation.value], publisher, stamp, author["id"])
-        for relation in relations
-    ]
-    markings = [TLP_MARKINGS[tlp] for tlp in dict.fromkeys(tlps.values())]
-    return [author, *markings, *observables, *relationships]
-
-
-def _tlps(relations: Iterable[Relation], publisher: Publisher) -> dict[tuple[str, str], str]:
-    """The marking of each observable, by type and value: the strictest that any of its sources demands."""
-    tlps: dict[tuple[str, str], str] = {}
+    # Most relations share these with many others. Each list that is not made spares the garbage collector one object.
+    refs = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
+    shared = cache(partial(_shared, entity, publisher))
+    tlps: dict[str, str] = {}
+    used: set[str] = set()
+    observables: dict[str, StixObject] = {}
+    relationships = []
     for relation in relations:
-        other = relation.value_type, relation.value
-        tlp = _tlp(relation, publisher)
-        tlps[other] = strictest(tlps.get(other, tlp), tlp)
-    return tlps
+        common = shared(relation.record_types, relation.sources)
+        used.add(common.tlp)
+        other = objects.observable_id(relation.value_type, relation.value)
+        tlps[other] = tlp = strictest(tlps[other], common.tlp) if other in tlps else common.tlp
+        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], refs[tlp])
+        relationships.append(_relationship(entity.id, relation, other, common, stamp, author["id"]))
+    return [author, *(TLP_MARKINGS[tlp] for tlp in sorted(used)), *observables.values(), *relationships]
 
 
-def _tlp(relation: Relation, publisher: Publisher) -> str:
-    return strictest(*(publisher.tlps[key] for key, _ in relation.sources))
+class _Shared(NamedTuple):
+    """What follows from the types and the sources of a relation."""
+
+    tlp: str
+    """The strictest that its sources demand."""
+    description: str
+    markings: list[str]
 
 
-def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> Sequence[str]:
+def _shared(entity: Entity, publisher: Publisher, record_types: Sequence[str], sources: Sources) -> _Shared:
+    tlp = _tlp(sources, publisher)
+    return _Shared(tlp, description(record_types, sources, publisher), _with(entity, tlp))
+
+
+def _tlp(sources: Sources, publisher: Publisher) -> str:
+    # The setting also takes the older name.
+    return strictest(*(publisher.tlps[key] for key, _ in sources)).replace("WHITE", "CLEAR")
+
+
+def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> list[str]:
     """The ids of the entity's markings, and of the one that the sources demand where it is stricter."""
-    demanded = strictest(*(_tlp(relation, publisher) for relation in relations))
+    return _with(entity, strictest(*(_tlp(relation.sources, publisher) for relation in relations)))
+
+
+def _with(entity: Entity, demanded: str) -> list[str]:
     if entity.markings and strictest(entity.tlp or LAXEST, demanded) == (entity.tlp or LAXEST):
-        return entity.markings
+        return list(entity.markings)
     return [*entity.markings, TLP_MARKINGS[demanded]["id"]]
 
 
 def _relationship(
-    entity: Entity, relation: Relation, other: str, publisher: Publisher, created: str, author: str
+    entity: str, relation: Relation, other: str, common: _Shared, created: str, author: str
 ) -> StixObject:
-    source, target = (other, entity.id) if relation.reverse else (entity.id, other)
+    source, target = (other, entity) if relation.reverse else (entity, other)
     return objects.relationship(
         relation.type,
         source,
         target,
-        description=description(relation, publisher),
+        description=common.description,
         start=relation.first_seen,
         stop=relation.last_seen,
         created=created,
         author=author,
-        markings=markings(entity, [relation], publisher),
+        markings=common.markings,
     )
 
 
-def description(relation: Relation, publisher: Publisher) -> str:
+def description(record_types: Sequence[str], sources: Sources, publisher: Publisher) -> str:
     """Such as `NS, SOA records (CIRCL; VirusTotal: SecneurX)`."""
-    return f"{named(relation.record_types)} records ({seen_by(relation, publisher)})"
+    return f"{named(record_types)} records ({seen_by(sources, publisher)})"
 
 
-def seen_by(relation: Relation, publisher: Publisher) -> str:
+def seen_by(sources: Sources, publisher: Publisher) -> str:
     """The sources of a relation with their sensors, such as `CIRCL; VirusTotal: SecneurX`."""
-    return "; ".join(_source(key, sensors, publisher.names) for key, sensors in relation.sources)
+    return "; ".join(_source(key, sensors, publisher.names) for key, sensors in sources)
 
 
 def _source(key: str, sensors: Sequence[str], names: Mapping[str, str]) -> str:

@@ -41,7 +41,7 @@ def summary_note(
         "content": _content(entity, newest_first(relations), publisher),
         "object_refs": [entity.id],
         "created_by_ref": publisher.author,
-        "object_marking_refs": list(markings(entity, relations, publisher)),
+        "object_marking_refs": markings(entity, relations, publisher),
     }
 
 
@@ -63,7 +63,7 @@ def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) ->
 
 def _line(relation: Relation, publisher: Publisher) -> str:
     days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
-    sources = _code(seen_by(relation, publisher)[:LONGEST])
+    sources = _code(seen_by(relation.sources, publisher)[:LONGEST])
     return f"| {named(relation.record_types)} | {_code(relation.value)} | {days[0]} | {days[1]} | {sources} |"
 
 

@@ -7,7 +7,6 @@ are the exception: `relationship` says why.
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,14 +39,14 @@ def observable_id(entity_type: str, value: str) -> str:
     return _deterministic_id(STIX_TYPES[entity_type], f'{{"value":{_quoted(value)}}}')
 
 
-def observable(entity_type: str, value: str, observable_id: str, author: str, marking: str) -> StixObject:
-    """An observable with its id, and the ids of its author and its one marking."""
+def observable(entity_type: str, value: str, observable_id: str, author: str, markings: list[str]) -> StixObject:
+    """An observable with its id, and the ids of its author and its markings."""
     return {
         "type": STIX_TYPES[entity_type],
         "spec_version": "2.1",
         "id": observable_id,
         "value": value,
-        "object_marking_refs": [marking],
+        "object_marking_refs": markings,
         "x_opencti_created_by_ref": author,
     }
 
@@ -62,7 +61,7 @@ def relationship(
     stop: datetime | None,
     created: str,
     author: str,
-    markings: Sequence[str],
+    markings: list[str],
 ) -> StixObject:
     """A relationship between two ids; `start` and `stop` are in UTC, and either both are known or neither is.
 
@@ -83,10 +82,10 @@ def relationship(
         "target_ref": target,
         "description": description,
         "created_by_ref": author,
-        "object_marking_refs": list(markings),
+        "object_marking_refs": markings,
     }
     if start and stop:
-        relation |= {"start_time": timestamp(start), "stop_time": timestamp(stop)}
+        relation["start_time"], relation["stop_time"] = timestamp(start), timestamp(stop)
     return relation
 
 

@@ -61,6 +61,15 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text) if len(text) <= 1024 else text
 
 
+def ascii_name(name: str) -> str:
+    """The name as the DNS has it: international labels in Punycode (RFC 5890's A-labels), the others as they are."""
+    if name.isascii():
+        return name
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in name.split(".")
+    )
+
+
 def mailbox(text: str) -> str:
     """A mailbox in lower case; the dotted form of an SOA record (RFC 1035 section 8) is turned into the one with @.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings_loader import REQUIRED, Load, loader
+from tests.unit.settings_loader import LIVING, REQUIRED, Load, loader
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 def required(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Variables for all that must be set, and for nothing else."""
     loader(monkeypatch, tmp_path)
-    for name, value in REQUIRED.items():
+    for name, value in (REQUIRED | LIVING).items():
         monkeypatch.setenv(name, value)

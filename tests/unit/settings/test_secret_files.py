@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from passivedns.settings.loading import DECLARED, helper_config
+from passivedns.settings.loading import helper_config
+from passivedns.settings.table import DECLARED
 from passivedns.settings.wording import is_secret, variable
 from tests.unit.settings_loader import Load, complaint
 

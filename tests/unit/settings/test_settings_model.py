@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from passivedns.settings.loading import DECLARED, PROJECT_ROOT, SECTIONS, load_settings
+from passivedns.errors import SettingsError
+from passivedns.settings.loading import load_lookup_settings, load_settings
 from passivedns.settings.model import PdnsSettings
+from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
 from passivedns.settings.wording import allowed_values
-from tests.unit.settings_loader import REQUIRED, Load, complaint
+from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
 
 SECRETS = ("token-of-the-platform", "key-of-the-account", "analyst@example.org")
 ENCRYPTED = {"PDNS_MAX_TLP": "RED"}
@@ -68,7 +70,7 @@ def test_what_the_section_pdns_does_not_say_has_its_default(load: Load, key: str
     ],
 )
 def test_what_the_section_of_a_source_does_not_say_has_its_default(load: Load, key: str, default: object) -> None:
-    assert getattr(load().lookup.sources["riskiq"], key) == default
+    assert getattr(load(RISKIQ_API_BASE_URL=None).lookup.sources["riskiq"], key) == default
 
 
 def test_a_default_passes_the_check_of_its_own_setting(load: Load) -> None:
@@ -87,7 +89,7 @@ def test_a_default_passes_the_check_of_its_own_setting(load: Load) -> None:
         "RISKIQ_API_BASE_URL": "https://api.riskiq.net/pt",
     }
 
-    assert load(**written) == load()
+    assert load(**written) == load(RISKIQ_API_BASE_URL=None)
 
 
 def test_every_setting_can_come_from_the_file(load: Load) -> None:
@@ -102,7 +104,7 @@ def test_every_setting_can_come_from_the_file(load: Load) -> None:
              api_base_url: "http://127.0.0.1:8000"}
     """
 
-    settings = load(config, **dict.fromkeys(REQUIRED))
+    settings = load(config, **dict.fromkeys((*REQUIRED, *LIVING)))
 
     assert settings.opencti.url == "https://platform.example:8443"
     assert settings.opencti.token.get_secret_value() == "from-the-file"
@@ -364,3 +366,25 @@ def test_automatic_enrichments_that_end_give_no_warning(load: Load, auto: str, s
 @pytest.mark.usefixtures("required")
 def test_no_file_is_needed(tmp_path: Path) -> None:
     assert load_settings(tmp_path).connector.name == "Passive DNS"
+
+
+SHUT = (
+    "Microsoft has shut the PassiveTotal API down. Point RISKIQ_API_BASE_URL to a service that speaks the same API, or "
+    "set PDNS_SOURCES to other sources: mnemonic and robtex need no account, circl, virustotal and otx only a free one."
+)
+
+
+def test_the_operator_is_warned_that_nobody_answers_at_a_default_address(load: Load) -> None:
+    assert SHUT in load(RISKIQ_API_BASE_URL=None).warnings()
+    assert SHUT not in load().warnings()
+
+
+def test_missing_credentials_of_a_service_that_is_shut_come_with_the_same_advice(load: Load) -> None:
+    assert complaint(load, RISKIQ_API_BASE_URL=None, RISKIQ_API_KEY=None).splitlines()[-1] == SHUT
+    assert SHUT not in complaint(load, RISKIQ_API_KEY=None)
+
+
+def test_a_look_up_that_lacks_settings_speaks_of_the_look_up(tmp_path: Path, load: Load) -> None:
+    load()
+    with pytest.raises(SettingsError, match=r"^Nothing can be looked up: 1 setting needs correcting\.\n"):
+        load_lookup_settings(tmp_path, sources=["cof"])

@@ -75,11 +75,6 @@ def test_a_hostname_is_asked_about_as_a_name(url: str) -> None:
     assert {record.type for record in found} == {"A", "CNAME"}
 
 
-def test_an_international_name_is_asked_about_in_punycode(url: str, service: Dnsdb) -> None:
-    records(url, "_dmarc.straße.example")
-    assert service.requests[0].path == "/dnsdb/v2/lookup/rrset/name/_dmarc.xn--strae-oqa.example"
-
-
 def test_a_name_that_cannot_be_in_the_dns_stays_inside_its_part_of_the_path(url: str, service: Dnsdb) -> None:
     records(url, "a?b=c#d.example")
     (request,) = service.requests

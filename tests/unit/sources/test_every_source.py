@@ -179,7 +179,10 @@ def test_a_good_answer_becomes_its_records_in_as_many_requests_as_it_takes(play:
 @pytest.mark.parametrize(("key", "asked"), SINGLE)
 def test_a_saved_answer_is_read_as_the_one_over_http(play: Play, key: str, asked: str) -> None:
     play.say(good(key, asked).body)
-    assert from_file(key, asked, good(key, asked).body) == over_http(play, key, asked)
+    saved = from_file(key, asked, good(key, asked).body)
+    assert isinstance(saved, Answer)
+    # Only a file has to say what it is about.
+    assert saved._replace(about="") == over_http(play, key, asked)
 
 
 # Answers of another shape

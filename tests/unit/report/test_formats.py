@@ -8,9 +8,13 @@ from pathlib import Path
 import stix2
 from stix2validator import validate_string
 
-from passivedns.formats import as_csv, as_json, as_stix
-from sandbox.dataset import DOMAIN, own_records
+from passivedns.errors import NoAnswer
+from passivedns.model import Answer
+from passivedns.report.formats import as_csv, as_json, as_stix
+from passivedns.report.rows import Lookup
+from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
+from tests.unit.several_sources import lookup_at, record
 
 RECORD = seen("A", "ip", "192.0.2.1", "2020-01-02 03:04:05", "2021-01-01", "pingly", "riskiq")
 
@@ -23,6 +27,7 @@ def test_json_is_one_object_a_line_with_counts_and_relationships(tmp_path: Path)
         "type": "Domain-Name",
         "since": "1970-01-01T00:00:00Z",
         "records": 2,
+        "sources": {"riskiq": {"records": 2, "complete": True}},
         "kept": {"A": 1},
         "left_out": {"incomplete record": 1},
         "relationships": [
@@ -34,11 +39,48 @@ def test_json_is_one_object_a_line_with_counts_and_relationships(tmp_path: Path)
                 "type": "IPv4-Addr",
                 "first_seen": "2020-01-02T03:04:05Z",
                 "last_seen": "2021-01-01T00:00:00Z",
-                "sources": ["pingly", "riskiq"],
+                "sources": {"riskiq": ["pingly", "riskiq"]},
             }
         ],
     }
     assert (nothing["query"], nothing["relationships"]) == ("192.0.2.9", [])
+
+
+def several() -> Lookup:
+    """One relation that two sources saw, and a third source that failed."""
+    return lookup_at(
+        {
+            "two": Answer([record("two", "192.0.2.1", sensors=["x", "b"])]),
+            "one": Answer([record("one", "192.0.2.1", year=2020, sensors=["b", "a"])], complete=False),
+            "bad": NoAnswer("Bad is failing (HTTP 500); try again later."),
+        }
+    )
+
+
+def test_json_names_each_source_with_its_records_or_its_failure_and_the_sensors_of_each() -> None:
+    found = json.loads(as_json([several()]))
+    assert found["records"] == 2
+    assert found["sources"] == {
+        "two": {"records": 1, "complete": True},
+        "one": {"records": 1, "complete": False},
+        "bad": {"failure": "Bad is failing (HTTP 500); try again later."},
+    }
+    (relationship,) = found["relationships"]
+    assert relationship["sources"] == {"one": ["a", "b"], "two": ["b", "x"]}
+    assert (relationship["first_seen"], relationship["last_seen"]) == ("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+
+
+def test_json_tells_since_when_an_answer_is_in_the_cache() -> None:
+    lookup = lookup_at({"one": Answer([])})
+    given = NOW.replace(microsecond=123456)
+    outcomes = [outcome._replace(cached_since=given) for outcome in lookup.result.outcomes]
+    found = json.loads(as_json([lookup._replace(result=lookup.result._replace(outcomes=outcomes))]))
+    assert found["sources"] == {"one": {"records": 0, "complete": True, "cached_since": "2026-11-24T12:00:00Z"}}
+
+
+def test_csv_names_all_sources_of_a_relationship_and_each_sensor_once() -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv([several()])))
+    assert (row["sources"], row["sensors"]) == ("one;two", "a;b;x")
 
 
 def test_csv_is_one_line_a_relationship_below_one_head(tmp_path: Path) -> None:
@@ -54,7 +96,8 @@ def test_csv_is_one_line_a_relationship_below_one_head(tmp_path: Path) -> None:
         "type": "IPv4-Addr",
         "first_seen": "2020-01-02T03:04:05Z",
         "last_seen": "2021-01-01T00:00:00Z",
-        "sources": "pingly;riskiq",
+        "sources": "riskiq",
+        "sensors": "pingly;riskiq",
     }
     assert (second["query"], second["direction"], second["first_seen"]) == ("192.0.2.9", "in", "")
 
@@ -63,29 +106,29 @@ def test_a_spreadsheet_finds_no_formula_in_csv(tmp_path: Path) -> None:
     hostile = seen("SOA", "email", "=cmd|' /c calc'!a@example.org", None, None, '=HYPERLINK("http://evil.example")')
     mailbox = seen("SOA", "email", "+1@example.org", None, None, "@sum")
     (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [hostile, mailbox])])))
-    assert (row["value"], row["sources"]) == ("'+1@example.org", "'@sum")
+    assert (row["value"], row["sensors"]) == ("'+1@example.org", "'@sum")
 
 
-def test_a_source_with_a_comma_in_its_name_stays_one_source(tmp_path: Path) -> None:
-    record = seen("A", "ip", "192.0.2.1", None, None, "riskiq", "Emerging Threats, Inc.", 'A; "B"')
-    lookup = lookup_of(tmp_path, DOMAIN, [record])
+def test_a_sensor_with_a_comma_in_its_name_stays_one_sensor(tmp_path: Path) -> None:
+    found = seen("A", "ip", "192.0.2.1", None, None, "riskiq", "Emerging Threats, Inc.", 'A; "B"')
+    lookup = lookup_of(tmp_path, DOMAIN, [found])
     (relationship,) = json.loads(as_json([lookup]))["relationships"]
-    assert relationship["sources"] == ['A; "B"', "Emerging Threats, Inc.", "riskiq"]
+    assert relationship["sources"] == {"riskiq": ['A; "B"', "Emerging Threats, Inc.", "riskiq"]}
     (row,) = csv.DictReader(io.StringIO(as_csv([lookup])))
-    assert next(csv.reader([row["sources"]], delimiter=";")) == relationship["sources"]
+    assert next(csv.reader([row["sensors"]], delimiter=";")) == relationship["sources"]["riskiq"]
 
 
-def test_every_source_is_named_however_many_there_are(tmp_path: Path) -> None:
+def test_every_sensor_is_named_however_many_there_are(tmp_path: Path) -> None:
     names = [f"sensor{number:02}" for number in range(30)]
     lookup = lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None, *names)])
     (relationship,) = json.loads(as_json([lookup]))["relationships"]
-    assert relationship["sources"] == names
+    assert relationship["sources"] == {"riskiq": names}
 
 
 def test_no_name_of_a_list_is_a_formula_for_a_spreadsheet_that_splits_at_semicolons(tmp_path: Path) -> None:
-    record = seen("A", "ip", "192.0.2.1", None, None, "=1+1", "+2")
-    (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [record])])))
-    assert row["sources"] == "'+2;'=1+1"
+    found = seen("A", "ip", "192.0.2.1", None, None, "=1+1", "+2")
+    (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [found])])))
+    assert row["sensors"] == "'+2;'=1+1"
 
 
 def test_stix_is_one_valid_bundle_a_line_and_none_where_nothing_is_known(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from passivedns.converter import Relation
-from passivedns.timeline import Scale, newest_first, scale
+from passivedns.errors import NoAnswer
+from passivedns.model import Answer, Relation
+from passivedns.report.rows import Scale, scale
 from tests.unit.saved_answers import lookup_of, seen
+from tests.unit.several_sources import lookup_at, record
 
 
 def moment(text: str) -> datetime:
@@ -17,7 +19,7 @@ def moment(text: str) -> datetime:
 
 def row(first: str | None, last: str | None) -> Relation:
     known = [moment(text) if text else None for text in (first, last)]
-    return Relation("resolves-to", "192.0.2.1", "IPv4-Addr", False, ("A",), ("riskiq",), *known)
+    return Relation("resolves-to", "192.0.2.1", "IPv4-Addr", False, ("A",), (("riskiq", ()),), *known)
 
 
 def test_a_relation_is_one_whatever_the_number_of_its_records(tmp_path: Path) -> None:
@@ -29,14 +31,14 @@ def test_a_relation_is_one_whatever_the_number_of_its_records(tmp_path: Path) ->
             seen("NS", "domain", "ns1.example.net", "2023-01-01", "2024-06-01", "pingly"),
         ],
     )
-    assert lookup.enrichment.relations == [
+    assert lookup.relations == [
         Relation(
             "resolves-to",
             "ns1.example.net",
             "Domain-Name",
             False,
             ("NS", "SOA"),
-            ("pingly", "riskiq"),
+            (("riskiq", ("pingly", "riskiq")),),
             moment("2023-01-01"),
             moment("2025-01-01"),
         )
@@ -48,14 +50,14 @@ def test_a_relation_of_an_address_points_the_other_way_and_a_mailbox_is_only_rel
         tmp_path,
         "192.0.2.10",
         [
-            seen("A", "domain", "example.org", "2024-01-01", "2024-03-01"),
+            seen("A", "domain", "example.org", "2024-01-01", "2024-03-01", "riskiq"),
             seen("SOA", "email", "hostmaster@example.org", "2024-01-01", "2024-02-01"),
         ],
     )
-    name, mailbox = newest_first(lookup.enrichment.relations)
+    name, mailbox = lookup.relations
     assert (name.value, name.type, name.reverse) == ("example.org", "resolves-to", True)
     assert (mailbox.value, mailbox.type, mailbox.reverse) == ("hostmaster@example.org", "related-to", False)
-    assert mailbox.sources == ()
+    assert (name.sources, mailbox.sources) == ((("riskiq", ("riskiq",)),), (("riskiq", ()),))
 
 
 def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: Path) -> None:
@@ -69,8 +71,26 @@ def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: 
             seen("A", "ip", "192.0.2.4", "2021-06-01", "2022-01-01"),
         ],
     )
-    order = [found.value for found in newest_first(lookup.enrichment.relations)]
+    order = [found.value for found in lookup.relations]
     assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
+
+
+def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed() -> None:
+    known = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2")], unreadable=1)
+    lookup = lookup_at(
+        {"one": known, "two": NoAnswer("Two is failing (HTTP 500); try again later."), "six": Answer([])}
+    )
+    assert lookup.sources == "One 2; Two failed: Two is failing (HTTP 500); try again later; Six 0"
+    assert lookup.summary == "2 relationships from 3 records: A 2\nLeft out 1: unreadable row 1"
+
+
+def test_an_incomplete_answer_is_told_as_a_lower_bound() -> None:
+    lookup = lookup_at({"one": Answer([record("one", "192.0.2.1")], complete=False), "two": Answer([])})
+    assert lookup.summary == "1 relationship from at least 1 record: A 1"
+
+
+def test_where_nobody_knows_anything_the_summary_says_so() -> None:
+    assert lookup_at({"one": Answer([]), "two": Answer([])}).summary == "No record is known."
 
 
 def test_the_scale_reaches_from_the_first_to_the_last_sighting_of_all() -> None:

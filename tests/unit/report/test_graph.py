@@ -6,14 +6,14 @@ from math import dist, hypot
 
 import pytest
 
-from passivedns.converter import Relation
-from passivedns.graph import MOST_NODES, graph
+from passivedns.model import Relation
+from passivedns.report.graph import MOST_NODES, graph
 
 
 def relation(number: int, *record_types: str) -> Relation:
     seen = datetime(2026, 1, 1, tzinfo=UTC)
     value, types = f"host{number}.example.org", record_types or ("A",)
-    return Relation("resolves-to", value, "Domain-Name", False, types, ("riskiq",), seen, seen)
+    return Relation("resolves-to", value, "Domain-Name", False, types, (("riskiq", ()),), seen, seen)
 
 
 @pytest.mark.parametrize("number", [1, 2, 40, 1000])

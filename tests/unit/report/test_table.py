@@ -5,10 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from passivedns.lookup import Lookup
-from passivedns.table import report
-from sandbox.dataset import DOMAIN
+from passivedns.errors import NoAnswer
+from passivedns.model import Answer
+from passivedns.report.rows import Lookup
+from passivedns.report.table import report
+from sandbox.sources.riskiq_data import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
+from tests.unit.several_sources import lookup_at, record
 
 RECORDS = [
     seen("A", "ip", "192.0.2.1", "2016-01-01", "2026-01-01"),
@@ -74,6 +77,21 @@ def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
 
 
-def test_dates_alone_make_no_table_fail(tmp_path: Path) -> None:
+def test_a_table_of_unknown_dates_has_no_timeline(tmp_path: Path) -> None:
     lines = drawn(lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None)]))
     assert [line.split() for line in lines if "192.0.2.1" in line] == [["A", "192.0.2.1", "unknown", "unknown"]]
+
+
+def test_each_row_of_several_sources_names_those_that_saw_it_and_the_last_line_those_that_did_not_answer() -> None:
+    shared, own = "192.0.2.1", "192.0.2.2"
+    lookup = lookup_at(
+        {
+            "circl": Answer([record("circl", shared), record("circl", own)]),
+            "mnemonic": Answer([record("mnemonic", shared)]),
+            "robtex": NoAnswer("Robtex is failing (HTTP 500); try again later."),
+        }
+    )
+    lines = drawn(lookup, 100)
+    assert [line.split()[4:6] for line in lines if shared in line] == [["circl,", "mnemonic"]]
+    assert [line.split()[4] for line in lines if own in line] == ["circl"]
+    assert lines[-1] == ("Sources: Circl 2; Mnemonic 1; Robtex failed: Robtex is failing (HTTP 500); try again later")

@@ -8,8 +8,9 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passivedns import stix
-from passivedns.markings import entity_markings, strictest_tlp
+from passivedns.stix import objects
+from passivedns.stix.markings import TLP_MARKINGS, entity_markings, is_within, strictest, strictest_tlp
+from passivedns.stix.objects import StixObject
 from sandbox.platform_rules import TLP
 
 GREEN, AMBER, RED = (TLP[name] for name in ("TLP:GREEN", "TLP:AMBER", "TLP:RED"))
@@ -28,8 +29,8 @@ UNKNOWN = "(not a TLP that the connector knows, so it counts as the strictest)"
 MEANINGLESS = "(neither OpenCTI nor the message says what this marking means, so it counts as the strictest)"
 
 
-def tlp(name: str) -> stix.StixObject:
-    return stix.marking(TLP.get(name, FOREIGN), "TLP", name)
+def tlp(name: str) -> StixObject:
+    return objects.marking(TLP.get(name, FOREIGN), "TLP", name)
 
 
 def read(marking_id: str, name: str | None, definition_type: str = "TLP") -> dict[str, Any]:
@@ -211,7 +212,7 @@ def test_a_single_reference_outside_a_list_counts() -> None:
 
 
 @pytest.mark.parametrize("refs", [5, {"red": True}, [{"id": RED}], [5]])
-def test_references_that_are_no_ids_are_stricter_than_all(refs: object) -> None:
+def test_references_that_are_not_ids_are_stricter_than_all(refs: object) -> None:
     assert str(strictest_tlp(message(refs))).endswith(MEANINGLESS)
 
 
@@ -257,7 +258,7 @@ def test_marking_objects_are_built_from_what_opencti_said_even_where_others_were
     """As pycti exports it, the definition is in lower case, and OpenCTI would rename the marking."""
     exported = {"type": "marking-definition", "id": PAP, "definition_type": "pap", "definition": {"pap": "pap:red"}}
     assert entity_markings(message([PAP], [exported], [read(PAP, "PAP:RED", "PAP")])) == [
-        stix.marking(PAP, "PAP", "PAP:RED")
+        objects.marking(PAP, "PAP", "PAP:RED")
     ]
 
 
@@ -272,3 +273,41 @@ def test_a_marking_that_only_the_platform_knows_is_passed_on() -> None:
 
 def test_a_reference_to_a_marking_that_nobody_can_describe_is_left_out() -> None:
     assert entity_markings(message([PAP])) == []
+
+
+def test_each_tlp_of_the_platform_has_its_object() -> None:
+    assert {name: marking["id"] for name, marking in TLP_MARKINGS.items()} == TLP
+    assert TLP_MARKINGS["TLP:AMBER+STRICT"]["definition"] == {"statement": "TLP:AMBER+STRICT"}
+
+
+@pytest.mark.parametrize(
+    ("tlps", "expected"),
+    [
+        (["TLP:CLEAR"], "TLP:CLEAR"),
+        (["TLP:AMBER", "TLP:GREEN"], "TLP:AMBER"),
+        (["TLP:AMBER", "TLP:AMBER+STRICT"], "TLP:AMBER+STRICT"),
+        (["TLP:RED", "unknown"], "unknown"),
+    ],
+)
+def test_of_several_tlps_the_strictest_is_told_and_an_unknown_one_is_stricter_than_all(
+    tlps: list[str], expected: str
+) -> None:
+    assert strictest(*tlps) == strictest(*reversed(tlps)) == expected
+
+
+@pytest.mark.parametrize(
+    ("tlp", "maximum", "sent"),
+    [
+        (None, "TLP:CLEAR", True),
+        ("TLP:RED", None, True),
+        ("anything unknown", None, True),
+        ("TLP:WHITE", "TLP:CLEAR", True),
+        ("TLP:CLEAR", "TLP:WHITE", True),
+        ("TLP:AMBER", "TLP:AMBER", True),
+        ("TLP:AMBER+STRICT", "TLP:AMBER", False),
+        ("TLP:RED", "TLP:AMBER+STRICT", False),
+        ("anything unknown", "TLP:RED", False),
+    ],
+)
+def test_what_is_above_the_maximum_or_unknown_may_not_be_sent(tlp: str | None, maximum: str | None, sent: bool) -> None:
+    assert is_within(tlp, maximum) is sent

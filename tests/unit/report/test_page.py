@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from passivedns.page import page
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from passivedns.errors import NoAnswer, SourceError
+from passivedns.model import Answer
+from passivedns.report.page import page
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
+from tests.unit.several_sources import lookup_at, record
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -61,7 +64,7 @@ def test_no_id_is_there_twice(elements: Elements) -> None:
 
 def test_several_look_ups_are_listed_on_top(elements: Elements) -> None:
     assert [a["href"] for a in elements.of("a")][:3] == ["#q1", "#q2", "#q3"]
-    assert "PassiveTotal knows nothing that could stand here." in elements.text
+    assert "Nothing was found that could be shown here." in elements.text
 
 
 def test_what_was_left_out_is_told_with_the_reason(elements: Elements) -> None:
@@ -104,3 +107,22 @@ def test_thousands_of_rows_are_all_in_the_table_and_the_last_seen_in_the_graph(t
     elements = Elements(page([lookup_of(tmp_path, ADDRESS, records)], NOW))
     assert len([row for row in elements.of("tr") if "id" in row]) == 2000
     assert "Drawn are the 120 that were seen last, of 2,000." in elements.text
+
+
+def test_a_look_up_at_several_sources_tells_of_each_and_names_them_in_every_row() -> None:
+    answers: dict[str, Answer | SourceError] = {
+        "two": Answer([record("two", "192.0.2.1", sensors=["x"])]),
+        "one": Answer([record("one", "192.0.2.1")]),
+        "bad": NoAnswer("Bad <b>is</b> failing."),
+    }
+    elements = Elements(page([lookup_at(answers)], NOW))
+    assert "Passive DNS from Two, One and Bad, looked up on" in elements.text
+    assert "Two 1; One 1; Bad failed: Bad <b>is</b> failing" in elements.text
+    assert "One; Two: x" in elements.text
+    assert not elements.of("b")
+
+
+def test_a_look_up_at_one_source_does_not_repeat_its_name_in_every_row(tmp_path: Path) -> None:
+    elements = Elements(page([lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None, "pingly")])], NOW))
+    assert elements.text.count("RiskIQ PassiveTotal") == 1
+    assert len([cell for cell in elements.of("td") if cell.get("class") == "sources"]) == 1

@@ -1,11 +1,8 @@
-"""What each check finds, against the stand-ins of OpenCTI and PassiveTotal."""
+"""What `main.py check` finds of OpenCTI and its broker, against the stand-in of OpenCTI."""
 
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pycti
@@ -13,27 +10,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from passivedns.cache import Cache
-from passivedns.check import (
-    Finding,
-    State,
-    cache_finding,
-    in_words,
-    passivetotal_findings,
-    quota_findings,
-    settings_findings,
-)
-from passivedns.check_platform import platform_findings
-from passivedns.client import RiskIQClient
-from passivedns.errors import SettingsError
-from passivedns.records import Allowance, Quota
+from passivedns.model import Finding, State
+from passivedns.opencti.inspection import platform_findings
 from sandbox.daemon import free_port
 from sandbox.graphql import errors
 from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.platform_rules import TLP
 from sandbox.server import serving
-from tests.unit.settings_loader import Load, loader
 from tests.world import HAS_HTTP_PROTOCOLS
 
 HTTP = {"listen_protocol": "API", "queue_protocol": "api"}
@@ -50,145 +33,8 @@ def logging_of_the_tests() -> Iterator[None]:
         logger.handlers[:] = handlers
 
 
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
-    return loader(monkeypatch, tmp_path)
-
-
 def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
     return {finding.subject: finding for finding in findings}
-
-
-# Settings
-
-
-def test_the_files_and_variables_are_told_and_no_value_of_them(load: Load, tmp_path: Path) -> None:
-    settings = load("riskiq:\n  max_tlp: TLP:RED\n", RISKIQ_API_KEY="secret", MQ_HOST="rabbitmq")
-    (finding,) = settings_findings(settings, tmp_path)
-    assert finding.state is State.GOOD
-    assert f"{tmp_path}/config.yml and {tmp_path}/src/config.yml; 6 variables: CONNECTOR_ID, MQ_HOST" in finding.text
-    assert "secret" not in finding.text
-
-
-def test_warnings_follow(load: Load, tmp_path: Path) -> None:
-    states = [finding.state for finding in settings_findings(load(RISKIQ_TYPO="1"), tmp_path)]
-    assert states == [State.GOOD, State.WARNING, State.WARNING]
-
-
-def test_bad_settings_are_all_listed(tmp_path: Path) -> None:
-    (finding,) = settings_findings(SettingsError("2 settings need correcting.\n  A\n  B"), tmp_path)
-    assert finding.state is State.BAD
-    assert finding.text.startswith("2 settings need correcting.\n  A\n  B\nno config.yml; ")
-
-
-# PassiveTotal and the quota
-
-
-@contextmanager
-def account(service: PassiveTotal, api_key: str = API_KEY) -> Iterator[tuple[RiskIQClient, str]]:
-    with serving(passivetotal_app(service)) as url:
-        yield RiskIQClient(url, USERNAME, api_key, timeout=1, max_retries=0), url
-
-
-def test_an_account_with_searches_left_is_good_and_none_is_spent() -> None:
-    service = PassiveTotal({}, used=12)
-    with account(service) as (client, url):
-        first, *quotas = passivetotal_findings(client, url)
-    assert first == Finding("PassiveTotal", State.GOOD, f"{url} answers, the credentials are accepted")
-    assert quotas[0].state is State.GOOD
-    assert quotas[0].text.startswith("user: 12 of 2,000 searches used, 1,988 left until ")
-    assert quotas[1].text.startswith("organization: 0 of 10,000 searches used")
-    assert service.searches == []
-
-
-def test_https_says_that_the_certificate_is_trusted() -> None:
-    with account(PassiveTotal({})) as (client, _):
-        first, *_ = passivetotal_findings(client, "https://api.example.org/pt")
-    assert "its TLS certificate is trusted" in first.text
-
-
-def test_a_quota_that_is_used_up_is_bad() -> None:
-    with account(PassiveTotal({}, organization_used=10_000)) as (client, url):
-        states = [finding.state for finding in passivetotal_findings(client, url)]
-    assert states == [State.GOOD, State.GOOD, State.BAD]
-
-
-def test_refused_credentials_are_bad() -> None:
-    with account(PassiveTotal({}), api_key="wrong") as (client, url):
-        (finding,) = passivetotal_findings(client, url)
-    assert finding.state is State.BAD
-    assert f"{url}: PassiveTotal refuses the credentials; correct RISKIQ_USERNAME and RISKIQ_API_KEY" in finding.text
-
-
-@pytest.mark.parametrize("fault", ["503", "stall", "reset"])
-def test_a_service_that_does_not_answer_is_bad(fault: str) -> None:
-    service = PassiveTotal({})
-    service.fail(fault)
-    with account(service) as (client, url):
-        (finding,) = passivetotal_findings(client, url)
-    assert finding.state is State.BAD
-
-
-@pytest.mark.parametrize("fault", ["html", "404-html", "404-json", "402"])
-def test_a_service_that_does_not_tell_the_quota_is_worth_a_warning_since_searches_may_still_work(fault: str) -> None:
-    service = PassiveTotal({})
-    service.fail(fault)
-    with account(service) as (client, url):
-        (finding,) = passivetotal_findings(client, url)
-    assert finding.state is State.WARNING
-    assert "does not tell the quota" in finding.text
-
-
-def test_a_refusal_for_want_of_quota_is_bad() -> None:
-    service = PassiveTotal({})
-    service.fail("403-quota")
-    with account(service) as (client, url):
-        states = [finding.state for finding in passivetotal_findings(client, url)]
-    assert states == [State.GOOD, State.BAD]
-
-
-def test_a_quota_of_which_only_the_reserve_is_left_is_bad_and_says_what_is_kept_back() -> None:
-    (finding,) = quota_findings(Quota((Allowance("user", 95, 100, ""),)), reserve=5)
-    assert finding == ("quota", State.BAD, "user: 95 of 100 searches used, 5 left, 5 of them kept back")
-
-
-def test_the_cache_tells_its_place_how_many_answers_it_holds_and_the_age_of_the_oldest(tmp_path: Path) -> None:
-    now = datetime.now(UTC)
-    cache = Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24))
-    cache.put("key", 200, b"{}", now - timedelta(hours=3))
-    assert cache_finding(cache, now) == (
-        "cache",
-        State.GOOD,
-        f"{tmp_path / 'answers.sqlite'}: 1 answer, the oldest of 3 hours ago",
-    )
-
-
-def test_a_cache_that_cannot_be_used_is_worth_a_warning_since_it_costs_searches_alone(tmp_path: Path) -> None:
-    (tmp_path / "answers.sqlite").write_bytes(b"no database" * 100)
-    finding = cache_finding(Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24)), datetime.now(UTC))
-    assert finding.state == State.WARNING
-
-
-def test_a_cache_that_is_off_is_told() -> None:
-    assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
-
-
-def test_a_quota_that_is_not_stated_is_unknown() -> None:
-    with account(PassiveTotal({}, quota_body={"user": None})) as (client, url):
-        _, quota = passivetotal_findings(client, url)
-    assert quota == Finding("quota", State.UNKNOWN, "PassiveTotal does not state it")
-
-
-@pytest.mark.parametrize(
-    ("allowance", "words"),
-    [
-        (Allowance("user", 12, 2000, "2026-12-01"), "user: 12 of 2,000 searches used, 1,988 left until 2026-12-01"),
-        (Allowance("user", 2001, 2000, ""), "user: 2,001 of 2,000 searches used, 0 left"),
-        (Allowance("user", 0, 999994881.0, ""), "user: 0 of 999,994,881 searches used, 999,994,881 left"),
-    ],
-)
-def test_an_allowance_is_told_in_words(allowance: Allowance, words: str) -> None:
-    assert in_words(allowance) == words
 
 
 # OpenCTI
@@ -342,14 +188,14 @@ def test_markings_that_are_not_told_are_unknown() -> None:
 
 
 def test_the_address_to_which_opencti_posts_messages_is_told() -> None:
-    finding = found(OpenCTI(pycti.__version__), listen_protocol="API", listen_protocol_api_uri="http://riskiq:7070")
+    finding = found(OpenCTI(pycti.__version__), listen_protocol="API", listen_protocol_api_uri="http://connector:7070")
     assert finding["callback"] == Finding(
-        "callback", State.GOOD, "OpenCTI will post messages to http://riskiq:7070/api/callback"
+        "callback", State.GOOD, "OpenCTI will post messages to http://connector:7070/api/callback"
     )
 
 
-@pytest.mark.parametrize("uri", ["http://riskiq:7070/api/callback", "http://riskiq:7070/"])
-def test_an_address_that_holds_the_path_already_is_bad(uri: str) -> None:
+@pytest.mark.parametrize("uri", ["http://connector:7070/api/callback", "http://connector:7070/"])
+def test_an_address_that_already_contains_the_path_is_bad(uri: str) -> None:
     finding = found(OpenCTI(pycti.__version__), listen_protocol="api", listen_protocol_api_uri=uri)["callback"]
     assert finding.state is State.BAD
     assert finding.text == (
@@ -359,9 +205,9 @@ def test_an_address_that_holds_the_path_already_is_bad(uri: str) -> None:
 
 
 def test_a_path_of_the_connector_s_own_is_followed() -> None:
-    own = {"listen_protocol_api_path": "/riskiq", "listen_protocol_api_uri": "http://riskiq:7070"}
+    own = {"listen_protocol_api_path": "/dns", "listen_protocol_api_uri": "http://connector:7070"}
     finding = found(OpenCTI(pycti.__version__), listen_protocol="API", **own)["callback"]
-    assert finding.text.endswith("http://riskiq:7070/riskiq")
+    assert finding.text.endswith("http://connector:7070/dns")
 
 
 def test_over_the_broker_opencti_calls_nowhere() -> None:
@@ -398,7 +244,7 @@ def test_the_broker_of_the_settings_wins(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found(OpenCTI(pycti.__version__))["broker"].text.startswith("localhost:9, ")
 
 
-def test_a_port_that_is_no_number_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_not_a_number_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MQ_PORT", "many")
     finding = found(OpenCTI(pycti.__version__))["broker"]
     assert finding.state is State.BAD

@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from pycti import CustomObservableHostname, Identity, StixCoreRelationship
 from stix2validator import ValidationOptions, validate_instance
 
-from passivedns import stix
-from passivedns.converter import AUTHOR, Entity, convert
-from passivedns.records import parse_records
-from sandbox.dataset import ADDRESS, DOMAIN, own_records
+from passivedns.converter import convert
+from passivedns.model import Entity
+from passivedns.sources.riskiq import parse_records
+from passivedns.stix import objects
+from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.objects import TLP_CLEAR, StixObject
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
+AUTHOR = "RiskIQ PassiveTotal"
+PUBLISHER = Publisher(AUTHOR, {"riskiq": AUTHOR}, {"riskiq": "TLP:CLEAR"})
 AUTHOR_ID = Identity.generate_id(AUTHOR, "organization")
-SOURCE = stix.observable_id("Domain-Name", "example.org")
-TARGET = stix.observable_id("IPv4-Addr", "192.0.2.1")
+SOURCE = objects.observable_id("Domain-Name", "example.org")
+TARGET = objects.observable_id("IPv4-Addr", "192.0.2.1")
 CLASSES = {
     "Domain-Name": stix2.DomainName,
     "Email-Addr": stix2.EmailAddress,
@@ -34,15 +39,19 @@ def as_dict(item: Any) -> dict[str, Any]:
     return plain
 
 
-def emitted() -> list[stix.StixObject]:
+def emitted() -> list[StixObject]:
     """Every kind of object, as the sandbox's domain and address bring them."""
-    objects: dict[str, stix.StixObject] = {}
+    found: dict[str, StixObject] = {}
     for entity_type, value in [("Domain-Name", DOMAIN), ("IPv4-Addr", ADDRESS)]:
-        entity = Entity(stix.observable_id(entity_type, value), entity_type, value, ())
-        records = parse_records({"results": own_records(NOW.date())[value]})
-        objects |= {item["id"]: item for item in convert(entity, records, NOW).objects}
-        objects[entity.id] = stix.observable(entity_type, value, AUTHOR_ID)
-    return list(objects.values())
+        entity = Entity(objects.observable_id(entity_type, value), entity_type, value)
+        records = parse_records({"results": own_records(NOW.date())[value]}, value)
+        found |= {item["id"]: item for item in additions(entity, convert(entity, records).relations, PUBLISHER, NOW)}
+        found[entity.id] = observable(entity_type, value)
+    return list(found.values())
+
+
+def observable(entity_type: str, value: str) -> StixObject:
+    return objects.observable(entity_type, value, objects.observable_id(entity_type, value), AUTHOR_ID, [TLP_CLEAR])
 
 
 @pytest.mark.parametrize(
@@ -63,28 +72,28 @@ def test_an_observable_equals_that_of_python_stix2(entity_type: str, value: str)
         custom_properties={"x_opencti_created_by_ref": AUTHOR_ID},
         allow_custom=True,
     )
-    assert stix.observable(entity_type, value, AUTHOR_ID) == as_dict(expected)
+    assert observable(entity_type, value) == as_dict(expected)
 
 
 @given(st.text())
 def test_the_id_of_any_value_is_that_of_python_stix2(value: str) -> None:
-    assert stix.observable_id("Domain-Name", value) == stix2.DomainName(value=value).id
+    assert objects.observable_id("Domain-Name", value) == stix2.DomainName(value=value).id
 
 
 TIMES = {"start": datetime(2026, 11, 1, 9, 8, 7, tzinfo=UTC), "stop": datetime(2026, 11, 2, tzinfo=UTC)}
 
 
-def relationship(start: datetime | None = None, stop: datetime | None = None) -> stix.StixObject:
-    return stix.relationship(
+def relationship(start: datetime | None = None, stop: datetime | None = None) -> StixObject:
+    return objects.relationship(
         "resolves-to",
         SOURCE,
         TARGET,
         description="A records (riskiq)",
         start=start,
         stop=stop,
-        created=stix.timestamp(NOW, "milliseconds"),
+        created=objects.timestamp(NOW, "milliseconds"),
         author=AUTHOR_ID,
-        markings=[stix.TLP_CLEAR],
+        markings=[TLP_CLEAR],
     )
 
 
@@ -118,12 +127,12 @@ def test_a_dated_relationship_has_an_id_of_the_connectors_own_whatever_its_times
 
 def test_an_organization_equals_that_of_python_stix2_with_pyctis_id() -> None:
     expected = stix2.Identity(id=AUTHOR_ID, name=AUTHOR, identity_class="organization", created=NOW, modified=NOW)
-    assert stix.organization(AUTHOR, stix.timestamp(NOW, "milliseconds")) == as_dict(expected)
+    assert objects.organization(AUTHOR, objects.timestamp(NOW, "milliseconds")) == as_dict(expected)
 
 
 def test_a_marking_equals_that_of_python_stix2() -> None:
     expected = stix2.MarkingDefinition(
-        id=stix.TLP_CLEAR,
+        id=TLP_CLEAR,
         created="2017-01-20T00:00:00.000Z",
         definition_type="statement",
         definition={"statement": "TLP:CLEAR"},
@@ -131,7 +140,7 @@ def test_a_marking_equals_that_of_python_stix2() -> None:
         x_opencti_definition_type="TLP",
         x_opencti_definition="TLP:CLEAR",
     )
-    assert stix.marking(stix.TLP_CLEAR, "TLP", "TLP:CLEAR") == as_dict(expected)
+    assert objects.marking(TLP_CLEAR, "TLP", "TLP:CLEAR") == as_dict(expected)
 
 
 def test_every_object_that_is_emitted_parses_with_python_stix2_and_stays_as_it_is() -> None:

@@ -5,19 +5,20 @@ import ssl
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
+from clients import client, question
 
-from passivedns import transport
-from passivedns.client import RiskIQClient
-from passivedns.errors import CredentialsRefused, NoAnswer, PassiveTotalError
-from sandbox.dataset import DOMAIN, own_records
+from passivedns.errors import CredentialsRefused, NoAnswer, SourceError
+from passivedns.sources import http
+from passivedns.sources.source import Client
 from sandbox.faults import FAULTS
-from sandbox.passivetotal import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.raw_server import RawServer, Speak, raw_server, says
 
 PASSWORDS = (API_KEY, b64encode(f"{USERNAME}:{API_KEY}".encode()).decode(), b64encode(API_KEY.encode()).decode())
@@ -25,19 +26,21 @@ OURS = f"Authorization: Basic {PASSWORDS[1]}\r\n".encode()
 OK = says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
 
 
-def asker(url: str) -> RiskIQClient:
-    return RiskIQClient(url, USERNAME, API_KEY, timeout=0.5, max_retries=0, retry_backoff=0)
+def asker(url: str) -> Client:
+    return client("riskiq", url, username=USERNAME, api_key=API_KEY)
 
 
-def fails(ask: RiskIQClient) -> PassiveTotalError | None:
+def fails(ask: Client) -> SourceError | None:
+    """What comes of reading the quota and a search."""
     try:
-        ask.passive_dns(DOMAIN, datetime.now(UTC) - timedelta(days=30))
-    except PassiveTotalError as error:
+        ask.budget()
+        ask.look_up(question(DOMAIN))
+    except SourceError as error:
         return error
     return None
 
 
-def test_the_credentials_stand_in_the_authorization_header_and_nowhere_else_in_a_request() -> None:
+def test_the_credentials_are_in_the_authorization_header_and_nowhere_else_in_a_request() -> None:
     with raw_server(OK) as server:
         fails(asker(server.url))
     assert len(server.heads) == 2
@@ -68,7 +71,7 @@ def server() -> Iterator[tuple[PassiveTotal, str]]:
 def test_whatever_goes_wrong_no_log_no_error_and_no_traceback_shows_the_credentials(
     server: tuple[PassiveTotal, str], fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
     caplog.set_level(logging.DEBUG)
     service, url = server
     service.reset()
@@ -81,9 +84,6 @@ def test_whatever_goes_wrong_no_log_no_error_and_no_traceback_shows_the_credenti
 def test_a_client_shows_no_credentials() -> None:
     ask = asker("http://127.0.0.1:9")
     assert not [word for word in (*PASSWORDS, USERNAME) if word in f"{ask!r} {ask} {vars(ask)}"]
-
-
-# TLP
 
 
 # Redirects

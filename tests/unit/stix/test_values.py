@@ -2,9 +2,10 @@
 
 import unicodedata
 
+import idna
 import pytest
 
-from passivedns.values import Unusable, address, domain_name, is_address, mailbox
+from passivedns.stix.values import Unusable, address, ascii_name, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63
 
@@ -46,13 +47,13 @@ def test_a_mapped_address_has_one_form_in_every_version_of_python() -> None:
         ("www.example.org", "name for an address"),
     ],
 )
-def test_what_is_no_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_what_is_not_an_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv4-Addr")
 
 
 @pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "no address"), ("2001:db8::/32", "CIDR")])
-def test_what_is_no_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv6-Addr")
 
@@ -126,7 +127,7 @@ def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
         ("a" * 1_000_000, "name too long"),
     ],
 )
-def test_what_is_no_domain_name_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_what_is_not_a_domain_name_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         domain_name(text)
 
@@ -167,7 +168,7 @@ def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(te
         ("a@" + "b" * 1_000_000, "no mailbox"),
     ],
 )
-def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_what_is_not_a_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         mailbox(text)
 
@@ -175,3 +176,24 @@ def test_what_is_no_mailbox_is_refused_with_its_reason(text: str, reason: str) -
 @pytest.mark.parametrize(("text", "expected"), [("192.0.2.1", True), ("::1", True), ("a.example", False)])
 def test_addresses_of_both_families_are_told_from_names(text: str, expected: bool) -> None:
     assert is_address(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "in_the_dns"),
+    [
+        ("example.org", "example.org"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("_dmarc.straße.example", "_dmarc.xn--strae-oqa.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+        ("i❤.example", "xn--i-7iq.example"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_an_international_name_has_an_ascii_form_in_the_dns(name: str, in_the_dns: str) -> None:
+    assert ascii_name(name) == in_the_dns
+
+
+def test_the_ascii_form_is_that_of_idna_2008() -> None:
+    names = ["bücher.example", "straße.example", "例え.テスト", "παράδειγμα.δοκιμή", "ไทย.example", "שלום.example"]
+    assert [ascii_name(name) for name in names] == [idna.encode(name).decode() for name in names]

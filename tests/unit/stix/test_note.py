@@ -14,30 +14,46 @@ from markdown_it.token import Token
 from pycti.utils.opencti_stix2_splitter import OpenCTIStix2Splitter
 from stix2validator import ValidationOptions, validate_instance
 
-from passivedns import stix
-from passivedns.converter import Entity, convert
-from passivedns.note import NEWEST, summary_note
-from passivedns.records import DnsRecord
+from passivedns.converter import convert
+from passivedns.model import Entity, Record
+from passivedns.stix import objects
+from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.note import LONGEST, NEWEST, summary_note
+from passivedns.stix.objects import TLP_CLEAR, StixObject
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 SINCE = "2026-08-20T09:15:01.900Z"
 DAY = datetime(2026, 11, 20, 10, tzinfo=UTC)
 RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
+AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
+ONE = Publisher("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
+SEVERAL = Publisher(
+    "Passive DNS",
+    {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL", "otx": "AlienVault OTX"},
+    {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER", "otx": "TLP:CLEAR"},
+)
 
 
-def entity(value: str = "www.example.org", entity_type: str = "Domain-Name", markings: tuple[str, ...] = ()) -> Entity:
-    return Entity(stix.observable_id(entity_type, value), entity_type, value, markings)
+def entity(value: str = "www.example.org", entity_type: str = "Domain-Name", tlp: str | None = None) -> Entity:
+    return Entity(objects.observable_id(entity_type, value), entity_type, value, [RED] if tlp else [], tlp)
 
 
-def record(answer: str = "192.0.2.1", kind: str = "ip", record_type: str = "A", **changes: Any) -> DnsRecord:
-    return DnsRecord(record_type, kind, answer, DAY, DAY + timedelta(days=3), ("riskiq",))._replace(**changes)
+def record(data: str = "192.0.2.1", record_type: str = "A", **changes: Any) -> Record:
+    """A record of the entity, whatever that is."""
+    return Record("", record_type, data, DAY, DAY + timedelta(days=3), ("riskiq",), "riskiq")._replace(**changes)
 
 
-def note(*records: DnsRecord, of: Entity | None = None, at: datetime = NOW, created: str = SINCE) -> stix.StixObject:
+def note(
+    *records: Record,
+    of: Entity | None = None,
+    at: datetime = NOW,
+    created: str = SINCE,
+    publisher: Publisher = ONE,
+) -> StixObject:
     of = of or entity()
-    enrichment = convert(of, records or [record()], at)
-    return summary_note(of, enrichment, created=created, modified=stix.timestamp(at, "milliseconds"))
+    relations = convert(of, [found._replace(name=of.value) for found in records or [record()]]).relations
+    return summary_note(of, relations, publisher, created, modified=objects.timestamp(at, "milliseconds"))
 
 
 def tokens(markdown: str) -> list[Token]:
@@ -62,7 +78,7 @@ def table(markdown: str) -> list[list[str]]:
 
 
 def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recently_seen() -> None:
-    older = record("ns1.example.net", "domain", "NS", last_seen=DAY, first_seen=None, sources=("riskiq", "pingly"))
+    older = record("ns1.example.net", "NS", last_seen=DAY, first_seen=None, sensors=("riskiq", "pingly"))
     content = note(older, record())["content"]
     assert content.splitlines()[0] == (
         "What RiskIQ PassiveTotal knows of the Domain-Name `www.example.org`: "
@@ -75,6 +91,29 @@ def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recen
     ]
 
 
+def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_rows() -> None:
+    content = note(
+        record(source="circl", sensors=()),
+        record(sensors=("riskiq", "pingly")),
+        record("ns1.example.net", "NS", sensors=(), last_seen=DAY),
+        publisher=SEVERAL,
+    )["content"]
+    assert content.splitlines()[0] == (
+        "What RiskIQ PassiveTotal and CIRCL know of the Domain-Name `www.example.org`: "
+        "2 relationships, the most recently seen first."
+    )
+    assert [cells[-1] for cells in table(content)] == [
+        "Sources",
+        "CIRCL; RiskIQ PassiveTotal: pingly, riskiq",
+        "RiskIQ PassiveTotal",
+    ]
+
+
+def test_of_several_sources_only_those_that_know_something_are_named() -> None:
+    content = note(record(source="circl", sensors=()), publisher=SEVERAL)["content"]
+    assert content.startswith("What CIRCL knows of the Domain-Name `www.example.org`: 1 relationship, ")
+
+
 def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:
     seen = [record(f"198.51.100.{day}", last_seen=DAY + timedelta(days=day)) for day in range(60)]
     content = note(*seen)["content"]
@@ -83,17 +122,19 @@ def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:
     assert (len(lines), lines[0][1], lines[-1][1]) == (NEWEST, "198.51.100.59", "198.51.100.10")
 
 
-def test_the_note_is_as_short_with_thousands_of_records_and_sources() -> None:
-    many = tuple(f"source-{number}" for number in range(10_000))
-    seen = [record(f"host-{number}.example", "domain", "NS", sources=many) for number in range(200)]
-    assert len(note(*seen)["content"]) < 20_000
+def test_the_note_is_as_short_with_thousands_of_records_and_sensors() -> None:
+    many = tuple(f"sensor-{number}" for number in range(10_000))
+    seen = [record(f"host-{number}.example", "NS", sensors=many) for number in range(200)]
+    content = note(*seen)["content"]
+    assert max(len(cells[-1]) for cells in table(content)) == LONGEST
+    assert len(content) < 20_000
 
 
 # What hostile values can do
 
 
 @pytest.mark.parametrize(
-    "source",
+    "sensor",
     [
         "a | b | c",
         "a\\|b",
@@ -105,21 +146,21 @@ def test_the_note_is_as_short_with_thousands_of_records_and_sources() -> None:
         "**bold** &lt;b&gt;",
     ],
 )
-def test_a_source_cannot_leave_its_cell(source: str) -> None:
-    content = note(record(sources=(source,)))["content"]
+def test_a_sensor_cannot_leave_its_cell(sensor: str) -> None:
+    content = note(record(sensors=(sensor,)))["content"]
     assert [len(cells) for cells in table(content)] == [5, 5]
     assert_inert(content)
 
 
 def test_a_mailbox_cannot_leave_its_cell() -> None:
-    content = note(record("a|`b`{c}@evil.example", "email", "SOA"))["content"]
+    content = note(record("a|`b`{c}@evil.example", "SOA"))["content"]
     assert table(content)[1][1] == "a??b?{c}@evil.example"
     assert_inert(content)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=64))
-def test_no_source_whatever_becomes_more_than_text(source: str) -> None:
-    content = note(record(sources=(source,)))["content"]
+def test_no_sensor_whatever_becomes_more_than_text(sensor: str) -> None:
+    content = note(record(sensors=(sensor,)))["content"]
     # As pycti does on import.
     imported = content.replace("<code>", "`").replace("</code>", "`")
     assert [len(cells) for cells in table(imported)] == [5, 5]
@@ -128,7 +169,7 @@ def test_no_source_whatever_becomes_more_than_text(source: str) -> None:
 
 def test_no_value_becomes_a_link() -> None:
     """In GitHub's Markdown, which OpenCTI shows, `www.` and `@` make links of all text but code spans."""
-    made = note(record("www.evil.example", "domain", "NS"), record("a@evil.example", "email", "SOA"))
+    made = note(record("www.evil.example", "NS"), record("a@evil.example", "SOA"))
     for text in (made["abstract"], made["content"]):
         plain = [token.content for token in tokens(text) if token.type == "text"]
         assert not [part for part in plain if "www." in part or "@" in part]
@@ -157,33 +198,50 @@ def test_the_same_answer_makes_the_same_note_at_any_time() -> None:
 
 def test_each_observable_has_a_note_of_its_own() -> None:
     others = [entity("example.net"), entity(entity_type="Hostname"), entity("192.0.2.9", "IPv4-Addr")]
-    notes = [note(record("b.example", "domain", "NS"), of=one) for one in (entity(), *others)]
+    notes = [note(record("b.example", "NS"), of=one) for one in (entity(), *others)]
     assert len({made["id"] for made in notes}) == len(notes)
     # With one date and one content, OpenCTI would take them for one note.
     assert len({made["content"] for made in notes}) == len(notes)
 
 
 def test_it_is_never_modified_before_it_was_created() -> None:
-    ahead = stix.timestamp(LATER, "milliseconds")
+    ahead = objects.timestamp(LATER, "milliseconds")
     assert note(created=ahead)["modified"] == ahead
 
 
 def test_it_is_about_the_observable_and_has_author_and_markings_of_the_relationships() -> None:
-    of = entity(markings=(RED,))
-    relationship = convert(of, [record()], NOW).objects[-1]
+    of = entity(tlp="TLP:RED")
+    relationship = sent(of)[-1]
     made = note(of=of)
     assert made["object_refs"] == [of.id]
     assert (made["created_by_ref"], made["object_marking_refs"]) == (relationship["created_by_ref"], [RED])
-    assert note()["object_marking_refs"] == [stix.TLP_CLEAR]
+    assert note()["object_marking_refs"] == [TLP_CLEAR]
+
+
+def test_it_has_the_strictest_marking_that_any_of_its_sources_demands() -> None:
+    found = record(), record("ns.example.com", "NS", source="circl")
+    assert note(*found, publisher=SEVERAL)["object_marking_refs"] == [AMBER]
+    assert note(*found, publisher=SEVERAL, of=entity(tlp="TLP:RED"))["object_marking_refs"] == [RED]
+
+
+def test_its_id_does_not_depend_on_who_answered() -> None:
+    ids = {note(record(source=source), publisher=SEVERAL)["id"] for source in ("circl", "riskiq")}
+    assert len(ids) == 1
 
 
 # What others make of it
 
 
+def sent(of: Entity) -> list[StixObject]:
+    """What is sent beside the note."""
+    return additions(of, convert(of, [record(name=of.value)]).relations, ONE, NOW)
+
+
 def bundle() -> dict[str, Any]:
-    objects = [stix.observable("Domain-Name", "www.example.org", "x"), *convert(entity(), [record()], NOW).objects]
-    del objects[0]["x_opencti_created_by_ref"]
-    return {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": [*objects, note()]}
+    of = entity()
+    bare = {"type": "domain-name", "spec_version": "2.1", "id": of.id, "value": of.value}
+    content = [bare, *sent(of), note()]
+    return {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": content}
 
 
 def test_it_equals_that_of_python_stix2() -> None:

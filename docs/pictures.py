@@ -1,0 +1,56 @@
+"""The pictures of the documents, made by the program itself from the history of the sandbox."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from io import StringIO
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+
+from passivedns.asking import Asker
+from passivedns.commands.lookup import observable
+from passivedns.enrichment import Enricher
+from passivedns.meter import Meter
+from passivedns.report.rows import Lookup
+from passivedns.report.table import report
+from passivedns.sources import SOURCES
+from passivedns.sources.http import Http, Patience
+from passivedns.stix.knowledge import Publisher
+from sandbox.server import serving
+from sandbox.sources.history import DOMAIN, history
+from sandbox.sources.table import STAND_INS
+
+DAY = date(2026, 11, 24)
+"""On which the pictures were taken, so that they are the same every time."""
+SHOWN = ("circl", "mnemonic", "robtex")
+
+
+def terminal(width: int = 100) -> str:
+    """`main.py lookup example.org` at three sources, as SVG."""
+    console = Console(record=True, width=width, file=StringIO(), force_terminal=True, highlight=False)
+    console.print("$ python3 src/main.py lookup example.org")
+    console.print(report(lookup(SHOWN)))
+    return console.export_svg(title="passive DNS", theme=MONOKAI, unique_id="lookup")
+
+
+def lookup(keys: Sequence[str]) -> Lookup:
+    """What the stand-ins of these sources say of the domain of their history."""
+    with ExitStack() as stack:
+        askers = [_asker(stack, key, shift) for shift, key in enumerate(keys)]
+        publisher = Publisher(
+            "Passive DNS", {key: SOURCES[key].title for key in keys}, dict.fromkeys(keys, "TLP:CLEAR")
+        )
+        entity = observable(DOMAIN)
+        now = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
+        return Lookup(entity, Enricher(askers, publisher).enrich(entity, now), publisher)
+
+
+def _asker(stack: ExitStack, key: str, shift: int) -> Asker:
+    """A source that saw the history `shift` days earlier; it is asked at once, since it is on this machine."""
+    stand_in, source = STAND_INS[key], replace(SOURCES[key], pace="")
+    url = stack.enter_context(serving(stand_in.app(stand_in.make(history(DAY, shift)))))
+    settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()})
+    client = source.client(settings, Http(source, str(getattr(settings, source.address)), Patience()))
+    return Asker(source, client, Meter(source), since=lambda now: now - timedelta(days=365))

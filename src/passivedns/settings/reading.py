@@ -1,0 +1,113 @@
+"""Where settings come from: two files and the environment, as text that nobody has judged yet."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from passivedns.settings.table import CHECKED, SECTIONS, Values
+from passivedns.settings.wording import Setting, is_secret, nearest, readable_name
+
+
+def config_files(root: Path) -> tuple[Path, Path]:
+    """Where the settings may be, the stronger one last."""
+    return root / "config.yml", root / "src" / "config.yml"
+
+
+def from_environment() -> tuple[Values, list[str]]:
+    """The variables that start with the name of a section, in any case, and a sentence for each file not readable.
+
+    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them; it
+    wins over OPENCTI_TOKEN.
+    """
+    values: Values = {}
+    problems = []
+    for name, value in sorted(os.environ.items(), key=lambda variable: variable[0].lower().endswith("_file")):
+        section, _, key = name.lower().partition("_")
+        if section not in SECTIONS or not key or not value:
+            continue
+        if _is_secret(section, key.removesuffix("_file")) and key.endswith("_file"):
+            key = key.removesuffix("_file")
+            try:
+                value = Path(value).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not text"
+                problems.append(f"{name}: {value} cannot be read ({reason}).")
+                value = "unread"  # so that the secret is not called missing, too
+        values.setdefault(section, {})[key] = value
+    return values, problems
+
+
+def _is_secret(section: str, key: str) -> bool:
+    field = CHECKED.get((section, key))
+    return field is not None and is_secret(field)
+
+
+def from_file(path: Path) -> tuple[Values, list[str]]:
+    """The sections of a YAML file, and a sentence about each part of it that cannot be used.
+
+    A file that is not there is empty. What YAML says of bad text is kept back: it quotes passwords.
+    """
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        content = None
+    except OSError as error:
+        return {}, [f"{path}: cannot be read ({error.strerror})."]
+    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that their text does not fit
+        return {}, [f"{path}: not valid YAML{_position(error)}; put text with special characters in quotes."]
+    if content is None:
+        return {}, []
+    if not isinstance(content, dict):
+        return {}, [f"{path}: must contain sections such as pdns, each with its settings indented below it."]
+    return _known_sections(path, content)
+
+
+def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[str]]:
+    values: Values = {}
+    problems: list[str] = []
+    for name, settings in content.items():
+        if name not in SECTIONS:
+            if meant := nearest(str(name), SECTIONS, cutoff=0.75):
+                problems.append(f"{path}: {readable_name(str(name))} is not a section; did you mean {meant}?")
+        elif isinstance(settings, dict):
+            values[name] = {str(key): value for key, value in settings.items()}
+        elif settings is not None:
+            problems.append(f"{path}: the settings of {name} must be indented below it, one per line.")
+    return values, problems
+
+
+def _position(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def merged(sources: Iterable[Values]) -> Values:
+    """All in one, key by key; the later wins, where it has a value at all."""
+    result: Values = {section: {} for section in SECTIONS}
+    for source in sources:
+        for section, values in source.items():
+            result[section].update({key: value for key, value in values.items() if not is_missing(value)})
+    return result
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value is as good as none: null, blank, or the placeholder of the samples."""
+    return value is None or _is_placeholder(value) or (isinstance(value, str) and not value.strip())
+
+
+def placeholders(sources: Iterable[Values]) -> set[Setting]:
+    """The settings that are the placeholder of the samples in at least one place."""
+    return {
+        (section, key)
+        for source in sources
+        for section, values in source.items()
+        for key, value in values.items()
+        if _is_placeholder(value)
+    }
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() == "changeme"

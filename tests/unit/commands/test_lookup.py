@@ -1,0 +1,252 @@
+"""`main.py lookup`: which values it is about, who is asked, and what is told where something fails."""
+
+import csv
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import pytest
+
+from passivedns.commands.cli import main
+from passivedns.commands.lookup import NoObservable, observable
+from passivedns.stix import objects
+from sandbox.daemon import OURS
+from sandbox.server import serving
+from sandbox.sources import otx, riskiq, virustotal
+from sandbox.sources.history import history
+from sandbox.sources.otx import Otx, otx_app
+from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
+from sandbox.sources.virustotal import VirusTotal, virustotal_app
+
+TODAY = datetime.now(UTC).date()
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("text", "entity_type", "value"),
+    [
+        ("Example.ORG.", "Domain-Name", "example.org"),
+        (" 192.0.2.10\n", "IPv4-Addr", "192.0.2.10"),
+        ("2001:DB8:0::1", "IPv6-Addr", "2001:db8::1"),
+        ("bücher.example", "Domain-Name", "bücher.example"),
+    ],
+)
+def test_a_value_becomes_the_observable_that_opencti_has_of_it(text: str, entity_type: str, value: str) -> None:
+    entity = observable(text)
+    assert (entity.type, entity.value) == (entity_type, value)
+    assert entity.id == objects.observable_id(entity_type, value)
+
+
+def test_a_name_has_one_id_whether_its_accents_are_letters_or_marks() -> None:
+    assert observable("bu\u0308cher.example") == observable("b\u00fccher.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty value"),
+        ("192.0.2.0/24", "CIDR"),
+        ("http://example.org/", "URL"),
+        ("user@example.org", "mailbox for a name"),
+        ("localhost", "single label"),
+        ("999.1.1.1", "no domain name"),
+    ],
+)
+def test_what_is_not_a_single_address_or_name_is_named_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(NoObservable) as error:
+        observable(text)
+    assert str(error.value) == f"{text} was not looked up: not a single IP address or domain name ({reason})."
+
+
+# Several sources
+
+
+class Desk(NamedTuple):
+    """Three sources, and the command that asks them."""
+
+    passivetotal: PassiveTotal
+    virustotal: VirusTotal
+    otx: Otx
+    capture: pytest.CaptureFixture[str]
+
+    def lookup(self, *arguments: str) -> tuple[int, str, str]:
+        """The exit code, stdout and stderr."""
+        code = main(["lookup", *arguments])
+        return code, *self.capture.readouterr()
+
+    @property
+    def asked(self) -> list[int]:
+        """How many questions each source got, those for a quota included."""
+        return [len(service.requests) for service in (self.passivetotal, self.virustotal, self.otx)]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    facts = history(TODAY)
+    services = Desk(PassiveTotal(own_records(TODAY)), VirusTotal(facts), Otx(facts), capsys)
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+    with (
+        serving(passivetotal_app(services.passivetotal)) as passivetotal_url,
+        serving(virustotal_app(services.virustotal)) as virustotal_url,
+        serving(otx_app(services.otx)) as otx_url,
+    ):
+        variables = {
+            "PDNS_SOURCES": "riskiq,virustotal,otx",
+            "PDNS_CACHE_TTL": "PT0S",
+            "PDNS_MAX_RETRIES": "0",
+            "RISKIQ_USERNAME": riskiq.USERNAME,
+            "RISKIQ_API_KEY": riskiq.API_KEY,
+            "RISKIQ_API_BASE_URL": passivetotal_url,
+            "VIRUSTOTAL_API_KEY": virustotal.API_KEY,
+            "VIRUSTOTAL_API_BASE_URL": f"{virustotal_url}/api/v3",
+            "OTX_API_KEY": otx.API_KEY,
+            "OTX_API_BASE_URL": f"{otx_url}/api/v1",
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield services
+
+
+def only(printed: str) -> dict[str, Any]:
+    (line,) = printed.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_every_source_of_the_settings_is_asked_and_told(desk: Desk) -> None:
+    code, printed, _ = desk.lookup(DOMAIN, "--format", "json")
+    found = only(printed)
+    assert code == 0
+    assert found["sources"] == {
+        "riskiq": {"records": 16, "complete": True},
+        "virustotal": {"records": 5, "complete": True},
+        "otx": {"records": 9, "complete": True},
+    }
+    assert found["records"] == 30
+    address = next(item for item in found["relationships"] if item["value"] == "192.0.2.10")
+    sensors = ["emerging_threats", "kaspersky", "pingly", "riskiq", "virustotal"]
+    assert address["sources"] == {"otx": [], "riskiq": sensors, "virustotal": ["VirusTotal"]}
+
+
+def test_csv_names_the_sources_and_the_sensors_of_each_relationship(desk: Desk) -> None:
+    _, printed, _ = desk.lookup(DOMAIN, "--format", "csv")
+    lines = list(csv.DictReader(io.StringIO(printed)))
+    assert list(lines[0]) == [
+        *("query", "record_types", "relationship", "direction", "value", "type"),
+        *("first_seen", "last_seen", "sources", "sensors"),
+    ]
+    address = next(line for line in lines if line["value"] == "192.0.2.11")
+    assert (address["sources"], address["sensors"]) == ("otx;riskiq;virustotal", "pingly;riskiq;VirusTotal")
+
+
+@pytest.mark.parametrize(
+    ("sources", "told", "asked"),
+    [("otx", ["otx"], [0, 0, 1]), (" OTX, riskiq,otx", ["otx", "riskiq"], [2, 0, 1])],
+)
+def test_the_sources_may_be_chosen(desk: Desk, sources: str, told: list[str], asked: list[int]) -> None:
+    _, printed, _ = desk.lookup(DOMAIN, "--sources", sources, "--format", "json")
+    assert list(only(printed)["sources"]) == told
+    assert desk.asked == asked
+
+
+def test_a_source_that_is_chosen_needs_its_settings_and_the_others_do_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OTX_API_KEY")
+    assert desk.lookup(DOMAIN, "--sources", "virustotal")[0] == 0
+    code, printed, said = desk.lookup(DOMAIN, "--sources", "otx")
+    assert (code, printed) == (2, "")
+    assert "OTX_API_KEY (config.yml: otx.api_key) is missing." in said
+
+
+@pytest.mark.parametrize("sources", ["bogus", "otx,bogus", ","])
+def test_a_source_that_nobody_knows_is_refused(desk: Desk, sources: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        desk.lookup(DOMAIN, "--sources", sources)
+    assert ended.value.code == 2
+    said = desk.capture.readouterr().err
+    assert f"{sources!r} is not a list of sources; the known sources are riskiq, circl, " in said
+    assert desk.asked == [0, 0, 0]
+
+
+def test_a_source_that_fails_costs_the_others_nothing_and_is_named(desk: Desk) -> None:
+    desk.otx.fail("500")
+    code, printed, said = desk.lookup(DOMAIN, "--format", "json")
+    failed = "AlienVault OTX is failing (HTTP 500); try again later. Its response says: Internal Server Error"
+    assert code == 0
+    assert only(printed)["sources"]["otx"] == {"failure": failed}
+    assert only(printed)["sources"]["virustotal"] == {"records": 5, "complete": True}
+    assert f"{DOMAIN}: AlienVault OTX failed: {failed}.\n" in said
+
+
+def test_where_every_source_fails_all_are_named_and_nothing_more_is_asked(desk: Desk) -> None:
+    for service in (desk.passivetotal, desk.virustotal, desk.otx):
+        service.fail("500")
+    code, printed, said = desk.lookup(DOMAIN, ADDRESS)
+    assert (code, printed) == (1, "")
+    assert "PassiveTotal is failing (HTTP 500)" in said
+    assert "VirusTotal is failing (HTTP 500)" in said
+    assert "AlienVault OTX is failing (HTTP 500)" in said
+    assert said.endswith("\n1 more value not looked up.\n")
+
+
+def test_where_every_source_refuses_one_value_the_others_are_looked_up(desk: Desk) -> None:
+    for service in (desk.passivetotal, desk.virustotal, desk.otx):
+        service.fail("400", times=1, on="/passive" if service is desk.passivetotal else "")
+    code, printed, said = desk.lookup(DOMAIN, ADDRESS, "--format", "json")
+    assert code == 1
+    assert only(printed)["query"] == ADDRESS
+    assert said.startswith(f"{DOMAIN}: PassiveTotal rejected the request (HTTP 400).")
+
+
+def test_a_quota_is_told_with_its_source(desk: Desk) -> None:
+    desk.passivetotal.next_reset = "2026-12-01 00:00:00"
+    _, _, said = desk.lookup(DOMAIN)
+    assert said == (
+        "PassiveTotal quota of the user: 1 of 2,000 searches used, 1,999 left until 2026-12-01 00:00:00.\n"
+        "PassiveTotal quota of the organization: 1 of 10,000 searches used, 9,999 left until 2026-12-01 00:00:00.\n"
+    )
+
+
+def test_types_of_record_that_no_source_has_are_told_and_nothing_is_asked(desk: Desk) -> None:
+    code, printed, said = desk.lookup(DOMAIN, "--sources", "virustotal", "--record-types", "mx")
+    assert (code, printed) == (1, "")
+    assert said == "example.org: none of the sources covers Domain-Name.\n"
+    assert desk.asked == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["PDNS_MAX_TLP", "OTX_MAX_TLP"])
+def test_a_maximum_tlp_that_is_still_the_placeholder_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "ChangeMe")
+    code, printed, said = desk.lookup(DOMAIN)
+    assert (code, printed) == (2, "")
+    assert f"{name} (config.yml: {name.lower().replace('_', '.', 1)}) is still ChangeMe." in said
+    assert desk.asked == [0, 0, 0]
+
+
+def test_who_interrupts_it_need_not_wait_for_a_source_that_is_slow(desk: Desk) -> None:
+    desk.passivetotal.held = {ADDRESS}
+
+    def interrupt() -> None:
+        while len(desk.passivetotal.searches) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), 2)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    begun = time.monotonic()
+    code, printed, said = desk.lookup(DOMAIN, ADDRESS, "nothing.example", "--format", "json")
+    assert time.monotonic() - begun < 30
+    assert code == 1
+    assert only(printed)["query"] == DOMAIN
+    assert said.startswith(f"{ADDRESS}: interrupted.\n1 more value not looked up.\n")

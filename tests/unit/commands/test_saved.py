@@ -1,0 +1,255 @@
+"""Look-ups of answers that were saved in a file, of any source."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from passivedns.commands.lookup import observable
+from passivedns.commands.saved import enricher_of_file
+from passivedns.enrichment import Enricher
+from passivedns.errors import BadAnswer, ConnectorError
+from passivedns.report.rows import Lookup
+from passivedns.settings.model import PdnsSettings
+from passivedns.stix.markings import TLP_MARKINGS
+from sandbox.sources.riskiq_data import DIRTY, DOMAIN, own_records
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SEEN = {"firstSeen": "2019-01-01", "lastSeen": "2020-01-01", "source": ["riskiq"]}
+ROW = {"recordType": "A", "resolveType": "ip", "resolve": "192.0.2.1"} | SEEN
+COF = {"rrname": "example.org", "rrtype": "A", "rdata": "192.0.2.1", "time_first": 1577836800, "time_last": 1577836801}
+
+SAVED: dict[str, Any] = {
+    "riskiq": {"queryValue": "example.org", "results": [ROW]},
+    "circl": COF,
+    "mnemonic": {
+        "responseCode": 200,
+        "count": 1,
+        "data": [{"query": "example.org", "rrtype": "a", "answer": "192.0.2.1", "lastSeenTimestamp": 1577836800000}],
+    },
+    "virustotal": {
+        "data": [{"attributes": {"host_name": "example.org", "ip_address": "192.0.2.1", "date": 1577836800}}]
+    },
+    "otx": {"passive_dns": [{"hostname": "example.org", "address": "192.0.2.1", "record_type": "A"}], "count": 1},
+    "defender": {
+        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#security/threatIntelligence/hosts('example.org')/passiveDns",
+        "value": [{"parentHost": {"id": "example.org"}, "artifact": {"id": "192.0.2.1"}, "recordType": "A"}],
+    },
+}
+"""A file of each source of which the form tells whose it is."""
+ALIKE = ("cof", "robtex")
+"""Sources whose files look like those of another one."""
+
+
+def save(folder: Path, *lines: Any) -> Path:
+    path = folder / "answer.json"
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return path
+
+
+def passivetotal(folder: Path, value: str, records: list[Any]) -> Path:
+    """A file as PassiveTotal would have answered."""
+    return save(folder, {"queryValue": value, "results": records})
+
+
+def enricher(path: Path, *sources: str, **settings: Any) -> Enricher:
+    return enricher_of_file(path, sources, ["example.org"], PdnsSettings(**settings))[1]
+
+
+def look_up(path: Path, value: str, *sources: str, **settings: Any) -> Lookup:
+    reader = enricher(path, *sources, **settings)
+    entity = observable(value)
+    return Lookup(entity, reader.enrich(entity, NOW), reader.publisher)
+
+
+def asked_for(path: Path, *sources: str) -> list[str]:
+    return list(enricher_of_file(path, sources, [], PdnsSettings())[0])
+
+
+def failure(lookup: Lookup) -> ConnectorError | None:
+    (outcome,) = lookup.result.outcomes
+    return outcome.failure
+
+
+# What a look-up tells
+
+
+def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
+    lookup = look_up(passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN]), DOMAIN)
+    assert lookup.summary == (
+        "13 relationships from 17 records: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1\nLeft out 2: TXT (SPF1) 2"
+    )
+    assert lookup.period == "all records"
+
+
+def test_that_nothing_is_known_is_no_error(tmp_path: Path) -> None:
+    lookup = look_up(passivetotal(tmp_path, DOMAIN, []), DOMAIN)
+    assert failure(lookup) is None
+    assert lookup.summary == "No record is known."
+    assert lookup.bundle_objects() == []
+
+
+def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_path: Path) -> None:
+    records = [
+        ROW | {"resolve": "192.0.2.1", "lastSeen": "2019-12-31"},
+        ROW | {"resolve": "192.0.2.2", "lastSeen": "2020-01-01"},
+        ROW | {"resolve": "192.0.2.3", "firstSeen": None, "lastSeen": None},
+    ]
+    reader = enricher(passivetotal(tmp_path, DOMAIN, records))
+    reader.askers[0].since = lambda _: datetime(2020, 1, 1, tzinfo=UTC)
+    entity = observable(DOMAIN)
+    lookup = Lookup(entity, reader.enrich(entity, NOW), reader.publisher)
+    assert lookup.summary == "2 relationships from 2 records: A 2"
+    assert lookup.period == "records seen since 2020-01-01"
+
+
+def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN])
+    lookup = look_up(path, DOMAIN, record_types="a,mx")
+    assert (
+        lookup.summary
+        == "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 8, TXT (SPF1) 2"
+    )
+
+
+def test_the_settings_choose_what_is_shown_of_a_file_too(tmp_path: Path) -> None:
+    path = passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN])
+    lookup = look_up(path, DOMAIN, max_relationships=3, summary_note=True)
+    types = [item["type"] for item in lookup.bundle_objects()]
+    assert (types.count("relationship"), types.count("note")) == (3, 1)
+
+
+def test_the_bundle_holds_the_bare_observable_and_everything_that_it_refers_to(tmp_path: Path) -> None:
+    objects = look_up(passivetotal(tmp_path, DIRTY, own_records(NOW.date())[DIRTY]), DIRTY).bundle_objects()
+    assert objects[0] == {"type": "domain-name", "spec_version": "2.1", "id": objects[0]["id"], "value": DIRTY}
+    ids = {item["id"] for item in objects}
+    assert len(ids) == len(objects)
+    for item in objects:
+        assert {value for key, value in item.items() if key.endswith("_ref")} <= ids
+        assert {*item.get("object_marking_refs", [])} <= ids
+
+
+@pytest.mark.parametrize(("source", "tlp"), [("circl", "TLP:AMBER"), ("dnsdb", "TLP:AMBER"), ("robtex", "TLP:CLEAR")])
+def test_what_a_restricted_source_said_keeps_its_marking(tmp_path: Path, source: str, tlp: str) -> None:
+    objects = look_up(save(tmp_path, COF), DOMAIN, source).bundle_objects()
+    found = [item["id"] for item in objects if item["type"] == "marking-definition"]
+    assert found == [TLP_MARKINGS[tlp]["id"]]
+
+
+def test_a_file_states_no_quota(tmp_path: Path) -> None:
+    (asker,) = enricher(passivetotal(tmp_path, DOMAIN, [])).askers
+    assert asker.client.budget().allowances == ()
+
+
+# Whose it is
+
+
+@pytest.mark.parametrize("key", SAVED)
+def test_the_form_of_a_file_tells_whose_it_is(tmp_path: Path, key: str) -> None:
+    lookup = look_up(save(tmp_path, SAVED[key]), DOMAIN)
+    assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
+    assert lookup.summary == "1 relationship from 1 record: A 1"
+
+
+def test_a_framed_file_is_dnsdbs(tmp_path: Path) -> None:
+    row = COF | {"rrname": "example.org.", "rdata": ["192.0.2.1"]}
+    path = save(tmp_path, {"cond": "begin"}, {"obj": row}, {"cond": "succeeded"})
+    assert [outcome.source.key for outcome in look_up(path, DOMAIN).result.outcomes] == ["dnsdb"]
+
+
+@pytest.mark.parametrize("key", ALIKE)
+def test_of_files_that_look_alike_the_source_can_be_named(tmp_path: Path, key: str) -> None:
+    lookup = look_up(save(tmp_path, COF), DOMAIN, key)
+    assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
+    assert lookup.summary == "1 relationship from 1 record: A 1"
+
+
+def test_of_several_sources_that_are_named_the_one_that_can_read_it_is_taken(tmp_path: Path) -> None:
+    lookup = look_up(save(tmp_path, SAVED["otx"]), DOMAIN, "riskiq", "otx")
+    assert [outcome.source.key for outcome in lookup.result.outcomes] == ["otx"]
+
+
+def test_a_file_of_a_source_that_knows_nothing_is_recognised(tmp_path: Path) -> None:
+    lookup = look_up(save(tmp_path, {"results": []}), DOMAIN)
+    assert [outcome.source.key for outcome in lookup.result.outcomes] == ["riskiq"]
+    assert lookup.summary == "No record is known."
+
+
+@pytest.mark.parametrize(
+    "content", ["", " \n", "{", "[" * 100_000, "\x80", "[]", "{}", "<html>", '{"message": "quota_exceeded"}']
+)
+def test_a_file_that_is_not_an_answer_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "answer.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConnectorError) as error:
+        enricher(path)
+    assert str(error.value) == (f"{path} is not an answer of any source; name the one that it is from with --sources.")
+
+
+def test_a_file_that_is_not_an_answer_of_the_source_that_is_named_says_why(tmp_path: Path) -> None:
+    path = save(tmp_path, "{")
+    with pytest.raises(ConnectorError) as error:
+        enricher(path, "otx")
+    assert str(error.value) == (
+        f"{path} is not an answer of AlienVault OTX (The response from AlienVault OTX is not valid JSON or was cut "
+        "off; check OTX_API_BASE_URL)."
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConnectorError) as error:
+        enricher(tmp_path / "answer.json")
+    assert str(error.value) == f"{tmp_path}/answer.json cannot be read: No such file or directory."
+
+
+# What it is about
+
+
+def test_a_file_answers_its_own_question_and_no_other(tmp_path: Path) -> None:
+    path = passivetotal(tmp_path, "Example.org", [ROW])
+    assert look_up(path, "example.org").result.records == 1
+    refused = failure(look_up(path, "example.net"))
+    assert isinstance(refused, BadAnswer)
+    assert str(refused) == f"{path} answers Example.org, not example.net."
+
+
+def test_a_file_that_knows_nothing_answers_no_other_question_either(tmp_path: Path) -> None:
+    path = passivetotal(tmp_path, "Example.org", [])
+    assert failure(look_up(path, "example.org")) is None
+    assert str(failure(look_up(path, "example.net"))) == f"{path} answers Example.org, not example.net."
+
+
+def test_a_file_whose_records_are_about_something_else_is_not_an_answer(tmp_path: Path) -> None:
+    path = save(tmp_path, COF)
+    assert failure(look_up(path, "192.0.2.1")) is None
+    assert str(failure(look_up(path, "example.net"))) == f"{path} contains no record of example.net."
+
+
+def test_a_file_that_does_not_say_what_it_answers_is_believed(tmp_path: Path) -> None:
+    assert look_up(save(tmp_path, {"results": [ROW]}), "example.net").result.records == 1
+
+
+def test_several_values_can_be_looked_up_in_one_file(tmp_path: Path) -> None:
+    path = save(tmp_path, COF, COF | {"rrname": "example.net"})
+    values, reader = enricher_of_file(path, ["cof"], ["example.org", "example.net"], PdnsSettings())
+    assert list(values) == ["example.org", "example.net"]
+    found = [reader.enrich(observable(value), NOW).enrichment for value in values]
+    assert [len(enrichment.relations) for enrichment in found] == [1, 1]
+
+
+def test_what_a_file_is_about_is_what_was_asked_or_what_all_its_records_share(tmp_path: Path) -> None:
+    assert asked_for(passivetotal(tmp_path, "Example.org", [ROW])) == ["Example.org"]
+    assert asked_for(save(tmp_path, COF, COF | {"rdata": "192.0.2.2"})) == ["example.org"]
+    assert asked_for(save(tmp_path, COF, COF | {"rrname": "example.net"})) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    "lines", [[COF], [{"results": []}], [COF, COF | {"rrname": "a.example", "rdata": "192.0.2.2"}]]
+)
+def test_a_file_that_does_not_say_what_it_is_about_needs_a_value(tmp_path: Path, lines: list[Any]) -> None:
+    path = save(tmp_path, *lines)
+    with pytest.raises(ConnectorError) as error:
+        asked_for(path)
+    assert str(error.value) == f"{path} does not say what it is about; name the value."

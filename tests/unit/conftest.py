@@ -1,0 +1,16 @@
+"""What all unit tests share."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_as_they_were() -> Iterator[None]:
+    """pycti sets those of the whole process, and the next test would find an empty log."""
+    loggers = [logging.getLogger(name) for name in (None, "urllib3", "pika")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

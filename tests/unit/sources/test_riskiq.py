@@ -1,0 +1,446 @@
+"""PassiveTotal as a source: what it is asked, what each failure means, what it costs, and what is kept of it."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from passivedns import __version__
+from passivedns.asking import Asker, Outcome
+from passivedns.assembly import enricher_of
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    NotEntitled,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+    Unreachable,
+)
+from passivedns.model import Allowance, Answer, Question
+from passivedns.settings.model import LookupSettings, PdnsSettings
+from passivedns.sources import http
+from passivedns.sources.http import Http, Patience
+from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
+from sandbox.faults import FAULTS
+from sandbox.server import serving
+from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
+
+NOW = datetime.now(UTC)
+MONTH_AGO = NOW - timedelta(days=30)
+RESET = "2026-12-01 00:00:00"
+
+CHECK_ADDRESS = "check RISKIQ_API_BASE_URL."
+NOT_JSON = f"The response from PassiveTotal is not valid JSON or was cut off; {CHECK_ADDRESS}"
+NO_LIST = f"The response from PassiveTotal holds no list of results; {CHECK_ADDRESS}"
+CUT_OFF = "PassiveTotal cannot be reached: the response was cut off."
+TOO_SLOW = "PassiveTotal cannot be reached: no answer within 0.5 s."
+
+MEANING: dict[str, tuple[type[SourceError], str]] = {
+    "400": (RequestRefused, "PassiveTotal rejected the request (HTTP 400). Its response says: invalid query"),
+    "401": (
+        CredentialsRefused,
+        "PassiveTotal rejected the credentials (HTTP 401); check RISKIQ_USERNAME and RISKIQ_API_KEY. "
+        "Its response says: invalid credentials",
+    ),
+    "402": (
+        NotEntitled,
+        "The PassiveTotal account is not entitled to passive DNS (HTTP 402); ask the provider. "
+        "Its response says: your account has no access to this endpoint",
+    ),
+    "403": (
+        NotEntitled,
+        "The PassiveTotal account is not entitled to passive DNS (HTTP 403); ask the provider. "
+        "Its response says: forbidden",
+    ),
+    "403-quota": (
+        QuotaExceeded,
+        "The PassiveTotal quota is used up (HTTP 403). "
+        "Its response says: You have exceeded your daily query limit (quota).",
+    ),
+    "404-html": (BadAnswer, f"The response (HTTP 404) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
+    "429": (
+        RateLimited,
+        "PassiveTotal rate limit exceeded (HTTP 429); try again later. Its response says: too many requests",
+    ),
+    "429-quota-message": (
+        QuotaExceeded,
+        "The PassiveTotal quota is used up (HTTP 429). Its response says: quota_exceeded: no search is left",
+    ),
+    "429-quota-error": (
+        QuotaExceeded,
+        "The PassiveTotal quota is used up (HTTP 429). "
+        "Its response says: quota exceeded for operation search_api; quota has been exceeded",
+    ),
+    "500": (
+        NoAnswer,
+        "PassiveTotal is failing (HTTP 500); try again later. Its response says: Internal Server Error",
+    ),
+    "502": (NoAnswer, "PassiveTotal is failing (HTTP 502); try again later."),
+    "503": (NoAnswer, "PassiveTotal is failing (HTTP 503); try again later."),
+    "504": (NoAnswer, "PassiveTotal is failing (HTTP 504); try again later."),
+    "html": (BadAnswer, NOT_JSON),
+    "cut-json": (BadAnswer, NOT_JSON),
+    "deeply-nested": (BadAnswer, NOT_JSON),
+    "list": (BadAnswer, NO_LIST),
+    "results-string": (BadAnswer, NO_LIST),
+    "results-missing": (BadAnswer, NO_LIST),
+    "huge": (BadAnswer, "The response from PassiveTotal is larger than 64 MiB and was dropped."),
+    "redirect": (BadAnswer, f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
+    "cut-connection": (Unreachable, CUT_OFF),
+    "reset": (Unreachable, CUT_OFF),
+    "stall": (Unreachable, TOO_SLOW),
+    "drip": (Unreachable, TOO_SLOW),
+}
+"""What each fault of the stand-in means to the operator."""
+NOTHING_KNOWN = {"404-json", "204", "empty-body"}
+"""Faults that mean that nothing is known."""
+KEPT = {"404-json", "204"}
+"""Those of them that say so clearly."""
+SLOW = {"stall", "drip"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[PassiveTotal, str]]:
+    service = PassiveTotal(own_records(NOW.date()))
+    with serving(passivetotal_app(service)) as url:
+        yield service, url
+
+
+@pytest.fixture(autouse=True)
+def service(server: tuple[PassiveTotal, str]) -> PassiveTotal:
+    server[0].reset()
+    return server[0]
+
+
+@pytest.fixture
+def url(server: tuple[PassiveTotal, str]) -> str:
+    return server[1]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in asks for a pause of one second."""
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.01)
+
+
+def client(url: str, timeout: float = 10, retries: int = 0, api_key: str = API_KEY) -> RiskIQClient:
+    settings = RiskIQSettings(username=USERNAME, api_key=api_key, api_base_url=url)
+    return RiskIQClient(settings, Http(RISKIQ, url, Patience(timeout, retries, 0)))
+
+
+def search(of: RiskIQClient, value: str = DOMAIN, since: datetime = MONTH_AGO) -> Answer:
+    return of.look_up(Question(value, "Domain-Name", since))
+
+
+def new_asker(url: str, cache: str = "", cache_ttl: str = "PT24H", **settings: Any) -> Asker:
+    """The source as the connector asks it, with its quota and, where one is named, its cache."""
+    account = {"username": USERNAME, "api_key": API_KEY, "api_base_url": url} | settings
+    pdns = {"cache": cache or "memory", "cache_ttl": cache_ttl if cache else "PT0S", "max_retries": 0}
+    (only,) = enricher_of(LookupSettings(PdnsSettings(**pdns), {"riskiq": RiskIQSettings(**account)})).askers
+    return only
+
+
+@pytest.fixture
+def asker(url: str) -> Asker:
+    return new_asker(url)
+
+
+@pytest.fixture
+def thrifty(url: str) -> Asker:
+    """One that keeps answers."""
+    return new_asker(url, "memory")
+
+
+def ask(of: Asker, value: str = DOMAIN, now: datetime = NOW) -> Outcome:
+    return of.ask(value, "Domain-Name", None, now)
+
+
+def endpoints(service: PassiveTotal) -> list[str]:
+    return [request.path.rpartition("/v2")[2] for request in service.requests]
+
+
+# What it is asked
+
+
+def test_the_records_of_a_domain_come_back(url: str) -> None:
+    records = search(client(url)).records
+    assert {record.type for record in records} == {"A", "AAAA", "MX", "NS", "SOA", "CNAME", "TXT (SPF1)"}
+    assert {record.name for record in records} == {DOMAIN}
+
+
+def test_the_names_at_an_address_own_their_records(url: str) -> None:
+    records = search(client(url), ADDRESS).records
+    assert {record.data for record in records} == {ADDRESS}
+    assert "mail.example.com" in {record.name for record in records}
+
+
+def test_requests_are_what_the_api_wants(url: str, service: PassiveTotal) -> None:
+    search(client(url))
+    (request,) = service.searches
+    assert request.method == "GET"
+    assert request.headers["accept"] == "application/json"
+    assert "content-type" not in request.headers
+    assert request.headers["user-agent"] == f"opencti-passive-dns/{__version__}"
+    assert request.headers["authorization"].startswith("Basic ")
+
+
+def test_the_window_starts_in_utc_with_a_blank_between_date_and_time(url: str, service: PassiveTotal) -> None:
+    pacific = timezone(timedelta(hours=-7))
+    search(client(url), since=datetime(2026, 10, 25, 5, 4, 3, 999, tzinfo=pacific))
+    assert service.searches[0].params == {"query": DOMAIN, "start": "2026-10-25 12:04:03"}
+
+
+def test_records_before_the_window_are_dropped_where_the_server_ignores_it(asker: Asker, service: PassiveTotal) -> None:
+    within = ask(asker).records
+    service.ignores_window = True
+    assert ask(asker).records == within
+    asker.since = lambda now: now - timedelta(days=10_000)
+    assert len(ask(asker).records) > len(within)
+
+
+def test_a_record_that_is_up_to_8_hours_too_old_is_kept(asker: Asker, service: PassiveTotal) -> None:
+    service.ignores_window = True
+    newest = max(record.last_seen for record in ask(asker).records if record.last_seen)
+    asker.since = lambda _: newest + timedelta(hours=8)
+    assert ask(asker).records
+    asker.since = lambda _: newest + timedelta(hours=8, seconds=1)
+    assert not ask(asker).records
+
+
+def test_neither_the_key_nor_its_base64_is_ever_logged(
+    url: str, service: PassiveTotal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    service.fail("500", times=1, on="search")
+    asked = client(url, retries=1)
+    search(asked)
+    sent = service.searches[0].headers["authorization"].removeprefix("Basic ")
+    assert caplog.records
+    assert API_KEY not in caplog.text
+    assert sent not in caplog.text
+    assert API_KEY not in repr(asked) + str(vars(asked).keys())
+
+
+# The quota
+
+
+def test_the_quota_is_asked_before_the_first_search_and_not_again_at_once(asker: Asker, service: PassiveTotal) -> None:
+    ask(asker)
+    ask(asker, ADDRESS)
+    assert endpoints(service) == ["/account/quota", "/dns/passive", "/dns/passive"]
+
+
+def test_the_quota_tells_what_was_spent(url: str, service: PassiveTotal) -> None:
+    service.used, service.limit, service.next_reset = 7, 9, RESET
+    assert client(url).budget().allowances == (
+        Allowance("user", 7, 9, RESET),
+        Allowance("organization", 0, 10_000, RESET),
+    )
+
+
+def test_to_read_the_quota_costs_no_search(url: str, service: PassiveTotal) -> None:
+    client(url).budget()
+    assert service.used == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "reserve", "sentence"),
+    [
+        (
+            {"used": 2001},
+            0,
+            "The PassiveTotal quota of the user is used up (2,000 searches). It resets on 2026-12-01 00:00:00.",
+        ),
+        (
+            {"used": 2000},
+            100,
+            "The PassiveTotal quota of the user is used up (2,000 searches). It resets on 2026-12-01 00:00:00.",
+        ),
+        (
+            {"organization_used": 10_000},
+            0,
+            "The PassiveTotal quota of the organization is used up (10,000 searches). "
+            "It resets on 2026-12-01 00:00:00.",
+        ),
+        (
+            {"used": 1905},
+            100,
+            "The PassiveTotal quota of the user is down to 95 of 2,000 searches, which are reserved "
+            "(RISKIQ_QUOTA_RESERVE is 100). It resets on 2026-12-01 00:00:00.",
+        ),
+        (
+            {"organization_used": 9_900},
+            100,
+            "The PassiveTotal quota of the organization is down to 100 of 10,000 searches, which are reserved "
+            "(RISKIQ_QUOTA_RESERVE is 100). It resets on 2026-12-01 00:00:00.",
+        ),
+    ],
+)
+def test_a_quota_that_is_used_up_is_told_and_nothing_is_searched(
+    url: str, service: PassiveTotal, state: dict[str, int], reserve: int, sentence: str
+) -> None:
+    vars(service).update(state, next_reset=RESET)
+    failure = ask(new_asker(url, quota_reserve=reserve)).failure
+    assert isinstance(failure, QuotaExceeded)
+    assert str(failure) == sentence
+    assert service.searches == []
+
+
+@pytest.mark.parametrize(("used", "is_left"), [(1899, True), (1900, False), (1999, False)])
+def test_the_searches_in_reserve_are_not_made(url: str, service: PassiveTotal, used: int, is_left: bool) -> None:
+    service.used = used
+    ask(new_asker(url, quota_reserve=100))
+    assert len(service.searches) == is_left
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "403-quota", "429"])
+def test_a_quota_that_cannot_be_read_is_a_warning_and_the_search_goes_ahead(
+    asker: Asker, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    service.fail(fault, on="quota")
+    assert ask(asker).records
+    assert "The quota cannot be read; PassiveTotal is asked all the same." in caplog.text
+
+
+def test_a_quota_in_an_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:
+    service.quota_body = {"user": {"licenseCounts": None}}
+    assert ask(asker).records
+
+
+def test_wrong_credentials_are_told_by_the_quota_already(url: str, service: PassiveTotal) -> None:
+    failure = ask(new_asker(url, api_key="wrong")).failure
+    assert isinstance(failure, CredentialsRefused)
+    assert "check RISKIQ_USERNAME and RISKIQ_API_KEY." in str(failure)
+    assert service.searches == []
+
+
+# Failures
+
+
+def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+    assert MEANING.keys() | NOTHING_KNOWN == FAULTS.keys()
+
+
+@pytest.mark.parametrize(("fault", "meaning"), MEANING.items())
+def test_a_failure_says_what_to_do(service: PassiveTotal, url: str, fault: str, meaning: tuple[type, str]) -> None:
+    service.fail(fault, on="search")
+    with pytest.raises(SourceError) as raised:
+        search(client(url, timeout=0.5 if fault in SLOW else 10))
+    assert (type(raised.value), str(raised.value)) == meaning
+
+
+@pytest.mark.parametrize("fault", sorted(NOTHING_KNOWN))
+def test_that_nothing_is_known_is_no_failure(service: PassiveTotal, url: str, fault: str) -> None:
+    service.fail(fault, on="search")
+    assert search(client(url)).records == []
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "502", "503", "504", "reset"])
+def test_a_passing_fault_is_retried(url: str, service: PassiveTotal, fault: str) -> None:
+    service.fail(fault, times=1, on="search")
+    assert search(client(url, retries=1)).records
+    assert len(service.searches) == 2
+
+
+@pytest.mark.parametrize("fault", ["400", "401", "402", "403", "404-json", "html", "cut-json", "redirect"])
+def test_a_fault_that_would_come_again_is_not_retried(url: str, service: PassiveTotal, fault: str) -> None:
+    service.fail(fault, times=1, on="search")
+    with contextlib.suppress(SourceError):
+        search(client(url, retries=1))
+    assert len(service.searches) == 1
+
+
+# The cache
+
+
+def test_what_is_in_the_cache_costs_no_request_not_even_for_the_quota(thrifty: Asker, service: PassiveTotal) -> None:
+    first = ask(thrifty)
+    asked = len(service.requests)
+    service.used = service.limit
+    second = ask(thrifty, now=NOW + timedelta(hours=1))
+    assert (first.cached_since, second.failure, len(service.requests)) == (None, None, asked)
+    assert second.cached_since is not None
+    assert {record.data for record in second.records} <= {record.data for record in first.records}
+    assert len(second.records) >= len(first.records) - 1
+
+
+@pytest.mark.parametrize("window", [timedelta(days=30), timedelta(hours=12), timedelta(minutes=30)])
+def test_a_window_of_the_same_length_is_answered_from_the_cache_however_late_it_begins(
+    thrifty: Asker, service: PassiveTotal, window: timedelta
+) -> None:
+    thrifty.since = lambda now: now - window
+    for seconds in (0, 1, 5):
+        ask(thrifty, now=NOW + timedelta(seconds=seconds))
+    assert len(service.searches) == 1
+
+
+def test_a_longer_window_is_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+    ask(thrifty)
+    thrifty.since = lambda now: now - timedelta(days=31)
+    ask(thrifty)
+    assert len(service.searches) == 2
+
+
+def test_another_observable_is_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+    ask(thrifty)
+    ask(thrifty, ADDRESS)
+    assert len(service.searches) == 2
+
+
+def test_an_observable_of_which_nothing_is_known_is_searched_once(thrifty: Asker, service: PassiveTotal) -> None:
+    for _ in range(2):
+        assert ask(thrifty, "unheard-of.example").records == []
+    assert len(service.searches) == 1
+
+
+def test_the_answers_of_another_service_do_not_count(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+    for base_url in (url, f"{url}/", f"{url}/pt"):
+        ask(new_asker(base_url, str(tmp_path / "cache.sqlite")))
+    assert [request.path for request in service.searches] == ["/v2/dns/passive", "/pt/v2/dns/passive"]
+
+
+def test_records_that_have_left_the_window_since_they_were_kept_are_dropped(
+    thrifty: Asker, service: PassiveTotal
+) -> None:
+    service.ignores_window = True
+    edge = max(record.last_seen for record in ask(thrifty).records if record.last_seen) + timedelta(hours=8)
+    thrifty.since = lambda _: edge
+    assert ask(thrifty).records
+    thrifty.since = lambda _: edge + timedelta(seconds=1)
+    moved_on = ask(thrifty)
+    assert moved_on.records == []
+    assert moved_on.cached_since is not None
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - SLOW))
+def test_only_what_says_clearly_that_nothing_is_known_is_kept_of_the_faults(
+    thrifty: Asker, service: PassiveTotal, fault: str
+) -> None:
+    service.fail(fault, on="search")
+    ask(thrifty)
+    assert bool(ask(thrifty).cached_since) is (fault in KEPT)
+
+
+def test_a_cache_that_fails_costs_a_search_and_no_enrichment(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+    (tmp_path / "cache.sqlite").write_bytes(b"no database " * 1000)
+    thrifty = new_asker(url, str(tmp_path / "cache.sqlite"))
+    for _ in range(2):
+        assert ask(thrifty).records
+    assert len(service.searches) == 2
+
+
+def test_no_credential_comes_into_the_cache(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    ask(new_asker(url, str(path)))
+    sent = service.searches[0].headers["authorization"].removeprefix("Basic ")
+    kept = path.read_bytes()
+    assert b"lookups" in kept
+    assert not any(secret.encode() in kept for secret in (USERNAME, API_KEY, sent, "uthorization"))

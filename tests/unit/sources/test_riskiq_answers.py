@@ -1,0 +1,355 @@
+"""What the answers of PassiveTotal mean: lenient in, typed out."""
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recorded_answers import recorded
+
+from passivedns.errors import (
+    BadAnswer,
+    CredentialsRefused,
+    NoAnswer,
+    NotEntitled,
+    QuotaExceeded,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+)
+from passivedns.model import Allowance, Answer, Question, Record
+from passivedns.sources.failures import failure
+from passivedns.sources.http import Http, Reply
+from passivedns.sources.riskiq import (
+    RISKIQ,
+    RiskIQClient,
+    RiskIQSettings,
+    parse_quota,
+    parse_records,
+    read_saved,
+)
+
+ASKED = "example.org"
+HTML = b"<html><head><title>504 Gateway Time-out</title></head></html>"
+ENTRY = {
+    "firstSeen": "2014-11-16 18:02:30",
+    "lastSeen": "2019-10-05 21:51:41",
+    "value": ASKED,
+    "collected": "2019-10-05 21:51:42",
+    "source": ["pingly", "riskiq"],
+    "recordHash": "07" * 32,
+    "resolve": "alt1.example.com",
+    "resolveType": "domain",
+    "recordType": "MX",
+}
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def answer_to(status: int, content: bytes) -> Answer:
+    """What the client makes of a response."""
+
+    class Told(Http):
+        def search(self, *_: Any, **__: Any) -> Reply:
+            reply = Reply(status, {}, content)
+            if error := failure(RISKIQ, reply):
+                raise error
+            return reply
+
+    settings = RiskIQSettings(username="analyst", api_key="key")
+    transport = Told(RISKIQ, settings.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
+    return RiskIQClient(settings, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
+
+
+# Responses
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "is_certain"),
+    [
+        (204, b"", True),
+        (200, b"", False),
+        (200, b" \n", False),
+        (404, b"", False),
+        (404, body({"message": "You have requested this URI"}), True),
+    ],
+)
+def test_a_404_of_the_api_and_an_empty_success_mean_that_nothing_is_known(
+    status: int, content: bytes, is_certain: bool
+) -> None:
+    assert answer_to(status, content) == Answer([], certain=is_certain)
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error"),
+    [
+        (401, body({"message": "invalid credentials"}), CredentialsRefused),
+        (401, HTML, CredentialsRefused),
+        (402, body({"message": "your quota does not include this product"}), NotEntitled),
+        (403, body({"message": "forbidden"}), NotEntitled),
+        (403, b"", NotEntitled),
+        (403, body({"error": {"http_code": 403, "message": "daily query limit reached"}}), QuotaExceeded),
+        (200, body({"error": {"http_code": 403, "developer_message": "Quota has been exceeded"}}), QuotaExceeded),
+        (200, body({"error": {"http_code": 401, "message": "no"}}), CredentialsRefused),
+        (200, body({"message": "quota_exceeded for user"}), QuotaExceeded),
+        (429, body({"error": "Too Many", "message": "quota exceeded for operation search_api"}), QuotaExceeded),
+        (500, body({"error": "quota has been exceeded"}), QuotaExceeded),
+        (429, b"", RateLimited),
+        (429, body({"message": "slow down"}), RateLimited),
+        (400, body({"message": "bad query"}), RequestRefused),
+        (405, HTML, RequestRefused),
+        (500, body({"message": "internal"}), NoAnswer),
+        (502, HTML, NoAnswer),
+        (503, b"", NoAnswer),
+        (504, HTML, NoAnswer),
+        (200, HTML, BadAnswer),
+        (404, HTML, BadAnswer),
+        (301, b"", BadAnswer),
+        (200, b'{"results": [', BadAnswer),
+        (200, b"\xff\xfe\xfd", BadAnswer),
+        (200, b"null", BadAnswer),
+        (200, b"[" * 100_000, BadAnswer),
+        (200, b"1" * 10_000, BadAnswer),
+        (200, body({"message": "something else"}), BadAnswer),
+    ],
+)
+def test_each_status_and_body_has_its_error(status: int, content: bytes, error: type[SourceError]) -> None:
+    with pytest.raises(error) as raised:
+        answer_to(status, content)
+    assert type(raised.value) is error
+
+
+def test_the_words_of_the_server_are_in_the_error_on_one_short_line() -> None:
+    with pytest.raises(RequestRefused) as raised:
+        answer_to(400, body({"message": "bad\nquery " + "x" * 1000}))
+    assert "Its response says: bad query xxx" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("beside", [{"message": "quota nearly exceeded"}, {"error": {"http_code": 403}}])
+def test_an_answer_with_results_is_no_error_whatever_is_beside_them(beside: dict[str, Any]) -> None:
+    assert answer_to(200, body({"results": []} | beside)) == Answer([])
+
+
+@given(st.integers(100, 599), st.binary(max_size=40) | st.recursive(st.none() | st.text(), st.lists).map(body))
+def test_any_status_and_body_is_an_answer_or_an_error_of_the_source(status: int, content: bytes) -> None:
+    with contextlib.suppress(SourceError):
+        assert isinstance(answer_to(status, content), Answer)
+
+
+# Records
+
+
+def parse_one(**changes: Any) -> Record:
+    (record,) = parse_records({"results": [ENTRY | changes]}, ASKED)
+    return record
+
+
+def test_an_entry_becomes_a_record_in_the_words_of_dns() -> None:
+    assert parse_one() == Record(
+        name="example.org",
+        type="MX",
+        data="alt1.example.com",
+        first_seen=datetime(2014, 11, 16, 18, 2, 30, tzinfo=UTC),
+        last_seen=datetime(2019, 10, 5, 21, 51, 41, tzinfo=UTC),
+        sensors=("pingly", "riskiq"),
+        source="riskiq",
+    )
+
+
+@pytest.mark.parametrize("record_type", ["A", "AAAA", "a"])
+def test_a_record_of_an_address_that_resolves_to_a_domain_has_that_domain_as_its_owner(record_type: str) -> None:
+    record = parse_one(recordType=record_type, value="192.0.2.10", resolve="mail.example.com")
+    assert (record.name, record.type, record.data) == ("mail.example.com", record_type.upper(), "192.0.2.10")
+
+
+def test_the_mailbox_of_an_soa_record_gets_its_at_sign() -> None:
+    record = parse_one(recordType="SOA", resolveType="email", resolve=r"dns\.admin.example.org")
+    assert record.data == "dns.admin@example.org"
+
+
+def test_every_entry_is_returned_in_the_order_of_the_answer() -> None:
+    answer = {"results": [ENTRY | {"resolve": name} for name in ("b.example", "a.example", "b.example")]}
+    assert [record.data for record in parse_records(answer, ASKED)] == ["b.example", "a.example", "b.example"]
+
+
+def test_no_results_are_no_records() -> None:
+    assert parse_records({"results": [], "totalRecords": 0, "pager": None}, ASKED) == []
+
+
+def test_an_answer_that_holds_fewer_records_than_it_tells_is_not_complete() -> None:
+    assert answer_to(200, body({"results": [], "totalRecords": 62})) == Answer([], complete=False)
+    assert answer_to(200, body({"results": [ENTRY], "totalRecords": 1})).complete
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], "results", 7, {}, {"results": None}, {"results": "none"}, {"results": {}}]
+)
+def test_an_answer_without_a_list_of_results_is_a_bad_answer(answer: Any) -> None:
+    with pytest.raises(BadAnswer):
+        parse_records(answer, ASKED)
+
+
+@pytest.mark.parametrize("entry", [None, 7, "text", ["list"], {}])
+def test_an_entry_that_is_not_an_object_or_empty_is_a_record_of_what_was_asked_without_anything(entry: Any) -> None:
+    assert parse_records({"results": [entry]}, ASKED) == [Record(ASKED, "", "", None, None, (), "riskiq")]
+
+
+@pytest.mark.parametrize("value", [None, 7, ["A"], {}])
+@pytest.mark.parametrize(("key", "empty"), [("recordType", "type"), ("resolveType", "type"), ("resolve", "data")])
+def test_a_field_that_is_not_text_counts_as_missing(key: str, empty: str, value: Any) -> None:
+    assert getattr(parse_one(**{key: value}), empty) == ""
+
+
+@pytest.mark.parametrize("value", [None, 7, "", " "])
+def test_an_entry_that_does_not_say_what_it_is_about_is_about_what_was_asked(value: Any) -> None:
+    assert parse_one(value=value).name == ASKED
+
+
+@pytest.mark.parametrize(
+    "date",
+    [None, "None", "", "yesterday", 1571000000, "2019-13-01 00:00:00", "1970-01-01 00:00:00", "9999-12-31 23:59:59"],
+)
+def test_a_date_that_makes_no_sense_is_unknown(date: Any) -> None:
+    record = parse_one(firstSeen=date)
+    assert record.first_seen is None
+    assert record.last_seen is not None
+
+
+def test_dates_in_the_wrong_order_are_both_unknown() -> None:
+    record = parse_one(firstSeen="2019-10-05 21:51:41", lastSeen="2014-11-16 18:02:30")
+    assert (record.first_seen, record.last_seen) == (None, None)
+
+
+def test_a_date_with_a_zone_is_turned_into_utc() -> None:
+    assert parse_one(firstSeen="2019-01-01T05:00:00-07:00").first_seen == datetime(2019, 1, 1, 12, tzinfo=UTC)
+
+
+def test_fractions_of_a_second_are_cut_since_a_span_is_told_in_seconds() -> None:
+    assert parse_one(firstSeen="2019-01-01 05:00:00.987").first_seen == datetime(2019, 1, 1, 5, tzinfo=UTC)
+
+
+def test_a_date_without_a_time_is_midnight() -> None:
+    assert parse_one(firstSeen="2019-01-01").first_seen == datetime(2019, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("source", "sensors"),
+    [(None, ()), ("riskiq", ("riskiq",)), ([], ()), (["pingly", None, 7, "", "line\nbreak", "x" * 65], ("pingly",))],
+)
+def test_sensors_are_names_and_nothing_else(source: Any, sensors: tuple[str, ...]) -> None:
+    assert parse_one(source=source).sensors == sensors
+
+
+@given(json_values)
+def test_any_json_in_place_of_an_answer_is_a_bad_answer_or_records(answer: Any) -> None:
+    try:
+        records = parse_records(answer, ASKED)
+    except BadAnswer:
+        return
+    assert len(records) == len(answer["results"])
+
+
+@given(st.lists(json_values | st.dictionaries(st.sampled_from(list(ENTRY)), json_values), max_size=6))
+def test_any_json_in_place_of_a_record_is_one_record(entries: list[Any]) -> None:
+    assert len(parse_records({"results": entries}, ASKED)) == len(entries)
+
+
+def test_duplicate_keys_keep_the_last_as_json_does() -> None:
+    entry = '{"recordType": "A", "recordType": "MX", "resolveType": "domain"}'
+    answer = read_saved(f'{{"results": [], "results": [{entry}]}}'.encode(), ASKED)
+    assert [record.type for record in answer.records] == ["MX"]
+
+
+def test_every_record_of_the_recorded_answer_is_read() -> None:
+    answer = read_saved(recorded("passivetotal", "passivetotal.org"), "")
+    assert (len(answer.records), answer.complete) == (62, True)
+    assert {record.name for record in answer.records} == {"passivetotal.org"}
+    assert all(record.data and record.first_seen and record.last_seen and record.sensors for record in answer.records)
+
+
+# The quota
+
+
+def allowances(**user: Any) -> tuple[Allowance, ...]:
+    return parse_quota({"user": user}).allowances
+
+
+def licences(used: Any, limit: Any) -> dict[str, Any]:
+    return {"licenseCounts": {"searchApi": used}, "licenseLimits": {"searchApi": limit}}
+
+
+def test_the_quota_of_a_user_is_flat_and_that_of_an_organization_is_nested_by_licence() -> None:
+    quota = {
+        "user": {**licences(1234, 2000), "next_reset": "2026-12-01 00:00:00"},
+        "organization": {
+            "licenseCounts": {"enterprise": {"searchApi": 0, "searchWeb": 1}},
+            "licenseLimits": {"enterprise": {"searchApi": 1234, "searchWeb": 5678}},
+        },
+    }
+    assert parse_quota(quota).allowances == (
+        Allowance("user", 1234, 2000, "2026-12-01 00:00:00"),
+        Allowance("organization", 0, 1234, ""),
+    )
+
+
+def test_the_older_counters_count_where_licences_are_missing() -> None:
+    assert allowances(counts={"search_api": 100}, limits={"search_api": 1000}) == (Allowance("user", 100, 1000, ""),)
+
+
+def test_licences_count_before_the_older_counters() -> None:
+    both = allowances(**licences(1, 2), counts={"search_api": 1000}, limits={"search_api": 1000})
+    assert both == (Allowance("user", 1, 2, ""),)
+
+
+@pytest.mark.parametrize(("used", "limit", "left"), [(1, 2, 1), (2, 2, 0), (3, 2, 0), (2.5, 2, 0)])
+def test_nothing_is_left_of_a_quota_when_the_limit_is_met_or_overrun(used: float, limit: float, left: float) -> None:
+    (allowance,) = allowances(**licences(used, limit))
+    assert allowance.left == left
+
+
+@pytest.mark.parametrize("count", [None, "2", True, [], -1, float("nan"), float("inf"), 10**400])
+def test_a_counter_that_is_not_a_count_means_unknown_not_used_up(count: Any) -> None:
+    assert allowances(**licences(count, 2)) == allowances(**licences(2, count)) == ()
+
+
+@pytest.mark.parametrize("user", [None, [], {}, {"licenseCounts": {"searchApi": 2}}, {"counts": {"search_api": 2}}])
+def test_missing_counters_mean_unknown_not_used_up(user: Any) -> None:
+    assert parse_quota({"user": user}).tightest is None
+
+
+@pytest.mark.parametrize("reset", [None, 7, "x" * 33, "line\nbreak"])
+def test_a_reset_that_is_not_a_short_text_is_unknown(reset: Any) -> None:
+    assert allowances(**licences(1, 2), next_reset=reset) == (Allowance("user", 1, 2, ""),)
+
+
+def test_one_licence_with_searches_left_is_enough() -> None:
+    quota = {
+        "licenseCounts": {"enterprise": {"searchApi": 10}, "illuminate": {"searchApi": 3}},
+        "licenseLimits": {"enterprise": {"searchApi": 10}, "illuminate": {"searchApi": 5}},
+    }
+    assert allowances(**quota) == (Allowance("user", 3, 5, ""),)
+
+
+def test_the_organizations_quota_counts_beside_the_users() -> None:
+    tightest = parse_quota({"user": licences(1, 2), "organization": licences(5, 5)}).tightest
+    assert tightest == Allowance("organization", 5, 5, "")
+
+
+@given(json_values | st.fixed_dictionaries({"user": json_values, "organization": json_values}))
+def test_any_json_in_place_of_a_quota_is_a_bad_answer_or_a_quota(answer: Any) -> None:
+    try:
+        parse_quota(answer)
+    except BadAnswer:
+        assert not isinstance(answer, dict)

@@ -1,0 +1,196 @@
+"""What goes to OpenCTI for relations: in whose name, under which markings, and described how."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from passivedns.model import Entity, Relation
+from passivedns.stix import objects
+from passivedns.stix.knowledge import Publisher, additions, markings, seen_by
+from passivedns.stix.objects import StixObject
+
+NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
+FIRST = datetime(2026, 11, 1, 10, tzinfo=UTC)
+LAST = datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+CLEAR = "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"
+GREEN = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"
+AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
+RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
+PAP_RED = "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9"
+
+ONE = Publisher("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
+SEVERAL = Publisher(
+    "Passive DNS",
+    {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL", "dnsdb": "Farsight"},
+    {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER", "dnsdb": "TLP:GREEN"},
+)
+
+RISKIQ, CIRCL, DNSDB = ("riskiq", ("pingly", "riskiq")), ("circl", ()), ("dnsdb", ())
+DOMAIN = objects.observable_id("Domain-Name", "example.org")
+
+
+def entity(*markings: str, tlp: str | None = None) -> Entity:
+    return Entity(DOMAIN, "Domain-Name", "example.org", markings, tlp)
+
+
+def relation(*sources: tuple[str, tuple[str, ...]], **changes: Any) -> Relation:
+    found = Relation("resolves-to", "192.0.2.1", "IPv4-Addr", False, ("A",), sources or (RISKIQ,), FIRST, LAST)
+    return found._replace(**changes)
+
+
+def added(*relations: Relation, publisher: Publisher = SEVERAL, of: Entity | None = None) -> dict[str, StixObject]:
+    """The objects by their type, where each type is there once; later ones have a number."""
+    found: dict[str, StixObject] = {}
+    for item in additions(of or entity(), relations, publisher, NOW):
+        name = item["type"]
+        found[name if name not in found else f"{name} {sum(key.startswith(name) for key in found) + 1}"] = item
+    return found
+
+
+def test_where_there_are_no_relations_nothing_is_added() -> None:
+    assert additions(entity(), [], SEVERAL, NOW) == []
+
+
+def test_the_objects_come_in_the_order_in_which_they_refer_to_each_other() -> None:
+    found = additions(entity(), [relation(), relation(value="192.0.2.2")], ONE, NOW)
+    assert [item["type"] for item in found] == [
+        *("identity", "marking-definition", "ipv4-addr", "ipv4-addr", "relationship", "relationship")
+    ]
+
+
+def test_the_author_is_on_every_object_but_the_markings() -> None:
+    found = added(relation(), publisher=ONE)
+    author = found["identity"]
+    assert (author["name"], author["id"]) == ("RiskIQ PassiveTotal", ONE.author)
+    assert found["ipv4-addr"]["x_opencti_created_by_ref"] == author["id"]
+    assert found["relationship"]["created_by_ref"] == author["id"]
+    assert not [key for key in found["marking-definition"] if "created_by" in key]
+
+
+def test_the_author_does_not_depend_on_who_answered() -> None:
+    names = {added(relation(source))["identity"]["name"] for source in (RISKIQ, CIRCL, DNSDB)}
+    assert names == {"Passive DNS"}
+
+
+def test_both_directions_to_one_value_are_two_relationships_and_one_observable() -> None:
+    name = relation(value="a.example", value_type="Domain-Name")
+    found = added(name, name._replace(reverse=True))
+    assert list(found) == ["identity", "marking-definition", "domain-name", "relationship", "relationship 2"]
+    forth, back = found["relationship"], found["relationship 2"]
+    assert (forth["source_ref"], forth["target_ref"]) == (DOMAIN, found["domain-name"]["id"])
+    assert (back["source_ref"], back["target_ref"]) == (found["domain-name"]["id"], DOMAIN)
+
+
+# Descriptions
+
+
+@pytest.mark.parametrize(
+    ("publisher", "sources", "description"),
+    [
+        (ONE, [RISKIQ], "A records (pingly, riskiq)"),
+        (ONE, [("riskiq", ())], "A records (RiskIQ PassiveTotal)"),
+        (SEVERAL, [RISKIQ], "A records (RiskIQ PassiveTotal: pingly, riskiq)"),
+        (SEVERAL, [CIRCL], "A records (CIRCL)"),
+        (SEVERAL, [CIRCL, RISKIQ], "A records (CIRCL; RiskIQ PassiveTotal: pingly, riskiq)"),
+        (
+            SEVERAL,
+            [CIRCL, ("dnsdb", ("x",)), RISKIQ],
+            "A records (CIRCL; Farsight: x; RiskIQ PassiveTotal: pingly, riskiq)",
+        ),
+    ],
+)
+def test_a_relationship_is_described_by_its_types_and_by_who_saw_it(
+    publisher: Publisher, sources: list[tuple[str, tuple[str, ...]]], description: str
+) -> None:
+    assert added(relation(*sources), publisher=publisher)["relationship"]["description"] == description
+
+
+def test_several_types_of_records_are_all_named() -> None:
+    found = added(relation(record_types=("NS", "SOA")), publisher=ONE)
+    assert found["relationship"]["description"] == "NS, SOA records (pingly, riskiq)"
+
+
+def test_of_very_many_sensors_the_first_are_named() -> None:
+    many = tuple(f"s{number:02}" for number in range(30))
+    assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
+
+
+def test_two_relations_of_one_answer_keep_their_own_descriptions_and_dates() -> None:
+    other = relation(CIRCL, value="192.0.2.2", record_types=("AAAA",), first_seen=None, last_seen=None)
+    found = added(relation(), other)
+    first, second = found["relationship"], found["relationship 2"]
+    assert (first["start_time"], first["stop_time"]) == ("2026-11-01T10:00:00Z", "2026-11-20T10:00:00Z")
+    assert first["description"] == "A records (RiskIQ PassiveTotal: pingly, riskiq)"
+    assert second["description"] == "AAAA records (CIRCL)"
+    assert not {"start_time", "stop_time"} & second.keys()
+
+
+# Ids
+
+
+def test_the_id_of_a_relationship_depends_neither_on_its_times_nor_on_its_sources() -> None:
+    later = relation(CIRCL, first_seen=LAST, last_seen=NOW, record_types=("AAAA",))
+    assert added(relation())["relationship"]["id"] == added(later)["relationship"]["id"]
+
+
+# Markings
+
+
+@pytest.mark.parametrize(
+    ("sources", "demanded"),
+    [([RISKIQ], CLEAR), ([DNSDB], GREEN), ([CIRCL], AMBER), ([DNSDB, RISKIQ], GREEN), ([CIRCL, DNSDB, RISKIQ], AMBER)],
+)
+def test_an_observable_carries_the_strictest_tlp_that_its_sources_demand(
+    sources: list[tuple[str, tuple[str, ...]]], demanded: str
+) -> None:
+    found = added(relation(*sources), of=entity(RED, tlp="TLP:RED"))
+    assert found["ipv4-addr"]["object_marking_refs"] == [demanded]
+    assert found["marking-definition"]["id"] == demanded
+
+
+@pytest.mark.parametrize(
+    ("of", "sources", "expected"),
+    [
+        (entity(), [RISKIQ], [CLEAR]),
+        (entity(), [CIRCL, RISKIQ], [AMBER]),
+        (entity(RED, tlp="TLP:RED"), [CIRCL], [RED]),
+        (entity(AMBER, tlp="TLP:AMBER"), [CIRCL], [AMBER]),
+        (entity(GREEN, tlp="TLP:GREEN"), [RISKIQ], [GREEN]),
+        (entity(GREEN, tlp="TLP:GREEN"), [CIRCL], [GREEN, AMBER]),
+        (entity(PAP_RED), [RISKIQ], [PAP_RED]),
+        (entity(PAP_RED), [DNSDB], [PAP_RED, GREEN]),
+        (entity(PAP_RED, tlp="a TLP that nobody knows"), [CIRCL], [PAP_RED]),
+    ],
+)
+def test_a_relationship_carries_the_markings_of_the_entity_and_what_is_demanded_beyond_them(
+    of: Entity, sources: list[tuple[str, tuple[str, ...]]], expected: list[str]
+) -> None:
+    assert added(relation(*sources), of=of)["relationship"]["object_marking_refs"] == expected
+
+
+def test_a_source_whose_results_are_tlp_white_demands_tlp_clear() -> None:
+    white = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:WHITE"})
+    found = added(relation(CIRCL), publisher=white, of=entity(CLEAR, tlp="TLP:WHITE"))
+    assert [found[name]["object_marking_refs"] for name in ("ipv4-addr", "relationship")] == [[CLEAR], [CLEAR]]
+
+
+def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_relationship_its_own() -> None:
+    name = relation(CIRCL, value="a.example", value_type="Domain-Name")
+    found = additions(entity(), [name, name._replace(reverse=True, sources=(RISKIQ,))], SEVERAL, NOW)
+    (observable,) = [item for item in found if item["type"] == "domain-name"]
+    relationships = [item["object_marking_refs"] for item in found if item["type"] == "relationship"]
+    assert observable["object_marking_refs"] == [AMBER]
+    assert relationships == [[AMBER], [CLEAR]]
+    assert {item["id"] for item in found if item["type"] == "marking-definition"} == {AMBER, CLEAR}
+
+
+def test_the_markings_of_several_relations_are_the_strictest_of_all() -> None:
+    assert markings(entity(), [relation(), relation(CIRCL), relation(DNSDB)], SEVERAL) == [AMBER]
+    assert markings(entity(RED, tlp="TLP:RED"), [relation(CIRCL)], SEVERAL) == [RED]
+
+
+def test_what_is_added_is_json() -> None:
+    assert json.loads(json.dumps(additions(entity(), [relation()], SEVERAL, NOW)))
