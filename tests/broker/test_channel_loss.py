@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import pika
 import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
@@ -76,7 +77,7 @@ def test_a_message_that_the_broker_takes_back_is_answered_once(
 
 
 def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
+    broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -90,23 +91,15 @@ def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
     assert begun.wait(WAIT)
     lose_channel(listener)
     # Another process gets the message, while pycti waits before it connects again.
-    taken_by_another(platform, helper)
+    taken_by_another(broker, helper)
     second = platform.enrich(platform.add_observable("Domain-Name", "second.example"))
     go_on.set()
     assert second.wait(WAIT).closings == ["second.example"]
     assert first.closings == []
 
 
-def taken_by_another(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
-    import pika
-
-    parameters = pika.URLParameters(platform_url(helper))
-    with pika.BlockingConnection(parameters) as connection:
+def taken_by_another(broker: str, helper: OpenCTIConnectorHelper) -> None:
+    with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
         channel = connection.channel()
         while not channel.basic_get(helper.connector_config["listen"], auto_ack=True)[0]:
             threading.Event().wait(0.05)
-
-
-def platform_url(helper: OpenCTIConnectorHelper) -> str:
-    told = helper.connector_config["connection"]
-    return f"amqp://{told['user']}:{told['pass']}@{told['host']}:{told['port']}/%2F"

@@ -138,7 +138,11 @@ def test_a_playbook_that_ended_three_processes_gets_its_objects_back(broker: str
             assert len(execution.bundles) == 1
 
 
-@pytest.mark.parametrize("body", [b"not JSON", b"[]", b"\xff", b"{}", b'{"event": {}, "internal": {}}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"not JSON", b"[" * 100_000, b"[]", b"\xff", b"{}", b'{"event": {}, "internal": {}}'],
+    ids=["text", "too deep", "list", "bytes", "empty", "without ids"],
+)
 def test_a_message_that_cannot_be_read_is_dropped_and_the_next_is_answered(broker: str, body: bytes) -> None:
     with new_world(broker) as world:
         with pika.BlockingConnection(pika.URLParameters(broker)) as connection:

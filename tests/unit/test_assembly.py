@@ -1,12 +1,13 @@
 """What asks the sources is made as the settings have it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from passivedns.asking import EVERYTHING, Asker
-from passivedns.assembly import SEVERAL, cache_of, client_of, enricher_of, publisher_of
+from passivedns.assembly import SEVERAL, cache_of, client_of, crashes_of, enricher_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
@@ -16,6 +17,7 @@ from passivedns.sources.http import Patience
 from passivedns.sources.otx import OtxClient
 from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
+from tests.unit.redis_server import running_redis
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCOUNTS = {
@@ -173,3 +175,32 @@ def test_a_client_asks_at_the_address_of_its_section() -> None:
     client = client_of("riskiq", made, Patience(1, 0, 0), Meter(SOURCES["riskiq"]))
     assert isinstance(client, RiskIQClient)
     assert client._http.base_url == "http://127.0.0.1:9/pt"
+
+
+# What is remembered of messages
+
+
+@pytest.mark.parametrize(
+    ("cache", "ttl", "place"),
+    [
+        ("passive-dns.sqlite", "P1D", "{home}/opencti-passive-dns/deliveries.sqlite"),
+        ("memory", "P1D", "{home}/opencti-passive-dns/deliveries.sqlite"),
+        ("redis://127.0.0.1:1/0", "PT0S", "{home}/opencti-passive-dns/deliveries.sqlite"),
+        ("{home}/elsewhere/answers.db", "P1D", "{home}/elsewhere/deliveries.sqlite"),
+        ("{home}/elsewhere/answers.db", "PT0S", "{home}/elsewhere/deliveries.sqlite"),
+    ],
+)
+def test_messages_are_remembered_beside_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str, ttl: str, place: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    pdns = {"cache": cache.format(home=tmp_path), "cache_ttl": ttl}
+    crashes_of(settings("riskiq", pdns=pdns)).begin("key", is_new=True)
+    assert Path(place.format(home=tmp_path)).is_file()
+
+
+def test_messages_are_remembered_in_redis_where_the_cache_is_there() -> None:
+    with running_redis() as url:
+        one, other = (crashes_of(settings("riskiq", pdns={"cache": url})) for _ in range(2))
+        one.begin("remembered in Redis", is_new=True)
+        assert other.begin("remembered in Redis", is_new=False) == 1

@@ -92,12 +92,12 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             channel.basic_ack(method.delivery_tag)
             return
         errand = self._errand
-        if errand and errand.key == _key(message) and errand.hold(channel, method.delivery_tag):
+        if errand and errand.key == _key(body) and errand.hold(channel, method.delivery_tag):
             return
         if errand:
             # While it runs, another message can only come when its own went back to the queue.
             errand.withdraw()
-        self._errand = Errand(_key(message), message, method.redelivered)
+        self._errand = Errand(_key(body), message, method.redelivered)
         self._errand.hold(channel, method.delivery_tag)
         self.thread = threading.Thread(target=self._carry_out, args=[self._errand], daemon=True)
         self.thread.start()
@@ -135,7 +135,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         """What pycti calls over HTTP; an exception makes it answer 500, and the platform's worker try again later."""
         if self._stopping.is_set():
             raise RuntimeError("the connector is stopping")
-        errand = Errand(_key(json_data), json_data, redelivered=True, patience=HTTP_PATIENCE)
+        errand = Errand(_key(json.dumps(json_data).encode()), json_data, redelivered=True, patience=HTTP_PATIENCE)
         with self._one_at_a_time:
             self._errand = errand
             try:
@@ -262,14 +262,14 @@ def _acknowledge(errand: Errand) -> None:
 def _parsed(body: bytes) -> dict[str, Any] | None:
     try:
         message = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
 
-def _key(message: Any) -> str:
+def _key(body: bytes) -> str:
     """What tells a message from all others: they hold ids and times of their own."""
-    return blake2b(json.dumps(message, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return blake2b(body, digest_size=16).hexdigest()
 
 
 def _add_mode(message: Any) -> None:

@@ -18,8 +18,6 @@ UNREADABLE = (
     "OpenCTI does not show the observable to the connector: it was deleted, or the user of OPENCTI_TOKEN may not "
     "see it; let the groups of that user see its markings and its organizations, then enrich again."
 )
-_UNREADABLE_OF_PYCTI = "Unable to read/access"
-"""The first words in every version."""
 
 
 class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
@@ -43,8 +41,7 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
                 errand.was_closed = True
                 if errand.redelivered and self.is_closed(work_id):
                     return
-            text = UNREADABLE if in_error and message.startswith(_UNREADABLE_OF_PYCTI) else message
-            self._close(work_id, text, in_error)
+            self._close(work_id, UNREADABLE if in_error and _is_unreadable(message) else message, in_error)
 
     @override
     def add_expectations(self, work_id: str, expectations: int) -> bool:
@@ -86,6 +83,11 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
                 return self.get_work(work_id)  # type: ignore[no-any-return]
         except (ValueError, LookupError, TypeError):
             return {}
+
+
+def _is_unreadable(message: str) -> bool:
+    """Whether pycti could not read the entity, in the words of any version."""
+    return message.startswith("Unable") and "read/access" in message
 
 
 class _Patient:

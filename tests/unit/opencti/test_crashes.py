@@ -13,11 +13,8 @@ from tests.unit.redis_server import running_redis
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[str]:
-    try:
-        with running_redis() as url:
-            yield url
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+    with running_redis() as url:
+        yield url
 
 
 @pytest.fixture(params=["file", "redis", "memory"])

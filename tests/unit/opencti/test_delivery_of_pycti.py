@@ -1,5 +1,6 @@
 """What the delivery relies on within pycti, in every version that is supported."""
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -69,8 +70,12 @@ def test_pyctis_handler_reads_the_entity_and_the_work_before_it_calls_back(
     platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     seen: list[str] = []
-    listening = listener(helper, lambda _: seen.extend(platform.works["w1"].received) or "done")
-    listening._data_handler(message_for(platform))
+
+    def callback(_: Any) -> str:
+        seen.extend(platform.works["w1"].received)
+        return "done"
+
+    listener(helper, callback)._data_handler(message_for(platform))
     assert seen == ["Connector ready to process the operation"]
     assert platform.works["w1"].closings == ["done"]
 
@@ -86,8 +91,6 @@ def test_pycti_says_that_an_entity_cannot_be_read_in_words_that_are_known(
 
 
 def test_a_copy_of_the_client_has_the_same_session_and_headers(helper: OpenCTIConnectorHelper) -> None:
-    import copy
-
     twin = copy.copy(helper.api)
     helper.api.set_applicant_id_header("somebody")
     assert twin.request_headers["opencti-applicant-id"] == "somebody"

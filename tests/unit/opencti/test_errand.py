@@ -37,8 +37,12 @@ def test_a_message_whose_channel_closed_waits_until_it_is_delivered_again() -> N
     held.hold(lost, 1)
     lost.is_open = False
     went_on = threading.Event()
-    thread = threading.Thread(target=lambda: (held.proceed(), went_on.set()), daemon=True)
-    thread.start()
+
+    def go_on() -> None:
+        held.proceed()
+        went_on.set()
+
+    threading.Thread(target=go_on, daemon=True).start()
     assert not went_on.wait(0.05)
     assert held.hold(channel(), 2)
     assert went_on.wait(30)

@@ -357,6 +357,44 @@ def test_a_platform_out_of_order_answers_500_until_it_recovers(client: Client) -
     assert client.post(ABOUT).status_code == 200
 
 
+def test_a_platform_that_is_gone_breaks_the_connection_and_does_nothing(connector: Client) -> None:
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    connector.platform.fail("*", how="gone")
+    with pytest.raises(requests.ConnectionError):
+        connector.post(PROCESSED, id=work.id)
+    assert work.closings == []
+
+
+def test_a_call_that_is_unheard_has_its_effect_and_no_answer(connector: Client) -> None:
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    connector.platform.fail("toProcessed", times=1, how="unheard")
+    with pytest.raises(requests.ConnectionError):
+        connector.post(PROCESSED, id=work.id, message="done")
+    assert work.closings == ["done"]
+
+
+def test_a_work_tells_what_is_expected_and_when_it_was_processed(connector: Client) -> None:
+    asked = "query WorkQuery($id: ID!) { work(id: $id) { id } }"
+    work = connector.platform.enrich(connector.platform.add_observable("Domain-Name", "example.com"))
+    assert connector.ask(asked, id=work.id)["data"]["work"]["processed_time"] is None
+    connector.ask("mutation W { workEdit(id: $id) { addExpectations } }", id=work.id, expectations=3)
+    connector.ask(PROCESSED, id=work.id)
+    told = connector.ask(asked, id=work.id)["data"]["work"]
+    assert told["processed_time"]
+    assert told["tracking"] == {"import_expected_number": 3, "import_processed_number": 0}
+    assert connector.ask(asked, id="another") == {"data": {"work": None}}
+
+
+def test_a_work_that_was_closed_twice_is_found_at_the_end(connector: Client) -> None:
+    platform = OpenCTI()
+    platform.link.registered = connector.platform.link.registered
+    work = platform.enrich(platform.add_observable("Domain-Name", "example.com"))
+    for text in ("one", "two"):
+        platform.edit_work("toProcessed", {"id": work.id, "message": text})
+    with pytest.raises(AssertionError, match="closed more than once"):
+        platform.close()
+
+
 def test_a_call_stalls_until_the_platform_recovers(client: Client) -> None:
     client.platform.fail("about", how="stall")
     begun = time.monotonic()
