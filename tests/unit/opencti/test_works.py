@@ -142,3 +142,13 @@ def test_a_work_is_closed_while_opencti_cannot_say_what_it_is(
     with on_errand(errand(redelivered=True)):
         works.to_processed("w1", "Added 1")
     assert work.closings == ["Added 1"]
+
+
+def test_a_chunk_of_what_was_announced_adds_nothing_and_asks_nothing(
+    platform: OpenCTI, works: Works, work: Work
+) -> None:
+    with on_errand(errand()):
+        works.add_expectations("w1", 500)
+        asked = len(platform.calls)
+        works.add_expectations("w1", 1)
+    assert (work.expectations, len(platform.calls)) == (500, asked)
