@@ -29,11 +29,11 @@ _ERRORS = "x-dribble-errors"
 
 
 class CirclSettings(AccountSettings):
-    """CIRCL Passive DNS, and what may be asked of it."""
+    """CIRCL Passive DNS."""
 
     api_base_url: BaseUrl = Field(
         default="https://www.circl.lu/pdns",
-        description="Address of CIRCL Passive DNS, without /query.",
+        description="Base URL of the API, without /query.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     _ways_in = "CIRCL_USERNAME and CIRCL_PASSWORD, or CIRCL_TOKEN"

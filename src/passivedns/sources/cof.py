@@ -154,18 +154,18 @@ class AccountSettings(RestrictedSettings):
 
     username: Secret | None = Field(
         default=None,
-        description="User name of the account.",
+        description="User name.",
         json_schema_extra=allowed("the user name of the account, or empty"),
     )
     password: Secret | None = Field(
         default=None,
-        description="Password of the account.",
+        description="Password.",
         json_schema_extra=allowed("the password of the account, or empty"),
     )
     token: Secret | None = Field(
         default=None,
-        description="Token, instead of user name and password. It is sent as the whole header Authorization, so write "
-        "its scheme where the server wants one, such as `Bearer 0123abcd`.",
+        description="Token, instead of user name and password. Sent verbatim as the Authorization header: include the "
+        "scheme, such as `Bearer 0123abcd`, if the server needs one.",
         json_schema_extra=allowed("the token, with its scheme where the server wants one, or empty"),
     )
     _ways_in: ClassVar[str]
@@ -211,17 +211,16 @@ def complaint(reply: Reply) -> str:
 
 
 class CofSettings(AccountSettings):
-    """A server that speaks the Common Output Format, such as D4 or balboa, and what may be asked of it."""
+    """Server that speaks the Common Output Format, such as D4 or balboa."""
 
     url: BaseUrl = Field(
-        description="Address of a server that speaks the Common Output Format, as far as the name or address that is "
-        "asked about, such as http://d4.example.org:8400/query or https://balboa.example.org/pdns/query.",
+        description="Query URL of the server up to the name or address, such as http://d4.example.org:8400/query or "
+        "https://balboa.example.org/pdns/query.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",
-        description="Marking of the observables and relationships that come from this server. OpenCTI keeps the "
-        "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",
+        description="TLP of the objects created from this server; existing observables are raised to it.",
         json_schema_extra=allowed(A_TLP),
     )
     _ways_in = "COF_USERNAME and COF_PASSWORD, or COF_TOKEN, or none of them"

@@ -39,17 +39,17 @@ _TENANT = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 
 
 class DefenderSettings(RestrictedSettings):
-    """An application in Microsoft Entra ID that may read threat intelligence, and where to ask."""
+    """Microsoft Defender Threat Intelligence (experimental)."""
 
     tenant_id: str = Field(
         pattern=_TENANT,
-        description="Directory (tenant) ID of the application that reads Microsoft Graph. This source is "
-        "experimental: it follows Microsoft's documentation and was never tried on the live service.",
+        description="Directory (tenant) ID of the Microsoft Entra ID application. This source follows Microsoft's "
+        "documentation and has not been tested against the live service.",
         json_schema_extra=allowed("a directory (tenant) ID, or a domain name of the directory"),
     )
     client_id: str = Field(
         min_length=1,
-        description="Application (client) ID in Microsoft Entra ID.",
+        description="Application (client) ID.",
         json_schema_extra=allowed("an application (client) ID"),
     )
     client_secret: Secret = Field(
@@ -58,12 +58,12 @@ class DefenderSettings(RestrictedSettings):
     )
     api_base_url: BaseUrl = Field(
         default="https://graph.microsoft.com/v1.0",
-        description="Address of Microsoft Graph, with the version.",
+        description="Base URL of Microsoft Graph, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     login_base_url: BaseUrl = Field(
         default="https://login.microsoftonline.com",
-        description="Address of Microsoft Entra ID, where the application signs in.",
+        description="Base URL of the Microsoft Entra ID sign-in service.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 

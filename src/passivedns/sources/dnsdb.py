@@ -42,22 +42,21 @@ _NOTHING_KNOWN = "Error: no results found for query."
 
 
 class DnsdbSettings(QuotaSettings, RestrictedSettings):
-    """DNSDB, and what may be asked of it."""
+    """DomainTools DNSDB."""
 
     api_key: Secret = Field(
-        description="API key of DNSDB.",
+        description="API key.",
         json_schema_extra=allowed("the API key of DNSDB"),
     )
     # A second query for each name, for rows that are mostly about the customers of a name server, is for those who ask.
     reverse_names: bool = Field(
         default=False,
-        description="Also ask which names point to a domain name (CNAME, MX, NS). This costs a second query of the "
-        "quota for each name; an address always takes one.",
+        description="Also query which names point to a domain name (CNAME, MX, NS). Costs a second query per name.",
         json_schema_extra=allowed("true or false"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.dnsdb.info",
-        description="Address of the DNSDB API, without /dnsdb/v2.",
+        description="Base URL of the API, without /dnsdb/v2.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 

@@ -28,22 +28,21 @@ LIMIT_WITH_KEY = 10_000
 
 
 class MnemonicSettings(SourceSettings):
-    """mnemonic PassiveDNS, and what may be asked of it."""
+    """mnemonic PassiveDNS."""
 
     api_key: Secret | None = Field(
         default=None,
-        description="API key of an Argus account. Without one the public data are asked, at 10 look-ups a minute and "
-        "1,000 a day.",
+        description="API key of an Argus account. Without one, only public data: 10 look-ups a minute, 1,000 a day.",
         json_schema_extra=allowed("the API key of the Argus account, or empty"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.mnemonic.no/pdns/v3",
-        description="Address of the mnemonic PassiveDNS API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: MaxTlp = Field(
         default=None,
-        description="Marking of the observables and relationships that come from this source.",
+        description="TLP of the objects created from this source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for TLP:CLEAR without an API key and TLP:AMBER with one"),
     )
 

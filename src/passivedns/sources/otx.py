@@ -27,15 +27,15 @@ _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 
 
 class OtxSettings(SourceSettings):
-    """OTX, and what may be asked of it."""
+    """AlienVault OTX."""
 
     api_key: Secret = Field(
-        description="API key of the OTX account; the account is free.",
+        description="API key of a free OTX account.",
         json_schema_extra=allowed("the API key of the OTX account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://otx.alienvault.com/api/v1",
-        description="Address of the OTX API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 

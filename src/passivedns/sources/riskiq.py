@@ -24,19 +24,19 @@ from passivedns.sources.source import Client, Source
 
 
 class RiskIQSettings(QuotaSettings):
-    """PassiveTotal, and what may be asked of it."""
+    """RiskIQ PassiveTotal."""
 
     username: Secret = Field(
-        description="User name of the PassiveTotal account.",
+        description="User name.",
         json_schema_extra=allowed("the user name of the PassiveTotal account, usually an e-mail address"),
     )
     api_key: Secret = Field(
-        description="API key of the PassiveTotal account.",
+        description="API key.",
         json_schema_extra=allowed("the API key of the PassiveTotal account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.riskiq.net/pt",
-        description="Address of the PassiveTotal API, without the version. Microsoft has shut down the default one.",
+        description="Base URL of the API, without the version. Microsoft shut down the default.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 

@@ -16,11 +16,11 @@ from passivedns.sources.source import ADDRESSES, Client, Source
 
 
 class RobtexSettings(SourceSettings):
-    """The free passive DNS of Robtex, and what may be asked of it."""
+    """Robtex."""
 
     api_base_url: BaseUrl = Field(
         default="https://freeapi.robtex.com/pdns",
-        description="Address of the free passive DNS of Robtex, without /forward and /reverse.",
+        description="Base URL of the API, without /forward and /reverse.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 

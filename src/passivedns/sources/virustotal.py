@@ -38,35 +38,33 @@ Pace = Annotated[
 
 
 class VirusTotalSettings(SourceSettings):
-    """VirusTotal, and what may be asked of it."""
+    """VirusTotal."""
 
     api_key: Secret = Field(
-        description="API key of the VirusTotal account. The free public API must not be used in commercial products, "
-        "services or business workflows: those need a premium key.",
+        description="API key. The free public API must not be used in commercial products, services or business "
+        "workflows; these need a premium key.",
         json_schema_extra=allowed("the API key of the VirusTotal account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://www.virustotal.com/api/v3",
-        description="Address of the VirusTotal API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     max_pages: int = Field(
         default=5,
         ge=1,
         le=100,
-        description=f"Pages of {ROWS_A_PAGE} records to read for one observable, the newest first. Each page counts as "
-        "one look-up of the quota.",
+        description=f"Pages of {ROWS_A_PAGE} records to read per observable, newest first. Each costs one look-up.",
         json_schema_extra=allowed("a whole number from 1 to 100"),
     )
     pace: Pace = Field(
         default=PUBLIC_PACE,
-        description="Requests to send at most. The default is the limit of the public API; a premium key allows more.",
+        description="Rate limit. The default is that of the public API.",
         json_schema_extra=allowed(f"rates such as {PUBLIC_PACE}, or none for no limit"),
     )
     ignore_time_window: bool = Field(
         default=True,
-        description="Import records of any age. VirusTotal gives one date for a name and an address, and does not "
-        "renew it, so that old dates do not mean that the name has left the address.",
+        description="Import records of any age, since VirusTotal does not update the date of a resolution.",
         json_schema_extra=allowed("true or false"),
     )
 
