@@ -19,8 +19,8 @@ def config_files(root: Path) -> tuple[Path, Path]:
 def from_environment() -> tuple[Values, list[str]]:
     """Variables with a section's prefix, in any case, and a sentence for each unreadable file.
 
-    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them; it
-    wins over OPENCTI_TOKEN.
+    A variable such as OPENCTI_TOKEN_FILE names a file with the secret, as mounted by Docker and Kubernetes; it
+    takes precedence over OPENCTI_TOKEN.
     """
     values: Values = {}
     problems = []
@@ -48,7 +48,7 @@ def _is_secret(section: str, key: str) -> bool:
 def from_file(path: Path) -> tuple[Values, list[str]]:
     """The sections of a YAML file, and a sentence for each unusable part.
 
-    A file that is not there is empty. What YAML says of bad text is kept back: it quotes passwords.
+    A missing file is empty. YAML's error messages are not repeated, since they quote passwords.
     """
     try:
         content = yaml.safe_load(path.read_bytes())
