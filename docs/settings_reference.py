@@ -15,6 +15,7 @@ from passivedns.settings.sections import (
     A_BASE_URL,
     A_DURATION,
     A_TLP,
+    YES_OR_NO,
     QuotaSettings,
     RestrictedSettings,
     SourceSettings,
@@ -51,7 +52,13 @@ def _in_order(section: str) -> list[Setting]:
 
 _SECTIONS = {name: _in_order(name) for name in dict.fromkeys(section for section, _ in DECLARED)}
 _SCHEMAS = {name: SECTIONS[name].model_json_schema(schema_generator=_WithoutNull) for name in _SECTIONS}
-_KINDS = {A_BASE_URL: "a URL", A_DURATION: "a duration", A_TLP: "a TLP", ", separated by commas": ""}
+_KINDS = {
+    A_BASE_URL: "a URL",
+    A_DURATION: "a duration",
+    A_TLP: "a TLP",
+    ", separated by commas": "",
+    "a number of seconds ": "",
+}
 _DEFAULT_SOURCES = SECTIONS["pdns"].model_fields["sources"].default
 _FIRST_OTHER = next(key for key in SOURCES if key not in _DEFAULT_SOURCES)
 _OTHERS = """\
@@ -164,7 +171,7 @@ def _meaning(setting: Setting) -> str:
     values = allowed_values(field)
     for phrase, kind in _KINDS.items():
         values = values.replace(phrase, kind)
-    says_nothing_new = is_secret(field) or values.startswith(("the ", "any ")) or values == "a URL"
+    says_nothing_new = is_secret(field) or values.startswith(("the ", "any ")) or values in ("a URL", YES_OR_NO)
     return str(field.description) if says_nothing_new else f"{field.description} Accepted values: {values}."
 
 
