@@ -1,4 +1,4 @@
-"""The settings of src/passivedns/settings as tables, samples and JSON Schema."""
+"""Renders the settings as tables, samples and JSON Schema."""
 
 import json
 import math
@@ -66,7 +66,7 @@ Other sources, used only if PDNS_SOURCES lists them. Each also accepts max_tlp a
 
 
 def all_settings() -> list[Setting]:
-    """Every setting, in the order of the documents."""
+    """Every setting, in documentation order."""
     return [setting for settings in _SECTIONS.values() for setting in settings]
 
 
