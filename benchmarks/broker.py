@@ -1,9 +1,9 @@
-"""`make bench-broker`: enrichments per second of several processes on one queue, and where the time of one goes.
+"""Runs `make bench-broker`: enrichments per second of several processes on one queue, and the time spent per step.
 
-The connectors are processes of their own over a real RabbitMQ; the platform and PassiveTotal are those of the sandbox,
-together in the process of this benchmark, and nothing that is pushed is imported. One table counts, over the closed
-works, real daemons. The other is measured from within: `benchmarks.stopwatch` is the daemon with timers around the
-connector, its requests, its conversion and pycti's sending; publishing and closing are seen from the platform.
+The connectors are separate processes with a real RabbitMQ; the sandbox's platform and PassiveTotal run in this process
+and import nothing. One table counts the closed works of real daemons. The other uses `benchmarks.stopwatch`, the daemon
+with timers around the connector, its requests, its conversion and pycti's sending; the platform times publishing and
+closing.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What has become of each message that the platform published, by what its works and the connector's log tell."""
+"""Tracks the outcome of each message of the platform, from its works and the connector's log."""
 
 import json
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A connector at work between platform, broker and PassiveTotal, each of which can be taken away and brought back."""
+"""Runs a connector with a platform, a broker and PassiveTotal, each of which can be stopped and restarted."""
 
 import json
 import time

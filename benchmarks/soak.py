@@ -1,8 +1,8 @@
-"""`make soak`: mixed traffic for minutes, while PassiveTotal fails and broker, platform and connector are restarted.
+"""Runs `make soak`: minutes of mixed traffic, while PassiveTotal fails and broker, platform and connector restart.
 
-In the end every message is accounted for. pycti acknowledges a message before it is processed, so a message is lost
-when its process is killed, or when the platform is away at the moment when its outcome is to be told: these losses are
-printed with what the log says. Whatever else is missing, told twice or told to another is unexplained, and fails.
+Every message is accounted for. pycti acknowledges a message before processing it, so it is lost if the process is
+killed, or if the platform is down when its outcome is reported: these losses are printed with the log. Any other
+missing, duplicate or misdirected outcome is unexplained and fails.
 """
 
 import random
