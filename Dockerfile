@@ -1,11 +1,11 @@
 FROM python:3.12-slim-bookworm AS builder
 
-# The version of the platform's pycti; empty for the one that requirements.txt pins.
+# pycti version of the platform; empty for the one pinned by requirements.txt.
 ARG PYCTI_VERSION=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 COPY requirements.in requirements.txt /build/
-# Another pycti has bounds of its own, so the pins of requirements.txt step aside for it.
+# Another pycti has other dependencies, so the pins of requirements.txt do not apply.
 RUN set -- -r /build/requirements.txt \
     && if [ -n "$PYCTI_VERSION" ]; then set -- -r /build/requirements.in "pycti==$PYCTI_VERSION"; fi \
     && python3 -m venv --without-pip /opt/venv \
@@ -25,11 +25,11 @@ RUN if ls -d /opt/venv/lib/python3*/site-packages/magic >/dev/null 2>&1; then \
 WORKDIR /opt/opencti-connector-riskiq-passive-total/src
 COPY __metadata__ ../__metadata__
 COPY src ./
-# A checkout under a strict umask can only be read by its owner.
+# With a strict umask, only its owner can read a checkout.
 RUN chmod -R a+rX ../__metadata__ . && python3 -m compileall -q .
 
-# /dev/shm can be written to when the root file system cannot; pycti keeps certificates in temporary files.
-# The cache of answers is to be a volume, which takes its owner from the folder of the image.
+# pycti writes certificates to temporary files; /dev/shm is writable even with a read-only root file system.
+# A volume for the cache takes its owner from this folder.
 RUN install -d -o 10001 -g 10001 /var/cache/opencti-passive-dns
 ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="OpenCTI connector for passive DNS" \
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
-# While OpenCTI is not up yet (PDNS_START_TIMEOUT) the connector is starting, not unhealthy.
+# While waiting for OpenCTI (PDNS_START_TIMEOUT), the connector is starting, not unhealthy.
 HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "passivedns.opencti.health"]
 
 CMD ["python3", "main.py"]

@@ -1,35 +1,35 @@
-# Every command a person types. PYCTI=6.9.29 uses that version of pycti in place of the pinned one.
+# Development commands. PYCTI=6.9.29 uses that version of pycti instead of the pinned one.
 PYTHON ?= python3
 PYCTI ?=
 VENV := .venv$(if $(PYCTI),-$(PYCTI))
 BIN := $(VENV)/bin
 
-# Another pycti has bounds of its own, so the pins of requirements.txt step aside for it.
+# Another pycti has other dependencies, so the pins of requirements.txt do not apply.
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 
-# Where Docker does not answer: a command that makes an engine with the base image given, and prints how to reach it.
+# Fallback without Docker: a command that starts an engine with the given base image and prints how to reach it.
 ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 
-# Halved between the two fuzzers.
+# Shared equally by the two fuzzers.
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
-	@echo "make demo    enrich a domain and an address in a sandbox on this machine   (SOURCES=circl,dnsdb: from these)"
-	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti; TESTS=tests/unit: only these)"
-	@echo "make lint    ruff and mypy"
-	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
-	@echo "make audit   ask PyPI for known vulnerabilities in what runs"
-	@echo "make bench   how fast answers are converted"
-	@echo "make bench-sources   how fast the answers of each source are read, and three sources at once"
-	@echo "make bench-broker   enrichments per second over a real broker, and where the time goes"
-	@echo "make soak    ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
-	@echo "make docs    write what is made from the settings: samples, schema, tables"
-	@echo "make image   build the image         (PYCTI=6.9.29: for an OpenCTI of that version)"
-	@echo "make image-test   build the image, run it in containers and test it there"
-	@echo "make clean   remove what these commands made"
+	@echo "make demo    enrich a domain and an address in a local sandbox   (SOURCES=circl,dnsdb: choose the sources)"
+	@echo "make test    run the tests            (PYCTI=6.3.5: use that pycti; TESTS=tests/unit: only these)"
+	@echo "make lint    run ruff and mypy"
+	@echo "make fuzz    search for input that breaks an invariant   (FUZZ_SECONDS=600: duration, default 60)"
+	@echo "make audit   check the dependencies for known vulnerabilities"
+	@echo "make bench   measure the conversion of answers"
+	@echo "make bench-sources   measure reading answers of each source, and three sources in parallel"
+	@echo "make bench-broker   measure enrichments over a real broker"
+	@echo "make soak    run ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
+	@echo "make docs    generate the samples, schema and tables of the settings"
+	@echo "make image   build the image         (PYCTI=6.9.29: for that version of OpenCTI)"
+	@echo "make image-test   build the image and test it in containers"
+	@echo "make clean   remove virtual environments and caches"
 
 $(VENV)/runs: requirements.in requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -61,7 +61,7 @@ fuzz: $(VENV)/fuzzes
 			-max_total_time=$$(( ($(FUZZ_SECONDS) + 1) / 2 )) || exit; \
 	done
 
-# Strict, since pip-audit passes over what PyPI tells it nothing about.
+# Strict, since pip-audit otherwise skips packages that PyPI knows nothing about.
 audit: $(VENV)/tests
 	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip --requirement requirements.txt
 

@@ -1,1 +1,1 @@
-"""How fast the connector is, measured on the machine at hand."""
+"""Measures the performance of the connector on the local machine."""

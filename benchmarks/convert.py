@@ -1,7 +1,7 @@
-"""`make bench`: from the parsed JSON of an answer to the serialised bundle, against python-stix2 and a floor.
+"""Runs `make bench`: from the parsed JSON of an answer to the serialized bundle, compared to python-stix2 and a floor.
 
-A second table has the stages of the way, reading the JSON included. The floor is what no converter can save: reading
-the answer (`json.loads`) and writing the bundle (`json.dumps`).
+A second table shows the stages, including reading the JSON. The floor is reading the answer (`json.loads`) and writing
+the bundle (`json.dumps`).
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Both ends of connectors that are measured: a platform that throws away what is pushed, and a slow PassiveTotal."""
+"""Provides both ends of measured connectors: a platform that discards bundles, and a slow PassiveTotal."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The connector with a stopwatch in it: after each message a line of JSON on stdout tells what took how long."""
+"""Runs the connector with timers and prints their values after each message as a line of JSON."""
 
 import json
 import resource

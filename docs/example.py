@@ -1,4 +1,4 @@
-"""The example of docs/stix-mapping.md: what becomes of the answer in docs/example-answer.json."""
+"""Builds the example of docs/stix-mapping.md from docs/example-answer.json."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ _NAMES = {stix_type: name for name, stix_type in stix.STIX_TYPES.items()}
 
 
 def objects() -> list[StixObject]:
-    """What is sent when the domain of the answer, marked TLP:AMBER, is enriched by the button."""
+    """The objects sent when the domain of the answer, marked TLP:AMBER, is enriched manually."""
     entity = Entity(_ENTITY["id"], "Domain-Name", _ENTITY["value"], [TLP_AMBER["id"]], "TLP:AMBER")
     answer = RISKIQ.read(ANSWER.read_bytes(), entity.value)
     return [_ENTITY, *additions(entity, convert(entity, answer.records).relations, _PUBLISHER, CREATED), TLP_AMBER]

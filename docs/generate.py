@@ -1,4 +1,4 @@
-"""Writes the files that are made from the settings, the pictures, and the example of docs/stix-mapping.md."""
+"""Generates the files made from the settings, the pictures, and the example of docs/stix-mapping.md."""
 
 import argparse
 import json
@@ -16,10 +16,10 @@ COMPOSE_MARKERS = ("      # settings: made by make docs\n", "      # end of sett
 
 
 def documents(root: Path) -> dict[str, str]:
-    """The text that each file below `root` should hold, by its path.
+    """The up-to-date text of each generated file below `root`, by path.
 
-    Raises SystemExit when docs/settings.md, docker-compose.yml or docs/stix-mapping.md lacks the lines between which
-    a part of it is made.
+    Raises SystemExit if docs/settings.md, docker-compose.yml or docs/stix-mapping.md lacks the markers of its
+    generated part.
     """
     return {
         "docs/settings.md": _with_part(root / "docs/settings.md", TABLE_MARKERS, settings_tables()),
@@ -34,14 +34,14 @@ def documents(root: Path) -> dict[str, str]:
 
 
 def stale(root: Path) -> dict[str, str]:
-    """Those documents that differ from their files."""
+    """The documents that differ from their files."""
     return {name: text for name, text in documents(root).items() if _text(root / name) != text}
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = PROJECT_ROOT) -> int:
-    """Brings the files up to date, or with --check only names those that are stale; returns the exit code."""
+    """Update the files, or with --check only name the stale ones; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is stale")
+    parser.add_argument("--check", action="store_true", help="only report stale files; exit with 1 if there are any")
     check = parser.parse_args(arguments).check
     differing = stale(root)
     for name, text in differing.items():

@@ -1,4 +1,4 @@
-"""The pictures of the documents, made by the program itself from the history of the sandbox."""
+"""Generates the pictures of the documents from the sandbox."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ from sandbox.sources.history import DOMAIN, history
 from sandbox.sources.table import STAND_INS
 
 DAY = date(2026, 11, 24)
-"""On which the pictures were taken, so that they are the same every time."""
+"""The date of the pictures, fixed so that they do not change."""
 SHOWN = ("circl", "mnemonic", "robtex")
 
 

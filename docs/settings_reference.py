@@ -1,4 +1,4 @@
-"""The settings of src/passivedns/settings as tables, samples and JSON Schema."""
+"""Renders the settings as tables, samples and JSON Schema."""
 
 import json
 import math
@@ -11,26 +11,34 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from passivedns.settings.sections import QuotaSettings, RestrictedSettings, SourceSettings
+from passivedns.settings.sections import (
+    A_BASE_URL,
+    A_DURATION,
+    A_TLP,
+    YES_OR_NO,
+    QuotaSettings,
+    RestrictedSettings,
+    SourceSettings,
+)
 from passivedns.settings.table import DECLARED, SECTIONS
-from passivedns.settings.wording import Setting, allowed_values, variable
+from passivedns.settings.wording import Setting, allowed_values, is_secret, variable
 from passivedns.sources import SOURCES
 
 SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""
 
 _SAMPLE_HEAD = """\
-# The settings of the connector. Copy this file to config.yml, and replace every ChangeMe.
-# A variable of the environment wins over its setting here: PDNS_MAX_TLP over max_tlp of pdns.
-# A setting that begins with # has its default; remove the # to change it.
+# Settings of the connector. Copy this file to config.yml and replace every ChangeMe.
+# Environment variables take precedence: PDNS_MAX_TLP overrides max_tlp of pdns.
+# Commented-out settings show their defaults; remove the # to change them.
 # Made by `make docs` from src/passivedns/settings and src/passivedns/sources.
 """
 _LAST_IN_A_SECTION = {**QuotaSettings.model_fields, **RestrictedSettings.model_fields}
-"""What many sources have, after what only one has."""
+"""Settings that many sources share, listed after those of one source."""
 
 
 class _WithoutNull(GenerateJsonSchema):
-    """Leaves `anyOf` with null out: in a form, a setting that may be missing is a field that may stay empty."""
+    """Omits `anyOf` with null: in a form, an optional setting is a field left empty."""
 
     @override
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -44,20 +52,26 @@ def _in_order(section: str) -> list[Setting]:
 
 _SECTIONS = {name: _in_order(name) for name in dict.fromkeys(section for section, _ in DECLARED)}
 _SCHEMAS = {name: SECTIONS[name].model_json_schema(schema_generator=_WithoutNull) for name in _SECTIONS}
+_KINDS = {
+    A_BASE_URL: "a URL",
+    A_DURATION: "a duration",
+    A_TLP: "a TLP",
+    ", separated by commas": "",
+    "a number of seconds ": "",
+}
 _DEFAULT_SOURCES = SECTIONS["pdns"].model_fields["sources"].default
 _FIRST_OTHER = next(key for key in SOURCES if key not in _DEFAULT_SOURCES)
 _OTHERS = """\
-The other sources. Each is asked only with its key in PDNS_SOURCES, and needs nothing set otherwise. Each may have a \
-max_tlp and an import_last_seen_time_window of its own, too."""
+Other sources, used only if PDNS_SOURCES lists them. Each also accepts max_tlp and import_last_seen_time_window."""
 
 
 def all_settings() -> list[Setting]:
-    """Every setting, in the order of the documents."""
+    """Every setting, in documentation order."""
     return [setting for settings in _SECTIONS.values() for setting in settings]
 
 
 def is_shared(setting: Setting) -> bool:
-    """Whether every source has it, so that a table for people shows it only once."""
+    """Whether every source has the setting; tables for people show it once."""
     return setting[0] in SOURCES and setting[1] in SourceSettings.model_fields
 
 
@@ -65,10 +79,10 @@ def is_shared(setting: Setting) -> bool:
 
 
 def schema() -> JsonSchemaValue:
-    """The settings by environment variable, in the form that OpenCTI's connector manager reads.
+    """The settings by environment variable, as OpenCTI's connector manager reads them.
 
-    CONNECTOR_ID is left out, as by OpenCTI's own connectors: the manager makes one, and would ask for it otherwise.
-    Nothing of a source is required, since PDNS_SOURCES decides which of them are asked.
+    CONNECTOR_ID is omitted, as in OpenCTI's own connectors: the manager generates it. Settings of sources are not
+    required, since PDNS_SOURCES selects the sources.
     """
     asked_for = [setting for setting in all_settings() if setting != ("connector", "id")]
     return {
@@ -90,7 +104,7 @@ def _property(setting: Setting) -> JsonSchemaValue:
 
 
 def schema_document() -> str:
-    """The schema for people, with the columns of OpenCTI's CONNECTOR_CONFIG_DOC.md."""
+    """The schema as a table with the columns of OpenCTI's CONNECTOR_CONFIG_DOC.md."""
     head = ("Property", "Type", "Required", "Possible values", "Default", "Description")
     properties = schema()["properties"]
     rows = [
@@ -105,7 +119,7 @@ def schema_document() -> str:
         for setting in _each_shared_once()
         if variable(setting) in properties
     ]
-    notes = f"CONNECTOR_ID is not among them: OpenCTI's connector manager makes it. {_key_explained()}"
+    notes = f"OpenCTI's connector manager generates CONNECTOR_ID. {_key_explained()}"
     return f"# Connector Configurations\n\n{notes}\n\n{_table(head, rows)}"
 
 
@@ -119,19 +133,19 @@ def _required_mark(setting: Setting) -> str:
 
 
 def settings_tables() -> str:
-    """All settings, with an empty line at both ends: Markdown takes what follows a comment directly for HTML."""
+    """Tables of all settings, between empty lines: Markdown reads text right after a comment as HTML."""
     shared = [setting for setting in _each_shared_once() if is_shared(setting)]
     platform = [
-        f"**`{name}`**: {_title(name)}\n\n{_readme_rows(settings)}"
+        f"**`{name}`**: {SECTIONS[name].__doc__}\n\n{_readme_rows(settings)}"
         for name, settings in _SECTIONS.items()
         if name not in SOURCES
     ]
     sources = [
-        f"**`{key}`**: {_title(key)}\n\n{_readme_rows(own)}"
+        f"**`{key}`**: {SECTIONS[key].__doc__}\n\n{_readme_rows(own)}"
         for key in SOURCES
         if (own := [setting for setting in _SECTIONS[key] if not is_shared(setting)])
     ]
-    every = f"**Every source** may have limits of its own. {_key_explained()}\n\n{_readme_rows(shared)}"
+    every = f"**Every source** accepts these. {_key_explained()}\n\n{_readme_rows(shared)}"
     return "\n" + "\n".join([*platform, every, *sources]) + "\n"
 
 
@@ -144,21 +158,25 @@ def _readme_rows(settings: Iterable[Setting]) -> str:
                 f"`{shown_variable(setting)}`",
                 f"`{_shown_section(setting)}.{setting[1]}`",
                 "**required**" if _is_required(setting) else _code(_written(_default(setting))),
-                " ".join(_explanation(setting)),
+                _meaning(setting),
             )
             for setting in settings
         ],
     )
 
 
-def _title(section: str) -> str:
-    """What a section is about, and when it is read."""
-    when = f" Read where `PDNS_SOURCES` contains `{section}`." if section in SOURCES else ""
-    return f"{SECTIONS[section].__doc__}{when}"
+def _meaning(setting: Setting) -> str:
+    """The description and the accepted values; docs/settings.md defines the kinds of value that recur."""
+    field = DECLARED[setting]
+    values = allowed_values(field)
+    for phrase, kind in _KINDS.items():
+        values = values.replace(phrase, kind)
+    says_nothing_new = is_secret(field) or values.startswith(("the ", "any ")) or values in ("a URL", YES_OR_NO)
+    return str(field.description) if says_nothing_new else f"{field.description} Accepted values: {values}."
 
 
 def _each_shared_once() -> list[Setting]:
-    """Every setting, and of those that every source has only the ones of the first source, before all of its own."""
+    """Every setting; those that every source has appear once, before the other settings of the first source."""
     first = next(iter(SOURCES))
     shared = [setting for setting in _SECTIONS[first] if is_shared(setting)]
     rest = [setting for setting in all_settings() if not is_shared(setting)]
@@ -223,7 +241,7 @@ def _sample_title(section: str) -> str:
 
 
 def _is_asked(section: str) -> bool:
-    """Whether a section counts without a change of PDNS_SOURCES."""
+    """Whether a section applies with the default PDNS_SOURCES."""
     return section not in SOURCES or section in _DEFAULT_SOURCES
 
 
@@ -231,8 +249,8 @@ def _is_in_sample(setting: Setting) -> bool:
     return _is_asked(setting[0]) or not is_shared(setting)
 
 
-# Without a maximum even TLP:RED is sent, and a shared address brings thousands of names, which OpenCTI takes minutes to
-# import: nobody should get that by copying a sample.
+# Without a maximum even TLP:RED is sent, and a shared address yields thousands of names, which take OpenCTI minutes to
+# import: copying a sample must not do that.
 _CHOSEN = {("pdns", "max_tlp"): "TLP:AMBER", ("pdns", "max_relationships"): 500}
 
 
@@ -271,7 +289,7 @@ def _default(setting: Setting) -> Any:
 
 
 def _written(value: Any) -> str:
-    """A value as it is written in an environment variable."""
+    """A value in the syntax of an environment variable."""
     if isinstance(value, list):
         return ",".join(value)
     if value is None or isinstance(value, str):

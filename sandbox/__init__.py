@@ -1,1 +1,1 @@
-"""An embedded OpenCTI and an embedded PassiveTotal on loopback, for the demo and for the tests."""
+"""Provides an embedded OpenCTI and stand-ins for the sources on loopback, for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""`python3 -m sandbox`: the sandbox as a server of its own, which has the connector that registers do the demo."""
+"""Runs the sandbox as a server (`python3 -m sandbox`) and the demo with the connector that registers."""
 
 import argparse
 import sys

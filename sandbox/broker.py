@@ -1,4 +1,4 @@
-"""Delivery over a real RabbitMQ: the exchanges and queues of the platform, and its worker."""
+"""Delivers messages over a real RabbitMQ, with the platform's exchanges, queues and worker."""
 
 import base64
 import json

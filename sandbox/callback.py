@@ -1,4 +1,4 @@
-"""Delivery of messages over the HTTP listen protocol of pycti (6.5 and later)."""
+"""Delivers messages over pycti's HTTP listen protocol (6.5 and later)."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The real daemon, `python3 src/main.py`, as a process of its own against the sandbox."""
+"""Runs the real daemon, `python3 src/main.py`, as a separate process against the sandbox."""
 
 import os
 import socket

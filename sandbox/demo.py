@@ -1,4 +1,4 @@
-"""`make demo`: the connector asks several sources in the sandbox, one of which fails; what arrived is shown."""
+"""Runs `make demo`: enriches from several sources in the sandbox, one of which fails, and shows the results."""
 
 import argparse
 import ipaddress
@@ -55,9 +55,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("values", nargs="*", default=[DOMAIN, ADDRESS], help="domains and addresses to enrich")
     parser.add_argument(
-        "--sources", default=",".join(SOURCES), help="keys of the sources to ask (default: %(default)s)"
+        "--sources", default=",".join(SOURCES), help="keys of the sources to query (default: %(default)s)"
     )
-    parser.add_argument("--data", type=Path, help="a folder of recorded answers of PassiveTotal, for the source riskiq")
+    parser.add_argument("--data", type=Path, help="folder of recorded PassiveTotal answers, for the source riskiq")
     return parser.parse_args()
 
 

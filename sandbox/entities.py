@@ -1,4 +1,4 @@
-"""What is on the platform before a connector comes: entities and their markings, in the API's form and in STIX."""
+"""Defines the platform's initial entities and markings, in API form and in STIX."""
 
 import json
 import uuid

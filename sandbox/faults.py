@@ -1,7 +1,7 @@
-"""The ways in which PassiveTotal, or what is between it and a client, answers wrongly.
+"""Simulates wrong answers of PassiveTotal and of gateways in front of it.
 
-The bodies follow what the API's clients and their tests are known to have met: three shapes of error (nested under
-``error``, only ``message``, ``error`` beside ``message``), and the web pages of the gateways before it.
+The bodies follow those known from the API's clients and their tests: three forms of error (nested under ``error``, only
+``message``, both ``error`` and ``message``), and the web pages of gateways.
 """
 
 import asyncio

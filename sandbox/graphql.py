@@ -1,6 +1,6 @@
-"""The GraphQL that pycti speaks to the platform: queries in, answers and refusals out.
+"""Answers pycti's GraphQL queries to the platform.
 
-Like the platform's clients, this reads the root field of a query and its variables; it is no general GraphQL server.
+Like the platform's clients, this reads the root field of a query and its variables; it is not a general GraphQL server.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the platform knows, and the import of bundles into it."""
+"""Stores the platform's knowledge and imports bundles into it."""
 
 from collections import defaultdict
 from collections.abc import Iterable

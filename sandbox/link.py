@@ -1,4 +1,4 @@
-"""How the platform and its connector find each other: registration, and the way of a message to the connector."""
+"""Registers the connector with the platform and routes messages to it."""
 
 import socket
 import threading

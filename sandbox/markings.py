@@ -1,4 +1,4 @@
-"""How the platform takes a marking definition: read as pycti reads it, then upserted by id.
+"""Imports marking definitions as the platform does: read as pycti reads them, then upserted by id.
 
 Measured on OpenCTI 7.260817: the definition that was sent renames the marking for everybody; its type, order and
 colour stay (``upsert: false`` in the platform's ``stixMetaObject-registrationAttributes.ts``).

@@ -1,4 +1,4 @@
-"""The messages that the platform sends to an enrichment connector."""
+"""Builds the messages that the platform sends to an enrichment connector."""
 
 import json
 import uuid

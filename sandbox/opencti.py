@@ -1,6 +1,6 @@
-"""An embedded OpenCTI for one enrichment connector: registration, enrichments, playbooks and a strict import.
+"""Embeds an OpenCTI for one enrichment connector: registration, enrichments, playbooks and a strict import.
 
-It answers what pycti asks of the platform and refuses what the platform refuses. Messages go to the connector over
+It answers pycti's requests and rejects what the platform rejects. Messages go to the connector over
 pycti's HTTP protocol (``CONNECTOR_LISTEN_PROTOCOL=API``, ``CONNECTOR_QUEUE_PROTOCOL=api``), or over a real broker.
 """
 

@@ -1,6 +1,6 @@
-"""What OpenCTI refuses at import, and how it merges what it takes: the rules of the platform (7.x), as pure functions.
+"""Implements OpenCTI's rules for rejecting and merging imported objects (7.x) as pure functions.
 
-They are written from the platform's behaviour alone and share nothing with the connector that they judge.
+They follow only the platform's behaviour and share no code with the connector that they check.
 """
 
 import ipaddress

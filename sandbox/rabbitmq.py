@@ -1,4 +1,4 @@
-"""A real RabbitMQ for the tests: the one that is there, or one of their own that they can stop and start again."""
+"""Provides a real RabbitMQ for the tests: the running one, or a separate one that they can stop and restart."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the platform keeps from a user at import: the rights of roles, and the markings that groups let one see."""
+"""Applies a user's permissions at import: the rights of roles, and the markings visible through groups."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Serves an application on loopback from a thread of this process."""
+"""Serves an application on loopback from a thread."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What the platform asked of a connector, and what has come of it so far."""
+"""Tracks the works of a connector and their state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

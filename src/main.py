@@ -1,4 +1,4 @@
-"""`python3 main.py` is the daemon; `check` and `lookup` are the tools of its operator."""
+"""Runs the daemon, or the operator's commands `check` and `lookup`."""
 
 import sys
 

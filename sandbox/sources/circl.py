@@ -1,7 +1,7 @@
-"""An embedded CIRCL Passive DNS 2.0.
+"""Stands in for CIRCL Passive DNS 2.0.
 
 Sources: CIRCL's page on the service (2026-04), PyPDNS 2.3.2, which logs in and reads pages as this module expects, and
-a test of its own that fixes which way round the rows are. Error bodies are not on record; those here are made up.
+its test of the field order. Error bodies are invented, since none are recorded.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""A server of one's own that speaks the Common Output Format: D4's analyzer-d4-passivedns, or DCSO's balboa.
+"""Stands in for Common Output Format servers: D4's analyzer-d4-passivedns and DCSO's balboa.
 
 Sources: bin/pdns-cof-server.py of D4 (snapshot 235914f) and the answer that its README prints; query/query_rest.go of
-balboa (cb7de26). Neither asks for an account, so the one here is what a proxy before them would ask for.
+balboa (cb7de26). Neither needs an account; the one here simulates a proxy in front of them.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""An embedded Microsoft Graph: the two passive DNS lists of a threat intelligence host, and the sign-in before them.
+"""Stands in for Microsoft Graph: the two passive DNS lists of a threat intelligence host, and the sign-in.
 
 Source: Microsoft's documentation of Graph v1.0 and its samples, the vendor's notebooks for the token, and the general
-form of Entra's errors. The page size, what is answered about an unknown host, and the record types beyond A and CNAME
-are documented nowhere; what stands for them here is a guess and may be switched.
+form of Entra's errors. The page size, the answer about an unknown host, and record types beyond A and CNAME are
+undocumented; those here are guesses and can be changed.
 """
 
 import asyncio

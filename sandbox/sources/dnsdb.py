@@ -1,9 +1,8 @@
-"""An embedded DNSDB: the look-ups of version 2 of DomainTools' API, its quota and its ping.
+"""Stands in for DomainTools DNSDB, API version 2: look-ups, quota and ping.
 
 Paths, parameters, the frame around the rows, the limits, the kinds of quota and the meaning of each status follow the
-vendor's clients dnsdb2 (1.2.0) and dnsdbq with their tests; the rows follow recorded answers. The words of the errors
-are made up, but for those of `404-no-results`: the originals were never seen. An unknown parameter, or another
-`Accept`, is refused here in any case.
+vendor's clients dnsdb2 (1.2.0) and dnsdbq with their tests; the rows follow recorded answers. Error texts are
+invented except for `404-no-results`. Unknown parameters and other `Accept` headers are always rejected.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""One history of DNS that every stand-in tells in its own dialect, so that a merge can be checked to the last date.
+"""Provides one DNS history for all stand-ins, each in its format, so that merges can be checked exactly.
 
-It is made up. It holds names and addresses reserved for documentation only (RFC 2606, RFC 5737, RFC 3849), with dates
-that move with the day it is made for.
+It is invented and contains names and addresses reserved for documentation (RFC 2606, RFC 5737, RFC 3849), with dates
+relative to a given day.
 """
 
 from collections.abc import Iterable

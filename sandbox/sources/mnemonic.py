@@ -1,7 +1,7 @@
-"""An embedded mnemonic PassiveDNS v3: its COF endpoint.
+"""Stands in for the COF endpoint of mnemonic PassiveDNS v3.
 
-Sources: mnemonic's integration guide, a real answer of 503 (2020), and measurements of third parties in 2026. What
-it says to an unknown key is not on record; the 401 here is what its endpoint `/seen` says without one.
+Sources: mnemonic's integration guide, a real answer of 503 (2020), and third-party measurements in 2026. The
+answer to an unknown key is not recorded; the 401 here is that of the endpoint `/seen` without one.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""A stand-in for AlienVault OTX: the passive DNS of an indicator.
+"""Stands in for AlienVault OTX: the passive DNS of an indicator.
 
 The answers follow recordings of 2022 and 2026, and the two bodies of 429 are verbatim. The statuses 400, 403 and 404
-are those that the vendor's client knows; their words are made up. What `hostname` knows of a registrable domain is not
-known: this one tells nothing, which is the strictest reading.
+are those of the vendor's client; their texts are invented. The answer of `hostname` for a registrable domain is
+unknown: here it is empty, the strictest assumption.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A stand-in for PassiveTotal: the two endpoints of its API v2 that passive DNS takes."""
+"""Stands in for PassiveTotal: the two endpoints of API v2 for passive DNS."""
 
 import asyncio
 import ipaddress

@@ -1,7 +1,7 @@
-"""What the stand-in for PassiveTotal answers: a data set of its own, or recorded answers.
+"""Provides the answers of the PassiveTotal stand-in: an invented data set, or recorded answers.
 
-The data set is made up. It holds names and addresses reserved for documentation only (RFC 2606, RFC 5737, RFC 3849)
-in the shapes of real answers, with dates that move with the day it is made for.
+The data set contains names and addresses reserved for documentation (RFC 2606, RFC 5737, RFC 3849)
+in the form of real answers, with dates relative to a given day.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
-"""The embedded free passive DNS of Robtex.
+"""Stands in for the free passive DNS of Robtex.
 
-Sources: a recorded row, and the client in Cortex-Analyzers, which cuts the carriage returns off. What it answers where
-it knows nothing, and its limits, are not on record.
+Sources: a recorded row, and the client in Cortex-Analyzers, which cuts the carriage returns off. Its empty answer and
+its limits are not recorded.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What all stand-ins have in common: they note requests, and answer wrongly when they are told to."""
+"""Base of all stand-ins: records requests, and simulates faults."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Every stand-in by the key of its source: how it is made and served, and the settings with which it lets one in."""
+"""Lists the stand-ins by source key: how to create and serve them, and the settings with valid credentials."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

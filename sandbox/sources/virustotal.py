@@ -1,8 +1,8 @@
-"""A stand-in for VirusTotal v3: the resolutions of names and addresses.
+"""Stands in for VirusTotal v3: the resolutions of names and addresses.
 
 The answers follow recordings of 2019 and 2022: rows with the newest date first, pages of 10 to 40 rows, a raw cursor in
-`meta` and a quoted one in `links.next`. The statuses and codes of errors are those of docs.virustotal.com; where that
-page names no message, the message is made up.
+`meta` and a quoted one in `links.next`. The statuses and codes of errors are those of docs.virustotal.com; messages
+missing there are invented.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One question to all sources at once, and what came of it at each."""
+"""Queries all sources in parallel and returns the outcome of each."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
-"""Before everything that can have been seen."""
+"""Earlier than any sighting."""
 
 
 class Outcome(NamedTuple):
-    """What came of asking one source."""
+    """The outcome of one source."""
 
     source: Source
     since: datetime
-    """UTC; records last seen before it were not asked for."""
+    """UTC; start of the queried period."""
     records: Sequence[Record] = ()
     complete: bool = True
-    """False where the source knows more."""
+    """False if the source has more records."""
     unreadable: int = 0
     """Rows of the answer that could not be read."""
     cached_since: datetime | None = None
-    """UTC; when the source gave the answer, where it comes from the cache."""
+    """UTC; when the source gave a cached answer."""
     failure: ConnectorError | None = None
-    """Why the source was not asked, or did not answer."""
+    """Why the source was not queried, or did not answer."""
 
 
 @dataclass
 class Asker:
-    """One source with everything that decides whether it is asked, and for what."""
+    """One source with its client, limits and cache."""
 
     source: Source
     client: Client
     meter: Meter
     since: Callable[[datetime], datetime]
-    """How far back a look-up at a moment goes (both UTC)."""
+    """The start of the time window at a moment (both UTC)."""
     max_tlp: str | None = None
-    """The highest TLP that may be sent to it; None for no limit."""
+    """The highest TLP that may be sent to the source; None for no limit."""
     max_tlp_setting: str = "PDNS_MAX_TLP"
     cache: Cache | None = None
     identity: str = field(default="", repr=False)
-    """What its answers depend on beside the question: its address, account and options. A secret."""
+    """The URL, account and options that its answers depend on. A secret."""
 
     def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
-        """Ask about a value in canonical form that carries `tlp`; `now` is in UTC. Every failure is in the outcome."""
+        """Look up a canonical value marked `tlp`; `now` is in UTC. The outcome includes failures."""
         since = self.since(now)
         question = Question(ascii_name(value), entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
         question = question._replace(since=question.since - self.source.clock_tolerance)
@@ -111,7 +111,7 @@ def ask(
     now: datetime,
     record_types: Iterable[str],
 ) -> list[Outcome]:
-    """Ask every source that knows such values and types of record, all at once; the outcomes are in their order."""
+    """Query all sources that support the value and record types in parallel; the outcomes keep their order."""
     wanted = set(record_types)
     able = [
         asker
@@ -135,6 +135,6 @@ def ask(
 
 
 def _within(question: Question, records: Iterable[Record]) -> list[Record]:
-    """The records that were seen in the period of the question, and those of unknown date."""
+    """The records within the queried period, and undated ones."""
     since = question.since
     return [record for record in records if (seen := record.last_seen or record.first_seen) is None or seen >= since]

@@ -1,4 +1,4 @@
-"""Makes what asks the sources, as the settings have it."""
+"""Builds the clients, cache and limits from the settings."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from passivedns.pace import Pace
 
 SEVERAL = "Passive DNS"
-"""The author of what is created from several sources: a merge is not the work of the one that answered first."""
+"""The author of objects from several sources, since a merge is not the work of one of them."""
 
 
 _WITHOUT_EFFECT = ("quota_reserve", "results_tlp", "pace", "ignore_time_window")
-"""Settings of sources on which their answers do not depend."""
+"""Source settings that do not affect answers."""
 
 
 def enricher_of(settings: LookupSettings) -> Enricher:
-    """What enriches, with one session per source, and one cache for all of them."""
+    """The enricher, with one session per source and one shared cache."""
     pdns, cache = settings.pdns, cache_of(settings)
     return Enricher(
         [_asker(key, settings, cache) for key in settings.sources],
@@ -72,7 +72,7 @@ def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Met
 
 
 def publisher_of(settings: LookupSettings) -> Publisher:
-    """The author: the organization behind the only source, or one of the connector's own for several."""
+    """The author: the organization of the only source, or `SEVERAL`."""
     sources = [SOURCES[key] for key in settings.sources]
     organization = sources[0].organization if len(sources) == 1 else SEVERAL
     tlps = {key: str(getattr(section, "results_tlp", SOURCES[key].tlp)) for key, section in settings.sources.items()}
@@ -109,7 +109,7 @@ def _pace(key: str, settings: LookupSettings) -> Pace | None:
 
 
 def _identity(section: SourceSettings) -> str:
-    """All that the answers of a source depend on beside the question; what every source has does not change them."""
+    """The settings that a source's answers depend on; those of every source do not affect them."""
     own = {key: getattr(section, key) for key in type(section).model_fields if key not in SourceSettings.model_fields}
     secrets = {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in own.items()}
     return repr(sorted((key, value) for key, value in secrets.items() if key not in _WITHOUT_EFFECT))

@@ -1,6 +1,6 @@
-"""Answers of the sources, kept for a while in memory, in a SQLite file or in Redis: no search is paid for twice.
+"""Caches answers of sources in memory, a SQLite file or Redis.
 
-Records are kept, not responses: an answer of many pages is one entry, and no request with its credentials is stored.
+It stores records, not responses: a paged answer is one entry, and no credentials are stored.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from passivedns.settings.values import since as moment_before
 log = logging.getLogger(__name__)
 
 MOST_ANSWERS = 10_000
-"""In memory and in a file, where an answer of 62 records takes about 2 kB; Redis has its own `maxmemory`."""
+"""Maximum entries in memory and in a file; an answer of 62 records takes about 2 kB. Redis has `maxmemory`."""
 PATIENCE = 2
-"""Seconds to wait for a lock of the file, or for Redis."""
+"""Timeout in seconds for a file lock or Redis."""
 RESPITE = 60
-"""Seconds for which a cache that failed is left alone, so that not every look-up waits for it."""
+"""Seconds before a failed cache is tried again, so that not every look-up waits for it."""
 
 T = TypeVar("T")
 
@@ -46,11 +46,11 @@ class Kept(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """What is in a cache, expired answers included."""
+    """The contents of a cache, including expired answers."""
 
     answers: int
     oldest: datetime | None
-    """UTC; None where there is no answer, and for Redis, which does not tell."""
+    """UTC; None if there is no answer, and for Redis, which does not report it."""
 
 
 class CacheAway(ConnectorError):
@@ -58,12 +58,12 @@ class CacheAway(ConnectorError):
 
 
 class Store(Protocol):
-    """Where the bytes are."""
+    """A storage back end."""
 
     def get(self, key: str) -> bytes | None: ...
 
     def put(self, key: str, value: bytes, given: float, lifetime: float) -> None:
-        """Keep what was given at a moment (Unix seconds) for `lifetime` seconds."""
+        """Store a value given at a moment (Unix seconds) for `lifetime` seconds."""
 
     def stock(self) -> Stock: ...
 
@@ -87,13 +87,13 @@ class Cache:
 
     @property
     def place(self) -> str:
-        """Where the answers are, without the credentials of a URL."""
+        """The location, without the credentials of a URL."""
         return re.sub("(?<=://).*@", "", self._resolved).strip(":")
 
     def get(self, question: str, source: str, since: datetime, now: datetime) -> Kept | None:
-        """The answer of a source that reaches back to `since` at least, unless it is too old `now` (both UTC).
+        """A source's unexpired answer that reaches back to at least `since` (both UTC).
 
-        `question` says everything that the answer depends on: the source, its account, what was asked.
+        `question` identifies all that the answer depends on: source, account and value.
         """
         kept = self._spared(lambda store: store.get(_hashed(question)))
         try:
@@ -107,7 +107,7 @@ class Cache:
             return None  # somebody else wrote it
 
     def put(self, question: str, records: Iterable[Record], since: datetime, now: datetime) -> None:
-        """Keep what a source answered `now` for records seen since `since` (both UTC)."""
+        """Store a source's answer given `now` for records since `since` (both UTC)."""
         rows = [(*record[:3], *map(_seconds, record[3:5]), record.sensors) for record in records]
         text = json.dumps({"since": since.timestamp(), "given": now.timestamp(), "records": rows})
         value, lifetime = zlib.compress(text.encode()), (now + self._ttl - now).total_seconds()
@@ -121,7 +121,7 @@ class Cache:
             self._told = False
 
     def stock(self) -> Stock:
-        """What is kept.
+        """The contents.
 
         Raises:
             CacheAway: the cache cannot be used; the text says why.
@@ -129,7 +129,7 @@ class Cache:
         return self._use(lambda store: store.stock())
 
     def _spared(self, work: Callable[[Store], T]) -> T | None:
-        """What comes of the work, or None and one warning for each outage."""
+        """The result of an operation, or None and one warning per outage."""
         if time.monotonic() < self._left_alone_until:
             return None
         try:
@@ -199,7 +199,7 @@ class _File:
 
 
 class _RedisStore:
-    """A Redis, where answers expire by themselves."""
+    """A Redis; it expires answers itself."""
 
     def __init__(self, url: str, prefix: str) -> None:
         from redis import Redis
@@ -229,7 +229,7 @@ def _resolved(place: str) -> str:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file and, where it is missing, its folder; what analysts look up is nobody else's business."""
+    """Create the file and its folder, readable only by the owner, since look-ups are confidential."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""From passive DNS records to relations: the mapping, and the merge of what comes to the same relation.
+"""Converts passive DNS records to relations and merges the records of each relation.
 
 Pure: no HTTP, no clock, no pycti, and no source by name.
 """
@@ -14,12 +14,12 @@ from passivedns.stix import values
 from passivedns.stix.values import Unusable
 
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
-"""The types of record that the mapping knows."""
+"""Mapped record types."""
 
 NOT_CHOSEN = "record type not chosen"
-"""The reason for a record that was left out because of its type only."""
+"""Reason for an unmapped record type."""
 OVER_MAXIMUM = "over the maximum of relationships"
-"""The reason for the records of the relations that were seen longer ago than as many as there may be."""
+"""Reason for records of the oldest relations above the maximum."""
 
 ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
 NAME_TYPES = ("Domain-Name", "Hostname")
@@ -53,10 +53,10 @@ whether the arrow comes from there.
 
 
 def canonical_value(entity_type: str, value: str) -> str:
-    """The one spelling of an observable's value: lower case, no root dot, RFC 5952.
+    """The canonical value of an observable: lower case, no trailing dot, RFC 5952.
 
     Raises:
-        Unusable: it is not a single address or name, and `str(error)` says what it is.
+        Unusable: not a single address or name; `str(error)` is the reason.
     """
     return _NORMALISE[entity_type](value)
 
@@ -68,10 +68,10 @@ def convert(
     record_types: Collection[str] = RECORD_TYPES,
     max_relationships: int = 0,
 ) -> Enrichment:
-    """What the records say of the entity.
+    """Convert the records about the entity to relations.
 
-    Of more than `max_relationships` relations (0: no limit) those that were seen last are kept. A record that cannot
-    be used is counted and costs its neighbours nothing.
+    Keeps the most recently seen `max_relationships` relations (0: no limit). Unusable records are counted and do not
+    affect others.
     """
     edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
     left_out: Counter[str] = Counter()
@@ -96,7 +96,7 @@ def convert(
 
 
 def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) -> _Edge:
-    """The arrow runs from the owner of the record to its data; one of the two is the entity, a name or an address."""
+    """The direction is from the owner of the record to its data; one of the two is the entity."""
     if is_entity(record.name):
         value_type, reverse = _type_of_data(record), False
         if of_address and value_type in ADDRESS_TYPES:
@@ -114,12 +114,12 @@ def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) ->
 
 
 def _spellings(entity: Entity) -> frozenset[str]:
-    """The entity's value, and the form in which the DNS has it."""
+    """The entity's value and its DNS form."""
     return frozenset({entity.value, values.ascii_name(entity.value)})
 
 
 def _is(entity_type: str, spellings: Collection[str], text: str) -> bool:
-    """Whether a name or an address is the entity, in whichever spelling."""
+    """Whether a name or an address is the entity in any spelling."""
     if text in spellings or text.lower().removesuffix(".") in spellings:
         return True
     if text.isascii() and not (entity_type == "IPv6-Addr" and ":" in text):
@@ -137,7 +137,7 @@ def _type_of_data(record: Record) -> str:
 
 
 def _why_not(record: Record) -> str:
-    """The reason for a record of another type; its text may be anything, so it is cut and cleaned."""
+    """The reason for an unmapped type, shortened and sanitized."""
     if record.type in RECORD_TYPES:
         return NOT_CHOSEN
     if not record.type:
@@ -180,9 +180,9 @@ def _sources(records: Sequence[Record]) -> Sources:
 
 
 def _seen(records: Sequence[Record]) -> tuple[datetime, datetime] | tuple[None, None]:
-    """The first and the last moment at which any of the records was seen, or twice None where none has a date.
+    """The earliest and the latest date of the records, or None twice if none has a date.
 
-    They are a second apart at least, as STIX 2.1 section 5.1 demands.
+    They are at least a second apart, as STIX 2.1 section 5.1 requires.
     """
     moments = [moment for record in records for moment in (record.first_seen, record.last_seen) if moment]
     if not moments:

@@ -1,4 +1,4 @@
-"""From the value of an observable to the objects that go to OpenCTI: the one way for the daemon and for look-ups."""
+"""Turns an observable into the STIX objects for OpenCTI, for both the daemon and `lookup`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from passivedns.stix.note import summary_note
 from passivedns.stix.objects import StixObject
 
 UNREADABLE = "unreadable row"
-"""The reason for a row of an answer that is not a record at all."""
+"""Reason for a row that is not a record."""
 
 
 class Result(NamedTuple):
-    """What came of one observable."""
+    """The result for one observable."""
 
     outcomes: list[Outcome]
-    """One for each source that can be asked about it, in the order of the settings."""
+    """One per applicable source, in the configured order."""
     enrichment: Enrichment
     objects: list[StixObject]
-    """What is added to the graph; empty where no record was usable."""
+    """Objects to add to the graph; empty if no record was usable."""
 
     @property
     def answered(self) -> list[Outcome]:
@@ -35,12 +35,12 @@ class Result(NamedTuple):
 
     @property
     def records(self) -> int:
-        """How many records were answered, those that could not be read included."""
+        """The number of records received, including unreadable ones."""
         return sum(len(outcome.records) + outcome.unreadable for outcome in self.outcomes)
 
 
 class Enricher(NamedTuple):
-    """Everything that decides what an enrichment adds."""
+    """Enriches entities with the configured sources and limits."""
 
     askers: Sequence[Asker]
     publisher: Publisher
@@ -48,15 +48,15 @@ class Enricher(NamedTuple):
     max_relationships: int = 0
     """0 for no limit."""
     with_note: bool = False
-    """Whether the observable also gets a note for people."""
+    """Whether to attach a summary note to the observable."""
 
     @property
     def searches_left(self) -> dict[str, float]:
-        """What the quota of each source leaves, by the key of the source, where it is known."""
+        """Remaining searches by source key, if known."""
         return {asker.source.key: left for asker in self.askers if (left := asker.meter.left) is not None}
 
     def enrich(self, entity: Entity, now: datetime, known_since: str | None = None) -> Result:
-        """Ask the sources about an entity, and put what they say into STIX.
+        """Query the sources about an entity and convert the answers to STIX.
 
         `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, as STIX writes it.
         """

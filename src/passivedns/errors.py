@@ -1,12 +1,12 @@
-"""Failures, named after what the operator must do; `str(error)` is the sentence that the work shows."""
+"""Defines the failures, named after the operator's remedy; `str(error)` is the text that the work shows."""
 
 
 class ConnectorError(Exception):
-    """Something that the operator can act on, in a sentence for people."""
+    """A failure that the operator can act on."""
 
 
 class SettingsError(ConnectorError):
-    """Bad settings: correct config.yml or the environment and start again."""
+    """Invalid settings: correct config.yml or the environment and start again."""
 
 
 class PlatformError(ConnectorError):
@@ -14,7 +14,7 @@ class PlatformError(ConnectorError):
 
 
 class TlpRefused(ConnectorError):
-    """The observable is marked above the maximum TLP: raise the maximum, or leave the observable alone."""
+    """The observable's TLP is above the limit: raise the limit, or do not look it up."""
 
 
 class SourceError(ConnectorError):
@@ -30,15 +30,15 @@ class NotEntitled(SourceError):
 
 
 class QuotaExceeded(SourceError):
-    """The searches of the account are used up: wait for the next reset, or buy more."""
+    """The quota is exceeded: wait for the reset, or buy more."""
 
 
 class RateLimited(SourceError):
-    """Too many requests in too short a time: ask again later."""
+    """Rate limit exceeded (HTTP 429): try again later."""
 
 
 class RequestRefused(SourceError):
-    """The source rejected this question."""
+    """The source rejected this request."""
 
 
 class NoAnswer(SourceError):
@@ -46,15 +46,15 @@ class NoAnswer(SourceError):
 
 
 class Unreachable(NoAnswer):
-    """No connection to the source, or one that broke: correct its address, the proxy or the CA bundle, or wait."""
+    """Connection failed or broken: correct the URL, the proxy or the CA bundle, or wait."""
 
 
 class BadAnswer(SourceError):
-    """A response that is not the source's: HTML, cut off, too large, or of another shape."""
+    """An unexpected response: HTML, truncated, too large, or in another format."""
 
 
 class AllFailed(SourceError):
-    """Several sources were asked, and none of them answered."""
+    """None of several sources answered."""
 
 
 class NotSent(ConnectorError):
@@ -62,4 +62,4 @@ class NotSent(ConnectorError):
 
 
 class Unforeseen(ConnectorError):
-    """A fault of this connector; its log has the details that a report needs."""
+    """An internal error; the log has the details for a report."""

@@ -1,4 +1,4 @@
-"""What a source may still be asked: its quota, read now and then and counted down in between, and its pace."""
+"""Tracks the quota of a source, read periodically and counted down in between, and applies its rate limit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRESH = 60
-"""Seconds for which a budget is counted down before it is read again."""
+"""Seconds between two readings of a budget."""
 
 
 class Meter:
     """Counts the searches of one source."""
 
     def __init__(self, source: Source, reserve: int = 0, pace: Pace | None = None) -> None:
-        """The last `reserve` searches of the quota are not made."""
+        """Leaves the last `reserve` searches of the quota unused."""
         self._source = source
         self._reserve = reserve
         self._pace = pace
@@ -35,20 +35,20 @@ class Meter:
 
     @property
     def budget(self) -> Budget:
-        """As it is now, the searches since it was read included."""
+        """The budget, less the searches since it was read."""
         return Budget(tuple(item._replace(used=item.used + self._spent) for item in self._budget.allowances))
 
     @property
     def left(self) -> float | None:
-        """Searches that remain, the reserve included; None where the budget is unknown."""
+        """Remaining searches including the reserve; None if the budget is unknown."""
         tightest = self.budget.tightest
         return None if tightest is None else tightest.left
 
     def refresh(self, read: Callable[[], Budget]) -> None:
-        """Read the budget unless it was read a moment ago; one that cannot be read is unknown.
+        """Read the budget unless it was read recently; it is unknown if that fails.
 
         Raises:
-            CredentialsRefused, Unreachable: the source would not answer a search either.
+            CredentialsRefused, Unreachable: a search would fail as well.
         """
         if time.monotonic() < self._stale_at:
             return
@@ -63,7 +63,7 @@ class Meter:
         metrics.show_budget(self._source.key, self._budget)
 
     def check(self) -> None:
-        """Raises QuotaExceeded where only the reserve is left."""
+        """Raises QuotaExceeded if only the reserve is left."""
         if (tightest := self.budget.tightest) and tightest.left <= self._reserve:
             raise QuotaExceeded(self._no_search_left(tightest))
 
@@ -72,7 +72,7 @@ class Meter:
 
         Raises:
             QuotaExceeded: only the reserve is left.
-            RateLimited: the next turn is too far away.
+            RateLimited: the wait would be too long.
         """
         self.check()
         if self._pace:

@@ -1,6 +1,6 @@
-"""What the connector counts and measures, in Prometheus' global registry.
+"""Defines the connector's metrics in Prometheus' global registry.
 
-pycti serves that registry over HTTP where CONNECTOR_EXPOSE_METRICS is true.
+pycti serves the registry over HTTP if CONNECTOR_EXPOSE_METRICS is true.
 """
 
 import re
@@ -36,14 +36,14 @@ _QUOTA_LIMIT = Gauge("pdns_quota_limit_searches", "Searches allowed when the quo
 
 
 def show_budget(source: str, budget: Budget) -> None:
-    """Show what was read of the quota of a source, by its key."""
+    """Set the quota metrics of a source, by key."""
     for allowance in budget.allowances:
         _QUOTA_USED.labels(source, allowance.owner).set(allowance.used)
         _QUOTA_LIMIT.labels(source, allowance.owner).set(allowance.limit)
 
 
 OTHER = "other"
-"""The label of every reason that is not known here: an answer may contain thousands of record types."""
+"""Label of all unknown reasons, since an answer may contain thousands of record types."""
 _REASONS = frozenset(
     {"CIDR", "URL", "address for a name", "address of an address", "address of the other family", "blank inside"}
     | {"empty value", "incomplete record", "mailbox for a name", "name for an address", "name too long"}
@@ -56,7 +56,7 @@ _REASONS = frozenset(
 
 
 def failure_kind(failure: type[ConnectorError]) -> str:
-    """A class of errors as a label, such as `quota_exceeded`."""
+    """The label of an error class, such as `quota_exceeded`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", failure.__name__).lower()
 
 
@@ -74,7 +74,7 @@ for _failure in (*_OF_A_SOURCE, NotSent):
 
 
 def expect(source: str) -> None:
-    """Let the series of a source, by its key, begin at zero too."""
+    """Initialize the series of a source, by key, to zero."""
     SEARCHES.labels(source)
     CACHE_HITS.labels(source)
     for failure in _OF_A_SOURCE:
@@ -83,7 +83,7 @@ def expect(source: str) -> None:
 
 
 def count_records(kept: Mapping[str, int], left_out: Mapping[str, int]) -> None:
-    """Count the records of one look-up: those used by type, the others by reason."""
+    """Count the records of one look-up, used ones by type, others by reason."""
     for record_type, number in kept.items():
         _RECORDS.labels(record_type).inc(number)
     for reason, number in left_out.items():

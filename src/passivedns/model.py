@@ -1,4 +1,4 @@
-"""The plain data that every part shares: what is asked, what comes back, and what it amounts to."""
+"""Defines the data that the modules exchange: questions, records, answers, entities and relations."""
 
 from __future__ import annotations
 
@@ -10,131 +10,131 @@ from typing import NamedTuple
 
 
 class Question(NamedTuple):
-    """What a source is asked."""
+    """A question to a source."""
 
     value: str
-    """An address in canonical form, or a name in lower case and ASCII, as the DNS has it."""
+    """A canonical address, or a name in lower-case ASCII, as in the DNS."""
     type: str
-    """OpenCTI's name of its type, such as `Domain-Name`."""
+    """OpenCTI's type name, such as `Domain-Name`."""
     since: datetime
-    """UTC; records last seen before it are of no use."""
+    """UTC; records last seen earlier are not needed."""
 
 
 class Record(NamedTuple):
-    """One observation in DNS's own terms."""
+    """One observation in DNS terms."""
 
     name: str
     """The owner name (rrname), as the source spells it."""
     type: str
-    """Upper case, such as `A` or `CNAME`; empty where the source did not say."""
+    """Upper case, such as `A` or `CNAME`; empty if the source did not say."""
     data: str
-    """The rdata reduced to its name, address or mailbox: no MX preference, no SOA numbers."""
+    """The name, address or mailbox in the rdata, without MX preference or SOA numbers."""
     first_seen: datetime | None
-    """UTC; None where unknown."""
+    """UTC; None if unknown."""
     last_seen: datetime | None
-    """UTC, never before `first_seen`; None where unknown."""
+    """UTC, never before `first_seen`; None if unknown."""
     sensors: tuple[str, ...]
-    """Who saw it within the source, such as `pingly`."""
+    """Sensors within the source, such as `pingly`."""
     source: str
     """The key of the source in `SOURCES`."""
 
 
 class Answer(NamedTuple):
-    """What a source knows of one observable."""
+    """A source's answer about one observable."""
 
     records: list[Record]
     complete: bool = True
-    """False where the source knows more than it sent, or sent more than could be read."""
+    """False if the source has more records than it sent, or sent more than could be read."""
     certain: bool = True
-    """False where "nothing known" may be an answer that got lost on the way; such an answer is not cached."""
+    """False if "nothing known" may be a lost answer, which is not cached."""
     unreadable: int = 0
     """Rows that could not be read."""
     about: str = ""
-    """The name or address that it is about, where it says so."""
+    """The name or address that it is about, if stated."""
 
 
 class Allowance(NamedTuple):
-    """How many searches one owner has spent, of how many, until when."""
+    """The searches one owner has used, the limit, and the reset."""
 
     owner: str
     used: float
     limit: float
     reset: str
-    """When it starts anew, as the source writes it; empty where unknown."""
+    """The reset, as the source writes it; empty if unknown."""
 
     @property
     def left(self) -> float:
-        """Searches that remain."""
+        """Remaining searches."""
         return max(self.limit - self.used, 0)
 
 
 class Budget(NamedTuple):
-    """The allowances that a source states; without any, the budget is unknown."""
+    """The allowances reported by a source; unknown if there are none."""
 
     allowances: tuple[Allowance, ...] = ()
 
     @property
     def tightest(self) -> Allowance | None:
-        """The allowance with the fewest searches left; None where the budget is unknown."""
+        """The allowance with the fewest remaining searches; None if unknown."""
         return min(self.allowances, key=lambda allowance: allowance.left, default=None)
 
 
 class Entity(NamedTuple):
-    """The observable that is enriched."""
+    """The enriched observable."""
 
     id: str
     type: str
-    """OpenCTI's name, such as `Domain-Name`."""
+    """OpenCTI's type name, such as `Domain-Name`."""
     value: str
-    """In canonical form: `converter.canonical_value`."""
+    """Canonical form, from `converter.canonical_value`."""
     markings: Sequence[str] = ()
-    """The ids of its markings; the relationships carry them too."""
+    """The ids of its markings, which relationships inherit."""
     tlp: str | None = None
     """The strictest TLP among them, such as `TLP:AMBER`."""
 
 
 Sources = tuple[tuple[str, tuple[str, ...]], ...]
-"""Each source by its key and in alphabetical order, with its sensors, which are in that order too."""
+"""Sources by key with their sensors, both in alphabetical order."""
 
 
 class Relation(NamedTuple):
-    """How the entity and one other observable are related, by all the records that say so."""
+    """The relation of the entity to one other observable, merged from all its records."""
 
     type: str
     """`resolves-to` or `related-to`."""
     value: str
     """The other side, in canonical form."""
     value_type: str
-    """Its type, such as `Domain-Name`."""
+    """The type of the other side, such as `Domain-Name`."""
     reverse: bool
     """Whether the arrow comes from the other side."""
     record_types: tuple[str, ...]
-    """In alphabetical order, each once."""
+    """Unique and in alphabetical order."""
     sources: Sources
-    """Who saw it."""
+    """The sources that saw it."""
     first_seen: datetime | None
-    """UTC; None where unknown."""
+    """UTC; None if unknown."""
     last_seen: datetime | None
-    """UTC, later than `first_seen` by a second at least; None exactly where `first_seen` is."""
+    """UTC, at least a second after `first_seen`; None exactly if `first_seen` is."""
 
 
 class Enrichment(NamedTuple):
-    """What the records came to."""
+    """The result of a conversion."""
 
     relations: list[Relation]
     kept: Counter[str]
     """Records used, by type."""
     left_out: Counter[str]
-    """Records not used, by reason."""
+    """Records left out, by reason."""
 
     @property
     def observables(self) -> int:
-        """How many different observables the relations lead to."""
+        """The number of distinct observables on the other side."""
         return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
 def newest_first(relations: Iterable[Relation]) -> list[Relation]:
-    """The relations, the most recently seen first, those of unknown date last."""
+    """The relations, most recently seen first, undated last."""
     return sorted(relations, key=lambda found: (-_order(found.last_seen), -_order(found.first_seen), *_name(found)))
 
 
@@ -147,17 +147,17 @@ def _order(moment: datetime | None) -> float:
 
 
 class State(StrEnum):
-    """What became of one check of `main.py check`."""
+    """The status of one check of `main.py check`."""
 
     GOOD = "good"
     WARNING = "warning"
     BAD = "bad"
     UNKNOWN = "unknown"
-    """It was not tried, or nothing came of it."""
+    """Not tried, or without a result."""
 
 
 class Finding(NamedTuple):
-    """One line of the report of `main.py check`."""
+    """One line of the `main.py check` report."""
 
     subject: str
     state: State

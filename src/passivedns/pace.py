@@ -1,4 +1,4 @@
-"""Waits for a source's published rate, so that it never has to refuse."""
+"""Limits requests to the published rate of a source."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ _PLACE = "memory://"
 
 
 class Pace:
-    """The rate of one source, shared by all processes that use the same Redis."""
+    """The rate limit of one source, shared by all processes with the same Redis."""
 
     def __init__(self, title: str, rates: str, patience: float, redis_url: str = "") -> None:
         """`title` is the name of the source, `rates` such as `10/minute;1000/day`; a turn is waited for up to
@@ -29,10 +29,10 @@ class Pace:
         self._limiter = MovingWindowRateLimiter(storage_from_string(redis_url or _PLACE))
 
     def wait(self) -> None:
-        """Return when the next request may go out.
+        """Wait until the next request is allowed.
 
         Raises:
-            RateLimited: that takes too long; the text says when to ask again.
+            RateLimited: the wait would be too long; the text says when to try again.
         """
         deadline = time.time() + self._patience
         while spent := [limit for limit in self._limits if not self._limiter.test(limit, self._title)]:

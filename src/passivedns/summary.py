@@ -1,4 +1,4 @@
-"""The text of a finished work: what was added, from which records, and what failed on the way."""
+"""Formats the text of a work: what was added, left out and failed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ from passivedns.errors import AllFailed, ConnectorError, TlpRefused
 from passivedns.wording import age, counted, joined, listed
 
 SLOW_IMPORT = 1000
-"""Relationships above which OpenCTI, at about ten objects a second, takes minutes to import them."""
+"""Relationships that OpenCTI takes minutes to import, at about ten objects a second."""
 
 
 def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
-    """The error of an enrichment in which no source answered; None where one did, or none could be asked."""
+    """The error if no source answered; None if one did, or none applied."""
     failures = [outcome.failure for outcome in outcomes if outcome.failure]
     if not failures or len(failures) < len(outcomes):
         return None
@@ -51,7 +51,7 @@ def _titles(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _remarks(result: Result, now: datetime) -> Iterator[str]:
-    """What there is to say beside."""
+    """Additional remarks."""
     found, answered = result.enrichment, result.answered
     if found.left_out:
         yield f"left out {found.left_out.total():,}: {listed(found.left_out)}"
@@ -70,6 +70,6 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
 
 
 def failure(outcome: Outcome) -> str:
-    """Why a source did not answer, as part of a longer text."""
+    """A source's failure, as part of a longer text."""
     reason = str(outcome.failure).removesuffix(".")
     return reason if isinstance(outcome.failure, TlpRefused) else f"{outcome.source.title} failed: {reason}"

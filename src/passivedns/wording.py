@@ -1,4 +1,4 @@
-"""Numbers and counts as people read them."""
+"""Formats numbers, lists, ages and outside text for people."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,24 +14,24 @@ def counted(number: int, noun: str) -> str:
 
 
 def listed(counts: Mapping[str, int], longest: int = 12) -> str:
-    """The most frequent first; a hostile answer may hold thousands of record types."""
+    """Most frequent first, shortened: a hostile answer may contain thousands of record types."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(number for _, number in ranked[longest:])
     return ", ".join(f"{name} {number}" for name, number in [*ranked[:longest], *([("others", rest)] if rest else [])])
 
 
 def named(names: Sequence[str], most: int = 20) -> str:
-    """Names with commas between; … stands for those beyond `most`, since an answer may name any number of sources."""
+    """Comma-separated names; … replaces those beyond `most`, since an answer may name any number of sources."""
     return ", ".join([*names[:most], "…"] if len(names) > most else names)
 
 
 def one_line(text: str) -> str:
-    """Text from outside on one line of bearable length."""
+    """Outside text on one line of limited length."""
     return "".join(c if c.isprintable() else " " for c in text[:100])
 
 
 def joined(names: Sequence[str]) -> str:
-    """Names as a sentence lists them, such as `CIRCL, mnemonic and Robtex`."""
+    """Names as a list in a sentence, such as `CIRCL, mnemonic and Robtex`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
@@ -42,7 +42,7 @@ def age(length: timedelta) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without what a terminal would obey, but for the ends of lines."""
+    """Text without terminal control characters except newlines."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 

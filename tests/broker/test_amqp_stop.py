@@ -30,8 +30,8 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
             world.platform.enrich(world.entity(entity_type, value))
             for entity_type, value in (("IPv4-Addr", ADDRESS), ("Domain-Name", DIRTY))
         ]
-        # The other one is at the connector, which has not acknowledged it.
-        wait_until_waiting(broker, world, 1)
+        # The first is at the connector, which takes no other before it has acknowledged that one.
+        wait_until_waiting(broker, world, 2)
         world.daemon.process.terminate()
         world.wait_for_log("Shutting down")
         world.service.held.clear()

@@ -184,7 +184,7 @@ def test_troubleshooting_has_a_section_for_every_kind_of_failure(name: str) -> N
 
 
 def test_the_architecture_names_every_module_and_no_other() -> None:
-    table = ARCHITECTURE.partition("## The rooms")[2].partition("Beside it")[0]
+    table = ARCHITECTURE.partition("## Modules")[2].partition("Other folders")[0]
     named: list[str] = []
     for place, cell in re.findall(r"^\| `src/passivedns/((?:\w+/)?)` \| (.+?) \|", table, re.MULTILINE):
         named += [place + name for name in re.findall(r"`(\w+\.py)`", cell)]

@@ -1,4 +1,4 @@
-"""Loads the settings, and reports all that is wrong with them at once."""
+"""Loads and validates the settings, and reports all errors at once."""
 
 import os
 from collections.abc import Collection, MutableMapping, Sequence
@@ -27,7 +27,7 @@ _NO_LOOKUP = "Nothing can be looked up"
 
 
 class _Written:
-    """What the files and the environment say, and what is wrong with them."""
+    """Configured values and their errors."""
 
     def __init__(self, root: Path) -> None:
         files = [from_file(path) for path in config_files(root)]
@@ -42,7 +42,7 @@ class _Written:
         self.notices = [_ignored(*setting) for setting in _unknown(environment)]
 
     def section(self, name: str) -> Any:
-        """A section as its model, or None, with what is wrong noted."""
+        """A section as its model, or None after recording its errors."""
         self.problems += [
             still_a_placeholder((name, key), CHECKED[name, key])
             for key in ("max_tlp",)
@@ -57,7 +57,7 @@ class _Written:
             return None
 
     def lookup(self) -> LookupSettings | None:
-        """The sections that a look-up needs; of the sources, only those to ask must be complete."""
+        """The sections for a look-up; only the selected sources must be complete."""
         pdns = self.section("pdns")
         sources = {key: self.section(key) for key in (pdns.sources if pdns else self._sources())}
         incomplete = [key for key, section in sources.items() if section is None]
@@ -65,11 +65,11 @@ class _Written:
         return LookupSettings(pdns, sources) if pdns and all(sources.values()) else None
 
     def error(self, consequence: str) -> SettingsError:
-        """All that is wrong, below what comes of it."""
+        """All errors, below their consequence."""
         return SettingsError(listed(consequence, self.problems, filter(None, self.shut)))
 
     def _sources(self) -> tuple[str, ...]:
-        """The sources to ask where something else in the section pdns is wrong; none where they are."""
+        """The selected sources if another setting in the section pdns is invalid; none if they are invalid."""
         named = {key: value for key, value in self.values["pdns"].items() if key == "sources"}
         try:
             return PdnsSettings.model_validate(named).sources
@@ -78,10 +78,10 @@ class _Written:
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
-    """Read `root`/config.yml, `root`/src/config.yml and the environment; the later wins, key by key.
+    """Read `root`/config.yml, `root`/src/config.yml and the environment; the later takes precedence, key by key.
 
     Raises:
-        SettingsError: the text lists all that is wrong.
+        SettingsError: the text lists all errors.
     """
     written = _Written(root)
     platform = {name: written.section(name) for name in PLATFORM}
@@ -92,12 +92,12 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
 
 
 def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ()) -> LookupSettings:
-    """Read the same, but only what a look-up needs; the settings of OpenCTI may be missing or wrong.
+    """Read only the settings of a look-up; those of OpenCTI may be missing or invalid.
 
-    `sources` are asked in place of those of the settings.
+    `sources` override the configured ones.
 
     Raises:
-        SettingsError: the text lists all that is wrong.
+        SettingsError: the text lists all errors.
     """
     written = _Written(root)
     if sources:
@@ -109,10 +109,10 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ())
 
 
 def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
-    """Read the same, but only the section pdns; those of the sources may be missing or wrong.
+    """Read only the section pdns; those of the sources may be missing or invalid.
 
     Raises:
-        SettingsError: the text lists all that is wrong.
+        SettingsError: the text lists all errors.
     """
     written = _Written(root)
     pdns: PdnsSettings | None = written.section("pdns")
@@ -122,10 +122,10 @@ def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:
-    """The configuration for OpenCTIConnectorHelper: what was validated, and whatever else pycti reads.
+    """The configuration for OpenCTIConnectorHelper: validated settings and other pycti options.
 
-    pycti prefers `environ` to its argument and forgives less than these settings do. Variables of validated
-    settings are therefore rewritten there, and those that are empty or ChangeMe are removed.
+    pycti prefers `environ` to its argument and is less tolerant. Variables of validated settings are therefore
+    rewritten there, and those that are empty or ChangeMe are removed.
     """
     config = {
         name: {key: _plain(value) for key, value in getattr(settings, name) if value is not None} for name in PLATFORM
@@ -147,7 +147,7 @@ def _plain(value: object) -> object:
 
 
 def _unknown(source: Values) -> list[Setting]:
-    """What is written and is not a setting; pycti knows many more in its sections, so only slips count there."""
+    """Unknown settings; pycti's sections have many more options, so only near misses count there."""
     return [
         (section, key)
         for section, values in source.items()

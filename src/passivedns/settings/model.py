@@ -1,4 +1,4 @@
-"""Every section of config.yml but those of the sources, and all of them together."""
+"""Defines the sections of config.yml other than those of the sources, and the settings as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,9 +46,9 @@ _DAYS = Field(default=None, json_schema_extra=allowed("a whole number of days"))
 
 
 class PyctiConnectorOptions(Section):
-    """Options of pycti at which it would end the start with a traceback, fail in a thread or take no for yes.
+    """Options that pycti does not validate: a bad value causes a traceback, a failed thread or a wrong meaning.
 
-    pycti's own documents describe them, so they have no description here; one that is None is left to pycti.
+    They have no description here, since pycti documents them; None leaves the option to pycti.
     """
 
     auto_create_service_account_confidence_level: Count | None = Field(
@@ -67,74 +67,74 @@ class PyctiConnectorOptions(Section):
 
 
 class MqOptions(Section):
-    """The broker, where it is reached in another way than OpenCTI tells."""
+    """Message broker, if not reached as OpenCTI says."""
 
     port: Port | None = _PORT
     use_ssl: bool | None = _SWITCH
 
 
 class S3Options(Section):
-    """The object storage, where it is reached in another way than OpenCTI tells."""
+    """Object storage, if not reached as OpenCTI says."""
 
     port: Port | None = _PORT
 
 
 class OpenCTISettings(Section):
-    """The platform."""
+    """OpenCTI platform."""
 
-    url: BaseUrl = Field(description="Address of the OpenCTI platform.", json_schema_extra=allowed(A_BASE_URL))
+    url: BaseUrl = Field(description="Base URL of OpenCTI.", json_schema_extra=allowed(A_BASE_URL))
     token: Secret = Field(
-        description="Token of the connector's user in OpenCTI.",
-        json_schema_extra=allowed("the token that OpenCTI shows in the profile of that user"),
+        description="API token of the connector's OpenCTI user.",
+        json_schema_extra=allowed("the token shown in that user's OpenCTI profile"),
     )
 
 
 class ConnectorSettings(PyctiConnectorOptions):
-    """The connector as the platform sees it."""
+    """Connector registration in OpenCTI."""
 
     id: Uuid4 = Field(
-        description="Unique ID of this connector.",
+        description="Unique ID of this connector (UUIDv4).",
         json_schema_extra=allowed("a UUIDv4 that no other connector has"),
     )
     type: Literal["INTERNAL_ENRICHMENT"] = Field(
         default="INTERNAL_ENRICHMENT",
-        description="Kind of connector.",
+        description="Connector type.",
         json_schema_extra=allowed("INTERNAL_ENRICHMENT only"),
     )
     name: str = Field(
         default="Passive DNS",
-        description="Name of the connector in OpenCTI.",
+        description="Display name in OpenCTI.",
         json_schema_extra=allowed("any text"),
     )
     scope: Scope = Field(
         default=("IPv4-Addr", "Domain-Name"),
-        description="Types of observable to enrich.",
+        description="Observable types to enrich.",
         json_schema_extra=allowed(f"one or more of {', '.join(get_args(ObservableType))}, separated by commas"),
     )
     log_level: LogLevel = Field(
         default="info",
-        description="Least severe message to log.",
+        description="Minimum severity of log messages.",
         json_schema_extra=allowed("debug, info, warn, warning or error"),
     )
     auto: bool = Field(
         default=False,
-        description="Let OpenCTI enrich every new observable in the scope automatically.",
+        description="Enrich every new observable in scope automatically.",
         json_schema_extra=allowed(YES_OR_NO),
     )
 
 
 class PdnsSettings(Section):
-    """Passive DNS: which sources to ask, and what to import."""
+    """Passive DNS look-ups: sources, limits and import."""
 
     sources: SourceKeys = Field(
         default=("riskiq",),
-        description="Sources to ask, each with a section of its own.",
+        description="Sources to query. Each has its own section.",
         json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas")
         | {"items": {"enum": list(SOURCES), "type": "string"}},
     )
     max_tlp: MaxTlp = Field(
         default=None,
-        description="Highest TLP of an observable that is still sent to a source.",
+        description="Highest TLP of an observable that may be sent to a source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for no limit"),
     )
     import_last_seen_time_window: Window = Field(
@@ -144,29 +144,29 @@ class PdnsSettings(Section):
     )
     record_types: RecordTypes = Field(
         default=get_args(RecordType),
-        description="Types of record to import.",
+        description="DNS record types to import.",
         json_schema_extra=allowed(f"one or more of {', '.join(get_args(RecordType))}, separated by commas"),
     )
     max_relationships: Quantity = Field(
         default=0,
-        description="Most relationships that one enrichment adds; those seen last come first.",
+        description="Maximum relationships added per enrichment, most recently seen first.",
         json_schema_extra=allowed("a whole number, or 0 for no limit"),
     )
     skip_own: bool | None = Field(
         default=None,
-        description="In automatic runs, skip observables that this connector created: with CONNECTOR_AUTO, OpenCTI "
-        "would enrich what an enrichment adds, without end.",
+        description="Skip observables created by this connector in automatic runs, which would otherwise enrich their "
+        "own results endlessly.",
         json_schema_extra=allowed(f"{YES_OR_NO}, or empty for the value of CONNECTOR_AUTO"),
     )
     summary_note: bool = Field(
         default=False,
-        description="Add a note to the enriched observable: a table of the 50 relationships seen last.",
+        description="Attach a note that lists the 50 most recently seen relationships to the enriched observable.",
         json_schema_extra=allowed(YES_OR_NO),
     )
     cache: CachePlace = Field(
         default="passive-dns.sqlite",
         repr=False,
-        description="Where answers are kept, so that the same search is not made again.",
+        description="Where answers are cached.",
         json_schema_extra=allowed(
             f"memory, a file name ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]} (in the user's "
             "cache folder unless its path is absolute), or redis://[[user]:password@]host[:port][/database] "
@@ -175,61 +175,61 @@ class PdnsSettings(Section):
     )
     cache_ttl: Lifetime = Field(
         default=timedelta(hours=24),
-        description="How long an answer is kept.",
+        description="How long answers stay cached.",
         json_schema_extra=allowed("an ISO 8601 duration, such as PT24H or P1M (calendar months); PT0S keeps none")
         | {"default": "PT24H"},
     )
     request_timeout: PositiveSeconds = Field(
         default=60,
-        description="Seconds that one request to a source may take, from connecting to the end of the response.",
+        description="Timeout of one request to a source in seconds, from connecting to the last byte.",
         json_schema_extra=allowed("a number of seconds above 0, 3600 at most"),
     )
     max_retries: Count = Field(
         default=4,
-        description="How often a request is repeated that failed for a passing reason.",
+        description="Maximum retries of a request after a transient failure.",
         json_schema_extra=allowed("a whole number from 0 to 100"),
     )
     retry_backoff: Seconds = Field(
         default=2,
-        description="Seconds to wait before a request is repeated, doubled each time.",
+        description="Delay before the first retry in seconds; doubles with each retry.",
         json_schema_extra=allowed("a number of seconds from 0 to 3600"),
     )
     start_timeout: Seconds = Field(
         default=300,
-        description="Seconds to wait at the start for an OpenCTI that is not up yet.",
+        description="Seconds to wait for OpenCTI at startup.",
         json_schema_extra=allowed("a number of seconds from 0 to 3600"),
     )
     stop_grace: Seconds = Field(
         default=30,
-        description="Seconds that the current enrichment may still take after the connector was told to stop.",
+        description="Seconds the current enrichment has to finish when the connector stops.",
         json_schema_extra=allowed("a number of seconds from 0 to 3600"),
     )
 
 
 @dataclass(frozen=True)
 class LookupSettings:
-    """What a look-up needs."""
+    """Settings of a look-up."""
 
     pdns: PdnsSettings
     sources: Mapping[str, SourceSettings]
-    """The sections of the sources to ask, in their order, by their keys."""
+    """Sections of the sources to query, by key, in the configured order."""
 
     def max_tlp(self, key: str) -> tuple[str | None, str]:
-        """The highest TLP that may be sent to a source, and the variable that says so."""
+        """The highest TLP that may be sent to a source, and the variable that sets it."""
         own = self.sources[key].max_tlp
         return (own, SOURCES[key].variable("max_tlp")) if own else (self.pdns.max_tlp, "PDNS_MAX_TLP")
 
     def window(self, key: str) -> timedelta | Duration:
-        """How far back a look-up at a source goes."""
+        """The time window of look-ups at a source."""
         return self.sources[key].import_last_seen_time_window or self.pdns.import_last_seen_time_window
 
     def is_timeless(self, key: str) -> bool:
-        """Whether the records of a source are imported whatever their age."""
+        """Whether records of a source are imported regardless of age."""
         section = self.sources[key]
         return getattr(section, "ignore_time_window", False) and section.import_last_seen_time_window is None
 
     def warnings(self) -> list[str]:
-        """Sentences on what is allowed and still may not be what the operator wants."""
+        """Sentences about valid settings that may be unintended."""
         unlimited = [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]
         found = [
             f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {', '.join(unlimited)}."
@@ -249,7 +249,7 @@ class LookupSettings:
 
 
 def shut_notice(key: str, address: object) -> str:
-    """What to say of a source that is shut, unless it is asked at an address of its own (None: the default)."""
+    """The notice for a source that was shut down; empty if another address is set (None: the default)."""
     source = SOURCES[key]
     if not source.shut or address not in (None, source.settings.model_fields[source.address].default):
         return ""
@@ -270,16 +270,16 @@ class Settings:
     mq: MqOptions = field(default_factory=MqOptions)
     s3: S3Options = field(default_factory=S3Options)
     notices: tuple[str, ...] = ()
-    """Sentences on variables that are ignored."""
+    """Sentences about ignored variables."""
 
     @property
     def skip_own(self) -> bool:
-        """Whether automatic runs skip the observables of which this connector is the author."""
+        """Whether automatic runs skip observables authored by this connector."""
         chosen = self.lookup.pdns.skip_own
         return self.connector.auto if chosen is None else chosen
 
     def warnings(self) -> list[str]:
-        """Sentences on what is allowed and still may not be what the operator wants."""
+        """Sentences about valid settings that may be unintended."""
         found = [*self.notices, *self.lookup.warnings()]
         if self.connector.auto and not self.skip_own:
             found.append(

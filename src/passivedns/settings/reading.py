@@ -1,4 +1,4 @@
-"""Where settings come from: two files and the environment, as text that nobody has judged yet."""
+"""Reads unvalidated settings from two config.yml files and the environment."""
 
 import os
 from collections.abc import Iterable
@@ -12,15 +12,15 @@ from passivedns.settings.wording import Setting, is_secret, nearest, readable_na
 
 
 def config_files(root: Path) -> tuple[Path, Path]:
-    """Where the settings may be, the stronger one last."""
+    """Locations of config.yml; the last one takes precedence."""
     return root / "config.yml", root / "src" / "config.yml"
 
 
 def from_environment() -> tuple[Values, list[str]]:
-    """The variables that start with the name of a section, in any case, and a sentence for each file not readable.
+    """Variables with a section's prefix, in any case, and a sentence for each unreadable file.
 
-    A variable such as OPENCTI_TOKEN_FILE names a file that holds the secret, as Docker and Kubernetes mount them; it
-    wins over OPENCTI_TOKEN.
+    A variable such as OPENCTI_TOKEN_FILE names a file with the secret, as mounted by Docker and Kubernetes; it
+    takes precedence over OPENCTI_TOKEN.
     """
     values: Values = {}
     problems = []
@@ -46,9 +46,9 @@ def _is_secret(section: str, key: str) -> bool:
 
 
 def from_file(path: Path) -> tuple[Values, list[str]]:
-    """The sections of a YAML file, and a sentence about each part of it that cannot be used.
+    """The sections of a YAML file, and a sentence for each unusable part.
 
-    A file that is not there is empty. What YAML says of bad text is kept back: it quotes passwords.
+    A missing file is empty. YAML's error messages are not repeated, since they quote passwords.
     """
     try:
         content = yaml.safe_load(path.read_bytes())
@@ -85,7 +85,7 @@ def _position(error: Exception) -> str:
 
 
 def merged(sources: Iterable[Values]) -> Values:
-    """All in one, key by key; the later wins, where it has a value at all."""
+    """Merges key by key; a later value takes precedence unless it is empty."""
     result: Values = {section: {} for section in SECTIONS}
     for source in sources:
         for section, values in source.items():
@@ -94,12 +94,12 @@ def merged(sources: Iterable[Values]) -> Values:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value is as good as none: null, blank, or the placeholder of the samples."""
+    """Whether a value is null, blank or the samples' placeholder."""
     return value is None or _is_placeholder(value) or (isinstance(value, str) and not value.strip())
 
 
 def placeholders(sources: Iterable[Values]) -> set[Setting]:
-    """The settings that are the placeholder of the samples in at least one place."""
+    """Settings that are still the samples' placeholder in at least one place."""
     return {
         (section, key)
         for source in sources

@@ -1,6 +1,6 @@
-"""What the sections of config.yml share, those of the sources among them.
+"""Base classes and phrases shared by the sections of config.yml.
 
-Each setting carries its description and, as `allowed` beside it, the values that it accepts.
+Each setting has a description and, as `allowed`, the values that it accepts.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ YES_OR_NO = "true or false"
 
 
 def allowed(phrase: str) -> dict[str, Any]:
-    """The values that a setting accepts, as a phrase that follows "Accepted values:"."""
+    """The accepted values of a setting, as a phrase to follow "Accepted values:"."""
     return {"allowed": phrase}
 
 
 class Section(BaseModel):
-    """A section of config.yml; what pycti reads beside the declared settings is kept, but never shown."""
+    """A section of config.yml; undeclared options are kept for pycti but never shown."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
@@ -32,41 +32,40 @@ class Section(BaseModel):
         return value.strip() if isinstance(value, str) else value
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The declared settings only, without those that may contain a password: others may be passwords too."""
+        """Declared settings without those that may contain a password; undeclared ones may be passwords too."""
         return [(key, getattr(self, key)) for key, field in type(self).model_fields.items() if field.repr]
 
 
 class SourceSettings(Section):
-    """What every source has: its own limits in place of those of the section pdns."""
+    """Settings of every source, which override those of the section pdns."""
 
     max_tlp: MaxTlp = Field(
         default=None,
-        description="Highest TLP of an observable that is still sent to this source.",
+        description="Highest TLP of an observable that may be sent to this source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for PDNS_MAX_TLP"),
     )
     import_last_seen_time_window: Window | None = Field(
         default=None,
-        description="Import only records of this source last seen within this period (ISO 8601).",
+        description="Import only records last seen within this period (ISO 8601).",
         json_schema_extra=allowed(f"{A_DURATION}, or empty for PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"),
     )
 
 
 class QuotaSettings(SourceSettings):
-    """What every source with a quota has."""
+    """Settings of every source with a quota."""
 
     quota_reserve: Quantity = Field(
         default=0,
-        description="Searches of the quota that the connector leaves for others who use the account.",
+        description="Searches of the quota reserved for other users of the account.",
         json_schema_extra=allowed("a whole number"),
     )
 
 
 class RestrictedSettings(SourceSettings):
-    """What every source has whose data are not public."""
+    """Settings of every source with non-public data."""
 
     results_tlp: ResultsTlp = Field(
         default="TLP:AMBER",
-        description="Marking of the observables and relationships that come from this source. OpenCTI keeps the "
-        "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",
+        description="TLP of the objects created from this source; existing observables are raised to it.",
         json_schema_extra=allowed(A_TLP),
     )

@@ -1,4 +1,4 @@
-"""Every setting there is: the model of each section, and the field of each setting."""
+"""Lists the model of every section and the field of every setting."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ PLATFORM: Mapping[str, type[Section]] = {
     "mq": MqOptions,
     "s3": S3Options,
 }
-"""The sections that pycti reads too."""
+"""Sections that pycti also reads."""
 SECTIONS: Mapping[str, type[Section]] = {
     **PLATFORM,
     "pdns": PdnsSettings,
@@ -30,9 +30,9 @@ SECTIONS: Mapping[str, type[Section]] = {
 CHECKED: Mapping[Setting, FieldInfo] = {
     (section, key): field for section, model in SECTIONS.items() for key, field in model.model_fields.items()
 }
-"""Every setting that is checked, options of pycti among them."""
+"""Every validated setting, including pycti options."""
 DECLARED: Mapping[Setting, FieldInfo] = {setting: field for setting, field in CHECKED.items() if field.description}
-"""Every setting of the connector's own, in the order of the documents; options of pycti have no description."""
+"""The connector's settings in documentation order; pycti options have no description."""
 
 Values = dict[str, dict[str, Any]]
-"""What the operator wrote, by section and key."""
+"""Configured values by section and key."""

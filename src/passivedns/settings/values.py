@@ -1,4 +1,4 @@
-"""What one setting may be: types that forgive spelling, and refuse at the start what would fail later."""
+"""Types of setting values: tolerant of spelling, strict about values that would fail later."""
 
 import re
 from collections.abc import Callable
@@ -36,16 +36,16 @@ _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:
 
 
 def since(window: timedelta | Duration, now: datetime) -> datetime:
-    """The moment that lies `window` before `now`, by the calendar for months and years.
+    """`now` minus `window`, using calendar months and years.
 
-    A day that the month does not have becomes its last one: P1M before 31 March is the last of February.
+    The day is clamped to the length of the month: P1M before 31 March is the last day of February.
     """
     moment: datetime = now - window
     return moment
 
 
 def _parsed_duration(value: object) -> timedelta | Duration:
-    """Nothing in any unit is `timedelta(0)`."""
+    """Zero in any unit becomes `timedelta(0)`."""
     text = str(value).strip()
     if re.fullmatch(r"[1-9][0-9]{0,4}", text):
         raise ValueError(f"a number without a unit (write P{text}D for {text} days)")
@@ -68,7 +68,7 @@ def _parsed_window(value: object) -> timedelta | Duration:
 
 
 def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
-    """A validator that takes names in any case, as a list or separated by commas; `why_not` follows "cannot be"."""
+    """A validator of case-insensitive names, as a list or comma-separated; `why_not` follows "cannot be"."""
     by_lower_case = {name.lower(): name for name in known}
 
     def named(value: object) -> list[str]:
@@ -96,14 +96,14 @@ def _upper_case(value: object) -> object:
 
 
 def _not_a_bool(value: object) -> object:
-    """Keeps the `yes` of YAML from being read as 1."""
+    """Rejects booleans, so that YAML's `yes` is not read as 1."""
     if isinstance(value, bool):
         raise ValueError
     return value
 
 
 def _uuid4(value: str) -> str:
-    """Leaves the case alone: to OpenCTI another spelling is another connector."""
+    """Preserves case: OpenCTI treats another spelling as another connector."""
     parsed = UUID(value)
     if parsed.version != 4 or str(parsed) != value.lower():
         raise ValueError("a UUID of another version or spelling")
@@ -111,7 +111,7 @@ def _uuid4(value: str) -> str:
 
 
 def _positive_duration(value: str) -> str:
-    """Text that pycti reads as a duration; with one of no length it would never ping OpenCTI."""
+    """A duration that pycti can parse; with a zero duration it would never ping OpenCTI."""
     try:
         duration = _TIMEDELTA.validate_python(value)
     except ValidationError:
@@ -145,7 +145,7 @@ def _cache_place(value: str) -> str:
 
 
 def _printable_ascii(value: SecretStr) -> SecretStr:
-    """Refuses here what would end in an error of the HTTP library that quotes the secret (RFC 9110, 5.5)."""
+    """Rejects characters for which the HTTP library would raise an error that quotes the secret (RFC 9110, 5.5)."""
     if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
         raise ValueError("with a character that is not printable ASCII")
     return value

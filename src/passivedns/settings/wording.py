@@ -19,7 +19,7 @@ _SHORTENED.maxstring = 60
 
 
 def listed(consequence: str, problems: Collection[str], notices: Iterable[str] = ()) -> str:
-    """The whole text: what comes of it, every problem, and `notices` of what else there is to know."""
+    """The full message: the consequence, every problem, and further notices."""
     count = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
     return "\n".join(["\n  ".join([f"{consequence}: {count} correcting.", *problems]), *notices])
 
@@ -33,10 +33,10 @@ def invalid_settings(
     *,
     all_read: bool,
 ) -> list[str]:
-    """A sentence for each setting of a section that did not pass.
+    """A sentence for each invalid setting of a section.
 
-    `values` are what the operator wrote, before any spelling was forgiven; `placeholders` are the settings that
-    still contain ChangeMe. Unless `all_read`, what is missing may be in a file that could not be used.
+    `values` are the configured values before normalization; `placeholders` are the settings still set to ChangeMe.
+    Unless `all_read`, a missing setting may be in a file that could not be read.
     """
     sentences: list[str] = []
     for detail in error.errors(include_url=False):
@@ -56,7 +56,7 @@ def invalid_settings(
 
 
 def still_a_placeholder(setting: Setting, field: FieldInfo) -> str:
-    """The sentence for a setting that must be replaced, and was not."""
+    """The sentence for a placeholder that was not replaced."""
     return _sentence(setting, field, "is still ChangeMe")
 
 
@@ -65,7 +65,7 @@ def _sentence(setting: Setting, field: FieldInfo, what: str) -> str:
 
 
 def title(setting: Setting) -> str:
-    """A setting by both its names."""
+    """The variable and the config.yml key of a setting."""
     return f"{variable(setting)} (config.yml: {'.'.join(setting)})"
 
 
@@ -75,23 +75,23 @@ def variable(setting: Setting) -> str:
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """What a setting accepts, as a phrase that follows "Accepted values:"."""
+    """The accepted values of a setting, as a phrase to follow "Accepted values:"."""
     return str(cast(dict[str, Any], field.json_schema_extra)["allowed"])
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known name that a misspelt one resembles, if any does."""
+    """The known name most similar to a misspelt one, if any."""
     return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=cutoff)), None)
 
 
 def readable_name(name: str) -> str:
-    """A misspelt name, cut where it cannot be one: YAML reads `{api_key:secret}` as a name too."""
+    """A misspelt name, cut at the first invalid character: YAML also reads `{api_key:secret}` as a name."""
     start = "".join(re.findall(r"^[\w-]{1,40}", name))
     return start if start == name else f"{start}..."
 
 
 def shown(value: object) -> str:
-    """A bad value: short, control characters escaped, without what may be the credentials of a URL."""
+    """A bad value, shortened and escaped, with URL credentials masked."""
     if isinstance(value, str):
         masked = re.sub(r"(?s)^.*@", f"{_MASK}@", value)
         # After a blank, # begins a comment that went astray in an env file: the operator must see that.
@@ -116,7 +116,7 @@ def _has_secret(annotation: object) -> bool:
 
 
 def _reason(detail: ErrorDetails) -> str:
-    """What a check has to say beyond that."""
+    """The reason given by a validator, if any."""
     if detail["type"] == "string_type":
         return ", which YAML does not read as text (put it in quotes)"
     reason = _said(detail)
@@ -124,5 +124,5 @@ def _reason(detail: ErrorDetails) -> str:
 
 
 def _said(detail: ErrorDetails) -> str:
-    """The words of a validator."""
+    """The message of a validator."""
     return str(detail.get("ctx", {}).get("error", ""))

@@ -1,4 +1,4 @@
-"""The sources of passive DNS; a new one is a module beside this one and a row here."""
+"""Registers the passive DNS sources; each has a module in this package."""
 
 from collections.abc import Mapping
 
@@ -16,4 +16,4 @@ from passivedns.sources.virustotal import VIRUSTOTAL
 SOURCES: Mapping[str, Source] = {
     source.key: source for source in (RISKIQ, CIRCL, COF, MNEMONIC, ROBTEX, DNSDB, VIRUSTOTAL, OTX, DEFENDER)
 }
-"""Every source by its key, in the order of the documents."""
+"""All sources by key, in documentation order."""

@@ -1,4 +1,4 @@
-"""The JSON in the bodies of answers: one document, or one on each line."""
+"""Parses response bodies: a JSON document, or one per line (NDJSON)."""
 
 import json
 from typing import Any
@@ -9,14 +9,14 @@ from passivedns.errors import BadAnswer
 from passivedns.sources.source import Source
 
 MOST_VALUES = 1_000_000
-"""Values of JSON in a body, some 100,000 records; the largest body, were it all brackets, would take gigabytes."""
+"""Maximum JSON values in a body, some 100,000 records; a body of only brackets would take gigabytes."""
 
 
 def json_of(source: Source, body: bytes) -> Any:
-    """The JSON of a body; None where the body is empty.
+    """The JSON of a body; None if the body is empty.
 
     Raises:
-        BadAnswer: it is not JSON, or far more of it than a real answer holds.
+        BadAnswer: the body is not JSON, or has more than `MOST_VALUES` values.
     """
     if not body.strip():
         return None
@@ -31,10 +31,10 @@ def json_of(source: Source, body: bytes) -> Any:
 
 
 def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
-    """The JSON of each line of a body (NDJSON), and how many lines could not be read.
+    """The JSON of each line of a body (NDJSON), and the number of unreadable lines.
 
     Raises:
-        BadAnswer: the body is HTML, or holds far more than a real answer does.
+        BadAnswer: the body is HTML, or has more than `MOST_VALUES` values.
     """
     if body.lstrip()[:1] == b"<":
         raise BadAnswer(f"The response from {source.title} is a web page; check {source.variable(source.address)}.")
@@ -56,17 +56,17 @@ def _entry(line: bytes) -> list[Any]:
 
 
 def check_values(source: Source, body: bytes) -> None:
-    """Refuse a body that would take gigabytes once it is parsed.
+    """Reject a body that would take gigabytes when parsed.
 
     Raises:
-        BadAnswer: it holds more than `MOST_VALUES` values.
+        BadAnswer: the body has more than `MOST_VALUES` values.
     """
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"[", b"\n"))) > MOST_VALUES:
         raise BadAnswer(f"The response from {source.title} holds more than {MOST_VALUES:,} values and was dropped.")
 
 
 def _parsed(text: bytes) -> Any:
-    """orjson takes a third of the time; what it is too strict for, such as lone surrogates, `json` reads."""
+    """orjson takes a third of the time; `json` reads what it rejects, such as lone surrogates."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

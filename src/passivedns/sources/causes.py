@@ -1,4 +1,4 @@
-"""Why there was no response, in words: the libraries wrap the cause several times, and print the request with it."""
+"""Explains connection errors, whose cause the libraries wrap several times and print with the request."""
 
 import ssl
 from collections.abc import Iterator
@@ -33,11 +33,11 @@ _CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...]
     ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), "no answer within {timeout:g} s"),
     ((ProtocolError, IncompleteRead), "the response was cut off"),
 )
-"""A class of error, or a part of its message, and what it means; the most specific first."""
+"""Error classes or parts of messages with their meaning, the most specific first."""
 
 
 def cause(error: Exception, address: str, timeout: float) -> str:
-    """What went wrong on the way, without the request; `address` is the variable that holds the source's address."""
+    """The cause of a connection error, without the request; `address` is the variable of the source's URL."""
     causes = list(_wrapped(error))
     for sign, sentence in _CAUSES:
         if any(sign in str(each) if isinstance(sign, str) else isinstance(each, sign) for each in causes):
@@ -46,7 +46,7 @@ def cause(error: Exception, address: str, timeout: float) -> str:
 
 
 def _wrapped(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it wraps, and what it was raised from."""
+    """An error, its wrapped errors and its causes."""
     while error is not None:
         yield error
         wrapped = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]

@@ -1,4 +1,4 @@
-"""CIRCL Passive DNS 2.0: `GET /query/<name or address>`, page by page.
+"""Queries CIRCL Passive DNS 2.0: `GET /query/<name or address>`, page by page.
 
 Sources: CIRCL's page on the service, its client PyPDNS 2.3.2, and a recorded answer of version 1.
 """
@@ -20,27 +20,27 @@ from passivedns.sources.http import LARGEST_BODY, Http, Reply
 from passivedns.sources.source import PASSING, Client, Source
 
 PAGE = 200
-"""Records a page; PyPDNS takes 50, which makes four times as many requests."""
+"""Records per page; PyPDNS's 50 would need four times as many requests."""
 MOST_PAGES = 25
-"""The order is undefined, so later pages are worth as much as the first; they must end all the same."""
+"""Maximum pages; the order is undefined, so later pages matter as much as the first."""
 
 _CURSOR = "x-dribble-cursor"
 _ERRORS = "x-dribble-errors"
 
 
 class CirclSettings(AccountSettings):
-    """CIRCL Passive DNS, and what may be asked of it."""
+    """CIRCL Passive DNS."""
 
     api_base_url: BaseUrl = Field(
         default="https://www.circl.lu/pdns",
-        description="Address of CIRCL Passive DNS, without /query.",
+        description="Base URL of the API, without /query.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     _ways_in = "CIRCL_USERNAME and CIRCL_PASSWORD, or CIRCL_TOKEN"
 
 
 class CirclClient(Client):
-    """Asks CIRCL Passive DNS."""
+    """Queries CIRCL Passive DNS."""
 
     def __init__(self, settings: CirclSettings, http: Http) -> None:
         log_in(settings, http.session)
@@ -50,7 +50,7 @@ class CirclClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of a name or an address, in up to `MOST_PAGES` requests."""
+        """Look up a name or an address, in up to `MOST_PAGES` requests."""
         pages = list(self._pages(f"/query{path_of(question.value)}"))
         # Only all rows together tell which way round they are.
         rows = _joined([rows_of(CIRCL, page.body) for page in pages])
@@ -59,7 +59,7 @@ class CirclClient(Client):
         return answer._replace(complete=answer.complete and whole)
 
     def _pages(self, path: str) -> Iterator[Reply]:
-        """The pages as far as the bounds allow; the last one has a cursor where there are more."""
+        """The pages up to the limits; the last one has a cursor if there are more."""
         cursor: dict[str, str] = {}
         size = 0
         for _ in range(MOST_PAGES):
@@ -75,12 +75,12 @@ class CirclClient(Client):
 
 
 def _is_cursor(text: str) -> bool:
-    """Whether it is a number; it stays a text, since it goes beyond what floats hold."""
+    """Whether a cursor is a number; it stays text, since it exceeds the precision of floats."""
     return text.isascii() and text.isdecimal()
 
 
 def _is_truncated(page: Reply) -> bool:
-    """Whether CIRCL says that it left something out: in a list of errors, or in an object that is one of them."""
+    """Whether CIRCL reports a truncated answer, in a list of errors or a single error object."""
     try:
         return bool(json.loads(page.headers.get(_ERRORS) or "[]"))
     except (ValueError, RecursionError):
@@ -101,7 +101,7 @@ def _answer(rows: Rows) -> Answer:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """A saved page."""
+    """Read a saved page."""
     return _answer(rows_of(CIRCL, body))
 
 

@@ -1,4 +1,4 @@
-"""The Common Output Format of passive DNS (COF), in all the dialects that are on record, and any server that speaks it.
+"""Reads the Common Output Format of passive DNS (COF) in all known dialects, and queries servers that speak it.
 
 Sources: draft-dulaunoy-dnsop-passive-dns-cof-13, recorded answers of CIRCL, D4, balboa, DNSDB, mnemonic, Robtex and
 Validin, and the code of D4's analyzer-d4-passivedns and of DCSO's balboa.
@@ -25,26 +25,26 @@ from passivedns.sources.source import Client, Source
 
 _LONGEST_SENSOR = 64
 _MOST_OF_BALBOA = 1000
-"""Rows at which balboa ends without a word; its parameter for more does not work."""
+"""Rows at which balboa silently stops; its parameter for more does not work."""
 _LEAD = 9
-"""Rows by which one reading of an answer must lead before the others are not looked at."""
+"""Lead in rows that decides the field order of an answer without reading the rest."""
 
 
 class Rows(NamedTuple):
-    """The entries of a body as JSON has them."""
+    """The JSON entries of a body."""
 
     entries: list[Any]
     unreadable: int = 0
     """Lines that are not JSON."""
     cut: bool = False
-    """Whether the body ends in the middle of a line."""
+    """Whether the body ends within a line."""
 
 
 def rows_of(source: Source, body: bytes) -> Rows:
-    """The entries of a body: one a line, or all of them in one document (`{"dns": [...]}`, as Validin has it).
+    """The entries of a body: one per line, or in one document (`{"dns": [...]}`, as from Validin).
 
     Raises:
-        BadAnswer: the body is a web page, or holds far more than a real answer does.
+        BadAnswer: the body is a web page, or has more than `MOST_VALUES` values.
     """
     entries, unreadable = lines_of(source, body)
     if unreadable and (document := _parsed(body)) is not None:
@@ -63,10 +63,10 @@ def _parsed(text: bytes) -> Any:
 
 
 def answer_of(source: Source, rows: Rows, swapped: bool = False) -> Answer:
-    """What the rows of one answer say; `swapped` as for `records_of`.
+    """The answer in the rows of one response; `swapped` as for `records_of`.
 
     Raises:
-        BadAnswer: there are rows, but not one of them can be read.
+        BadAnswer: none of the rows can be read.
     """
     records, odd = records_of(rows.entries, source.key, swapped)
     unreadable = rows.unreadable + odd
@@ -79,10 +79,10 @@ def answer_of(source: Source, rows: Rows, swapped: bool = False) -> Answer:
 
 
 def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[list[Record], int]:
-    """The records of one answer in its order, and how many of its entries could not be read.
+    """The records of one answer in order, and the number of unreadable entries.
 
-    Some servers write the owner name into `rdata` and the data into `rrname`. A server does so in the whole answer or
-    not at all, so the rows that show it decide for the others; `swapped` decides where none shows it.
+    Some servers swap `rdata` and `rrname`, consistently within an answer, so the rows that show it decide for all;
+    `swapped` is the default if none does.
     """
     latest, exchanged = dates.latest(), _is_swapped(entries, swapped)
     records: list[Record] = []
@@ -95,7 +95,7 @@ def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[
 
 
 def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float) -> list[Record]:
-    """One record for each name or address in the data; none where the entry lacks what a record needs."""
+    """One record per name or address in the data; none if the entry is incomplete."""
     get = entry.get
     name, data, record_type = get("rrname"), _data(entry), rdata.record_type(get("rrtype"))
     if not (name and data and record_type and isinstance(name, str)):
@@ -117,7 +117,7 @@ def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float)
 
 
 def _data(entry: dict[str, Any]) -> Any:
-    """The data of an entry, which Robtex spells with another `r`."""
+    """The data of an entry; Robtex calls the field `rrdata`."""
     return entry.get("rdata") or entry.get("rrdata")
 
 
@@ -127,7 +127,7 @@ def _texts(data: Any) -> list[str]:
 
 
 def _sensors(sensor: Any, origin: Any) -> tuple[str, ...]:
-    """Who saw it: the sensor, else the host of the origin, which is a URL or only fills the place (D4)."""
+    """The sensor, or else the host of the origin, which is a URL or a placeholder (D4)."""
     if sensor is None and isinstance(origin, str):
         sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
     known = isinstance(sensor, str) and 0 < len(sensor) <= _LONGEST_SENSOR and sensor.isprintable()
@@ -145,7 +145,7 @@ def _is_swapped(entries: list[Any], default: bool) -> bool:
 
 
 def _is_data(text: str) -> bool:
-    """Whether a text cannot be an owner name: it is an address, or it has several fields, as MX and SOA have."""
+    """Whether a text cannot be an owner name: an address, or several fields as in MX and SOA."""
     return " " in text or ":" in text or text.rpartition(".")[2].isdigit()
 
 
@@ -154,22 +154,22 @@ class AccountSettings(RestrictedSettings):
 
     username: Secret | None = Field(
         default=None,
-        description="User name of the account.",
+        description="User name.",
         json_schema_extra=allowed("the user name of the account, or empty"),
     )
     password: Secret | None = Field(
         default=None,
-        description="Password of the account.",
+        description="Password.",
         json_schema_extra=allowed("the password of the account, or empty"),
     )
     token: Secret | None = Field(
         default=None,
-        description="Token, instead of user name and password. It is sent as the whole header Authorization, so write "
-        "its scheme where the server wants one, such as `Bearer 0123abcd`.",
+        description="Token, instead of user name and password. Sent verbatim as the Authorization header: include the "
+        "scheme, such as `Bearer 0123abcd`, if the server needs one.",
         json_schema_extra=allowed("the token, with its scheme where the server wants one, or empty"),
     )
     _ways_in: ClassVar[str]
-    """What must be set, as the end of the sentence "Set either …"."""
+    """The required settings, as the end of the sentence "Set either …"."""
     _needs_account: ClassVar[bool] = True
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class AccountSettings(RestrictedSettings):
 
 
 def log_in(settings: AccountSettings, session: requests.Session) -> None:
-    """Send the account of the settings with every request of a session; nothing where there is none."""
+    """Add the configured credentials, if any, to every request of a session."""
     if settings.token:
         token = settings.token.get_secret_value()
         session.auth = lambda request: _with_token(request, token)
@@ -196,32 +196,31 @@ def _with_token(request: requests.PreparedRequest, token: str) -> requests.Prepa
 
 
 def path_of(value: str) -> str:
-    """A name or an address as the last part of a path; colons stay as the vendors' clients leave them (RFC 3986)."""
+    """A name or an address as a path segment; colons are not escaped (RFC 3986), as in the vendors' clients."""
     return f"/{quote(value, safe=':')}"
 
 
 def accept_lines(session: requests.Session) -> None:
-    """Ask for COF; servers name no media type for it, or another."""
+    """Request COF; servers use no media type for it, or another."""
     session.headers["Accept"] = "application/x-ndjson, */*;q=0.5"
 
 
 def complaint(reply: Reply) -> str:
-    """What a server says of an error: in the usual forms of JSON, or in plain text."""
+    """The error message of a server, in JSON or plain text."""
     return usual_complaint(reply) or first_line(reply)
 
 
 class CofSettings(AccountSettings):
-    """A server that speaks the Common Output Format, such as D4 or balboa, and what may be asked of it."""
+    """Server that speaks the Common Output Format, such as D4 or balboa."""
 
     url: BaseUrl = Field(
-        description="Address of a server that speaks the Common Output Format, as far as the name or address that is "
-        "asked about, such as http://d4.example.org:8400/query or https://balboa.example.org/pdns/query.",
+        description="Query URL of the server up to the name or address, such as http://d4.example.org:8400/query or "
+        "https://balboa.example.org/pdns/query.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",
-        description="Marking of the observables and relationships that come from this server. OpenCTI keeps the "
-        "strictest TLP, so an existing observable that turns up in an answer gets at least this one.",
+        description="TLP of the objects created from this server; existing observables are raised to it.",
         json_schema_extra=allowed(A_TLP),
     )
     _ways_in = "COF_USERNAME and COF_PASSWORD, or COF_TOKEN, or none of them"
@@ -229,7 +228,7 @@ class CofSettings(AccountSettings):
 
 
 class CofClient(Client):
-    """Asks a server that speaks the Common Output Format."""
+    """Queries a server that speaks the Common Output Format."""
 
     def __init__(self, settings: CofSettings, http: Http) -> None:
         log_in(settings, http.session)
@@ -237,7 +236,7 @@ class CofClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of a name or an address, in one request."""
+        """Look up a name or an address in one request."""
         reply = self._http.search(path_of(question.value))
         if reply.status != 404:
             # An empty success is also what balboa sends when its database fails.
@@ -249,7 +248,7 @@ class CofClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """An answer as a server sends it."""
+    """Read a saved answer."""
     rows = rows_of(COF, body)
     answer = answer_of(COF, rows)
     return answer._replace(complete=answer.complete and len(rows.entries) != _MOST_OF_BALBOA)

@@ -1,4 +1,4 @@
-"""Dates as sources write them: Unix seconds or milliseconds, numbers or text, and ISO 8601 with or without a zone."""
+"""Parses dates of sources: Unix seconds or milliseconds as numbers or text, and ISO 8601 with or without a zone."""
 
 import time
 from datetime import UTC, datetime
@@ -6,21 +6,21 @@ from functools import lru_cache
 from typing import Any
 
 Seen = tuple[datetime | None, datetime | None]
-"""First and last seen (UTC); None where unknown."""
+"""First and last seen (UTC); None if unknown."""
 
 _EARLIEST = 86_400
-"""Sources write 0, a negative number or the first day of 1970 where they do not know."""
+"""Earlier dates are unknown: sources write 0, a negative number or the first day of 1970."""
 _MILLISECONDS = 10**11
-"""Above this, a number counts milliseconds: as seconds it would be the year 5138."""
+"""Numbers above this are milliseconds: as seconds they would be after the year 5138."""
 
 
 def latest() -> float:
-    """The latest believable date, one day ahead of this clock, in Unix seconds."""
+    """The latest plausible date, one day ahead of this clock, in Unix seconds."""
     return time.time() + 86_400
 
 
 def unix(value: Any, latest: float) -> datetime | None:
-    """A number, or a text that holds one, as a date to the second; None where it is neither, or not believable."""
+    """A number, or text with a number, as a date to the second; None if it is neither or implausible."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -35,7 +35,7 @@ def unix(value: Any, latest: float) -> datetime | None:
 
 
 def iso(value: Any, latest: float) -> datetime | None:
-    """An ISO 8601 text as a date to the second, in UTC where it names no zone; None where it is not believable."""
+    """An ISO 8601 text as a date to the second, in UTC if it has no zone; None if implausible."""
     if not isinstance(value, str):
         return None
     try:
@@ -62,7 +62,7 @@ def _parsed(text: str) -> datetime:
 
 
 def span(first: Any, last: Any, latest: float) -> Seen:
-    """First and last seen from Unix time or ISO 8601; neither where the last is before the first."""
+    """First and last seen from Unix time or ISO 8601; both None if last precedes first."""
     if type(first) is type(last) is int and _EARLIEST < first <= last < latest:
         # The usual case, in half the time.
         return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
@@ -70,5 +70,5 @@ def span(first: Any, last: Any, latest: float) -> Seen:
 
 
 def seen(first: datetime | None, last: datetime | None) -> Seen:
-    """Both dates, or neither where the last is before the first."""
+    """Both dates, or None twice if last precedes first."""
     return (None, None) if first and last and last < first else (first, last)

@@ -1,8 +1,8 @@
-"""Connections with one deadline for everything: connecting, the head, the body, and whatever drips in between.
+"""Provides HTTP connections with one deadline from connecting to the last byte.
 
-The time-outs of http.client hold for each read, so a server that sends a byte now and then is never cut off. It also
-takes the end of the stream for the end of the headers, so a response that breaks off in its head reads like an empty
-success. Both are cured where the bytes come in. Only the system's resolver of host names takes no deadline.
+The timeouts of http.client apply to each read, so a server that trickles bytes is never cut off. It also takes the end
+of the stream for the end of the headers, so a response cut off in its head looks like an empty success. Both are fixed
+where the bytes are read. Only the system's name resolution has no deadline.
 """
 
 import http.client
@@ -22,7 +22,7 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 
 class SocksRefused(InvalidProxyURL):
-    """The proxy speaks SOCKS, which this transport does not."""
+    """The proxy is a SOCKS proxy, which is not supported."""
 
 
 class _TimedReader(io.RawIOBase):
@@ -67,7 +67,7 @@ class _TimedResponse(http.client.HTTPResponse):
 
 
 class _Timed(HTTPConnection):
-    """Starts the clock when it connects or, on an open connection, when it sends."""
+    """Starts the deadline on connecting or, if already connected, on sending."""
 
     _deadline: float | None = None
 
@@ -93,7 +93,7 @@ class _Timed(HTTPConnection):
         super().close()
 
     def _new_conn(self) -> socket.socket:
-        """Connect to one of the host's addresses, which share the time: urllib3 gives each of them all of it."""
+        """Connect to one of the host's addresses, which share the deadline; urllib3 would give each the full time."""
         error: Exception | None = None
         addresses = self._addresses()
         for later, address in zip(reversed(range(len(addresses))), addresses, strict=True):
@@ -118,7 +118,7 @@ class _Timed(HTTPConnection):
         return [str(address[0]) for *_, address in found]
 
     def _left(self) -> float:
-        """Seconds until the deadline; a little where it is past, since 0 would mean not to wait at all."""
+        """Seconds until the deadline; slightly above 0 if it has passed, since 0 means not to block."""
         return max((self._deadline or 0) - time.monotonic(), 0.001)
 
     def _start(self) -> None:
@@ -144,7 +144,7 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class TimedAdapter(HTTPAdapter):
-    """Connects by the classes above, directly or through an HTTP proxy; repeats nothing."""
+    """Connects with the classes above, directly or through an HTTP proxy, without retries."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

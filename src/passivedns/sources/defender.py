@@ -1,7 +1,6 @@
-"""Microsoft Defender Threat Intelligence, through Microsoft Graph: `hosts/{value}/passiveDns` and `passiveDnsReverse`.
+"""Queries Microsoft Defender Threat Intelligence in Microsoft Graph: `hosts/{value}/passiveDns`, `passiveDnsReverse`.
 
-Source: Microsoft's documentation of Graph v1.0 and of client credentials. No recorded answer of the service was
-available, so this source is experimental.
+Source: Microsoft's documentation of Graph v1.0 and client credentials. Experimental: no recorded answer was available.
 """
 
 from __future__ import annotations
@@ -26,30 +25,30 @@ from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import NAMES, Client, Source
 
 MOST_PAGES = 50
-"""Pages of one list that are read; Microsoft names no bound."""
+"""Maximum pages per list; Microsoft documents no limit."""
 MOST_RECORDS = 50_000
-"""Records of one list after which no further page is read."""
+"""Records per list after which no further page is read."""
 RENEWED = 60
-"""Seconds before its end at which a token is replaced."""
+"""Seconds before expiry at which a token is renewed."""
 LONGEST_LIFE = 86_400
-"""Seconds; a token that claims to live longer is replaced after these."""
+"""Maximum lifetime of a token in seconds."""
 
 _FORWARD, _REVERSE = "passiveDns", "passiveDnsReverse"
 _TENANT = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 
 
 class DefenderSettings(RestrictedSettings):
-    """An application in Microsoft Entra ID that may read threat intelligence, and where to ask."""
+    """Microsoft Defender Threat Intelligence (experimental)."""
 
     tenant_id: str = Field(
         pattern=_TENANT,
-        description="Directory (tenant) ID of the application that reads Microsoft Graph. This source is "
-        "experimental: it follows Microsoft's documentation and was never tried on the live service.",
+        description="Directory (tenant) ID of the Microsoft Entra ID application. This source follows Microsoft's "
+        "documentation and has not been tested against the live service.",
         json_schema_extra=allowed("a directory (tenant) ID, or a domain name of the directory"),
     )
     client_id: str = Field(
         min_length=1,
-        description="Application (client) ID in Microsoft Entra ID.",
+        description="Application (client) ID.",
         json_schema_extra=allowed("an application (client) ID"),
     )
     client_secret: Secret = Field(
@@ -58,18 +57,18 @@ class DefenderSettings(RestrictedSettings):
     )
     api_base_url: BaseUrl = Field(
         default="https://graph.microsoft.com/v1.0",
-        description="Address of Microsoft Graph, with the version.",
+        description="Base URL of Microsoft Graph, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     login_base_url: BaseUrl = Field(
         default="https://login.microsoftonline.com",
-        description="Address of Microsoft Entra ID, where the application signs in.",
+        description="Base URL of the Microsoft Entra ID sign-in service.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 
 
 class DefenderClient(Client):
-    """Asks Microsoft Graph with a token that it keeps in memory."""
+    """Queries Microsoft Graph with a token kept in memory."""
 
     def __init__(self, settings: DefenderSettings, http: Http) -> None:
         self._http = http
@@ -78,7 +77,7 @@ class DefenderClient(Client):
         self._renewal = 0.0
 
     def look_up(self, question: Question) -> Answer:
-        """What a name leads to and what leads to it, or what leads to an address; a request for each page."""
+        """Look up a name in both directions, or an address in reverse, with one request per page."""
         relations = (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,)
         pages = [page for relation in relations for page in self._pages(question.value, relation)]
         return Answer(
@@ -89,7 +88,7 @@ class DefenderClient(Client):
         )
 
     def _pages(self, value: str, relation: str) -> Iterator[Answer]:
-        """The pages of one list; the last one is complete where no further one was left."""
+        """The pages of one list; the last one is complete if no further page remains."""
         ask = partial(self._http.search, f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}")
         records = 0
         for left in reversed(range(MOST_PAGES)):
@@ -102,7 +101,7 @@ class DefenderClient(Client):
             ask = partial(self._http.follow, link)
 
     def _authorized(self, ask: Callable[[], Reply]) -> Reply:
-        """The reply to a request that bears a token; one that was refused is replaced once."""
+        """The reply to a request with a token, which is renewed once if refused."""
         if time.monotonic() >= self._renewal:
             self._sign_in()
         try:
@@ -112,7 +111,7 @@ class DefenderClient(Client):
             return ask()
 
     def _sign_in(self) -> None:
-        """Trade the credentials for a token (`POST /{tenant}/oauth2/v2.0/token`)."""
+        """Exchange the credentials for a token (`POST /{tenant}/oauth2/v2.0/token`)."""
         form = {
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret.get_secret_value(),
@@ -126,10 +125,10 @@ class DefenderClient(Client):
 
 
 def parse_token(reply: Reply) -> tuple[str, float]:
-    """The access token of a reply, and the seconds for which it is good; 0 where Entra does not say.
+    """The access token of a reply, and its lifetime in seconds; 0 if not stated.
 
     Raises:
-        BadAnswer: it contains no token.
+        BadAnswer: the reply contains no token.
     """
     answer = json_of(ENTRA, reply.body)
     token, life = _field(answer, "access_token"), _field(answer, "expires_in")
@@ -140,10 +139,10 @@ def parse_token(reply: Reply) -> tuple[str, float]:
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
-    """A saved page of either list.
+    """Read a saved page of either list.
 
-    It tells by its `@odata.context` which list it is. Without one, a record with an address on one side still shows
-    its direction; a record of two names does not, and is counted as unreadable.
+    `@odata.context` names the list. Without it, only a record with an address on one side shows its direction; a
+    record of two names is counted as unreadable.
     """
     answer = json_of(DEFENDER, body)
     context = _field(answer, "@odata.context")
@@ -155,7 +154,7 @@ def _relation_of(context: str) -> str | None:
 
 
 def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
-    """What a page holds, and the address of the next one; empty after the last."""
+    """The contents of a page, and the URL of the next one; empty after the last."""
     if reply.status == 404:
         if not _complaint(reply):
             raise worded(DEFENDER, BadAnswer, 404)
@@ -168,10 +167,10 @@ def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
 
 
 def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
-    """The records of a page of one list; where it is not known which, those that show their direction.
+    """The records of a page; if the list is unknown, only those that show their direction.
 
     Raises:
-        BadAnswer: it is not a page of Microsoft Graph.
+        BadAnswer: not a page of Microsoft Graph.
     """
     entries = _field(answer, "value")
     if not isinstance(entries, list):
@@ -187,7 +186,7 @@ def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
 
 
 def _records(entry: Any, asked: str, relation: str | None, latest: float) -> list[Record]:
-    """In both lists `parentHost` is what was asked about, and `artifact` the other side; none where it is missing."""
+    """In both lists `parentHost` is the queried value and `artifact` the other side; none if it is missing."""
     host, artifact = _id(entry, "parentHost") or asked, _id(entry, "artifact")
     relation = relation or _evident_relation(host, artifact)
     if not artifact or not relation:
@@ -203,7 +202,7 @@ def _records(entry: Any, asked: str, relation: str | None, latest: float) -> lis
 
 
 def _id(entry: Any, side: str) -> str:
-    """The name or address on one side of a record; empty where there is none."""
+    """The name or address on one side of a record; empty if missing."""
     try:
         text = entry[side]["id"]
     except (TypeError, LookupError):
@@ -224,14 +223,14 @@ def _is_address(text: str) -> bool:
 
 
 def _complaint(reply: Reply) -> str:
-    """The code and the message of an error of Graph: `{"error": {"code", "message"}}`."""
+    """Code and message of a Graph error: `{"error": {"code", "message"}}`."""
     error = _field(parsed(reply.body), "error")
     words = _field(error, "code"), _field(error, "message")
     return ": ".join(text for text in words if isinstance(text, str) and text)
 
 
 def _refusal(reply: Reply) -> str:
-    """The first line of what Entra says of an error: `{"error", "error_description"}`; the others are for support."""
+    """The first line of an Entra error, `{"error", "error_description"}`; the other lines are for support."""
     text = _field(parsed(reply.body), "error_description")
     return text.partition("\n")[0] if isinstance(text, str) else usual_complaint(reply)
 
@@ -257,4 +256,4 @@ ENTRA = replace(
     unknown=frozenset(),
     complaint=_refusal,
 )
-"""Where the application signs in: the same source, but for what errors say."""
+"""The sign-in service: the same source with other error messages."""

@@ -1,4 +1,4 @@
-"""DomainTools DNSDB, version 2 of its API: `GET /dnsdb/v2/lookup/…` and `GET /dnsdb/v2/rate_limit`.
+"""Queries DomainTools DNSDB, API version 2: `GET /dnsdb/v2/lookup/…` and `GET /dnsdb/v2/rate_limit`.
 
 Sources: the vendor's clients dnsdb2 (1.2.0) and dnsdbq, their tests, one printed answer of version 2, and recorded
 answers of version 1 (2020), which has the same rows without the frame around them.
@@ -29,41 +29,40 @@ from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 50_000
-"""Rows of one answer; that many of 1,300 bytes still fit into the largest body that is read."""
+"""Maximum rows per answer; at 1,300 bytes each they fit into the largest body."""
 CLIENT = {"swclient": "opencti", "version": __version__}
-"""Parameters by which the vendor knows the program that asks."""
+"""Parameters that identify the client program to the vendor."""
 
 _KEY = "dnsdb"
 _SENSORS, _ZONE_FILES = ("sensors",), ("zone files",)
 _BARE = frozenset({"A", "AAAA", "CNAME", "NS", "PTR"})
-"""Types whose data are one name or one address."""
+"""Record types whose data are one name or address."""
 _NOTHING_KNOWN = "Error: no results found for query."
-"""What version 1 says with status 404; version 2 sends an empty answer instead."""
+"""Version 1's text for HTTP 404; version 2 sends an empty answer instead."""
 
 
 class DnsdbSettings(QuotaSettings, RestrictedSettings):
-    """DNSDB, and what may be asked of it."""
+    """DomainTools DNSDB."""
 
     api_key: Secret = Field(
-        description="API key of DNSDB.",
+        description="API key.",
         json_schema_extra=allowed("the API key of DNSDB"),
     )
     # A second query for each name, for rows that are mostly about the customers of a name server, is for those who ask.
     reverse_names: bool = Field(
         default=False,
-        description="Also ask which names point to a domain name (CNAME, MX, NS). This costs a second query of the "
-        "quota for each name; an address always takes one.",
+        description="Also query which names point to a domain name (CNAME, MX, NS). Costs a second query per name.",
         json_schema_extra=allowed("true or false"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.dnsdb.info",
-        description="Address of the DNSDB API, without /dnsdb/v2.",
+        description="Base URL of the API, without /dnsdb/v2.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 
 
 class DnsdbClient(Client):
-    """Asks DNSDB."""
+    """Queries DNSDB."""
 
     def __init__(self, settings: DnsdbSettings, http: Http) -> None:
         http.session.headers["X-API-Key"] = settings.api_key.get_secret_value()
@@ -72,7 +71,7 @@ class DnsdbClient(Client):
         self._reverse_names = settings.reverse_names
 
     def look_up(self, question: Question) -> Answer:
-        """The records of an address in one query; those of a name in one or, with `reverse_names`, in two."""
+        """Look up an address in one query, a name in one or, with `reverse_names`, two."""
         answers: list[Answer] = []
         for path in self._paths(question):
             try:
@@ -101,12 +100,12 @@ class DnsdbClient(Client):
         return parse_answer(*lines_of(DNSDB, reply.body))
 
     def budget(self) -> Budget:
-        """How many queries the API key has spent (`GET /dnsdb/v2/rate_limit`); unknown where it is unlimited."""
+        """The used queries of the API key (`GET /dnsdb/v2/rate_limit`); unknown if unlimited."""
         return parse_rate(json_of(DNSDB, self._http.fetch(f"/dnsdb/v2/rate_limit?{urlencode(CLIENT)}").body))
 
 
 def _fence(since: datetime) -> dict[str, str]:
-    """Asks for what was seen later; without a fence where a number would be negative, which counts back from now."""
+    """The filter by last seen; omitted if negative, since DNSDB counts negative numbers back from now."""
     second_before = math.ceil(since.timestamp()) - 1
     return {"time_last_after": str(second_before)} if second_before > 0 else {}
 
@@ -127,7 +126,7 @@ def _joined(answers: Sequence[Answer]) -> Answer:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """A saved answer of `/lookup/…`: of version 2 in its frame, or the bare rows of version 1.
+    """Read a saved answer of `/lookup/…`: framed (version 2) or bare rows (version 1).
 
     Raises:
         BadAnswer: it is neither.
@@ -140,9 +139,9 @@ def read_saved(body: bytes, _asked: str) -> Answer:
 
 
 def parse_answer(lines: Sequence[Any], unreadable: int = 0) -> Answer:
-    """An answer in the frame of version 2: `begin`, one row a line, and how it ended.
+    """An answer in the frame of version 2: `begin`, one row per line, and the final condition.
 
-    `unreadable` counts the lines that were no JSON.
+    `unreadable` counts lines that are not JSON.
 
     Raises:
         BadAnswer: it does not follow that form, or was cut off before the first record.
@@ -157,7 +156,7 @@ def parse_answer(lines: Sequence[Any], unreadable: int = 0) -> Answer:
 
 
 def _unframed(lines: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The rows, and the line that ends them, which may hold the last one; without it, the answer was cut off."""
+    """The rows and the final line, which may contain the last row; without it, the answer was cut off."""
     rows: list[Any] = []
     end: dict[str, Any] = {}
     for line in lines:
@@ -186,7 +185,7 @@ def _no_records(end: dict[str, Any]) -> SourceError:
 
 
 def parse_rows(rows: Sequence[Any]) -> tuple[list[Record], int]:
-    """A record for each name or address in the data of each row, and how many rows could not be read."""
+    """One record per name or address in the data of each row, and the number of unreadable rows."""
     latest = dates.latest()
     records: list[Record] = []
     unreadable = 0
@@ -202,7 +201,7 @@ def parse_rows(rows: Sequence[Any]) -> tuple[list[Record], int]:
 
 
 def _parts(row: dict[str, Any]) -> tuple[str, str, Sequence[str]]:
-    """Owner, type and data of a row; it raises LookupError or TypeError where they are not what they should be."""
+    """Owner, type and data of a row; raises LookupError or TypeError if they are invalid."""
     name, kind, data = row["rrname"], row["rrtype"], row["rdata"]
     if not (isinstance(name, str) and isinstance(kind, str)):
         raise TypeError
@@ -221,7 +220,7 @@ def _texts(data: Any) -> list[str]:
 
 
 def _seen(row: dict[str, Any], latest: float) -> tuple[dates.Seen, tuple[str, ...]]:
-    """When it was seen, and by whom: a row has the times of the sensors or those of zone files."""
+    """The dates of a row and who saw it: sensors or zone files."""
     if "time_first" in row:
         return dates.span(row["time_first"], row.get("time_last"), latest), _SENSORS
     if "zone_time_first" in row:
@@ -230,7 +229,7 @@ def _seen(row: dict[str, Any], latest: float) -> tuple[dates.Seen, tuple[str, ..
 
 
 def parse_rate(answer: Any) -> Budget:
-    """The allowance of the API key; unknown where it does not say how many queries are left.
+    """The allowance of the API key; unknown if the remaining queries are not stated.
 
     Raises:
         BadAnswer: the answer is not DNSDB's.
@@ -247,12 +246,12 @@ def parse_rate(answer: Any) -> Budget:
 
 
 def _count(value: Any) -> int | None:
-    """A number of queries; None where it is absent, `n/a` or `unlimited`."""
+    """A number of queries; None if absent, `n/a` or `unlimited`."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 def _moment(value: Any) -> str:
-    """Unix seconds for people; empty for a block of queries, which never starts anew (`n/a`)."""
+    """Unix seconds as text; empty for a block of queries, which never resets (`n/a`)."""
     moment = dates.unix(value, latest=10**11)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 

@@ -1,4 +1,4 @@
-"""What the status and the body of a response mean, in a sentence that says what to do."""
+"""Turns error responses into failures whose text says what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from passivedns.sources.source import Source
 
 LONGEST_COMPLAINT = 200
-"""Characters of a server's own words that are repeated."""
+"""Maximum characters quoted from a server."""
 
 _USUAL: Mapping[int, type[SourceError]] = {
     401: CredentialsRefused,
@@ -36,7 +36,7 @@ _QUOTA_WORDS = re.compile(r"quota|query limit|limit (?:has been |was )?(?:reache
 
 
 def failure(source: Source, reply: Reply) -> SourceError | None:
-    """The error that a reply is, or None for a success and for what the client reads by itself."""
+    """The error for a reply; None for a success or a status that the client handles."""
     if 200 <= reply.status < 300 or reply.status in source.unknown:
         return None
     said = cleaned((source.complaint or usual_complaint)(reply))
@@ -44,7 +44,7 @@ def failure(source: Source, reply: Reply) -> SourceError | None:
 
 
 def meaning(source: Source, status: int, said: str) -> type[SourceError]:
-    """The class of error that a status and the words beside it stand for."""
+    """The error class for a status and its message."""
     kind = source.statuses.get(status) or _USUAL.get(status)
     if kind in (NotEntitled, RateLimited, None) and status != 402 and _QUOTA_WORDS.search(said):
         return QuotaExceeded
@@ -54,7 +54,7 @@ def meaning(source: Source, status: int, said: str) -> type[SourceError]:
 
 
 def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
-    """An error of that class in a sentence; `said` is what the source says of it."""
+    """An error of that class with its text; `said` is the message of the source."""
     check = source.variable(source.address)
     *others, last = [source.variable(name) for name in source.credentials] or [check]
     sentence = _SENTENCES[kind].format(
@@ -79,9 +79,9 @@ _SENTENCES: Mapping[type[SourceError], str] = {
 
 
 def usual_complaint(reply: Reply) -> str:
-    """The words of an error body in one of the usual forms of JSON.
+    """The message of an error body in a usual JSON form.
 
-    Forms on record: `{"error": {"message"}}`, `{"error": "…", "message": "…"}`, `{"message": "…"}` and
+    Known forms: `{"error": {"message"}}`, `{"error": "…", "message": "…"}`, `{"message": "…"}` and
     `{"detail": "…"}`.
     """
     answer = parsed(reply.body)
@@ -94,18 +94,18 @@ def usual_complaint(reply: Reply) -> str:
 
 
 def first_line(reply: Reply) -> str:
-    """The words of an error body that is plain text; none of a page of HTML."""
+    """The message of a plain text error body; empty for HTML."""
     text = reply.body[:1000].decode(errors="replace").strip()
     return "" if text.startswith("<") else text.partition("\n")[0]
 
 
 def cleaned(text: str) -> str:
-    """A server's own words on one line of bearable length."""
+    """A server's message on one line of limited length."""
     return "".join(c if c.isprintable() else " " for c in text[:LONGEST_COMPLAINT]).strip()
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON of an error body; None where it is none."""
+    """The JSON of an error body; None if it is not JSON."""
     try:
         return json.loads(body[: 2**16])
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How a source is asked: one session, one deadline for each attempt, bounded bodies, and pauses between attempts."""
+"""Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,15 +20,15 @@ from passivedns.sources.source import Source
 from passivedns.wording import counted
 
 LARGEST_BODY = 64 * 2**20
-"""Bytes; the largest answer on record, of 6,912 records, takes about 3 MB."""
+"""Bytes; the largest recorded answer, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
-"""Seconds; a longer Retry-After, or a longer pause, is cut to this."""
+"""Maximum delay in seconds, also for Retry-After."""
 RESPITE = 60
-"""Seconds for which a source that could not be reached is left alone, so that queued messages do not wait for it."""
+"""Seconds before an unreachable source is tried again, so that queued messages do not wait for it."""
 
 
 class Patience(NamedTuple):
-    """How long to wait for a source, and how often to ask again."""
+    """Timeout and retries of requests to a source."""
 
     timeout: float = 60
     """Seconds for one attempt, from connecting to the last byte."""
@@ -38,7 +38,7 @@ class Patience(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A response that was read to its end."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,7 +47,7 @@ class Reply(NamedTuple):
 
 
 class Http:
-    """Asks one source over HTTP; used by one thread at a time.
+    """Sends HTTP requests to one source; used by one thread at a time.
 
     `session` is for the credentials: its `auth` and `headers` go out with every request.
     """
@@ -55,7 +55,7 @@ class Http:
     def __init__(
         self, source: Source, base_url: str, patience: Patience, spend: Callable[[], None] = lambda: None
     ) -> None:
-        """`base_url` stands before every path; `spend` is called before each attempt of a search, which it may
+        """`base_url` precedes every path; `spend` is called before each attempt of a search, which it may
         delay, or stop with a SourceError.
         """
         self.source = source
@@ -66,19 +66,19 @@ class Http:
         self._left_alone_until = 0.0
 
     def search(self, path: str, params: Mapping[str, str] | None = None, **headers: str) -> Reply:
-        """GET what counts as a search of the source; `headers` are named with underscores for dashes.
+        """GET a search, which counts against the quota; `headers` use underscores for dashes.
 
         Raises:
-            SourceError: there is no answer, or one whose status is an error.
+            SourceError: there is no answer, or an error status.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._ask("search", "GET", self.base_url + path, params=params, headers=named)
 
     def follow(self, url: str) -> Reply:
-        """GET the next page of a search at the address that the source gave.
+        """GET the next page of a search at the URL from the source.
 
         Raises:
-            BadAnswer: the address is on another host, which must not get the credentials.
+            BadAnswer: the URL is on another host, which must not get the credentials.
             SourceError: as `search`.
         """
         if not url.isprintable() or _origin(url) != _origin(self.base_url):
@@ -86,7 +86,7 @@ class Http:
         return self._ask("search", "GET", url)
 
     def fetch(self, path: str) -> Reply:
-        """GET what costs nothing, such as the quota.
+        """GET a resource that costs no search, such as the quota.
 
         Raises:
             SourceError: as `search`.
@@ -94,7 +94,7 @@ class Http:
         return self._ask("quota", "GET", self.base_url + path)
 
     def probe(self) -> None:
-        """GET the base address, which is not a search; any response will do.
+        """GET the base URL without a search; any response will do.
 
         Raises:
             SourceError: none came.
@@ -102,7 +102,7 @@ class Http:
         self._reply("probe", "GET", self.base_url)
 
     def log_in(self, path: str, form: Mapping[str, str]) -> Reply:
-        """POST a form that trades credentials for a token.
+        """POST a form that exchanges credentials for a token.
 
         Raises:
             SourceError: as `search`.
@@ -112,7 +112,7 @@ class Http:
     def beside(self, source: Source, base_url: str) -> Self:
         """A transport for another host of the same source, such as its sign-in; it shares no credentials.
 
-        `source` has the title and the address that errors name.
+        Errors name the title and address of `source`.
         """
         return type(self)(source, base_url, self._patience)
 
@@ -139,7 +139,7 @@ class Http:
             )
 
     def _persist(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
-        """The first reply that another attempt would not change, else the last one."""
+        """The first reply that needs no retry, else the last one."""
         for pause in self._pauses():
             last_error, reply = None, None
             try:
@@ -190,7 +190,7 @@ class Http:
 
 
 class _Session(requests.Session):
-    """Follows no redirect: neither the credentials nor the question belong anywhere else."""
+    """Follows no redirects, so that credentials and queries go nowhere else."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  # no response leads on
         return None
@@ -209,7 +209,7 @@ def _new_session() -> requests.Session:
 
 
 def _retry_after(reply: Reply | None) -> float:
-    """The pause in seconds that the source asks for; 0 where it asks for none, or for one that makes no sense."""
+    """The delay in seconds that the source requests; 0 if none or invalid."""
     asked = reply.headers.get("Retry-After") if reply else None
     try:
         return Retry().parse_retry_after(asked) if asked else 0

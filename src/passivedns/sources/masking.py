@@ -1,4 +1,4 @@
-"""Servers repeat credentials in their errors ("invalid key …"); this takes them out."""
+"""Masks credentials that servers repeat in their errors ("invalid key …")."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from requests import PreparedRequest
 
 MASK = b"****"
 _SHORTEST = 6
-"""Characters; to mask what is shorter would riddle the text."""
+"""Minimum length of masked text; shorter matches would be too frequent."""
 _PUBLIC = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host", "user-agent"}
 )
 
 
 def masked(request: PreparedRequest, text: bytes) -> bytes:
-    """The text of an error without the credentials that the request held."""
+    """The text of an error without the credentials of the request."""
     for secret in sorted(_secrets(request), key=len, reverse=True):
         if len(secret) >= _SHORTEST:
             text = text.replace(secret.encode(), MASK)
@@ -33,7 +33,7 @@ def _secrets(request: PreparedRequest) -> Iterator[str]:
 
 
 def _parts(value: str) -> list[str]:
-    """The token after `Bearer`, or the user name and the password in what follows `Basic`."""
+    """The token after `Bearer`, or the user name and password after `Basic`."""
     scheme, _, token = value.partition(" ")
     if scheme == "Basic":
         return [token, *b64decode(token).decode("latin-1").split(":", 1)]

@@ -1,7 +1,7 @@
-"""mnemonic PassiveDNS v3: `GET /cof/<name or address>`, in one request.
+"""Queries mnemonic PassiveDNS v3: `GET /cof/<name or address>`, in one request.
 
-Sources: mnemonic's integration guide, one recorded row, and measurements of third parties in 2026: the JSON endpoint
-beside it mixes types up and lacks dates, and pages lose rows, since the order changes while sensors work.
+Sources: mnemonic's integration guide, one recorded row, and third-party measurements in 2026: the JSON endpoint mixes
+up types and lacks dates, and pages lose rows, since the order changes while sensors work.
 """
 
 from __future__ import annotations
@@ -23,27 +23,26 @@ from passivedns.sources.source import Client, Source
 from passivedns.wording import counted
 
 PUBLIC_LIMIT = 1000
-"""Rows; above it a request without a key is refused (HTTP 412)."""
+"""Maximum rows; a request for more without a key is refused (HTTP 412)."""
 LIMIT_WITH_KEY = 10_000
 
 
 class MnemonicSettings(SourceSettings):
-    """mnemonic PassiveDNS, and what may be asked of it."""
+    """mnemonic PassiveDNS."""
 
     api_key: Secret | None = Field(
         default=None,
-        description="API key of an Argus account. Without one the public data are asked, at 10 look-ups a minute and "
-        "1,000 a day.",
+        description="API key of an Argus account. Without one, only public data: 10 look-ups a minute, 1,000 a day.",
         json_schema_extra=allowed("the API key of the Argus account, or empty"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.mnemonic.no/pdns/v3",
-        description="Address of the mnemonic PassiveDNS API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: MaxTlp = Field(
         default=None,
-        description="Marking of the observables and relationships that come from this source.",
+        description="TLP of the objects created from this source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for TLP:CLEAR without an API key and TLP:AMBER with one"),
     )
 
@@ -57,7 +56,7 @@ class MnemonicSettings(SourceSettings):
 
 
 class MnemonicClient(Client):
-    """Asks mnemonic PassiveDNS."""
+    """Queries mnemonic PassiveDNS."""
 
     def __init__(self, settings: MnemonicSettings, http: Http) -> None:
         accept_lines(http.session)
@@ -67,14 +66,14 @@ class MnemonicClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of a name or an address."""
+        """Look up a name or an address."""
         reply = self._http.search(f"/cof{path_of(question.value)}", {"limit": str(self._limit)})
         answer, rows = _read(reply.body)
         return answer._replace(complete=answer.complete and rows < self._limit)
 
 
 def _with_its_type(record: Record) -> Record:
-    """A record whose type fits its address: IPv6 addresses were seen as `a`."""
+    """A record with the type of its address, since IPv6 addresses were seen as `a`."""
     if record.type not in ("A", "AAAA"):
         return record
     fitting = address_type(record.data)
@@ -82,12 +81,12 @@ def _with_its_type(record: Record) -> Record:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """A saved answer of `/cof/`, or of the JSON endpoint beside it."""
+    """Read a saved answer of `/cof/` or of the JSON endpoint."""
     return _read(body)[0]
 
 
 def _read(body: bytes) -> tuple[Answer, int]:
-    """What an answer says, and how many rows it has."""
+    """An answer and its number of rows."""
     rows, complete = _opened(rows_of(MNEMONIC, body))
     answer = answer_of(MNEMONIC, rows)
     records = [_with_its_type(record) for record in answer.records]
@@ -95,7 +94,7 @@ def _read(body: bytes) -> tuple[Answer, int]:
 
 
 def _opened(rows: Rows) -> tuple[Rows, bool]:
-    """The rows in the envelope of the JSON endpoint, and whether these are all; other rows as they are."""
+    """The rows, unwrapped if from the JSON endpoint, and whether they are complete."""
     envelope = rows.entries[0] if len(rows.entries) == 1 else None
     if not isinstance(envelope, dict) or not isinstance(envelope.get("data"), list):
         return rows, True
@@ -105,7 +104,7 @@ def _opened(rows: Rows) -> tuple[Rows, bool]:
 
 
 def _cof_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """A row of the JSON endpoint in the words of COF."""
+    """A row of the JSON endpoint converted to COF."""
     flags = entry.get("flags")
     dated = not (isinstance(flags, list) and "partialResult" in flags)
     return {
@@ -118,7 +117,7 @@ def _cof_entry(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complaint(reply: Reply) -> str:
-    """The messages of an error, and for how long the resources are used up."""
+    """The messages of an error, and the delay until resources are available."""
     try:
         body = json.loads(reply.body[: 2**16])
     except (ValueError, RecursionError):

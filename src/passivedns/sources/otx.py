@@ -1,4 +1,4 @@
-"""AlienVault OTX (LevelBlue): `GET /indicators/{slug}/{value}/passive_dns`.
+"""Queries AlienVault OTX (LevelBlue): `GET /indicators/{slug}/{value}/passive_dns`.
 
 Sources: recorded answers of 2022 and 2026, error bodies quoted by its users, and the vendor's OTXv2 client.
 """
@@ -21,37 +21,37 @@ from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source
 
 NO_SUCH_NAME = "NXDOMAIN"
-"""In place of an address: the name did not exist on that date."""
+"""Replaces an address if the name did not exist on that date."""
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 
 
 class OtxSettings(SourceSettings):
-    """OTX, and what may be asked of it."""
+    """AlienVault OTX."""
 
     api_key: Secret = Field(
-        description="API key of the OTX account; the account is free.",
+        description="API key of a free OTX account.",
         json_schema_extra=allowed("the API key of the OTX account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://otx.alienvault.com/api/v1",
-        description="Address of the OTX API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 
 
 class OtxClient(Client):
-    """Asks OTX, once for most observables."""
+    """Queries OTX, once for most observables."""
 
     def __init__(self, settings: OtxSettings, http: Http) -> None:
         http.session.headers["X-OTX-API-KEY"] = settings.api_key.get_secret_value()
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of an address, or of a name and, where it is a registrable domain, of the names below it.
+        """Look up an address or a name; a registrable domain includes its subdomains.
 
-        A name of three labels or more is asked for as a host name, and then as a domain where that gives nothing:
-        `example.co.uk` is registrable, and only a list of public suffixes could tell.
+        A name of three or more labels is looked up as a host name and, without results, as a domain:
+        `example.co.uk` is registrable, which only a public suffix list could tell.
         """
         answer = Answer([])
         for slug in _slugs(question):
@@ -70,19 +70,19 @@ class OtxClient(Client):
 
 
 def _slugs(question: Question) -> tuple[str, ...]:
-    """The kinds of indicator to ask for, until one of them has an answer."""
+    """The kinds of indicator to try until one has an answer."""
     if slug := _SLUGS.get(question.type):
         return (slug,)
     return ("hostname", "domain") if question.value.count(".") > 1 else ("domain",)
 
 
 def read_saved(body: bytes, asked: str) -> Answer:  # noqa: ARG001  # every row names both its ends
-    """A saved answer of `passive_dns`."""
+    """Read a saved answer of `passive_dns`."""
     return parse_answer(json_of(OTX, body))
 
 
 def parse_answer(answer: Any) -> Answer:
-    """The readable rows of an answer's `passive_dns`, in its order, but for those that tell that a name did not exist.
+    """The readable rows of `passive_dns` in order, without those of names that did not exist.
 
     Raises:
         BadAnswer: the answer is not OTX's.
@@ -102,7 +102,7 @@ def parse_answer(answer: Any) -> Answer:
 
 
 def _records(row: Any, latest: float) -> list[Record] | None:
-    """What a row says: two records for a SOA record with its mailbox; None where it does not name both its ends."""
+    """The record of a row (two for SOA with its mailbox); None if an end is missing."""
     if not isinstance(row, dict):
         return None
     name, address = row.get("hostname"), row.get("address")

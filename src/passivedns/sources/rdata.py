@@ -1,4 +1,4 @@
-"""DNS in presentation text: record types, and the name, address or mailbox in the data of a record."""
+"""Parses DNS presentation text: record types, and the name, address or mailbox in record data."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ _FIRST_BARE_DOT = re.compile(r"(?<!\\)\.")
 
 
 def record_type(value: Any) -> str:
-    """The type in upper case; numbers (RFC 3597, COF) become names where they have one; empty where it is neither."""
+    """The type in upper case, with numbers (RFC 3597, COF) replaced by names if known; empty if invalid."""
     if isinstance(value, str):
         text = value.strip().upper()
         return _NUMBERED.get(int(text), f"TYPE{text}") if text.isascii() and text.isdigit() and len(text) < 6 else text
@@ -17,14 +17,14 @@ def record_type(value: Any) -> str:
 
 
 def address_type(address: str) -> str:
-    """`A` or `AAAA`, whichever the address is; for sources that mix them up or do not say."""
+    """`A` or `AAAA` by the address, for sources that mix them up or omit the type."""
     return "AAAA" if ":" in address else "A"
 
 
 def names_and_addresses(kind: str, data: str) -> Sequence[str]:
-    """What a record of type `kind` leads to: MX without its preference, the host and the mailbox of SOA, else `data`.
+    """The targets of a record of type `kind`: MX without preference, host and mailbox of SOA, else `data`.
 
-    RFC 1035 section 3.3 has the forms. A `data` of another form comes back as it is, for the converter to judge.
+    RFC 1035 section 3.3 defines the forms. Other `data` are returned unchanged for the converter to validate.
     """
     if kind == "MX":
         fields = data.split(None, 1)
@@ -36,7 +36,7 @@ def names_and_addresses(kind: str, data: str) -> Sequence[str]:
 
 
 def mailbox(rname: str) -> str:
-    """The mailbox of an SOA record with its @, which the DNS writes as the first dot (RFC 1035 section 8)."""
+    """The mailbox of an SOA record with @ instead of the first dot (RFC 1035 section 8)."""
     if "@" in rname:
         return rname
     local, at, domain = _FIRST_BARE_DOT.sub("@", rname, count=1).partition("@")

@@ -1,7 +1,7 @@
-"""RiskIQ PassiveTotal: `GET /v2/account/quota` and `GET /v2/dns/passive`.
+"""Queries RiskIQ PassiveTotal: `GET /v2/account/quota` and `GET /v2/dns/passive`.
 
-Sources: recorded answers of `/v2/dns/passive` (2019) and the vendor's fixture of `/v2/account/quota`. Microsoft has
-shut down the API at its default address; other services that speak it are asked in the same way.
+Sources: recorded answers of `/v2/dns/passive` (2019) and the vendor's fixture of `/v2/account/quota`. Microsoft shut
+down the default API, but other services implement it.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from passivedns.sources.source import Client, Source
 
 
 class RiskIQSettings(QuotaSettings):
-    """PassiveTotal, and what may be asked of it."""
+    """RiskIQ PassiveTotal."""
 
     username: Secret = Field(
-        description="User name of the PassiveTotal account.",
+        description="User name.",
         json_schema_extra=allowed("the user name of the PassiveTotal account, usually an e-mail address"),
     )
     api_key: Secret = Field(
-        description="API key of the PassiveTotal account.",
+        description="API key.",
         json_schema_extra=allowed("the API key of the PassiveTotal account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.riskiq.net/pt",
-        description="Address of the PassiveTotal API, without the version. Microsoft has shut down the default one.",
+        description="Base URL of the API, without the version. Microsoft shut down the default.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 
 
 class RiskIQClient(Client):
-    """Asks PassiveTotal, or a service that speaks its API."""
+    """Queries PassiveTotal, or a service with its API."""
 
     def __init__(self, settings: RiskIQSettings, http: Http) -> None:
         http.session.auth = (settings.username.get_secret_value(), settings.api_key.get_secret_value())
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of a name or an address (`GET /v2/dns/passive`)."""
+        """Look up a name or an address (`GET /v2/dns/passive`)."""
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
@@ -59,12 +59,12 @@ class RiskIQClient(Client):
         return _answer(answer, question.value)
 
     def budget(self) -> Budget:
-        """How many searches the account has spent (`GET /v2/account/quota`)."""
+        """The used searches of the account (`GET /v2/account/quota`)."""
         return parse_quota(_read(self._http.fetch("/v2/account/quota")))
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
-    """A saved answer of `/v2/dns/passive`."""
+    """Read a saved answer of `/v2/dns/passive`."""
     answer = json_of(RISKIQ, body)
     about = _text(answer.get("queryValue")) if isinstance(answer, dict) else ""
     return _answer(answer, about or asked)._replace(about=about)
@@ -78,7 +78,7 @@ def _answer(answer: Any, asked: str) -> Answer:
 
 
 def _read(reply: Reply) -> Any:
-    """The JSON of a reply, or None where PassiveTotal knows nothing: a 404 of its own, or a success without a body."""
+    """The JSON of a reply; None if nothing is known: PassiveTotal's own 404, or a success without a body."""
     if reply.status == 404 and reply.body.strip() and not reply.body.lstrip().startswith(b"{"):
         raise worded(RISKIQ, BadAnswer, 404)
     answer = json_of(RISKIQ, reply.body)
@@ -93,16 +93,16 @@ def _read(reply: Reply) -> Any:
 
 
 def _stated_status(answer: Any) -> int | None:
-    """The status that the oldest form of error states in its body."""
+    """The status in the body of the oldest error form."""
     error = answer.get("error") if isinstance(answer, dict) else None
     code = error.get("http_code") if isinstance(error, dict) else None
     return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def parse_records(answer: Any, asked: str) -> list[Record]:
-    """Every entry of an answer's `results`, in its order; `asked` is what the answer is about where it does not say.
+    """Every entry of `results` in order; `asked` is the queried value if the answer does not state it.
 
-    An entry that is not an object, or lacks a field, becomes a record with that field empty, so that it is counted.
+    Entries that are not objects, or lack a field, become records with empty fields, so that they are counted.
 
     Raises:
         BadAnswer: the answer is not PassiveTotal's.
@@ -162,7 +162,7 @@ def parse_quota(answer: Any) -> Budget:
 
 
 def _allowance(owner: str, body: dict[str, Any]) -> list[Allowance]:
-    """At most one allowance: of several licences, the one with the most searches left, since one is enough."""
+    """At most one allowance: the licence with the most remaining searches, since one is enough."""
     pairs = _licences(body) or _pair(body.get("counts"), body.get("limits"), "search_api")
     if not pairs:
         return []
@@ -182,7 +182,7 @@ def _licences(body: dict[str, Any]) -> list[tuple[float, float]]:
 
 
 def _pair(counts: Any, limits: Any, key: str) -> list[tuple[float, float]]:
-    """The used and allowed searches, where both are numbers that can be compared."""
+    """The used and allowed searches, if both are comparable numbers."""
     if not isinstance(counts, dict) or not isinstance(limits, dict):
         return []
     used, limit = counts.get(key), limits.get(key)

@@ -1,4 +1,4 @@
-"""Robtex: `GET /forward/<name>` and `GET /reverse/<address>` of its free passive DNS.
+"""Queries Robtex's free passive DNS: `GET /forward/<name>` and `GET /reverse/<address>`.
 
 Sources: one recorded row, and the clients in Cortex-Analyzers, IntelOwl and SpiderFoot.
 """
@@ -16,31 +16,31 @@ from passivedns.sources.source import ADDRESSES, Client, Source
 
 
 class RobtexSettings(SourceSettings):
-    """The free passive DNS of Robtex, and what may be asked of it."""
+    """Robtex."""
 
     api_base_url: BaseUrl = Field(
         default="https://freeapi.robtex.com/pdns",
-        description="Address of the free passive DNS of Robtex, without /forward and /reverse.",
+        description="Base URL of the API, without /forward and /reverse.",
         json_schema_extra=allowed(A_BASE_URL),
     )
 
 
 class RobtexClient(Client):
-    """Asks Robtex."""
+    """Queries Robtex."""
 
     def __init__(self, _settings: RobtexSettings, http: Http) -> None:
         accept_lines(http.session)
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The records of a name or an address, in one request."""
+        """Look up a name or an address in one request."""
         direction = "reverse" if question.type in ADDRESSES else "forward"
         reply = self._http.search(f"/{direction}{path_of(question.value)}")
         return read_saved(reply.body, question.value)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """An answer as Robtex sends it."""
+    """Read a saved answer."""
     return answer_of(ROBTEX, rows_of(ROBTEX, body))
 
 

@@ -1,4 +1,4 @@
-"""What a source of passive DNS is: a row of `SOURCES`, its settings, and a client that answers questions."""
+"""Defines the interface of a passive DNS source: its row in `SOURCES`, its settings and its client."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ NAMES = frozenset({"Domain-Name", "Hostname"})
 ADDRESSES = frozenset({"IPv4-Addr", "IPv6-Addr"})
 RECORD_TYPES = frozenset({"A", "AAAA", "CNAME", "MX", "NS", "SOA"})
 PASSING = frozenset({429, 500, 502, 503, 504})
-"""Statuses after which most services answer when they are asked again."""
+"""HTTP statuses that are usually transient."""
 
 
 class Client(Protocol):
-    """Asks one source. It is used by one thread at a time."""
+    """Queries one source; used by one thread at a time."""
 
     def look_up(self, question: Question) -> Answer:
-        """What the source knows; it may also hold records that are older or about something else.
+        """The source's answer, which may include older or unrelated records.
 
         Raises:
             SourceError: there is no answer; the class says why.
         """
 
     def budget(self) -> Budget:
-        """What was spent of the quota, in one request that costs no search; unknown where the source has none.
+        """The used quota, read in one request without a search; unknown if the source has none.
 
         Raises:
             SourceError: it cannot be read.
@@ -41,7 +41,7 @@ class Client(Protocol):
 
 
 def tells_budget(client: Client) -> bool:
-    """Whether a client can read the quota of its source."""
+    """Whether the client can read the quota."""
     return type(client).budget is not Client.budget
 
 
@@ -50,56 +50,56 @@ class Source:
     """One row of `SOURCES`."""
 
     key: str
-    """Its name in `PDNS_SOURCES`, and of its section in config.yml."""
+    """Name in `PDNS_SOURCES` and of the section in config.yml."""
     title: str
-    """Its name in texts for people."""
+    """Display name."""
     organization: str
-    """The author of what is created where it is the only source."""
+    """The author of objects if this is the only source."""
     settings: type[SourceSettings]
     client: Callable[[Any, Http], Client]
-    """Makes a client from the settings of the class above and a transport."""
+    """Creates a client from the settings and a transport."""
     read: Callable[[bytes, str], Answer]
-    """Reads an answer that was saved in a file; the text is the name or address it is about, where it does not say.
+    """Reads a saved answer; the text is the queried name or address, if the answer does not state it.
 
-    Raises BadAnswer where it is not one of its answers.
+    Raises BadAnswer if it is not an answer of this source.
     """
     takes: frozenset[str] = NAMES | ADDRESSES
-    """OpenCTI's names of the types that it can be asked about."""
+    """Supported observable types, by OpenCTI's names."""
     record_types: frozenset[str] = RECORD_TYPES
-    """Types of record that it can answer with."""
+    """Supported record types."""
     account: Literal["none", "free", "paid", "own server"] = "paid"
-    """What it takes to be allowed to ask."""
+    """The kind of account needed."""
     shut: str = ""
-    """Why nobody answers at its default address any more; empty where somebody does."""
+    """Why the default URL is shut down; empty if it is not."""
     pace: str = ""
-    """The published rate in the notation of `limits`, such as `10/minute`; empty where there is none."""
+    """The published rate in the notation of `limits`, such as `10/minute`; empty if there is none."""
     pace_lifted_by: str = ""
-    """The setting, such as an API key, with which `pace` does not apply; empty where nothing lifts it."""
+    """The setting, such as an API key, that lifts `pace`; empty if none does."""
     clock_tolerance: timedelta = timedelta(0)
-    """How far its dates may be behind UTC."""
+    """How far dates may be behind UTC."""
     tlp: str = "TLP:CLEAR"
-    """The marking of what is created from its records, unless its settings have a `results_tlp`."""
+    """The marking of created objects, unless the settings have `results_tlp`."""
     address: str = "api_base_url"
-    """The setting that holds its address."""
+    """The setting with the URL."""
     credentials: tuple[str, ...] = ()
-    """The settings that hold its credentials."""
+    """The settings with the credentials."""
     entitlement: str = "ask the provider"
-    """What to do where the account is not entitled to passive DNS."""
+    """The remedy if the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
-    """What its statuses mean where they differ from what most services mean by them."""
+    """Statuses whose meaning differs from that of most services."""
     unknown: frozenset[int] = frozenset()
-    """Statuses of errors that may mean that nothing is known; the client reads their bodies."""
+    """Error statuses that may mean "nothing known"; the client reads their bodies."""
     retried: frozenset[int] = PASSING
-    """Statuses after which a request is repeated."""
+    """Statuses that are retried."""
     complaint: Callable[[Reply], str] | None = None
-    """Reads what the source says of an error; the default reads the usual forms of JSON."""
+    """Reads the error message of the source; by default from the usual JSON forms."""
 
     def variable(self, setting: str) -> str:
-        """The environment variable of one of its settings, such as `CIRCL_USERNAME`."""
+        """The environment variable of a setting, such as `CIRCL_USERNAME`."""
         return f"{self.key}_{setting}".upper()
 
     def pace_with(self, settings: SourceSettings) -> str:
-        """The rate that applies to an account with these settings; empty where none does."""
+        """The rate limit with these settings; empty if none."""
         if (own := getattr(settings, "pace", None)) is not None:
             return str(own)
         return "" if self.pace_lifted_by and getattr(settings, self.pace_lifted_by) else self.pace

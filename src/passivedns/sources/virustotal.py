@@ -1,4 +1,4 @@
-"""VirusTotal v3: `GET /domains/{name}/resolutions` and `GET /ip_addresses/{address}/resolutions`.
+"""Queries VirusTotal v3: `GET /domains/{name}/resolutions` and `GET /ip_addresses/{address}/resolutions`.
 
 Sources: recorded answers of 2019 and 2022, and docs.virustotal.com (resolution object, errors, public and premium API).
 """
@@ -25,7 +25,7 @@ from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
 log = logging.getLogger(__name__)
 
 ROWS_A_PAGE = 40
-"""The most that the API sends at once; each page counts as one look-up."""
+"""Maximum page size of the API; each page costs one look-up."""
 PUBLIC_PACE = "4/minute;500/day"
 """The limits of the public API."""
 
@@ -38,41 +38,39 @@ Pace = Annotated[
 
 
 class VirusTotalSettings(SourceSettings):
-    """VirusTotal, and what may be asked of it."""
+    """VirusTotal."""
 
     api_key: Secret = Field(
-        description="API key of the VirusTotal account. The free public API must not be used in commercial products, "
-        "services or business workflows: those need a premium key.",
+        description="API key. The free public API must not be used in commercial products, services or business "
+        "workflows; these need a premium key.",
         json_schema_extra=allowed("the API key of the VirusTotal account"),
     )
     api_base_url: BaseUrl = Field(
         default="https://www.virustotal.com/api/v3",
-        description="Address of the VirusTotal API, with the version.",
+        description="Base URL of the API, including the version.",
         json_schema_extra=allowed(A_BASE_URL),
     )
     max_pages: int = Field(
         default=5,
         ge=1,
         le=100,
-        description=f"Pages of {ROWS_A_PAGE} records to read for one observable, the newest first. Each page counts as "
-        "one look-up of the quota.",
+        description=f"Pages of {ROWS_A_PAGE} records to read per observable, newest first. Each costs one look-up.",
         json_schema_extra=allowed("a whole number from 1 to 100"),
     )
     pace: Pace = Field(
         default=PUBLIC_PACE,
-        description="Requests to send at most. The default is the limit of the public API; a premium key allows more.",
+        description="Rate limit. The default is that of the public API.",
         json_schema_extra=allowed(f"rates such as {PUBLIC_PACE}, or none for no limit"),
     )
     ignore_time_window: bool = Field(
         default=True,
-        description="Import records of any age. VirusTotal gives one date for a name and an address, and does not "
-        "renew it, so that old dates do not mean that the name has left the address.",
+        description="Import records of any age, since VirusTotal does not update the date of a resolution.",
         json_schema_extra=allowed("true or false"),
     )
 
 
 class VirusTotalClient(Client):
-    """Asks VirusTotal, page by page."""
+    """Queries VirusTotal page by page."""
 
     def __init__(self, settings: VirusTotalSettings, http: Http) -> None:
         http.session.headers["x-apikey"] = settings.api_key.get_secret_value()
@@ -80,7 +78,7 @@ class VirusTotalClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """The resolutions of a name or an address; incomplete where there are more pages than may be read."""
+        """Look up a name or an address; incomplete if there are more pages than allowed."""
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         pages = list(self._pages(f"/{collection}/{quote(question.value, safe=':')}/resolutions"))
         return Answer(
@@ -90,7 +88,7 @@ class VirusTotalClient(Client):
         )
 
     def _pages(self, path: str) -> Iterator[Page]:
-        """At least one page; look-ups that were already spent are not wasted when no further one is allowed."""
+        """At least one page; pages already read are kept if no further one is allowed."""
         page = self._page(path)
         yield page
         for _ in range(self._max_pages - 1):
@@ -118,17 +116,17 @@ class Page(NamedTuple):
     records: list[Record]
     unreadable: int = 0
     cursor: str = ""
-    """Leads to the next page; empty on the last one."""
+    """Cursor of the next page; empty on the last one."""
 
 
 def read_saved(body: bytes, asked: str) -> Answer:  # noqa: ARG001  # every row names both its ends
-    """A saved page of resolutions."""
+    """Read a saved page of resolutions."""
     records, unreadable, cursor = parse_page(json_of(VIRUSTOTAL, body))
     return Answer(records, complete=not cursor, unreadable=unreadable)
 
 
 def parse_page(answer: Any) -> Page:
-    """The readable rows of an answer's `data`, in its order.
+    """The readable rows of `data` in order.
 
     Raises:
         BadAnswer: the answer is not VirusTotal's.
@@ -143,7 +141,7 @@ def parse_page(answer: Any) -> Page:
 
 
 def _record(row: Any, latest: float) -> Record | None:
-    """None where the row does not name both its ends."""
+    """The record of a row; None if an end is missing."""
     attributes = row.get("attributes") if isinstance(row, dict) else None
     if not isinstance(attributes, dict):
         return None
@@ -163,13 +161,13 @@ def _record(row: Any, latest: float) -> Record | None:
 
 
 def _cursor(meta: Any) -> str:
-    """Answers of 2019 have no `meta` on the last page; later ones have no cursor in it, or an empty one."""
+    """The cursor; answers of 2019 have no `meta` on the last page, later ones no cursor or an empty one."""
     cursor = meta.get("cursor") if isinstance(meta, dict) else None
     return cursor if isinstance(cursor, str) else ""
 
 
 def _check_not_found(reply: Reply) -> None:
-    """Raises BadAnswer unless a 404 is VirusTotal's own, which means that it never saw the name or the address."""
+    """Raises BadAnswer unless a 404 is VirusTotal's own, which means that nothing is known."""
     try:
         answer = json_of(VIRUSTOTAL, reply.body)
     except BadAnswer:

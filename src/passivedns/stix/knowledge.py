@@ -1,4 +1,4 @@
-"""What goes to OpenCTI for the relations of an entity: author, markings, observables and relationships."""
+"""Builds the STIX objects for the relations of an entity: author, markings, observables and relationships."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,14 +13,14 @@ from passivedns.wording import named
 
 
 class Publisher(NamedTuple):
-    """In whose name knowledge is sent, and what is said of the sources it comes from."""
+    """The author of the objects, and the titles and markings of the sources."""
 
     organization: str
-    """The author of what is created."""
+    """The author of created objects."""
     names: Mapping[str, str]
-    """What each source is called, by its key; a source that is the only one is not named beside its sensors."""
+    """Titles by source key; a single source is not named next to its sensors."""
     tlps: Mapping[str, str]
-    """The marking that the records of each source demand, such as `TLP:CLEAR`, by its key."""
+    """Markings of records by source key, such as `TLP:CLEAR`."""
 
     @property
     def author(self) -> str:
@@ -31,9 +31,9 @@ class Publisher(NamedTuple):
 def additions(
     entity: Entity, relations: Sequence[Relation], publisher: Publisher, created: datetime
 ) -> list[StixObject]:
-    """Each object once, what is referred to before what refers to it; none where there are no relations.
+    """Unique objects, each after those it refers to; empty without relations.
 
-    `created` (UTC) stamps the objects. The markings of the entity are referred to, but not among them.
+    `created` (UTC) stamps the objects. The entity's markings are referred to but not included.
     """
     if not relations:
         return []
@@ -57,10 +57,10 @@ def additions(
 
 
 class _Shared(NamedTuple):
-    """What follows from the types and the sources of a relation."""
+    """Properties derived from the types and sources of a relation."""
 
     tlp: str
-    """The strictest that its sources demand."""
+    """The strictest marking of its sources."""
     description: str
     markings: list[str]
 
@@ -76,7 +76,7 @@ def _tlp(sources: Sources, publisher: Publisher) -> str:
 
 
 def markings(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> list[str]:
-    """The ids of the entity's markings, and of the one that the sources demand where it is stricter."""
+    """The ids of the entity's markings, and that of the sources if stricter."""
     return _with(entity, strictest(*(_tlp(relation.sources, publisher) for relation in relations)))
 
 
@@ -114,7 +114,7 @@ def seen_by(sources: Sources, publisher: Publisher) -> str:
 
 
 def _source(key: str, sensors: Sequence[str], names: Mapping[str, str]) -> str:
-    """A source and its sensors; the only source that there is goes without saying where it names sensors."""
+    """A source and its sensors; the title of a single source is omitted if it has sensors."""
     if sensors and len(names) == 1:
         return named(sensors)
     return f"{names[key]}: {named(sensors)}" if sensors else names[key]

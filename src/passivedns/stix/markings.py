@@ -1,4 +1,4 @@
-"""The markings of the entity: the strictest TLP that they name, and the marking objects that relationships refer to."""
+"""Determines the strictest TLP of the entity and the marking objects that relationships refer to."""
 
 import re
 import unicodedata
@@ -24,7 +24,7 @@ _TLP_IDS = {
     "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1": "TLP:RED",
 }
 TLP_MARKINGS = {name: objects.marking(ref, "TLP", name) for ref, name in reversed(_TLP_IDS.items())}
-"""OpenCTI's own marking object of each TLP, by its name."""
+"""OpenCTI's marking object of each TLP."""
 
 LAXEST = "TLP:CLEAR"
 
@@ -35,19 +35,19 @@ _MENTIONS_TLP = re.compile(r"tlp|traffic[\s_-]*light")
 
 
 def entity_markings(data: dict[str, Any]) -> list[StixObject]:
-    """The marking objects of a message's entity, to be sent along with what refers to them.
+    """The marking objects of a message's entity, to include in the bundle.
 
-    What was read from OpenCTI wins: pycti exports definitions in lower case, and OpenCTI would rename the marking.
+    Objects read from OpenCTI take precedence: pycti exports names in lower case, to which OpenCTI would rename them.
     """
     known = {marking["id"]: marking for marking in _tellings(data)}
     return [known[ref] for ref in _references(data) if ref in known]
 
 
 def strictest_tlp(data: dict[str, Any]) -> str | None:
-    """The strictest TLP that the markings of a message's entity name, such as `TLP:AMBER`; None without a TLP.
+    """The strictest TLP of a message's entity, such as `TLP:AMBER`; None without a TLP.
 
-    All that the message and OpenCTI say of a marking counts. What cannot be understood counts as stricter than
-    TLP:RED, and comes as a phrase that says what it was and why.
+    Considers all descriptions of a marking in the message and OpenCTI. A marking that cannot be understood is stricter
+    than TLP:RED and is returned as a phrase with the reason.
     """
     refs = _references(data)
     tellings = [marking for marking in _tellings(data) if marking["id"] in refs]
@@ -56,7 +56,7 @@ def strictest_tlp(data: dict[str, Any]) -> str | None:
 
 
 def _references(data: dict[str, Any]) -> list[str]:
-    """The ids of the entity's markings, each once: of the object that was received and of the one in OpenCTI.
+    """The unique ids of the entity's markings, as received and in OpenCTI.
 
     In a playbook an earlier step may have changed the former. Markings of single properties (`granular_markings`),
     which OpenCTI itself never writes, count like those of the object.
@@ -70,7 +70,7 @@ def _references(data: dict[str, Any]) -> list[str]:
 
 
 def _tellings(data: dict[str, Any]) -> list[StixObject]:
-    """All that is said of any marking, the most reliable last; one id may come several times."""
+    """All descriptions of markings, the most reliable last; an id may occur several times."""
     fixed = [objects.marking(marking_id, "TLP", name) for marking_id, name in _TLP_IDS.items()]
     received = [item for item in data["stix_objects"] if item.get("type") == "marking-definition"]
     return fixed + received + _read(data)
@@ -84,7 +84,7 @@ def _read(data: dict[str, Any]) -> list[StixObject]:
 
 
 def _tlps(marking: StixObject) -> list[str]:
-    """The TLPs that one marking names in any of its properties."""
+    """The TLPs named in any property of a marking."""
     words, kinds = _words(marking), _kinds(marking)
     if not words:
         meaningless = "neither OpenCTI nor the message says what this marking means, so it counts as the strictest"
@@ -93,7 +93,7 @@ def _tlps(marking: StixObject) -> list[str]:
 
 
 def _tlp(word: object, kinds: Iterable[str]) -> str | None:
-    """The TLP that a word means in a marking of these kinds; None for the word of another kind, such as PAP:RED."""
+    """The TLP for a word in a marking of these kinds; None for another kind, such as PAP:RED."""
     text = _plain(word)
     is_tlp = any(map(_MENTIONS_TLP.search, [text, *kinds]))
     level = _LEVEL.fullmatch(text)
@@ -105,7 +105,7 @@ def _tlp(word: object, kinds: Iterable[str]) -> str | None:
 
 
 def _words(marking: StixObject) -> list[object]:
-    """What a marking says, in whichever property: OpenCTI's, STIX 2.1's or the TLP 2.0 extension's."""
+    """The texts of a marking in properties of OpenCTI, STIX 2.1 and the TLP 2.0 extension."""
     definition, extension = marking.get("definition"), _extension(marking)
     words = [marking.get("x_opencti_definition"), marking.get("name")]
     words += definition.values() if isinstance(definition, dict) else [definition]
@@ -114,7 +114,7 @@ def _words(marking: StixObject) -> list[object]:
 
 
 def _kinds(marking: StixObject) -> set[str]:
-    """What a marking says that it is: tlp, pap, statement and so on."""
+    """The declared types of a marking: tlp, pap, statement and so on."""
     definition = marking.get("definition")
     kinds = [marking.get("x_opencti_definition_type"), marking.get("definition_type")]
     kinds += definition if isinstance(definition, dict) else []
@@ -128,23 +128,23 @@ def _extension(marking: StixObject) -> object:
 
 
 def _plain(word: object) -> str:
-    """Text without case, width, outer blanks and what is not printed, such as a zero-width space."""
+    """Text normalized in case and width, without outer spaces and unprintable characters."""
     text = unicodedata.normalize("NFKC", str(word)).casefold()
     return "".join(filter(str.isprintable, text)).strip()
 
 
 def _listed(value: object) -> list[Any]:
-    """A list as it is, anything else as the one element of a list, nothing as no element."""
+    """A list unchanged, another value as a list of one, nothing as an empty list."""
     return value if isinstance(value, list) else [value] if value else []
 
 
 def strictest(*tlps: str) -> str:
-    """The strictest of some TLPs; one that is not known is stricter than all that are."""
+    """The strictest of several TLPs; an unknown one is stricter than all known ones."""
     return max(tlps, key=_strictness)
 
 
 def is_within(tlp: str | None, maximum: str | None) -> bool:
-    """Whether what carries a TLP, or None, may be sent where at most `maximum` may be; None stands for no limit."""
+    """Whether a TLP (or None) is at most `maximum`; None means no limit."""
     return tlp is None or maximum is None or _strictness(tlp) <= _strictness(maximum)
 
 

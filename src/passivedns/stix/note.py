@@ -1,4 +1,4 @@
-"""A note on the enriched observable: the relationships that were seen last, as a table for people."""
+"""Builds the note on the enriched observable: a table of the most recently seen relationships."""
 
 import re
 import uuid
@@ -10,9 +10,9 @@ from passivedns.stix.objects import StixObject
 from passivedns.wording import counted, joined, named
 
 NEWEST = 50
-"""Rows of the table at the most."""
+"""Maximum table rows."""
 LONGEST = 100
-"""Characters of the sources of one row; an answer may name any number."""
+"""Maximum characters for the sources of a row."""
 
 _HEAD = "| Record type | Value | First seen | Last seen | Sources |\n|---|---|---|---|---|"
 # What ends a code span, a cell or an escape; pycti turns the HTML tag of code spans into backticks.
@@ -22,13 +22,12 @@ _UNSAFE = re.compile(r"[`|\\<]")
 def summary_note(
     entity: Entity, relations: Sequence[Relation], publisher: Publisher, created: str, modified: str
 ) -> StixObject:
-    """The note of an enrichment that brought relationships; it has their author, and the strictest of their markings.
+    """The note of an enrichment with relationships; it has their author and their strictest marking.
 
-    `created` is when the observable came to OpenCTI, `modified` is now, both as STIX writes them. Where a later
-    answer says the same, only `modified` differs, which OpenCTI does not take over: no change, and no event.
+    `created` is the creation time of the observable in OpenCTI, `modified` is now, both in STIX format. If a later
+    answer is the same, only `modified` differs, which OpenCTI ignores, so there is no event.
 
-    OpenCTI finds the note again by its id. Otherwise it would know it by content, `created` and abstract, and take two
-    notes with the same ones for one; the content therefore names the observable.
+    OpenCTI also identifies notes by content, `created` and abstract; the content therefore names the observable.
     """
     return {
         "type": "note",
@@ -46,7 +45,7 @@ def summary_note(
 
 
 def _id(author: str, observable: str) -> str:
-    """UUIDv5 over the observable in a namespace of the author's; STIX 2.1 section 2.9 keeps its own for observables."""
+    """UUIDv5 over the observable in the author's namespace; STIX 2.1 section 2.9 reserves its own for observables."""
     return f"note--{uuid.uuid5(uuid.UUID(author.partition('--')[2]), observable)}"
 
 
@@ -68,5 +67,5 @@ def _line(relation: Relation, publisher: Publisher) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span: nothing in it is read as HTML, as emphasis or, unlike in escaped text, as a link."""
+    """A code span, in which nothing is read as HTML, emphasis or a link."""
     return f"`{_UNSAFE.sub('?', text)}`"

@@ -1,7 +1,6 @@
-"""The few STIX 2.1 objects that this connector emits, as plain dictionaries: python-stix2's classes cost 0.4 ms each.
+"""Builds STIX 2.1 objects as plain dictionaries, since python-stix2's classes take 0.4 ms each.
 
-The ids are those of python-stix2 and pycti, so the same knowledge has the same id whoever sends it. Dated relationships
-are the exception: `relationship` says why.
+The ids equal those of python-stix2 and pycti, except for dated relationships: see `relationship`.
 """
 
 import hashlib
@@ -28,10 +27,10 @@ STIX_TYPES = {
     "IPv4-Addr": "ipv4-addr",
     "IPv6-Addr": "ipv6-addr",
 }
-"""OpenCTI's names of the observables that occur here, and STIX's."""
+"""OpenCTI's and STIX's names of the observable types."""
 
 TLP_CLEAR = "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"
-"""The platform's own id; TLP:WHITE has the same."""
+"""OpenCTI's id; TLP:WHITE has the same."""
 
 
 def observable_id(entity_type: str, value: str) -> str:
@@ -40,7 +39,7 @@ def observable_id(entity_type: str, value: str) -> str:
 
 
 def observable(entity_type: str, value: str, observable_id: str, author: str, markings: list[str]) -> StixObject:
-    """An observable with its id, and the ids of its author and its markings."""
+    """An observable with its deterministic id, author and markings."""
     return {
         "type": STIX_TYPES[entity_type],
         "spec_version": "2.1",
@@ -63,12 +62,12 @@ def relationship(
     author: str,
     markings: list[str],
 ) -> StixObject:
-    """A relationship between two ids; `start` and `stop` are in UTC, and either both are known or neither is.
+    """A relationship between two ids; `start` and `stop` are in UTC, either both known or both None.
 
-    Its own id leaves the times out, so that a later look-up extends it: OpenCTI keeps the oldest start and the newest
-    stop that it was sent under one id. OpenCTI gives an undated relationship an id made of type and ends, and stores it
-    as lasting from 1970 to 5138, which no later date narrows. An undated relationship therefore has that id, and a
-    dated one never does: it would be merged with an undated one of somebody else and lose its dates.
+    The id excludes the times, so that later look-ups extend the relationship: OpenCTI keeps the oldest start and the
+    newest stop per id. OpenCTI derives the id of an undated relationship from type and ends, and stores it as lasting
+    from 1970 to 5138, which no later date narrows. Undated relationships use that id; dated ones use another
+    namespace, since they would otherwise merge with an undated one and lose their dates.
     """
     key = f'{{"relationship_type":"{relationship_type}","source_ref":"{source}","target_ref":"{target}"}}'
     relation: StixObject = {
@@ -90,7 +89,7 @@ def relationship(
 
 
 def organization(name: str, created: str) -> StixObject:
-    """An identity of class organization, with pycti's id (which ignores case and outer blanks)."""
+    """An organization identity with pycti's id (which ignores case and outer spaces)."""
     key = f'{{"identity_class":"organization","name":{_quoted(name.lower().strip())}}}'
     return {
         "type": "identity",
@@ -104,9 +103,9 @@ def organization(name: str, created: str) -> StixObject:
 
 
 def marking(marking_id: str, definition_type: str, definition: str, created: str | None = None) -> StixObject:
-    """A marking in the form that carries every marking of OpenCTI, TLP:AMBER+STRICT included, and is valid STIX.
+    """A marking definition that is valid STIX and can represent any OpenCTI marking, including TLP:AMBER+STRICT.
 
-    Without a date it gets that of STIX 2.1's own TLP markings (section 7.2.1.4).
+    The default date is that of STIX 2.1's TLP markings (section 7.2.1.4).
     """
     return {
         "type": "marking-definition",
@@ -121,14 +120,14 @@ def marking(marking_id: str, definition_type: str, definition: str, created: str
 
 
 def timestamp(moment: datetime, timespec: str = "seconds") -> str:
-    """A moment in UTC as STIX 2.1 section 3.2 writes it; `created` and `modified` take milliseconds."""
+    """A UTC timestamp as in STIX 2.1 section 3.2; `created` and `modified` need milliseconds."""
     return f"{moment.isoformat('T', timespec)[:-6]}Z"
 
 
 def _deterministic_id(stix_type: str, canonical: str, namespace: "hashlib._Hash" = _NAMESPACE) -> str:
     """UUIDv5 (RFC 9562 section 5.5) over the canonical JSON (RFC 8785) of the contributing properties.
 
-    `uuid.uuid5` gives the same and takes three times as long; two ids are most of what a record costs.
+    Equals `uuid.uuid5` in a third of the time; ids are most of the cost of a record.
     """
     digest = namespace.copy()
     digest.update(canonical.encode("utf-8"))

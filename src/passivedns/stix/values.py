@@ -1,6 +1,6 @@
-"""What may stand in an observable: one spelling of each address, name and mailbox, and a reason for all the rest.
+"""Validates and normalizes addresses, names and mailboxes, or gives the reason for rejecting them.
 
-OpenCTI accepts some values that are no names (`http://x.com/y`, `192.0.2.10`), so the rules here are the stricter ones.
+The rules are stricter than OpenCTI's, which accepts `http://x.com/y` and `192.0.2.10` as names.
 """
 
 import re
@@ -28,14 +28,14 @@ _CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+")
 
 
 class Unusable(ValueError):
-    """A value that cannot become an observable; `str(error)` is the reason, in the words of the work's text."""
+    """A value that cannot become an observable; `str(error)` is the reason, as shown in the work."""
 
 
 def address(text: str, address_type: AddressType) -> str:
     """The canonical form (RFC 5952) of an IP address.
 
     Raises:
-        Unusable: it is no address of that type.
+        Unusable: not an address of that type.
     """
     family = _FAMILIES[address_type]
     try:
@@ -45,10 +45,10 @@ def address(text: str, address_type: AddressType) -> str:
 
 
 def domain_name(text: str) -> str:
-    """A name of two labels or more, in lower case and in Unicode's composed form (NFC), without the root's dot.
+    """A name of two or more labels in lower case and Unicode NFC, without the trailing dot.
 
     Raises:
-        Unusable: it is no such name.
+        Unusable: not such a name.
     """
     name = _composed(text.lower()).removesuffix(".")
     if len(name) <= 253 and (_ASCII_NAME.fullmatch(name) or _is_international(name)):
@@ -62,7 +62,7 @@ def _composed(text: str) -> str:
 
 
 def ascii_name(name: str) -> str:
-    """The name as the DNS has it: international labels in Punycode (RFC 5890's A-labels), the others as they are."""
+    """The DNS form of a name: international labels in Punycode (RFC 5890's A-labels)."""
     if name.isascii():
         return name
     return ".".join(
@@ -71,10 +71,10 @@ def ascii_name(name: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """A mailbox in lower case; the dotted form of an SOA record (RFC 1035 section 8) is turned into the one with @.
+    """A mailbox in lower case; the dotted form of SOA records (RFC 1035 section 8) is converted to the @ form.
 
     Raises:
-        Unusable: it is no mailbox.
+        Unusable: not a mailbox.
     """
     value = text.lower().removesuffix(".")
     if len(value) > 254:
@@ -87,7 +87,7 @@ def mailbox(text: str) -> str:
 
 
 def _dotted_mailbox(value: str) -> tuple[str, str, str]:
-    """The first dot without a backslash stands for the @."""
+    """Replaces the first unescaped dot by the @."""
     local, at, domain = re.sub(r"(?<!\\)\.", "@", value, count=1).partition("@")
     return local.replace("\\.", "."), at, domain
 
@@ -134,7 +134,7 @@ _NOT_A_NAME: tuple[tuple[str, Callable[[str], bool]], ...] = (
 
 
 def is_address(text: str) -> bool:
-    """Whether it is an IP address of either family."""
+    """Whether a value is an IPv4 or IPv6 address."""
     for address_family in _FAMILIES.values():
         try:
             socket.inet_pton(address_family, text)
@@ -145,7 +145,7 @@ def is_address(text: str) -> bool:
 
 
 def is_domain_name(text: str) -> bool:
-    """Whether `domain_name` takes it."""
+    """Whether `domain_name` accepts a value."""
     try:
         domain_name(text)
     except Unusable:
