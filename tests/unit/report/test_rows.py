@@ -81,12 +81,17 @@ def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed
         {"one": known, "two": NoAnswer("Two is failing (HTTP 500); try again later."), "six": Answer([])}
     )
     assert lookup.sources == "One 2; Two failed: Two is failing (HTTP 500); try again later; Six 0"
-    assert lookup.summary == "2 relationships from 3 records: A 2\nLeft out 1: unreadable row 1"
+    assert lookup.summary == "2 records, 2 relationships: A 2\nLeft out 1 of 3 records: unreadable row 1"
 
 
 def test_an_incomplete_answer_is_told_as_a_lower_bound() -> None:
     lookup = lookup_at({"one": Answer([record("one", "192.0.2.1")], complete=False), "two": Answer([])})
-    assert lookup.summary == "1 relationship from at least 1 record: A 1"
+    assert lookup.summary == "at least 1 record, 1 relationship: A 1"
+
+
+def test_records_that_say_the_same_are_told_as_merged() -> None:
+    both = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2"), record("one", "192.0.2.2", year=2020)])
+    assert lookup_at({"one": both}).summary == "3 records, merged into 2 relationships: A 3"
 
 
 def test_where_nobody_knows_anything_the_summary_says_so() -> None:
