@@ -26,14 +26,15 @@ help:
 	@echo "make bench-sources   how fast the answers of each source are read, and three sources at once"
 	@echo "make bench-broker   enrichments per second over a real broker, and where the time goes"
 	@echo "make soak    ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
-	@echo "make docs    write what is made from the settings: samples, schema, tables"
+	@echo "make docs    write what is made from the code: samples, schema, tables, pictures"
 	@echo "make image   build the image         (PYCTI=6.9.29: for an OpenCTI of that version)"
 	@echo "make image-test   build the image, run it in containers and test it there"
 	@echo "make clean   remove what these commands made"
 
 $(VENV)/runs: requirements.in requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(RUNS)
+	@echo "Installing what the connector needs into $(VENV), which takes up to a minute ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(RUNS)
 	@touch $@
 
 $(VENV)/tests: $(VENV)/runs requirements-dev.txt
@@ -41,7 +42,7 @@ $(VENV)/tests: $(VENV)/runs requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/runs
-	$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
+	@$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
 	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)

@@ -31,6 +31,13 @@ EVERYTHING = "P30Y"
 """The window for recorded answers, which end years ago; older than any passive DNS."""
 _WIDE = 100
 """Columns of a terminal that shows the kind of relationship, too."""
+NEXT = """
+[bold]What to do next[/]
+  Look a name up for real, at sources that need no account:
+    .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex
+  See it as a page:
+    .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex --format html > report.html
+  Run it beside your OpenCTI: Install in README.md."""
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
@@ -45,6 +52,7 @@ def main() -> int:
                 platform.wait_registered(60)
             console.print("The connector is registered and listens.")
             outcomes = [enrich(platform, value) for value in arguments.values]
+            console.print(NEXT)
             return 0 if all(outcomes) else 1
         except TimeoutError as error:
             console.print(f"[bold red]{error}[/]\nThe connector's log:\n{running.log}")
