@@ -131,7 +131,7 @@ def _table(platform: OpenCTI, entity: str, relationships: list[dict[str, Any]]) 
     wide = console.width >= _WIDE
     names = ["relationship"] if wide else []
     columns = [Column(name, no_wrap=True) for name in (*names, "observable", "first seen", "last seen")]
-    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, show_edge=False, padding=0)
     for row in sorted(_row(platform, entity, relationship) for relationship in relationships):
         table.add_row(*row[-len(table.columns) :])
     return table
