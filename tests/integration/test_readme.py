@@ -76,6 +76,7 @@ def test_make_demo_ends_well_and_shows_what_arrived() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (shown,) = re.findall(r"^Added .+$", README, re.MULTILINE)
     assert shown in ended.stdout
+    assert "What to do next" in ended.stdout
     assert "✓ Added 4 observables and 4 relationships from 8 passive DNS records of 192.0.2.10" in ended.stdout
 
 

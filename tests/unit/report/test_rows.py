@@ -75,6 +75,12 @@ def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: 
     assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
 
 
+def test_addresses_of_the_same_dates_are_in_order_as_numbers(tmp_path: Path) -> None:
+    values = ["192.0.2.10", "192.0.2.9", "10.0.0.1"]
+    found = lookup_of(tmp_path, "example.org", [seen("A", "ip", value, None, None) for value in values])
+    assert [relation.value for relation in found.relations] == ["10.0.0.1", "192.0.2.9", "192.0.2.10"]
+
+
 def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed() -> None:
     known = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2")], unreadable=1)
     lookup = lookup_at(
