@@ -290,3 +290,15 @@ def test_on_a_narrow_screen_the_table_scrolls_and_the_page_does_not(browser: Chr
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.usefixtures("thousands")
+def test_on_paper_every_row_is_there(browser: Chrome) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        drawn = "return [...document.querySelectorAll('td.value')].filter((cell) => cell.checkVisibility(%s)).length"
+        assert browser.execute_script(drawn % "{ contentVisibilityAuto: true }") == 7000
+        box = browser.find_element(By.CLASS_NAME, "scroll")
+        assert box.value_of_css_property("max-height") == "none"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
