@@ -26,14 +26,15 @@ help:
 	@echo "make bench-sources   measure reading answers of each source, and three sources in parallel"
 	@echo "make bench-broker   measure enrichments over a real broker"
 	@echo "make soak    run ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
-	@echo "make docs    generate the samples, schema and tables of the settings"
+	@echo "make docs    generate the samples, schema, tables and pictures"
 	@echo "make image   build the image         (PYCTI=6.9.29: for that version of OpenCTI)"
 	@echo "make image-test   build the image and test it in containers"
 	@echo "make clean   remove virtual environments and caches"
 
 $(VENV)/runs: requirements.in requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(RUNS)
+	@echo "Installing what the connector needs into $(VENV), which takes up to a minute ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(RUNS)
 	@touch $@
 
 $(VENV)/tests: $(VENV)/runs requirements-dev.txt
@@ -41,7 +42,7 @@ $(VENV)/tests: $(VENV)/runs requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/runs
-	$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
+	@$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
 	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)

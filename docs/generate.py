@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 
-from docs import example, pictures
+from docs import example, pictures, screenshots
 from docs.settings_reference import compose_environment, config_sample, schema, schema_document, settings_tables
 from passivedns.settings.table import PROJECT_ROOT
 
@@ -38,6 +39,17 @@ def stale(root: Path) -> dict[str, str]:
     return {name: text for name, text in documents(root).items() if _text(root / name) != text}
 
 
+def stale_pictures(root: Path) -> dict[str, str]:
+    """Those pictures of the report that are missing or of another page, with their schemes."""
+    page = pictures.report_page()
+    files = {f"docs/pictures/report-{scheme}.png": scheme for scheme in screenshots.SCHEMES}
+    return {name: scheme for name, scheme in files.items() if not _is_of(root / name, page)}
+
+
+def _is_of(path: Path, page: str) -> bool:
+    return path.exists() and screenshots.is_of(path.read_bytes(), page)
+
+
 def main(arguments: Sequence[str] | None = None, root: Path = PROJECT_ROOT) -> int:
     """Update the files, or with --check only name the stale ones; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
@@ -49,7 +61,25 @@ def main(arguments: Sequence[str] | None = None, root: Path = PROJECT_ROOT) -> i
             print(f"{name} is stale: run `make docs`.", file=sys.stderr)
         else:
             (root / name).write_text(text, encoding="utf-8")
-    return int(check and bool(differing))
+    old = stale_pictures(root)
+    if check:
+        for name in old:
+            print(f"{name} is stale: run `make docs`.", file=sys.stderr)
+    else:
+        _take(old, root)
+    return int(check and bool(differing or old))
+
+
+def _take(schemes: Mapping[str, str], root: Path) -> None:
+    """Take these pictures of the report anew; where no browser can, they stay as they are, and that is said."""
+    browser, page = screenshots.chromium(), pictures.report_page()
+    for name, scheme in schemes.items():
+        try:
+            if not browser:
+                raise FileNotFoundError("Chromium is not installed")
+            (root / name).write_bytes(screenshots.screenshot(browser, page, scheme))
+        except (OSError, SubprocessError) as error:
+            print(f"{name} stays as it is: {error}.", file=sys.stderr)
 
 
 def _with_part(path: Path, markers: tuple[str, str], part: str) -> str:

@@ -13,6 +13,7 @@ from passivedns.asking import Asker
 from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
 from passivedns.meter import Meter
+from passivedns.report.page import page
 from passivedns.report.rows import Lookup
 from passivedns.report.table import report
 from passivedns.sources import SOURCES
@@ -24,6 +25,7 @@ from sandbox.sources.table import STAND_INS
 
 DAY = date(2026, 11, 24)
 """The date of the pictures, fixed so that they do not change."""
+_NOON = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
 SHOWN = ("circl", "mnemonic", "robtex")
 
 
@@ -35,6 +37,11 @@ def terminal(width: int = 100) -> str:
     return console.export_svg(title="passive DNS", theme=MONOKAI, unique_id="lookup")
 
 
+def report_page() -> str:
+    """The page of the same look-up, of which the pictures of the report are taken."""
+    return page([lookup(SHOWN)], _NOON)
+
+
 def lookup(keys: Sequence[str]) -> Lookup:
     """What the stand-ins of these sources say of the domain of their history."""
     with ExitStack() as stack:
@@ -43,8 +50,7 @@ def lookup(keys: Sequence[str]) -> Lookup:
             "Passive DNS", {key: SOURCES[key].title for key in keys}, dict.fromkeys(keys, "TLP:CLEAR")
         )
         entity = observable(DOMAIN)
-        now = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC)
-        return Lookup(entity, Enricher(askers, publisher).enrich(entity, now), publisher)
+        return Lookup(entity, Enricher(askers, publisher).enrich(entity, _NOON), publisher)
 
 
 def _asker(stack: ExitStack, key: str, shift: int) -> Asker:

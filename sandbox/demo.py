@@ -31,6 +31,13 @@ EVERYTHING = "P30Y"
 """The window for recorded answers, which end years ago; older than any passive DNS."""
 _WIDE = 100
 """Columns of a terminal that shows the kind of relationship, too."""
+NEXT = """
+[bold]What to do next[/]
+  Look a name up for real, at sources that need no account:
+    .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex
+  See it as a page:
+    .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex --format html > report.html
+  Run it beside your OpenCTI: Install in README.md."""
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
@@ -45,6 +52,7 @@ def main() -> int:
                 platform.wait_registered(60)
             console.print("The connector is registered and listens.")
             outcomes = [enrich(platform, value) for value in arguments.values]
+            console.print(NEXT)
             return 0 if all(outcomes) else 1
         except TimeoutError as error:
             console.print(f"[bold red]{error}[/]\nThe connector's log:\n{running.log}")
@@ -123,7 +131,7 @@ def _table(platform: OpenCTI, entity: str, relationships: list[dict[str, Any]]) 
     wide = console.width >= _WIDE
     names = ["relationship"] if wide else []
     columns = [Column(name, no_wrap=True) for name in (*names, "observable", "first seen", "last seen")]
-    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, show_edge=False, padding=0)
     for row in sorted(_row(platform, entity, relationship) for relationship in relationships):
         table.add_row(*row[-len(table.columns) :])
     return table

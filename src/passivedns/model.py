@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 
 
@@ -133,13 +134,18 @@ class Enrichment(NamedTuple):
         return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
+_FAMILIES = {"IPv4-Addr": AF_INET, "IPv6-Addr": AF_INET6}
+
+
 def newest_first(relations: Iterable[Relation]) -> list[Relation]:
-    """The relations, most recently seen first, undated last."""
+    """The relations, the most recently seen first, those of unknown date last; then by type and value."""
     return sorted(relations, key=lambda found: (-_order(found.last_seen), -_order(found.first_seen), *_name(found)))
 
 
-def _name(relation: Relation) -> tuple[tuple[str, ...], str]:
-    return relation.record_types, relation.value
+def _name(relation: Relation) -> tuple[tuple[str, ...], bytes, str]:
+    """Addresses are in order as numbers."""
+    family = _FAMILIES.get(relation.value_type)
+    return relation.record_types, inet_pton(family, relation.value) if family else b"", relation.value
 
 
 def _order(moment: datetime | None) -> float:

@@ -1,5 +1,6 @@
 """The page in a real browser: what it shows, and that it can be used without a mouse and without light."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,24 +75,39 @@ def tab_to(browser: Chrome, text: str) -> WebElement:
     raise AssertionError(f"{text} cannot be reached with Tab")
 
 
+BAR = "const bar = getComputedStyle(arguments[0], '::before'); return [bar.left, bar.width].map(parseFloat)"
+
+
 @pytest.mark.usefixtures("shown")
 def test_every_bar_lies_where_its_dates_say(browser: Chrome) -> None:
     cells = browser.find_elements(By.CSS_SELECTOR, "td.line")
     assert len(cells) == 13
     for row, cell in zip(rows(browser), cells, strict=True):
-        bar = cell.find_element(By.CLASS_NAME, "bar")
-        assert cell.rect["x"] <= bar.rect["x"] + 0.5
-        assert bar.rect["x"] + bar.rect["width"] <= cell.rect["x"] + cell.rect["width"] + 0.5
+        left, width = browser.execute_script(BAR, cell)
+        assert left >= 0
+        assert left + width <= cell.rect["width"] + 0.5
         if "mx1.example.net" in row.text:
-            assert bar.rect["width"] / cell.rect["width"] == pytest.approx(699 / 899, abs=0.01)
+            assert width / cell.rect["width"] == pytest.approx(699 / 900.5, abs=0.01)
 
 
 @pytest.mark.usefixtures("shown")
-def test_a_filter_leaves_what_contains_the_text_in_the_table_and_in_the_graph(browser: Chrome) -> None:
+def test_half_of_the_width_is_the_timeline_s(browser: Chrome) -> None:
+    cell, table = (browser.find_element(By.CSS_SELECTOR, selector) for selector in ("td.line", "table"))
+    assert cell.rect["width"] / table.rect["width"] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_bar_tells_its_times_of_day_on_hover(browser: Chrome) -> None:
+    cell = browser.find_element(By.CSS_SELECTOR, "td.line")
+    ActionChains(browser).move_to_element(cell).perform()
+    day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.fullmatch(f"{day} to {day}", cell.get_attribute("title") or "")
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_filter_leaves_what_contains_the_text_in_the_table(browser: Chrome) -> None:
     browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("NS")
     assert column(browser, 1) == ["ns2.example.net", "ns1.example.net"]
-    nodes = [node for node in browser.find_elements(By.CSS_SELECTOR, ".graph a") if node.is_displayed()]
-    assert len(nodes) == 2
     assert browser.find_element(By.CSS_SELECTOR, "output").text == "2 of 13"
 
 
@@ -124,19 +140,33 @@ def test_the_table_is_sorted_and_filtered_with_only_the_keyboard(browser: Chrome
     assert len(browser.find_elements(By.CSS_SELECTOR, "[aria-sort]")) == 1
 
 
-@pytest.mark.usefixtures("shown")
-def test_a_node_of_the_graph_leads_to_its_row_with_only_the_keyboard(browser: Chrome) -> None:
-    tab_to(browser, "MX mx2.example.net, resolves-to")
-    (lit,) = browser.find_elements(By.CSS_SELECTOR, "tr.lit")
-    assert "mx2.example.net" in lit.text
-    press(browser, Keys.ENTER)
-    (target,) = browser.find_elements(By.CSS_SELECTOR, "tr:target")
-    assert "mx2.example.net" in target.text
+def test_addresses_are_sorted_as_numbers_and_come_before_names(browser: Chrome, show: Show) -> None:
+    values = ["2001:db8::a", "192.0.2.10", "9.0.0.1", "2001:db8::9", "2001:db8::1:0", "10.0.0.1", "192.0.2.9"]
+    records = [seen("AAAA" if ":" in value else "A", "ip", value, None, None) for value in values]
+    names = [seen("NS", "domain", f"ns{number}.example.net", None, None) for number in (10, 9)]
+    show({DOMAIN: [*records, *names]})
+    browser.find_elements(By.CSS_SELECTOR, "th button")[1].click()
+    assert column(browser, 1) == [
+        *("9.0.0.1", "10.0.0.1", "192.0.2.9", "192.0.2.10"),
+        *("2001:db8::9", "2001:db8::a", "2001:db8::1:0"),
+        *("ns9.example.net", "ns10.example.net"),
+    ]
+
+
+def test_a_date_leaves_what_was_seen_before_and_after_it_or_on_it(browser: Chrome, show: Show) -> None:
+    dates = [("2020-01-01", "2020-03-01"), ("2020-02-02 23:00", "2020-02-02 23:59"), ("2020-02-03", "2021-01-01")]
+    records = [seen("A", "ip", f"192.0.2.{number}", *pair) for number, pair in enumerate([*dates, (None, None)])]
+    show({DOMAIN: records})
+    browser.execute_script(
+        "const date = document.querySelector('input[type=date]'); date.value = '2020-02-02';"
+        "date.dispatchEvent(new Event('input', { bubbles: true }))"
+    )
+    assert sorted(column(browser, 1)) == ["192.0.2.0", "192.0.2.1"]
 
 
 @pytest.mark.usefixtures("shown")
 def test_everything_that_can_be_used_has_a_name_and_shows_the_focus(browser: Chrome) -> None:
-    for element in browser.find_elements(By.CSS_SELECTOR, "button, input, [tabindex], summary, .graph a"):
+    for element in browser.find_elements(By.CSS_SELECTOR, "button, input, [tabindex], summary"):
         assert element.accessible_name, element.get_attribute("outerHTML")
     focused = tab_to(browser, "Value")
     assert focused.value_of_css_property("outline-style") == "solid"
@@ -168,7 +198,7 @@ def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.usefixtures("shown")
 def test_text_can_be_read_by_day_and_by_night(browser: Chrome, scheme: str, tmp_path: Path) -> None:
-    for selector in ("h1", ".what", "td.value", "td.sources", ".tick", ".legend", "output", "th button"):
+    for selector in ("h1", ".what", "td.value", "td.sources", ".tick", ".today", "output", "th button"):
         assert contrast(browser, selector) > 4.5, selector
     ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
     assert (luminance(ground) < 0.1) == (scheme == "dark")
@@ -215,18 +245,40 @@ def test_several_look_ups_are_filtered_one_by_one(browser: Chrome, show: Show) -
     assert second.find_element(By.CSS_SELECTOR, "output").text == "5 of 5"
 
 
-def test_thousands_of_rows_are_filtered_while_one_types(browser: Chrome, show: Show) -> None:
+@pytest.fixture
+def thousands(show: Show) -> None:
+    """The page of an address with 7,000 names."""
     names = [f"host{number}.example.org" for number in range(7000)]
     show({ADDRESS: [seen("A", "domain", name, "2020-01-01", "2021-01-01", "riskiq") for name in names]})
-    search = browser.find_element(By.CSS_SELECTOR, "input[type=search]")
-    took = browser.execute_script(
-        "const start = performance.now();"
-        "arguments[0].value = 'host6999'; arguments[0].dispatchEvent(new Event('input', { bubbles: true }));"
-        "return performance.now() - start",
-        search,
+
+
+def took(browser: Chrome, script: str) -> float:
+    """Milliseconds until a script has run and the page is laid out again."""
+    found: float = browser.execute_script(
+        f"const start = performance.now(); {script}; document.body.offsetHeight; return performance.now() - start"
     )
+    return found
+
+
+@pytest.mark.usefixtures("thousands")
+def test_thousands_of_rows_are_filtered_while_one_types(browser: Chrome) -> None:
+    typed = "search.value = 'host6999'; search.dispatchEvent(new Event('input', { bubbles: true }))"
+    assert took(browser, f"const search = document.querySelector('input[type=search]'); {typed}") < 500
     assert column(browser, 1) == ["host6999.example.org"]
-    assert took < 500
+
+
+@pytest.mark.usefixtures("thousands")
+def test_thousands_of_rows_are_drawn_only_where_they_are_in_sight(browser: Chrome) -> None:
+    drawn = "return [...document.querySelectorAll('td.value')].filter((cell) => cell.checkVisibility({ %s })).length"
+    assert browser.execute_script(drawn % "") == 7000
+    assert browser.execute_script(drawn % "contentVisibilityAuto: true") < 200
+
+
+@pytest.mark.usefixtures("thousands")
+def test_the_head_of_a_long_table_stays_in_sight(browser: Chrome) -> None:
+    browser.execute_script("document.documentElement.style.scrollBehavior = 'auto'; scrollTo(0, 20000)")
+    top = browser.execute_script("return document.querySelector('thead').getBoundingClientRect().top")
+    assert top == pytest.approx(0, abs=1)
 
 
 @pytest.mark.parametrize("width", [400, 800])
@@ -238,3 +290,15 @@ def test_on_a_narrow_screen_the_table_scrolls_and_the_page_does_not(browser: Chr
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.usefixtures("thousands")
+def test_on_paper_every_row_is_there(browser: Chrome) -> None:
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        drawn = "return [...document.querySelectorAll('td.value')].filter((cell) => cell.checkVisibility(%s)).length"
+        assert browser.execute_script(drawn % "{ contentVisibilityAuto: true }") == 7000
+        box = browser.find_element(By.CLASS_NAME, "scroll")
+        assert box.value_of_css_property("max-height") == "none"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

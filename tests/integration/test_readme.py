@@ -76,6 +76,7 @@ def test_make_demo_ends_well_and_shows_what_arrived() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (shown,) = re.findall(r"^Added .+$", README, re.MULTILINE)
     assert shown in ended.stdout
+    assert "What to do next" in ended.stdout
     assert "✓ Added 4 observables and 4 relationships from 8 passive DNS records of 192.0.2.10" in ended.stdout
 
 
@@ -112,5 +113,5 @@ def test_a_first_look_up_needs_no_account_no_opencti_and_no_other_setting(checko
         command = "PDNS_SOURCES=mnemonic,robtex .venv/bin/python3 src/main.py lookup example.org"
         looked_up = run(command, checkout, **elsewhere)
     assert looked_up.returncode == 0, looked_up.stderr
-    assert "9 relationships from 21 records" in looked_up.stdout
+    assert "19 records, merged into 9 relationships" in looked_up.stdout
     assert looked_up.stdout.rstrip().endswith("Sources: mnemonic 11; Robtex 10")

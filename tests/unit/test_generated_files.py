@@ -27,8 +27,8 @@ PINS = (PROJECT_ROOT / "requirements.txt").read_text()
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the files that are made from the settings."""
-    for name in documents(PROJECT_ROOT):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (*documents(PROJECT_ROOT), "docs/pictures/report-light.png", "docs/pictures/report-dark.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(PROJECT_ROOT / name, tmp_path / name)
     main([], tmp_path)
     return tmp_path

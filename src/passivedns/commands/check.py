@@ -1,6 +1,7 @@
 """`main.py check`: tries once what the connector needs, a line each; nothing is registered, and no search is spent."""
 
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,8 @@ def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
             console.print(_line(finding, console.options.ascii_only), soft_wrap=True)
     good = all(finding.state is not State.BAD for finding in found)
     if as_json:
-        print(json.dumps({"good": good, "findings": [finding._asdict() for finding in found]}))
+        indent = 2 if sys.stdout.isatty() else None
+        print(json.dumps({"good": good, "findings": [finding._asdict() for finding in found]}, indent=indent))
     return 0 if good else 1
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
+from passivedns import __version__
 from passivedns.errors import ConnectorError, SettingsError
 from passivedns.wording import printable
 
@@ -19,10 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     try:
-        code = _run(parsed, parser)
+        code = _run(parsed)
         # A reader that is gone shows here at the latest, not after the last line of Python.
         sys.stdout.flush()
         return code
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run(parsed: argparse.Namespace) -> int:
     try:
-        return _run_command(parsed, parser)
+        return _run_command(parsed)
     except ModuleNotFoundError as error:
         raise ConnectorError(
             f"The Python module {error.name} is missing; install what the connector needs: "
@@ -48,7 +48,7 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         ) from error
 
 
-def _run_command(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run_command(parsed: argparse.Namespace) -> int:
     match parsed.command:
         case "check":
             from passivedns.commands import check
@@ -59,7 +59,7 @@ def _run_command(parsed: argparse.Namespace, parser: argparse.ArgumentParser) ->
 
             values = parsed.values or ([] if parsed.file else _values_of_stdin())
             if not (values or parsed.file):
-                parser.error("lookup needs a value, as an argument or on standard input")
+                parsed.refuse("lookup needs a value, as an argument or on standard input, such as: lookup example.org")
             how = parsed.format, parsed.file, parsed.since, parsed.record_types, parsed.sources
             return lookup.run(lookup.Request(values, *how))
         case _:
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="main.py",
         description="Passive DNS for OpenCTI. Without a command it runs the connector.",
     )
+    parser.add_argument("--version", action="version", version=f"Passive DNS for OpenCTI {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     check = commands.add_parser("check", help="try once what the connector needs; no search is spent")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -87,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         help="show the passive DNS of names and addresses, without OpenCTI",
         description="Look values up as the connector does and show what it would send to OpenCTI. A look-up costs a "
         "search at each source that has a quota.",
+        epilog="example: main.py lookup example.org 192.0.2.10 --sources mnemonic,robtex",
     )
+    lookup.set_defaults(refuse=lookup.error)
     _add_lookup_arguments(lookup)
     return parser
 

@@ -151,13 +151,15 @@ def _progress(steps: int) -> Progress:
 
 
 def _show(lookups: Sequence[Lookup], form: str, now: datetime) -> None:
+    # For people it is indented, for programs a line is a document.
+    indent = 2 if sys.stdout.isatty() else None
     match form:
         case "json":
-            sys.stdout.write(as_json(lookups))
+            sys.stdout.write(as_json(lookups, indent))
         case "csv":
             sys.stdout.write(as_csv(lookups))
         case "stix":
-            sys.stdout.write(as_stix(lookups))
+            sys.stdout.write(as_stix(lookups, indent))
         case "html":
             _show_page(lookups, now)
         case _:

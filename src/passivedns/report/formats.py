@@ -18,9 +18,9 @@ _COLUMNS = (
 )
 
 
-def as_json(lookups: Iterable[Lookup]) -> str:
-    """One JSON object a look-up and line; times are in UTC, as they go to OpenCTI."""
-    return "".join(json.dumps(_summary(lookup)) + "\n" for lookup in lookups)
+def as_json(lookups: Iterable[Lookup], indent: int | None = None) -> str:
+    """One JSON object a look-up, each on one line unless indented; times are in UTC, as they go to OpenCTI."""
+    return "".join(json.dumps(_summary(lookup), indent=indent) + "\n" for lookup in lookups)
 
 
 def as_csv(lookups: Iterable[Lookup]) -> str:
@@ -35,10 +35,10 @@ def as_csv(lookups: Iterable[Lookup]) -> str:
     return text.getvalue()
 
 
-def as_stix(lookups: Iterable[Lookup]) -> str:
-    """One STIX 2.1 bundle a look-up and line, none where the daemon would send none."""
+def as_stix(lookups: Iterable[Lookup], indent: int | None = None) -> str:
+    """One STIX 2.1 bundle a look-up, each on one line unless indented, none where the daemon would send none."""
     contents = [lookup.bundle_objects() for lookup in lookups]
-    return "".join(json.dumps(_bundle(objects)) + "\n" for objects in contents if objects)
+    return "".join(json.dumps(_bundle(objects), indent=indent) + "\n" for objects in contents if objects)
 
 
 def _bundle(objects: list[StixObject]) -> StixObject:

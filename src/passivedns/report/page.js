@@ -1,40 +1,59 @@
 "use strict";
-// Sorting, filtering, and light on what belongs together; without it everything is there to be read.
-const collator = new Intl.Collator("en", { numeric: true });
+// Sorting, filtering, and the time of day at a bar; without it everything is there to be read.
+const padded = (text, digits) => text.padStart(digits, "0");
+const ipv6 = (value) => {
+  const [left, right] = value.split("::").map((half) => half.split(":").filter(Boolean));
+  const gap = right ? Array(8 - left.length - right.length).fill("0") : [];
+  return [...left, ...gap, ...(right || [])].map((group) => padded(group, 4)).join("");
+};
+// IPv4 as numbers, then IPv6 as numbers, then names, in which numbers are numbers, too.
+const order = (value) => {
+  if (/^(\d+\.){3}\d+$/.test(value)) return `0${value.split(".").map((part) => padded(part, 3)).join("")}`;
+  if (/^[\da-f:]*:[\da-f:]*$/.test(value)) return `1${ipv6(value)}`;
+  return `2${value.replace(/\d+/g, (digits) => padded(digits, 12))}`;
+};
+// What a row says, read when it is needed first.
+const read = (row) => {
+  const [type, value, first, last, , sources] = [...row.cells].map((cell) => cell.textContent);
+  const times = [2, 3].map((number) => row.cells[number].title);
+  const keys = [type, order(value), first + times[0], last + times[1], "", sources];
+  return { row, types: type.split(", "), first, last, keys, text: `${value} ${sources}`.toLowerCase() };
+};
+
 for (const section of document.querySelectorAll(".lookup")) {
   const form = section.querySelector(".filter");
   if (!form) continue;
   const body = section.querySelector("tbody");
-  const rows = [...body.rows];
   const search = form.querySelector("input[type=search]");
+  const date = form.querySelector("input[type=date]");
   const boxes = [...form.querySelectorAll("input[type=checkbox]")];
-  const nodes = new Map([...section.querySelectorAll(".graph a")].map((a) => [a.getAttribute("href").slice(1), a]));
+  let known;
+  const rows = () => (known ||= [...body.rows].map(read));
 
   const filter = () => {
     const wanted = search.value.trim().toLowerCase();
+    const day = date.value;
     const types = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
-    for (const row of rows) {
-      const [type, value, , , , sources] = row.cells;
-      const found = `${value.textContent} ${sources.textContent}`.toLowerCase().includes(wanted);
-      row.hidden = !found || !type.textContent.split(", ").some((name) => types.has(name));
-      const node = nodes.get(row.id);
-      if (node) node.style.display = row.hidden ? "none" : "";
+    let shown = 0;
+    for (const { row, text, first, last, types: own } of rows()) {
+      const then = !day || (first <= day && day <= last && last !== "unknown");
+      const fits = then && text.includes(wanted) && own.some((name) => types.has(name));
+      if (row.hidden === fits) row.hidden = !fits;
+      shown += fits;
     }
-    form.querySelector("output").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
+    form.querySelector("output").textContent = `${shown.toLocaleString("en")} of ${rows().length.toLocaleString("en")}`;
   };
 
   const sort = (header) => {
-    const order = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+    const direction = header.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
     for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
-    header.setAttribute("aria-sort", order);
-    const sign = order === "ascending" ? 1 : -1;
-    const text = (row) => row.cells[header.cellIndex].textContent;
-    body.append(...rows.sort((a, b) => sign * collator.compare(text(a), text(b))));
-  };
-
-  const light = (id, on) => {
-    document.getElementById(id).classList.toggle("lit", on);
-    nodes.get(id)?.classList.toggle("lit", on);
+    header.setAttribute("aria-sort", direction);
+    const sign = direction === "ascending" ? 1 : -1;
+    const key = ({ keys }) => keys[header.cellIndex];
+    rows().sort((a, b) => (key(a) === key(b) ? 0 : key(a) < key(b) ? -sign : sign));
+    const all = document.createDocumentFragment();
+    for (const { row } of rows()) all.append(row);
+    body.append(all);
   };
 
   form.hidden = false;
@@ -43,10 +62,9 @@ for (const section of document.querySelectorAll(".lookup")) {
   for (const button of section.querySelectorAll("th button")) {
     button.addEventListener("click", () => sort(button.parentElement));
   }
-  for (const [id, node] of nodes) {
-    for (const item of [node, document.getElementById(id)]) {
-      for (const type of ["mouseenter", "focusin"]) item.addEventListener(type, () => light(id, true));
-      for (const type of ["mouseleave", "focusout"]) item.addEventListener(type, () => light(id, false));
-    }
-  }
+  body.addEventListener("mouseover", ({ target }) => {
+    if (!target.matches("[style].line") || target.title) return;
+    const [first, last] = [2, 3].map((number) => target.parentElement.cells[number]);
+    target.title = `${first.textContent} ${first.title} to ${last.textContent} ${last.title}`;
+  });
 }

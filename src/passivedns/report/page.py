@@ -11,12 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from passivedns.model import Relation
-from passivedns.report.graph import MOST_NODES, Graph, graph
-from passivedns.report.rows import Lookup, Tick, scale
+from passivedns.report.rows import Lookup, Scale, Tick, scale
 from passivedns.wording import joined, named
 
 _FOLDER = Path(__file__).parent
-_LABELS = 44
+_LABELS = 60
 """Characters of dates above a timeline."""
 
 
@@ -36,7 +35,8 @@ class Section(NamedTuple):
     lookup: Lookup
     lines: list[Line]
     ticks: list[Tick]
-    graph: Graph
+    today: float
+    """Where the moment of the look-up lies, in percent of the timeline."""
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
@@ -54,22 +54,33 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
     environment.filters["named"] = named
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        sections=[_section(lookup) for lookup in lookups],
+        sections=[_section(lookup, made) for lookup in lookups],
         sources=joined(list(lookups[0].publisher.names.values())),
         made=made,
-        most_nodes=MOST_NODES,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  # a file of ours
         script=Markup(script),  # noqa: S704  # a file of ours
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _section(lookup: Lookup) -> Section:
+def _section(lookup: Lookup, made: datetime) -> Section:
     shown = lookup.relations
-    common = scale(shown)
-    lines = []
-    for relation in shown:
-        bar = common.bar(relation) if common else None
-        start, end = bar or (0, 0)
-        lines.append(Line(relation, 100 * start, 100 * (end - start), dated=bar is not None))
-    return Section(lookup, lines, common.ticks(_LABELS) if common else [], graph(shown))
+    common = scale(shown, until=made)
+    if not common:
+        return Section(lookup, [Line(relation, 0, 0, dated=False) for relation in shown], [], 0)
+    today = common.position(made)
+    return Section(lookup, [_line(relation, common) for relation in shown], _ticks(common, today), 100 * today)
+
+
+def _line(relation: Relation, common: Scale) -> Line:
+    bar = common.bar(relation)
+    start, end = bar or (0, 0)
+    return Line(relation, 100 * start, 100 * (end - start), dated=bar is not None)
+
+
+def _ticks(common: Scale, today: float) -> list[Tick]:
+    """The ticks; what would be written across `today`, which ends at its place, is not written."""
+    return [
+        tick._replace(label="") if -1 < (today - tick.position) * _LABELS < len(f"{tick.label} today") else tick
+        for tick in common.ticks(_LABELS)
+    ]

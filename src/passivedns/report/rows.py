@@ -50,13 +50,22 @@ class Lookup(NamedTuple):
         if not self.result.records:
             return "No record is known."
         found = self.result.enrichment
+        text = f"{self.merged}: {listed(found.kept)}" if found.kept else self.merged
+        if not found.left_out:
+            return text
+        records = counted(self.result.records, "record")
+        return f"{text}\nLeft out {found.left_out.total():,} of {records}: {listed(found.left_out)}"
+
+    @property
+    def merged(self) -> str:
+        """How many records were used, and how many relationships they amount to, in words."""
+        found = self.result.enrichment
         at_least = "" if all(outcome.complete for outcome in self.result.answered) else "at least "
-        text = (
-            f"{counted(len(found.relations), 'relationship')} from {at_least}{counted(self.result.records, 'record')}"
-        )
-        if found.kept:
-            text += f": {listed(found.kept)}"
-        return f"{text}\nLeft out {found.left_out.total():,}: {listed(found.left_out)}" if found.left_out else text
+        used, relationships = found.kept.total(), len(found.relations)
+        if not used:
+            return "No relationship"
+        into = "merged into " if used > relationships else ""
+        return f"{at_least}{counted(used, 'record')}, {into}{counted(relationships, 'relationship')}"
 
     def seen_by(self, relation: Relation) -> str:
         """The sources of a relation, in words."""
@@ -123,10 +132,11 @@ def _round_dates(scale: Scale, step: int, unit: timedelta) -> Iterator[datetime]
         day += _DAY
 
 
-def scale(relations: Iterable[Relation]) -> Scale | None:
-    """The scale on which all relations have their place; None where none is dated."""
+def scale(relations: Iterable[Relation], until: datetime | None = None) -> Scale | None:
+    """The scale on which all relations and `until` have their place; None where none is dated."""
     moments = [moment for found in relations for moment in (found.first_seen, found.last_seen) if moment]
     if not moments:
         return None
+    moments += [until] if until else []
     start, end = min(moments), max(moments)
     return Scale(start, max(end, start + timedelta(seconds=1)))

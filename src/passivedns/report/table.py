@@ -1,6 +1,6 @@
 """A look-up as a table in the terminal, with one bar a row from first to last seen; readable without colour."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,6 +16,10 @@ from passivedns.wording import named
 
 _NARROWEST = 16
 """Characters that a timeline takes at least."""
+_WIDE = {"value": 40, "sources": 24}
+"""With so much for these columns the timeline has its place beside them."""
+_LEAST = {"value": 40, "sources": 11}
+"""What these columns keep where they can: an address, and the key of a source with its comma."""
 
 
 def report(lookup: Lookup) -> RenderableType:
@@ -23,32 +27,53 @@ def report(lookup: Lookup) -> RenderableType:
     shown = lookup.relations
     heading = Text.assemble((lookup.entity.value, "bold"), f"  {lookup.entity.type}, {lookup.period}")
     several = len(lookup.publisher.names) > 1
-    table = Group("", _table(shown, several), "") if shown else Group()
+    table = Group("", _Table(shown, several), "") if shown else Group()
     return Group(heading, table, Text(lookup.summary), *([Text(f"Sources: {lookup.sources}")] if several else []))
 
 
-def _table(shown: list[Relation], several: bool) -> Table:
-    """The relations; `several` says that more than one source was asked, so that each is named."""
-    common = scale(shown)
-    sources = [Column("sources", overflow="fold", max_width=24)] if several else []
-    table = Table(
-        Column("type", overflow="fold"),
-        Column("value", overflow="fold"),
-        Column("first seen", no_wrap=True),
-        Column("last seen", no_wrap=True),
-        *sources,
-        Column(_Timeline(common) if common else "", min_width=_NARROWEST, ratio=1, no_wrap=True),
-        box=SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-        expand=True,
-    )
-    for relation in shown:
-        days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
-        line = _Timeline(common, relation) if common else ""
-        keys = [Text(", ".join(key for key, _ in relation.sources))] if several else []
-        table.add_row(Text(named(relation.record_types)), Text(relation.value), *days, *keys, line)
-    return table
+class _Table:
+    """The relations, in the columns that fit: the timeline, which repeats dates, steps back before a value is broken.
+
+    `several` says that more than one source was asked, so that each is named.
+    """
+
+    def __init__(self, shown: list[Relation], several: bool) -> None:
+        names = ("type", "value", "first seen", "last seen", *(["sources"] if several else []))
+        self._shown = shown
+        self._rows = [_cells(relation, several) for relation in shown]
+        self._columns = dict(zip(names, zip(names, *self._rows, strict=True), strict=True))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        common = scale(self._shown) if self._takes(_WIDE) + _NARROWEST <= options.max_width else None
+        kept = _LEAST["value"] if self._takes(_LEAST) <= options.max_width + 1 else None
+        columns = [_column(name, min(_longest(cells), kept) if kept else None) for name, cells in self._columns.items()]
+        table = Table(*columns, box=SIMPLE_HEAD, padding=0, show_edge=False, expand=bool(common))
+        if common:
+            table.add_column(_Timeline(common), min_width=_NARROWEST, ratio=1, no_wrap=True)
+        for relation, cells in zip(self._shown, self._rows, strict=True):
+            table.add_row(*map(Text, cells), *([_Timeline(common, relation)] if common else []))
+        yield table
+
+    def _takes(self, most: Mapping[str, int]) -> int:
+        """The characters of all columns, each as wide as its longest cell or as `most` says, with a space behind it."""
+        return sum(min(_longest(cells), most.get(name, 99)) + 1 for name, cells in self._columns.items())
+
+
+def _cells(relation: Relation, several: bool) -> list[str]:
+    days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
+    keys = [", ".join(key for key, _ in relation.sources)] if several else []
+    return [named(relation.record_types), relation.value, *days, *keys]
+
+
+def _longest(cells: Sequence[str]) -> int:
+    return max(map(len, cells))
+
+
+def _column(name: str, width: int | None) -> Column:
+    """A column; `width` holds for that of the values and, if it is None, follows from the others."""
+    if name == "value":
+        return Column(name, overflow="fold", width=width)
+    return Column(name, overflow="fold", no_wrap=name.endswith("seen"))
 
 
 class _Signs(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from passivedns import __version__
 from passivedns.commands.cli import main
 from passivedns.commands.lookup import NoObservable, observable
 from passivedns.stix import objects
@@ -135,6 +136,32 @@ def test_every_source_of_the_settings_is_asked_and_told(desk: Desk) -> None:
     address = next(item for item in found["relationships"] if item["value"] == "192.0.2.10")
     sensors = ["emerging_threats", "kaspersky", "pingly", "riskiq", "virustotal"]
     assert address["sources"] == {"otx": [], "riskiq": sensors, "virustotal": ["VirusTotal"]}
+
+
+@pytest.mark.parametrize("form", ["json", "stix"])
+def test_json_is_indented_for_who_reads_it_at_a_terminal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _, printed, _ = desk.lookup(DOMAIN, "--format", form)
+    assert printed.startswith('{\n  "')
+    assert isinstance(json.loads(printed), dict)
+
+
+def test_without_a_value_its_own_usage_is_shown_with_an_example(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(SystemExit):
+        desk.lookup()
+    said = desk.capture.readouterr().err
+    assert said.startswith("usage: main.py lookup ")
+    assert said.endswith("such as: lookup example.org\n")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"Passive DNS for OpenCTI {__version__}\n"
 
 
 def test_csv_names_the_sources_and_the_sensors_of_each_relationship(desk: Desk) -> None:

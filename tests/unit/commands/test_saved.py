@@ -79,7 +79,8 @@ def failure(lookup: Lookup) -> ConnectorError | None:
 def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN]), DOMAIN)
     assert lookup.summary == (
-        "13 relationships from 17 records: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1\nLeft out 2: TXT (SPF1) 2"
+        "15 records, merged into 13 relationships: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1\n"
+        "Left out 2 of 17 records: TXT (SPF1) 2"
     )
     assert lookup.period == "all records"
 
@@ -101,7 +102,7 @@ def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_pat
     reader.askers[0].since = lambda _: datetime(2020, 1, 1, tzinfo=UTC)
     entity = observable(DOMAIN)
     lookup = Lookup(entity, reader.enrich(entity, NOW), reader.publisher)
-    assert lookup.summary == "2 relationships from 2 records: A 2"
+    assert lookup.summary == "2 records, 2 relationships: A 2"
     assert lookup.period == "records seen since 2020-01-01"
 
 
@@ -110,7 +111,7 @@ def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Pa
     lookup = look_up(path, DOMAIN, record_types="a,mx")
     assert (
         lookup.summary
-        == "7 relationships from 17 records: A 5, MX 2\nLeft out 10: record type not chosen 8, TXT (SPF1) 2"
+        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not chosen 8, TXT (SPF1) 2"
     )
 
 
@@ -150,7 +151,7 @@ def test_a_file_states_no_quota(tmp_path: Path) -> None:
 def test_the_form_of_a_file_tells_whose_it_is(tmp_path: Path, key: str) -> None:
     lookup = look_up(save(tmp_path, SAVED[key]), DOMAIN)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
-    assert lookup.summary == "1 relationship from 1 record: A 1"
+    assert lookup.summary == "1 record, 1 relationship: A 1"
 
 
 def test_a_framed_file_is_dnsdbs(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_framed_file_is_dnsdbs(tmp_path: Path) -> None:
 def test_of_files_that_look_alike_the_source_can_be_named(tmp_path: Path, key: str) -> None:
     lookup = look_up(save(tmp_path, COF), DOMAIN, key)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
-    assert lookup.summary == "1 relationship from 1 record: A 1"
+    assert lookup.summary == "1 record, 1 relationship: A 1"
 
 
 def test_of_several_sources_that_are_named_the_one_that_can_read_it_is_taken(tmp_path: Path) -> None:

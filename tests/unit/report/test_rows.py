@@ -75,18 +75,29 @@ def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: 
     assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
 
 
+def test_addresses_of_the_same_dates_are_in_order_as_numbers(tmp_path: Path) -> None:
+    values = ["192.0.2.10", "192.0.2.9", "10.0.0.1"]
+    found = lookup_of(tmp_path, "example.org", [seen("A", "ip", value, None, None) for value in values])
+    assert [relation.value for relation in found.relations] == ["10.0.0.1", "192.0.2.9", "192.0.2.10"]
+
+
 def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed() -> None:
     known = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2")], unreadable=1)
     lookup = lookup_at(
         {"one": known, "two": NoAnswer("Two is failing (HTTP 500); try again later."), "six": Answer([])}
     )
     assert lookup.sources == "One 2; Two failed: Two is failing (HTTP 500); try again later; Six 0"
-    assert lookup.summary == "2 relationships from 3 records: A 2\nLeft out 1: unreadable row 1"
+    assert lookup.summary == "2 records, 2 relationships: A 2\nLeft out 1 of 3 records: unreadable row 1"
 
 
 def test_an_incomplete_answer_is_told_as_a_lower_bound() -> None:
     lookup = lookup_at({"one": Answer([record("one", "192.0.2.1")], complete=False), "two": Answer([])})
-    assert lookup.summary == "1 relationship from at least 1 record: A 1"
+    assert lookup.summary == "at least 1 record, 1 relationship: A 1"
+
+
+def test_records_that_say_the_same_are_told_as_merged() -> None:
+    both = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2"), record("one", "192.0.2.2", year=2020)])
+    assert lookup_at({"one": both}).summary == "3 records, merged into 2 relationships: A 3"
 
 
 def test_where_nobody_knows_anything_the_summary_says_so() -> None:

@@ -43,8 +43,8 @@ def test_each_row_has_its_bar_on_one_scale_with_the_years_on_top(tmp_path: Path)
         "NS    ns.example.net  2016-01-01 2016-01-01 ●      ┊      ┊      ┊      ┊      ┊",
         "CNAME www.example.net unknown    unknown    ┊      ┊      ┊      ┊      ┊      ┊",
         "",
-        "5 relationships from 6 records: A 2, CNAME 1, MX 1, NS 1",
-        "Left out 1: TXT 1",
+        "5 records, 5 relationships: A 2, CNAME 1, MX 1, NS 1",
+        "Left out 1 of 6 records: TXT 1",
     ]
 
 
@@ -53,7 +53,22 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
     for width in (60, 80, 200):
         lines = drawn(lookup_of(tmp_path, DOMAIN, long), width)
         assert max(map(len, lines)) <= width
-        assert any("━" in line for line in lines)
+
+
+def test_no_address_is_broken_at_80_columns_where_the_timeline_steps_back() -> None:
+    address = "2001:db8:1111:2222:3333:4444:5555:6666"
+    both = {key: Answer([record(key, address, "AAAA"), record(key, "192.0.2.1")]) for key in ("mnemonic", "virustotal")}
+    lines = drawn(lookup_at(both), 80)
+    assert [line.split() for line in lines if address in line] == [
+        ["AAAA", address, "2026-01-01", "2026-01-01", "mnemonic,"]
+    ]
+    assert not any("●" in line or "┊" in line for line in lines)
+
+
+def test_the_timeline_is_there_where_every_column_beside_it_fits(tmp_path: Path) -> None:
+    for width, there in ((59, False), (60, True)):
+        lines = drawn(lookup_of(tmp_path, DOMAIN, RECORDS), width)
+        assert any("●" in line for line in lines) == there
 
 
 def test_a_long_value_is_folded_and_never_cut(tmp_path: Path) -> None:
@@ -71,8 +86,8 @@ def test_a_terminal_without_unicode_gets_plain_signs(tmp_path: Path) -> None:
 def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS[-1:])) == [
         "example.org  Domain-Name, all records",
-        "0 relationships from 1 record",
-        "Left out 1: TXT 1",
+        "No relationship",
+        "Left out 1 of 1 record: TXT 1",
     ]
     assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
 
