@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docs import example, pictures
+from docs import drawing, example
 from docs.settings_reference import compose_environment, config_sample, schema, schema_document, settings_tables
 from passivedns.settings.table import PROJECT_ROOT
 
@@ -23,7 +23,7 @@ def documents(root: Path) -> dict[str, str]:
     """
     return {
         "docs/settings.md": _with_part(root / "docs/settings.md", TABLE_MARKERS, settings_tables()),
-        "docs/pictures/lookup.svg": pictures.terminal(),
+        "docs/pictures/lookup.svg": drawing.terminal(),
         "config.yml.sample": config_sample(),
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",
