@@ -49,7 +49,7 @@ test: $(VENV)/tests
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src sandbox
+	$(BIN)/mypy src sandbox tests benchmarks
 
 $(VENV)/fuzzes: $(VENV)/runs tests/fuzz/requirements.txt
 	$(BIN)/pip install -r tests/fuzz/requirements.txt

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,3 +15,15 @@ def _log_levels_as_they_were() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture
+def service(served: tuple[Any, str]) -> Any:
+    """The stand-in that a module serves as `served`."""
+    return served[0]
+
+
+@pytest.fixture
+def url(served: tuple[Any, str]) -> str:
+    """Where a module serves its stand-in."""
+    return served[1]

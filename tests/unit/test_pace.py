@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from redis_server import running_redis
 
 from passivedns.errors import RateLimited
 from passivedns.pace import Pace
+from tests.unit.redis_server import running_redis
 
 
 @pytest.fixture(scope="module")

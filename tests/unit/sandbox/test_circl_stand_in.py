@@ -22,16 +22,6 @@ def served() -> Iterator[tuple[Circl, str]]:
         yield service, f"{url}/pdns/query/{DOMAIN}"
 
 
-@pytest.fixture
-def service(served: tuple[Circl, str]) -> Circl:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Circl, str]) -> str:
-    return served[1]
-
-
 def get(url: str, auth: Any = (USERNAME, PASSWORD), **headers: str) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return requests.get(url, auth=auth, headers=named, timeout=5)

@@ -22,16 +22,6 @@ def served() -> Iterator[tuple[Mnemonic, str]]:
         yield service, f"{url}/pdns/v3/cof/{ADDRESS}"
 
 
-@pytest.fixture
-def service(served: tuple[Mnemonic, str]) -> Mnemonic:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Mnemonic, str]) -> str:
-    return served[1]
-
-
 def get(url: str, limit: int | None = None, key: str | None = None) -> requests.Response:
     return requests.get(url, params={"limit": limit}, headers={"Argus-API-Key": key}, timeout=5)
 

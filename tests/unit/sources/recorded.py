@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
-_DATA = Path(__file__).resolve().parents[4] / "shared/data"
+from passivedns.settings.table import PROJECT_ROOT
+
+_DATA = PROJECT_ROOT.parent / "shared" / "data"
 
 
-def recorded_lines(source: str, file: str) -> bytes:
-    """The bytes of an answer; skips the test where the folder is not there."""
+def folder(source: str) -> Path:
+    """Where the answers of a source are; skips the test where they are not."""
     if not _DATA.is_dir():
         pytest.skip(f"the recorded answers are not at {_DATA}")
-    return (_DATA / source / file).read_bytes()
+    return _DATA / source
+
+
+def recorded(source: str, file: str) -> bytes:
+    """The bytes of an answer; skips the test where there are none."""
+    return (folder(source) / file).read_bytes()

@@ -6,11 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from broken_answers import Meanings, meanings_of_broken
-from clients import client, question
 from fastapi import Request, Response
 from pydantic import ValidationError
-from recorded_lines import recorded_lines
 
 from passivedns.errors import CredentialsRefused, NoAnswer, NotEntitled, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Record
@@ -20,6 +17,9 @@ from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
+from tests.unit.sources.clients import client, question
+from tests.unit.sources.recorded import recorded
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())
@@ -47,16 +47,6 @@ def served() -> Iterator[tuple[Circl, str]]:
     service = Circl(FACTS)
     with serving(circl_app(service)) as url:
         yield service, f"{url}/pdns"
-
-
-@pytest.fixture
-def service(served: tuple[Circl, str]) -> Circl:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Circl, str]) -> str:
-    return served[1]
 
 
 def ask(url: str, value: str = DOMAIN) -> Answer:
@@ -269,7 +259,7 @@ def date(*parts: int) -> datetime:
 
 
 def test_the_answer_of_2019_is_the_right_way_round() -> None:
-    answer = CIRCL.read(recorded_lines("circl", "domain-www.circl.lu-2019.ndjson"), "www.circl.lu")
+    answer = CIRCL.read(recorded("circl", "domain-www.circl.lu-2019.ndjson"), "www.circl.lu")
     name, host = "www.circl.lu", ("www.circl.lu",)
     assert answer == Answer(
         [
@@ -293,7 +283,7 @@ def test_the_answer_of_2019_is_the_right_way_round() -> None:
 
 
 def test_the_documented_answer_of_version_2_is_turned() -> None:
-    answer = CIRCL.read(recorded_lines("circl", "docs-v2-circl.lu-2023-swapped.ndjson"), "circl.lu")
+    answer = CIRCL.read(recorded("circl", "docs-v2-circl.lu-2023-swapped.ndjson"), "circl.lu")
     first = date(2023, 10, 8, 20, 53, 5)
     assert answer == Answer(
         [
@@ -313,7 +303,7 @@ def test_the_documented_answer_of_version_2_is_turned() -> None:
 
 
 def test_a_recorded_answer_comes_through_the_client_as_from_the_file(service: Circl, url: str) -> None:
-    body = recorded_lines("circl", "domain-www.circl.lu-2019.ndjson")
+    body = recorded("circl", "domain-www.circl.lu-2019.ndjson")
     service.recorded["www.circl.lu"] = body
     assert ask(url, "www.circl.lu") == CIRCL.read(body, "www.circl.lu")
 

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +27,7 @@ from sandbox.server import serving
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.sources.clients import LONG_AGO, client, question
-
-SAMPLES = Path(__file__).parents[4] / "shared/data/msgraph"
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/data is not beside the checkout")
+from tests.unit.sources.recorded import recorded
 
 FACTS = history(date(2026, 11, 24))
 CREDENTIALS = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
@@ -230,7 +227,7 @@ def test_a_second_refusal_is_an_error_that_names_the_credentials(url: str, servi
 
 def test_the_sign_in_counts_as_a_request_but_not_as_a_search(url: str) -> None:
     def counted(purpose: str) -> float:
-        return metrics.REQUESTS.labels("defender", purpose)._value.get()
+        return float(metrics.REQUESTS.labels("defender", purpose)._value.get())
 
     before = counted("login"), counted("search")
     graph(url).look_up(question(ADDRESS))
@@ -411,21 +408,19 @@ def test_a_429_at_the_sign_in_is_asked_again_too(url: str, service: Defender, mo
 # What Microsoft documents
 
 
-@needs_samples
 def test_the_documented_answer_of_passive_dns_becomes_its_record(url: str, service: Defender) -> None:
     service.facts = []
-    service.recorded["contoso.com/passiveDns"] = (SAMPLES / "list-passivedns.json").read_bytes()
+    service.recorded["contoso.com/passiveDns"] = recorded("msgraph", "list-passivedns.json")
     assert graph(url).look_up(question("contoso.com")).records == [
         Record("contoso.com", "A", "20.103.85.33", *SEEN, (), "defender")
     ]
 
 
-@needs_samples
 def test_the_documented_answer_of_the_reverse_list_becomes_its_record_the_other_way_round(
     url: str, service: Defender
 ) -> None:
     service.facts = []
-    service.recorded["contoso.com/passiveDnsReverse"] = (SAMPLES / "list-passivednsreverse.json").read_bytes()
+    service.recorded["contoso.com/passiveDnsReverse"] = recorded("msgraph", "list-passivednsreverse.json")
     assert graph(url).look_up(question("contoso.com")).records == [
         Record("www.contoso.com", "CNAME", "contoso.com", *SEEN, (), "defender")
     ]

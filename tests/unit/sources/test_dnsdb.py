@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from clients import client, question
 
 from passivedns import __version__
 from passivedns.errors import (
@@ -16,6 +16,7 @@ from passivedns.sources.dnsdb import DNSDB, DnsdbSettings
 from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, about, history
+from tests.unit.sources.clients import client, question
 
 TODAY = datetime.now(UTC).date()
 HISTORY = history(TODAY)
@@ -33,7 +34,7 @@ def url(service: Dnsdb) -> Iterator[str]:
         yield url
 
 
-def records(url: str, value: str, **settings: object) -> list[Record]:
+def records(url: str, value: str, **settings: Any) -> list[Record]:
     return client("dnsdb", url, api_key=API_KEY, **settings).look_up(question(value)).records
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from clients import client, question
 
 from passivedns.errors import (
     BadAnswer,
@@ -21,6 +20,7 @@ from passivedns.model import Answer
 from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.sources.clients import client, question
 
 HISTORY = history(datetime.now(UTC).date())
 

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import dnsdb2
 import pytest
-from clients import client, question
 
 from passivedns.errors import SourceError
 from passivedns.model import Record
@@ -15,6 +14,7 @@ from passivedns.sources import rdata
 from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
+from tests.unit.sources.clients import client, question
 
 HISTORY = history(datetime.now(UTC).date())
 OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
@@ -45,7 +45,7 @@ def url(service: Dnsdb) -> Iterator[str]:
         yield url
 
 
-def records(url: str, value: str, **settings: object) -> list[Record]:
+def records(url: str, value: str, **settings: Any) -> list[Record]:
     return client("dnsdb", url, api_key=API_KEY, **settings).look_up(question(value)).records
 
 
@@ -61,7 +61,11 @@ def is_whole(url: str, value: str) -> bool:
 
 
 def rows_of(found: list[Record]) -> set[tuple[str, str, str, int, int]]:
-    return {(r.name, r.type, r.data, int(r.first_seen.timestamp()), int(r.last_seen.timestamp())) for r in found}
+    return {
+        (row.name, row.type, row.data, int(row.first_seen.timestamp()), int(row.last_seen.timestamp()))
+        for row in found
+        if row.first_seen and row.last_seen
+    }
 
 
 def rows_of_the_vendor(found: Iterable[dict[str, Any]]) -> set[tuple[str, str, str, int, int]]:

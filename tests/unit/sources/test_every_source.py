@@ -89,8 +89,8 @@ def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
     """What comes of a question that the service answers; it is checked already."""
     sample = SAMPLES[key]
     play.login = sample.login
-    addresses = dict.fromkeys(sample.addresses, play.server.url)
-    asker = client(key, play.server.url, **sample.settings, **addresses)
+    settings: dict[str, Any] = {**sample.settings, **dict.fromkeys(sample.addresses, play.server.url)}
+    asker = client(key, play.server.url, **settings)
     return checked(key, lambda: asker.look_up(question(asked)))
 
 

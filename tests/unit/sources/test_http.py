@@ -344,7 +344,7 @@ def test_a_retry_after_that_makes_no_sense_is_passed_over(pause: str, monkeypatc
 
 
 def counted(purpose: str) -> float:
-    return metrics.REQUESTS.labels("example", purpose)._value.get()
+    return float(metrics.REQUESTS.labels("example", purpose)._value.get())
 
 
 @pytest.mark.parametrize("fault", ["500", "reset"])

@@ -6,9 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from broken_answers import Meanings, meanings_of_broken
-from clients import client, question
-from recorded_lines import recorded_lines
 
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, RequestRefused
 from passivedns.model import Answer, Record
@@ -18,6 +15,9 @@ from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
 from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
+from tests.unit.sources.clients import client, question
+from tests.unit.sources.recorded import recorded
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())
@@ -45,16 +45,6 @@ def served() -> Iterator[tuple[Mnemonic, str]]:
     service = Mnemonic(FACTS)
     with serving(mnemonic_app(service)) as url:
         yield service, f"{url}/pdns/v3"
-
-
-@pytest.fixture
-def service(served: tuple[Mnemonic, str]) -> Mnemonic:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Mnemonic, str]) -> str:
-    return served[1]
 
 
 def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:
@@ -218,13 +208,13 @@ def test_the_default_address_is_that_of_the_service() -> None:
 
 
 def test_the_recorded_row_is_a_record() -> None:
-    answer = MNEMONIC.read(recorded_lines("mnemonic", "cof-test.com-one-record.ndjson"), "test.com")
+    answer = MNEMONIC.read(recorded("mnemonic", "cof-test.com-one-record.ndjson"), "test.com")
     first, last = datetime(2024, 4, 5, 12, 18, 6, tzinfo=UTC), datetime(2024, 5, 2, 12, 50, 57, tzinfo=UTC)
     assert answer == Answer([Record("test.com", "A", "34.224.149.186", first, last, (), "mnemonic")])
 
 
 def test_the_documented_envelope_has_one_of_twenty_rows() -> None:
-    answer = MNEMONIC.read(recorded_lines("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
+    answer = MNEMONIC.read(recorded("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
     first, last = datetime(2012, 6, 21, 19, 52, 20, tzinfo=UTC), datetime(2013, 8, 26, 12, 30, 48, tzinfo=UTC)
     record = Record("cnn.com.", "A", "157.166.255.19", first, last, (), "mnemonic")
     assert answer == Answer([record], complete=False)
@@ -242,7 +232,7 @@ def test_a_partial_result_has_no_dates() -> None:
 @pytest.mark.parametrize("file", ["error-402-resource-limit.fragment.json", "error-503-timeout.json"])
 def test_a_recorded_error_is_not_an_answer(file: str) -> None:
     with pytest.raises(BadAnswer):
-        MNEMONIC.read(recorded_lines("mnemonic", file), "test.com")
+        MNEMONIC.read(recorded("mnemonic", file), "test.com")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +243,7 @@ def test_a_recorded_error_is_not_an_answer(file: str) -> None:
     ],
 )
 def test_a_recorded_error_is_told_in_its_own_words(status: str, file: str, sentence: str) -> None:
-    body = recorded_lines("mnemonic", file)
+    body = recorded("mnemonic", file)
     head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
     with raw_server(says(head.encode(), body)) as server, pytest.raises((RateLimited, NoAnswer)) as caught:
         ask(server.url)
