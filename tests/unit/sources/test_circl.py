@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from passivedns.errors import CredentialsRefused, NoAnswer, NotEntitled, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Record
 from passivedns.sources import circl
-from passivedns.sources.circl import CIRCL, MOST_PAGES, PAGE, CirclSettings
+from passivedns.sources.circl import CIRCL, PAGE, CirclSettings
 from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
@@ -118,11 +118,12 @@ def test_the_first_page_is_asked_for_without_a_cursor_and_the_next_with_that_of_
     assert {request.headers["dribble-paginate-count"] for request in service.requests} == {str(PAGE)}
 
 
-def test_pages_end_at_a_bound_and_the_answer_says_so(service: Circl, url: str) -> None:
-    service.facts = names_at("192.0.2.77", PAGE * MOST_PAGES + 1)
+def test_pages_end_at_a_bound_and_the_answer_says_so(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circl, "MOST_PAGES", 3)
+    service.facts = names_at("192.0.2.77", PAGE * 3 + 1)
     answer = ask(url, "192.0.2.77")
-    assert len(service.requests) == MOST_PAGES
-    assert (len(answer.records), answer.complete) == (PAGE * MOST_PAGES, False)
+    assert len(service.requests) == 3
+    assert (len(answer.records), answer.complete) == (PAGE * 3, False)
 
 
 def test_pages_that_lead_back_to_themselves_end(service: Circl, url: str) -> None:
