@@ -14,11 +14,12 @@ ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
+.PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine   (SOURCES=circl,dnsdb: from these)"
 	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti; TESTS=tests/unit: only these)"
+	@echo "make test-slow   run the slow tests: great loads and sizes, a browser and, with neither TESTS nor PYCTI, the image"
 	@echo "make lint    ruff and mypy"
 	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
 	@echo "make audit   ask PyPI for known vulnerabilities in what runs"
@@ -44,7 +45,12 @@ demo: $(VENV)/runs
 	$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)
+	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)
+
+# Two at a time, since some measure.
+test-slow: $(VENV)/tests
+	$(BIN)/python -m pytest $(TESTS) -m slow -n 2 --dist loadfile
+	$(if $(TESTS)$(PYCTI),,$(MAKE) image-test)
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from sandbox.works import Work
 from tests.world import HAS_HTTP_PROTOCOLS, WAIT, World, new_world, record
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="pycti before 6.5 waits a second after every message"),
 ]
