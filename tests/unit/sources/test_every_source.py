@@ -255,7 +255,7 @@ def test_an_answer_that_is_shorter_than_it_says_is_an_error(play: Play, key: str
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (len(body) > 2**20)) for name, body in HOSTILE.items()]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (len(body) > 2**18)) for name, body in HOSTILE.items()]
 )
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
 def test_a_hostile_answer_ends_well(play: Play, key: str, asked: str, name: str) -> None:
