@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.stand_ins import Served
+
 
 @pytest.fixture(autouse=True)
 def _log_levels_as_they_were() -> Iterator[None]:
@@ -18,12 +20,13 @@ def _log_levels_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture
-def service(served: tuple[Any, str]) -> Any:
-    """The stand-in that a module serves as `served`."""
-    return served[0]
+def service(served: Served[Any]) -> Any:
+    """The stand-in that a module serves as `served`, as new for every test."""
+    return served.renewed()
 
 
 @pytest.fixture
-def url(served: tuple[Any, str]) -> str:
+def url(service: object, served: Served[Any]) -> str:
     """Where a module serves its stand-in."""
-    return served[1]
+    assert service is served.service
+    return served.url

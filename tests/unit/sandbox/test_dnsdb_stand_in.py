@@ -2,31 +2,22 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.stand_ins import stand_in
 
 RRSET = f"/dnsdb/v2/lookup/rrset/name/{DOMAIN}"
 RDATA_IP = f"/dnsdb/v2/lookup/rdata/ip/{ADDRESS}"
 RDATA_NAME = "/dnsdb/v2/lookup/rdata/name/ns1.example.net"
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(history(datetime.now(UTC).date()))
-
-
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
+served = stand_in(lambda: Dnsdb(history(datetime.now(UTC).date())), dnsdb_app)
 
 
 def get(url: str, key: str = API_KEY, accept: str = "application/x-ndjson", **params: Any) -> requests.Response:

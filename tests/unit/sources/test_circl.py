@@ -1,7 +1,6 @@
 """CIRCL as the client sees it over HTTP, and its recorded answers."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())
@@ -42,11 +42,7 @@ MEANING: Meanings = meanings_of_broken("CIRCL", "CIRCL_API_BASE_URL") | {
 }
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Circl, str]]:
-    service = Circl(FACTS)
-    with serving(circl_app(service)) as url:
-        yield service, f"{url}/pdns"
+served = stand_in(lambda: Circl(FACTS), circl_app, "/pdns")
 
 
 def ask(url: str, value: str = DOMAIN) -> Answer:

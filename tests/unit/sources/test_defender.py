@@ -3,7 +3,6 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -24,34 +23,18 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources import SOURCES, defender, http
 from passivedns.sources.source import Client
-from sandbox.server import serving
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(date(2026, 11, 24))
 CREDENTIALS = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Defender, str]]:
-    service = Defender()
-    with serving(defender_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(server: tuple[Defender, str]) -> Defender:
-    """As new for every test."""
-    vars(server[0]).update(vars(Defender(FACTS)))
-    return server[0]
-
-
-@pytest.fixture
-def url(server: tuple[Defender, str]) -> str:
-    return server[1]
+served = stand_in(lambda: Defender(FACTS), defender_app)
 
 
 def graph(url: str, **settings: Any) -> Client:

@@ -1,7 +1,6 @@
 """What each failure of DNSDB means to the operator, and what is left of an answer that has one."""
 
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -17,10 +16,10 @@ from passivedns.errors import (
     Unreachable,
 )
 from passivedns.model import Answer
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
 from tests.unit.sources.clients import client, question
+from tests.unit.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 
@@ -87,15 +86,7 @@ ANSWERS = {
 """Faults that are answers all the same: how many records they hold, and whether they are complete."""
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(HISTORY)
-
-
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
+served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
 
 
 def look_up(url: str, value: str, retries: int = 0, **settings: object) -> Answer:

@@ -1,6 +1,6 @@
 """The client of DNSDB reads what dnsdb2, the client of its vendor, reads from the same server."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,10 +11,10 @@ import pytest
 from passivedns.errors import SourceError
 from passivedns.model import Record
 from passivedns.sources import rdata
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
 from tests.unit.sources.clients import client, question
+from tests.unit.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
@@ -34,15 +34,7 @@ OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
 """What the vendor's client makes of faults that the connector must not take for a whole answer."""
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(HISTORY)
-
-
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
+served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
 
 
 def records(url: str, value: str, **settings: Any) -> list[Record]:

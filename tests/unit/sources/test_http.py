@@ -4,7 +4,6 @@ import contextlib
 import json
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,10 +22,10 @@ from passivedns.errors import (
     SourceError,
 )
 from passivedns.sources import http
-from sandbox.server import serving
 from sandbox.sources.service import Service
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import EXAMPLE, asking
+from tests.unit.stand_ins import stand_in
 
 PASSWORD = "pass-word-of-nobody"
 TOKEN = "token-of-nobody"
@@ -51,24 +50,7 @@ def echo_app(service: Echo) -> FastAPI:
     return app
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Echo, str]]:
-    service = Echo()
-    with serving(echo_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(server: tuple[Echo, str]) -> Echo:
-    """As new for every test."""
-    vars(server[0]).clear()
-    vars(server[0]).update(vars(Echo()))
-    return server[0]
-
-
-@pytest.fixture
-def url(server: tuple[Echo, str]) -> str:
-    return server[1]
+served = stand_in(Echo, echo_app)
 
 
 def answering(*responses: bytes) -> Speak:

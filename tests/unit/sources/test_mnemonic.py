@@ -1,7 +1,6 @@
 """mnemonic as the client sees it over HTTP, and its recorded answers."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +10,13 @@ from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimit
 from passivedns.model import Answer, Record
 from passivedns.sources import mnemonic
 from passivedns.sources.mnemonic import MNEMONIC, MnemonicSettings
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
 from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())
@@ -40,11 +39,7 @@ MEANING: Meanings = meanings_of_broken("mnemonic", "MNEMONIC_API_BASE_URL") | {
 }
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Mnemonic, str]]:
-    service = Mnemonic(FACTS)
-    with serving(mnemonic_app(service)) as url:
-        yield service, f"{url}/pdns/v3"
+served = stand_in(lambda: Mnemonic(FACTS), mnemonic_app, "/pdns/v3")
 
 
 def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -20,12 +19,12 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources.otx import OTX, OtxSettings
 from passivedns.sources.source import Client
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
 from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 
@@ -71,15 +70,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
 }
 
 
-@pytest.fixture
-def service() -> Otx:
-    return Otx(history(TODAY))
-
-
-@pytest.fixture
-def url(service: Otx) -> Iterator[str]:
-    with serving(otx_app(service)) as url:
-        yield url
+served = stand_in(lambda: Otx(history(TODAY)), otx_app)
 
 
 def otx(url: str, retries: int = 0, **settings: Any) -> Client:

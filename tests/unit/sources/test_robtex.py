@@ -1,28 +1,23 @@
 """Robtex as the client sees it over HTTP, and its recorded answer."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from passivedns.model import Answer, Question, Record
 from passivedns.sources.robtex import ROBTEX, RobtexSettings
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
 from sandbox.sources.robtex import Robtex, robtex_app
 from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("Robtex", "ROBTEX_API_BASE_URL")
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Robtex, str]]:
-    service = Robtex(FACTS)
-    with serving(robtex_app(service)) as url:
-        yield service, f"{url}/pdns"
+served = stand_in(lambda: Robtex(FACTS), robtex_app, "/pdns")
 
 
 def ask(url: str, value: str = DOMAIN) -> Answer:

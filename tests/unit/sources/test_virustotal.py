@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -24,12 +23,12 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 
@@ -75,15 +74,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
 }
 
 
-@pytest.fixture
-def service() -> VirusTotal:
-    return VirusTotal(history(TODAY))
-
-
-@pytest.fixture
-def url(service: VirusTotal) -> Iterator[str]:
-    with serving(virustotal_app(service)) as url:
-        yield url
+served = stand_in(lambda: VirusTotal(history(TODAY)), virustotal_app)
 
 
 def virustotal(url: str, retries: int = 0, **settings: Any) -> Client:
