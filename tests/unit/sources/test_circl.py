@@ -16,7 +16,7 @@ from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import Meanings, meanings_of_broken
+from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -188,13 +188,10 @@ def test_the_header_of_errors_is_read_whatever_it_holds(errors: str, complete: b
 # Errors
 
 
-@pytest.mark.parametrize("fault", MEANING)
+@pytest.mark.parametrize("fault", each(MEANING))
 def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Circl, url: str, fault: str) -> None:
     service.fail(fault)
-    kind, sentence = MEANING[fault]
-    with pytest.raises(kind) as caught:
-        ask(url)
-    assert (type(caught.value), str(caught.value)) == (kind, sentence)
+    assert error_of(lambda: ask(url)) == MEANING[fault]
 
 
 def test_every_fault_of_the_service_has_a_meaning() -> None:
