@@ -1,6 +1,6 @@
 """What the faults of any service mean for a source that sends lines: the class of error, and its sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -37,6 +37,6 @@ def error_of(look_up: Callable[[], object]) -> tuple[type[SourceError], str]:
     return type(caught.value), str(caught.value)
 
 
-def each(meanings: Meanings) -> list[Any]:
+def each(meanings: Iterable[str]) -> list[Any]:
     """Every fault, to be a parameter; 64 MiB are slow."""
     return [pytest.param(fault, marks=[pytest.mark.slow] * (fault == "huge")) for fault in meanings]

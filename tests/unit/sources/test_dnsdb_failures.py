@@ -18,6 +18,7 @@ from passivedns.errors import (
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.sources.broken_answers import each
 from tests.unit.sources.clients import client, question
 from tests.unit.stand_ins import stand_in
 
@@ -97,12 +98,12 @@ def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
     assert MEANING.keys() | ANSWERS.keys() == Dnsdb.faults.keys()
 
 
-@pytest.mark.parametrize(("fault", "meaning"), MEANING.items())
-def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str, meaning: tuple[type, str]) -> None:
+@pytest.mark.parametrize("fault", each(MEANING))
+def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(SourceError) as raised:
         look_up(url, ADDRESS)
-    kind, sentence = meaning
+    kind, sentence = MEANING[fault]
     assert type(raised.value) is kind
     assert str(raised.value).startswith(sentence)
     assert API_KEY not in str(raised.value)
