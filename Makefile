@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 
 help:
 	@echo "make demo    enrich a domain and an address in a sandbox on this machine   (SOURCES=circl,dnsdb: from these)"
-	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti; TESTS=tests/unit: only these)"
+	@echo "make test    run the tests            (PYCTI=6.3.5: with that version of pycti; TESTS=tests/unit: only these; COVERAGE=1: count it)"
 	@echo "make test-slow   run the slow tests: great loads and sizes, a browser and, with neither TESTS nor PYCTI, the image"
 	@echo "make lint    ruff and mypy"
 	@echo "make fuzz    look for input that breaks a promise   (FUZZ_SECONDS=600: longer than a minute)"
@@ -46,7 +46,7 @@ demo: $(VENV)/runs
 
 # In the order of testpaths: files that mostly wait begin first, and those that compute fill their waits.
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder $(if $(TESTS),,--cov --cov-report=term)
+	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term)
 
 # Two at a time, since some measure.
 test-slow: $(VENV)/tests
