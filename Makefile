@@ -14,11 +14,12 @@ ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
+.PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
 	@echo "make demo    enrich a domain and an address in a local sandbox   (SOURCES=circl,dnsdb: choose the sources)"
-	@echo "make test    run the tests            (PYCTI=6.3.5: use that pycti; TESTS=tests/unit: only these)"
+	@echo "make test    run the tests            (PYCTI=6.3.5: use that pycti; TESTS=tests/unit: only these; COVERAGE=1: measure it)"
+	@echo "make test-slow   run the slow tests: large loads, a browser and, without TESTS and PYCTI, the image"
 	@echo "make lint    run ruff and mypy"
 	@echo "make fuzz    search for input that breaks an invariant   (FUZZ_SECONDS=600: duration, default 60)"
 	@echo "make audit   check the dependencies for known vulnerabilities"
@@ -44,13 +45,19 @@ $(VENV)/tests: $(VENV)/runs requirements-dev.txt
 demo: $(VENV)/runs
 	@$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
+# In the order of testpaths: files that mostly wait begin first, and those that compute fill their waits.
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) -n 4 --dist loadfile $(if $(TESTS),,--cov --cov-report=term)
+	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term)
+
+# Two at a time, since some measure.
+test-slow: $(VENV)/tests
+	$(BIN)/python -m pytest $(TESTS) -m slow -n 2 --dist loadfile
+	$(if $(TESTS)$(PYCTI),,$(MAKE) image-test)
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src sandbox
+	$(BIN)/mypy src sandbox tests benchmarks
 
 $(VENV)/fuzzes: $(VENV)/runs tests/fuzz/requirements.txt
 	$(BIN)/pip install -r tests/fuzz/requirements.txt

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import SubprocessError
 
-from docs import example, pictures, screenshots
+from docs import drawing, example, screenshots
 from docs.settings_reference import compose_environment, config_sample, schema, schema_document, settings_tables
 from passivedns.settings.table import PROJECT_ROOT
 
@@ -24,7 +24,7 @@ def documents(root: Path) -> dict[str, str]:
     """
     return {
         "docs/settings.md": _with_part(root / "docs/settings.md", TABLE_MARKERS, settings_tables()),
-        "docs/pictures/lookup.svg": pictures.terminal(),
+        "docs/pictures/lookup.svg": drawing.terminal(),
         "config.yml.sample": config_sample(),
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",
@@ -41,7 +41,7 @@ def stale(root: Path) -> dict[str, str]:
 
 def stale_pictures(root: Path) -> dict[str, str]:
     """Those pictures of the report that are missing or of another page, with their schemes."""
-    page = pictures.report_page()
+    page = drawing.report_page()
     files = {f"docs/pictures/report-{scheme}.png": scheme for scheme in screenshots.SCHEMES}
     return {name: scheme for name, scheme in files.items() if not _is_of(root / name, page)}
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = PROJECT_ROOT) -> i
 
 def _take(schemes: Mapping[str, str], root: Path) -> None:
     """Take these pictures of the report anew; where no browser can, they stay as they are, and that is said."""
-    browser, page = screenshots.chromium(), pictures.report_page()
+    browser, page = screenshots.chromium(), drawing.report_page()
     for name, scheme in schemes.items():
         try:
             if not browser:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +22,39 @@ class _WithConnection(H11Protocol):
         self.app_state = {**self.app_state, "connection": transport}
 
 
+class _Server(uvicorn.Server):
+    """Stops within a tick of the loop, where uvicorn looks ten times a second whether it should and then waits."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """From any thread."""
+        self.should_exit = self.force_exit = True
+        # The loop is closed where the server ended by itself.
+        with suppress(RuntimeError):
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def main_loop(self) -> None:
+        self._loop, ticks = asyncio.get_running_loop(), 0
+        while not await self.on_tick(ticks):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 0.1)
+            ticks += 1
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve ``app`` on 127.0.0.1 while the block runs, and yield its base URL (``http://127.0.0.1:PORT``).
@@ -31,14 +64,14 @@ def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
     Raises OSError when the port is taken, RuntimeError when the application does not start.
     """
     with socket.create_server(("127.0.0.1", port)) as listener:
-        server = uvicorn.Server(_config(app))
+        server = _Server(_config(app))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
             _wait_for_start(server, thread)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = server.force_exit = True
+            server.stop()
             thread.join(timeout=5)
 
 

@@ -10,6 +10,7 @@ from sandbox.works import Work
 from tests.world import WAIT, World, new_world, record
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(600),
 ]
 

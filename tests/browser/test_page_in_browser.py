@@ -16,6 +16,8 @@ from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 from tests.unit.several_sources import lookup_at, record
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     seen("A", "ip", "192.0.2.1", "2020-01-01", "2021-01-01", "<img src=x onerror=document.title='owned'>"),
     seen("<script>document.title='owned'</script>", "ip", "192.0.2.2", None, None),

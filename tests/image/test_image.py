@@ -30,7 +30,7 @@ HOME = "/opt/opencti-connector-riskiq-passive-total"
 SERVICE = "connector-riskiq-passive-total"
 
 # The first of them builds the image.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_the_image_runs_as_a_numeric_user_that_is_not_root(image: str) -> None:
@@ -131,12 +131,12 @@ def test_on_sigterm_the_enrichment_under_way_is_finished_and_the_exit_code_is_0(
 
 def test_an_idle_connector_stops_within_seconds_of_sigterm(sandbox: Sandbox, connector: Container) -> None:
     sandbox.platform.wait_registered(30)
-    told = time.monotonic()
+    told, patience = time.monotonic(), 40
 
-    docker("stop", "--time=40", connector.id)
+    docker("stop", f"--time={patience}", connector.id)
 
     assert inspect(connector.id)["State"]["ExitCode"] == 0, connector.log()
-    assert time.monotonic() - told < 5
+    assert time.monotonic() - told < patience / 4
 
 
 def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from isodate import Duration, parse_duration
 from redis import Redis
-from redis_server import RedisServer, private_redis, running_redis
 
 from passivedns import cache as cache_module
 from passivedns.cache import Cache, CacheAway, Kept
 from passivedns.model import Record
+from tests.unit.redis_server import RedisServer, private_redis, running_redis
 
 NOW = datetime.now(UTC)
 DAY = timedelta(hours=24)
@@ -423,6 +423,7 @@ def test_what_others_wrote_under_the_same_key_is_no_answer(redis_url: str, key: 
     cache = Cache(redis_url, DAY)
     with written(redis_url) as found:
         cache.put(key, RECORDS, MONTH_AGO, NOW)
+    (name,) = found
     with closing(Redis.from_url(redis_url)) as redis:
-        redis.set(*found, value, ex=60)
+        redis.set(name, value, ex=60)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None

@@ -24,13 +24,21 @@ SCHEMA = "__metadata__/connector_config_schema.json"
 PINS = (PROJECT_ROOT / "requirements.txt").read_text()
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of the files that are made from the settings."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that are made from the settings, made anew."""
+    root = tmp_path_factory.mktemp("made")
     for name in (*documents(PROJECT_ROOT), "docs/pictures/report-light.png", "docs/pictures/report-dark.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        shutil.copy(PROJECT_ROOT / name, tmp_path / name)
-    main([], tmp_path)
+        (root / name).parent.mkdir(exist_ok=True, parents=True)
+        shutil.copy(PROJECT_ROOT / name, root / name)
+    main([], root)
+    return root
+
+
+@pytest.fixture
+def tree(made: Path, tmp_path: Path) -> Path:
+    """A copy of the files that are made from the settings."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -168,16 +168,19 @@ def seconds_a_record(make: Callable[[int], list[Any]], number: int) -> float:
     return min(spent) / number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [distinct_names, distinct_sensors, distinct_types, no_names])
 def test_a_record_among_40_000_takes_as_long_as_one_among_4_000(make: Callable[[int], list[Any]]) -> None:
     # If the time grew with the square of their number, it would be ten times.
     assert seconds_a_record(make, 40_000) < 2.5 * seconds_a_record(make, 4_000)
 
 
+@pytest.mark.slow
 def test_100_000_sensors_of_one_relationship_make_a_short_description() -> None:
     assert len(enriched(*distinct_sensors(100_000)).objects[-1]["description"]) <= LONGEST_DESCRIPTION
 
 
+@pytest.mark.slow
 def test_100_000_sensors_of_one_record_make_a_short_description() -> None:
     came = enriched(ns(source=[f"sensor {i}" for i in range(100_000)]))
     assert len(came.objects[-1]["description"]) <= LONGEST_DESCRIPTION

@@ -125,6 +125,7 @@ def test_the_name_of_a_marking_forges_no_text_of_a_work(world: World, forgery: s
     assert is_sentence(work.message or "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
 def test_100_000_types_of_records_are_counted_in_a_short_text() -> None:
     # A world of its own, since the stand-in may take more than the second that tests of failures leave it.

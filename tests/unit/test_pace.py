@@ -3,12 +3,13 @@
 import time
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
-from redis_server import running_redis
 
 from passivedns.errors import RateLimited
 from passivedns.pace import Pace
+from tests.unit.redis_server import running_redis
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,21 @@ def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -
         pace.wait()
 
 
-def test_a_turn_that_comes_soon_is_waited_for_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_turn_that_comes_soon_is_waited_for_and_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr("passivedns.pace.time", SimpleNamespace(time=time.time, sleep=sleep))
     caplog.set_level("INFO")
     pace = Pace("mnemonic", "1/second", patience=5)
-    began = time.monotonic()
     pace.wait()
     pace.wait()
-    assert time.monotonic() - began > 0.5
+    assert pauses
     assert "for the rate of mnemonic (1/second)." in caplog.text
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import generate, pictures, screenshots
+from docs import drawing, generate, screenshots
 from passivedns.settings.table import PROJECT_ROOT
 
 NAMES = ["docs/pictures/report-light.png", "docs/pictures/report-dark.png"]
@@ -39,8 +39,8 @@ def test_a_picture_of_another_page_is_stale_and_so_is_one_that_is_missing(old: P
 
 
 def test_a_picture_may_look_otherwise_as_long_as_it_is_of_the_page() -> None:
-    drawn_otherwise = screenshots.marked((PROJECT_ROOT / NAMES[1]).read_bytes(), pictures.report_page())
-    assert screenshots.is_of(drawn_otherwise, pictures.report_page())
+    drawn_otherwise = screenshots.marked((PROJECT_ROOT / NAMES[1]).read_bytes(), drawing.report_page())
+    assert screenshots.is_of(drawn_otherwise, drawing.report_page())
 
 
 def test_without_a_browser_the_pictures_stay_and_that_is_said(

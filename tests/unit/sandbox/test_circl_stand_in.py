@@ -1,35 +1,20 @@
 """The embedded CIRCL answers as the real one does."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.circl import MAXSET, PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import DOMAIN, Fact, history
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Circl, str]]:
-    service = Circl(FACTS)
-    with serving(circl_app(service)) as url:
-        yield service, f"{url}/pdns/query/{DOMAIN}"
-
-
-@pytest.fixture
-def service(served: tuple[Circl, str]) -> Circl:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Circl, str]) -> str:
-    return served[1]
+served = stand_in(lambda: Circl(FACTS), circl_app, f"/pdns/query/{DOMAIN}")
 
 
 def get(url: str, auth: Any = (USERNAME, PASSWORD), **headers: str) -> requests.Response:

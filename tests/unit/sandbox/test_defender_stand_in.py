@@ -1,35 +1,18 @@
 """The embedded Graph is as strict as the documentation of the real one."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.stand_ins import stand_in
 
 HOSTS = "/v1.0/security/threatIntelligence/hosts"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Defender, str]]:
-    service = Defender()
-    with serving(defender_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(server: tuple[Defender, str]) -> Defender:
-    """As new for every test."""
-    vars(server[0]).update(vars(Defender(history(date(2026, 11, 24)))))
-    return server[0]
-
-
-@pytest.fixture
-def url(server: tuple[Defender, str]) -> str:
-    return server[1]
+served = stand_in(lambda: Defender(history(date(2026, 11, 24))), defender_app)
 
 
 def sign_in(url: str, tenant: str = TENANT_ID, **form: str) -> requests.Response:

@@ -2,34 +2,25 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.stand_ins import stand_in
 
 RRSET = f"/dnsdb/v2/lookup/rrset/name/{DOMAIN}"
 RDATA_IP = f"/dnsdb/v2/lookup/rdata/ip/{ADDRESS}"
 RDATA_NAME = "/dnsdb/v2/lookup/rdata/name/ns1.example.net"
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(history(datetime.now(UTC).date()))
+served = stand_in(lambda: Dnsdb(history(datetime.now(UTC).date())), dnsdb_app)
 
 
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
-
-
-def get(url: str, key: str = API_KEY, accept: str = "application/x-ndjson", **params: object) -> requests.Response:
+def get(url: str, key: str = API_KEY, accept: str = "application/x-ndjson", **params: Any) -> requests.Response:
     headers = {"X-API-Key": key, "Accept": accept}
     return requests.get(url, params, headers=headers, timeout=5)
 
@@ -67,7 +58,7 @@ def test_any_method_but_get_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("params", [{"since": 1}, {"limit": "many"}, {"time_last_after": "P1D"}, {"swclient": "a-b"}])
-def test_a_parameter_that_it_does_not_know_is_refused(url: str, params: dict[str, object]) -> None:
+def test_a_parameter_that_it_does_not_know_is_refused(url: str, params: dict[str, Any]) -> None:
     assert get(url + RRSET, **params).status_code == 400
 
 
@@ -108,8 +99,9 @@ def test_the_rows_of_zone_files_are_outside_the_fences(url: str, service: Dnsdb)
 )
 def test_a_fence_is_a_date_or_seconds_before_now(url: str, fence: str, days: int, kept: int) -> None:
     past = days * 86_400
-    assert len(rows(get(url + RDATA_IP, **{fence: -past}))) == kept
-    assert len(rows(get(url + RDATA_IP, **{fence: int(time.time()) - past}))) == kept
+    for moment in (-past, int(time.time()) - past):
+        params: dict[str, Any] = {fence: moment}
+        assert len(rows(get(url + RDATA_IP, **params))) == kept
 
 
 @pytest.mark.parametrize(

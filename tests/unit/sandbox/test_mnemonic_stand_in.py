@@ -1,35 +1,20 @@
 """The embedded mnemonic answers as the real one does."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Mnemonic, str]]:
-    service = Mnemonic(FACTS)
-    with serving(mnemonic_app(service)) as url:
-        yield service, f"{url}/pdns/v3/cof/{ADDRESS}"
-
-
-@pytest.fixture
-def service(served: tuple[Mnemonic, str]) -> Mnemonic:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Mnemonic, str]) -> str:
-    return served[1]
+served = stand_in(lambda: Mnemonic(FACTS), mnemonic_app, f"/pdns/v3/cof/{ADDRESS}")
 
 
 def get(url: str, limit: int | None = None, key: str | None = None) -> requests.Response:

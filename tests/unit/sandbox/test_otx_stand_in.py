@@ -1,28 +1,19 @@
 """The stand-in of OTX is as strict as the service."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-@pytest.fixture
-def service() -> Otx:
-    return Otx(history(NOW.date()))
-
-
-@pytest.fixture
-def url(service: Otx) -> Iterator[str]:
-    with serving(otx_app(service)) as url:
-        yield f"{url}/api/v1/indicators"
+served = stand_in(lambda: Otx(history(NOW.date())), otx_app, "/api/v1/indicators")
 
 
 def get(url: str, path: str = f"domain/{DOMAIN}", key: str | None = API_KEY) -> requests.Response:

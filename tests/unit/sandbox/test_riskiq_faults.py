@@ -1,33 +1,16 @@
 """The stand-in for PassiveTotal fails as the real API did, and as any server may."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from sandbox.faults import FAULTS
-from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
+from tests.unit.stand_ins import stand_in
 
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[PassiveTotal, str]]:
-    service = PassiveTotal({"example.org": [{"resolve": "192.0.2.10"}]})
-    with serving(passivetotal_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture
-def service(served: tuple[PassiveTotal, str]) -> PassiveTotal:
-    served[0].reset()
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[PassiveTotal, str]) -> str:
-    return served[1]
+served = stand_in(lambda: PassiveTotal({"example.org": [{"resolve": "192.0.2.10"}]}), passivetotal_app)
 
 
 def search(url: str, timeout: float = 5) -> requests.Response:
@@ -190,13 +173,14 @@ def test_a_stall_answers_nothing(service: PassiveTotal, url: str) -> None:
 
 def test_a_drip_never_ends_and_never_times_out(service: PassiveTotal, url: str) -> None:
     service.fail("drip")
+    timeout = 0.2
 
-    response = search(url, timeout=0.2)
+    response = search(url, timeout)
 
     begun = time.monotonic()
     drops = response.iter_content(1)
     assert {next(drops) for _ in range(8)} == {b" "}
-    assert time.monotonic() - begun > 0.3
+    assert time.monotonic() - begun > 1.5 * timeout
     response.close()
 
 

@@ -1,15 +1,14 @@
 """The stand-in for PassiveTotal answers as the real API did."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN, own_records
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 SEARCH = "/v2/dns/passive"
@@ -23,22 +22,7 @@ SPAN_RECORDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[PassiveTotal, str]]:
-    service = PassiveTotal(own_records(TODAY) | {"span.example": SPAN_RECORDS})
-    with serving(passivetotal_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(served: tuple[PassiveTotal, str]) -> PassiveTotal:
-    served[0].reset()
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[PassiveTotal, str]) -> str:
-    return served[1]
+served = stand_in(lambda: PassiveTotal(own_records(TODAY) | {"span.example": SPAN_RECORDS}), passivetotal_app)
 
 
 def get(

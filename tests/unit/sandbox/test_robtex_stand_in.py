@@ -1,23 +1,18 @@
 """The embedded Robtex answers as the real one does."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, DOMAIN, history
 from sandbox.sources.robtex import Robtex, robtex_app
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
-    with serving(robtex_app(Robtex(FACTS))) as address:
-        yield f"{address}/pdns"
+served = stand_in(lambda: Robtex(FACTS), robtex_app, "/pdns")
 
 
 def get(url: str) -> requests.Response:

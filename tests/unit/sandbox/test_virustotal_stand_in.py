@@ -1,6 +1,5 @@
 """The stand-in of VirusTotal is as strict as the service."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,22 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history, unix
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-@pytest.fixture
-def service() -> VirusTotal:
-    return VirusTotal(history(NOW.date()))
-
-
-@pytest.fixture
-def url(service: VirusTotal) -> Iterator[str]:
-    with serving(virustotal_app(service)) as url:
-        yield f"{url}/api/v3"
+served = stand_in(lambda: VirusTotal(history(NOW.date())), virustotal_app, "/api/v3")
 
 
 def get(url: str, key: str | None = API_KEY, **params: str) -> requests.Response:

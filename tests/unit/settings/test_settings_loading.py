@@ -90,8 +90,8 @@ def test_a_file_consists_of_sections(load: Load, config: str) -> None:
     assert "geheim" not in text
 
 
-@pytest.mark.parametrize("section", ["opencti", "connector", "pdns", "riskiq", "otx", "mq", "s3"])
-@pytest.mark.parametrize("value", ["geheim", "[geheim]", "5", "ChangeMe"])
+@pytest.mark.parametrize("section", ["opencti", "pdns", "otx", "mq"])
+@pytest.mark.parametrize("value", ["geheim", "[geheim]", "ChangeMe"])
 def test_a_section_consists_of_settings(load: Load, section: str, value: str) -> None:
     text = complaint(load, f"{section}: {value}")
 
@@ -151,7 +151,11 @@ def test_any_bytes_in_a_file_are_settings_or_a_readable_error(tmp_path: Path, te
 
 @pytest.mark.usefixtures("required")
 @lively
-@given(content=st.dictionaries(st.sampled_from(list(SECTIONS)), st.dictionaries(keys | st.text(), json)))
+@given(
+    content=st.dictionaries(
+        st.sampled_from(list(SECTIONS)), st.dictionaries(keys | st.text(max_size=8), json, max_size=3), max_size=4
+    )
+)
 def test_any_values_in_a_file_are_settings_or_a_readable_error(
     tmp_path: Path, content: dict[str, dict[str, object]]
 ) -> None:

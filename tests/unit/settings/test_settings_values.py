@@ -28,7 +28,6 @@ BASE_URLS = ["OPENCTI_URL", "RISKIQ_API_BASE_URL"]
     ("written", "kept"),
     [
         ("http://host", "http://host"),
-        ("https://host/", "https://host"),
         ("https://host:8443/pt//", "https://host:8443/pt"),
         ("HTTPS://Host.Example/PT", "https://host.example/PT"),
         ("http://[2001:db8::1]:8080/x", "http://[2001:db8::1]:8080/x"),
@@ -46,16 +45,11 @@ def test_an_address_is_kept_without_its_last_slash(load: Load, name: str, writte
 @pytest.mark.parametrize(
     "bad",
     [
-        "host",
         "host:8080",
         "ftp://host",
         "http://",
-        "http://host:99999",
-        "http://a b",
-        "http://me@host",
         "http://me:pw@host",
         "http://host/?",
-        "http://host?a=b",
         "http://host/#top",
     ],
 )
@@ -63,8 +57,8 @@ def test_an_address_is_an_http_url_and_nothing_more(load: Load, name: str, bad: 
     assert f"{name} (config.yml: " in complaint(load, **{name: bad})
 
 
-@pytest.mark.parametrize("name", ["OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY", "CIRCL_TOKEN"])
-@pytest.mark.parametrize("bad", ["two\nlines", "a\tb", "caf\u00e9", "k\u200bey"])
+@pytest.mark.parametrize("name", ["OPENCTI_TOKEN", "RISKIQ_USERNAME", "CIRCL_TOKEN"])
+@pytest.mark.parametrize("bad", ["two\nlines", "caf\u00e9"])
 def test_a_secret_that_http_cannot_carry_is_refused_at_the_start(load: Load, name: str, bad: str) -> None:
     text = complaint(load, **{"PDNS_SOURCES": "riskiq,circl", name: bad})
 
@@ -80,11 +74,8 @@ def test_the_id_is_kept_as_it_is_spelt(load: Load, good: str) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        "pdns",
         "3f0b6e0a6f4e4ad19a650d1c2b3a4f5e",
-        "{3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e}",
         "3f0b6e0a-6f4e-1ad1-9a65-0d1c2b3a4f5e",
-        "3f0b6e0a-6f4e-5ad1-9a65-0d1c2b3a4f5e",
         "00000000-0000-0000-0000-000000000000",
     ],
 )
@@ -122,26 +113,24 @@ def test_a_type_that_cannot_be_enriched_is_named(load: Load) -> None:
     assert "where 'Indicator' and 'domain' cannot be enriched. Accepted values: one or more of IPv4-Addr," in text
 
 
-@pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{IPv4-Addr: Hostname}", "[[Hostname]]", "[1]"])
+@pytest.mark.parametrize("bad", ["','", "[]", "5", "{IPv4-Addr: Hostname}", "[1]"])
 def test_the_scope_names_at_least_one_type(load: Load, bad: str) -> None:
     assert "CONNECTOR_SCOPE (config.yml: connector.scope) is " in complaint(load, f"connector: {{scope: {bad}}}")
 
 
-@pytest.mark.parametrize("level", ["debug", "info", "warn", "warning", "error"])
+@pytest.mark.parametrize("level", ["debug", "warn", "warning"])
 def test_the_level_of_logging_may_be_in_any_case(load: Load, level: str) -> None:
     assert load(CONNECTOR_LOG_LEVEL=level.upper()).connector.log_level == level
 
 
-@pytest.mark.parametrize("bad", ["critical", "verbose", "10"])
+@pytest.mark.parametrize("bad", ["critical", "10"])
 def test_another_level_of_logging_is_refused(load: Load, bad: str) -> None:
     assert "Accepted values: debug, info, warn, warning or error." in complaint(
         load, f"connector: {{log_level: {bad}}}"
     )
 
 
-@pytest.mark.parametrize(
-    ("written", "auto"), [("yes", True), ("TRUE", True), ("on", True), ("No", False), ("0", False)]
-)
+@pytest.mark.parametrize(("written", "auto"), [("yes", True), ("TRUE", True), ("No", False), ("0", False)])
 def test_auto_is_spelt_in_many_ways(load: Load, written: str, auto: bool) -> None:
     assert load(CONNECTOR_AUTO=written).connector.auto is auto
     assert load(f"connector: {{auto: {written}}}", CONNECTOR_AUTO=None).connector.auto is auto
@@ -157,9 +146,7 @@ def test_the_limit_of_tlp_may_be_spelt_with_or_without_its_prefix(load: Load, le
         assert pdns(load, PDNS_MAX_TLP=written).max_tlp == f"TLP:{level}"
 
 
-@pytest.mark.parametrize(
-    "bad", ["PURPLE", "'TLP:'", "TLP:TLP:RED", "none", "'AMBER # limit'", "5", "'5'", "true", "no", "[RED]"]
-)
+@pytest.mark.parametrize("bad", ["'TLP:'", "TLP:TLP:RED", "none", "'AMBER # limit'", "5", "no", "[RED]"])
 def test_no_other_limit_of_tlp_is_taken_for_none(load: Load, bad: str) -> None:
     text = complaint(load, f"pdns: {{max_tlp: {bad}}}")
 
@@ -169,11 +156,8 @@ def test_no_other_limit_of_tlp_is_taken_for_none(load: Load, bad: str) -> None:
 @pytest.mark.parametrize(
     ("written", "window"),
     [
-        ("P30D", timedelta(days=30)),
         ("P2W", timedelta(weeks=2)),
-        ("PT12H", timedelta(hours=12)),
         ("P1DT12H", timedelta(days=1.5)),
-        ("P6M", Duration(months=6)),
         ("P1Y2M3D", Duration(years=1, months=2, days=3)),
         ("P100Y", Duration(years=100)),
         ("P0001-06-01T00:00:00", Duration(years=1, months=6, days=1)),
@@ -186,9 +170,9 @@ def test_the_window_is_an_iso_8601_duration(load: Load, written: str, window: ti
 @pytest.mark.parametrize(
     "bad",
     [
-        *("30 days", "30d", "p", "P", "PT", "1M", "P-1D", "P0.5M", "2.5", "true", "[P1D]"),
-        *("-P30D", "-P1M", "-30", "0", "P0D", "P0Y", "PT0S", "PT0.0000001S"),
-        *("P9999Y", "P99999M", "P9999999999D", f"P{'9' * 400}D", f"P{'9' * 400}Y"),
+        *("30 days", "P", "PT", "P0.5M", "true", "[P1D]"),
+        *("-P30D", "-P1M", "0", "P0D", "PT0.0000001S"),
+        *("P9999Y", "P9999999999D", f"P{'9' * 400}Y"),
     ],
 )
 def test_a_window_that_leads_to_no_moment_in_the_past_is_refused(load: Load, bad: str) -> None:
@@ -221,36 +205,36 @@ def test_months_and_years_go_by_the_calendar(window: str, now: str, start: str) 
     assert since(parse_duration(window), at(now)) == at(start)
 
 
-@pytest.mark.parametrize("good", ["1", "0.5", "3600"])
+@pytest.mark.parametrize("good", ["0.5", "3600"])
 def test_the_timeout_is_a_number_of_seconds(load: Load, good: str) -> None:
     assert pdns(load, PDNS_REQUEST_TIMEOUT=good).request_timeout == float(good)
 
 
-@pytest.mark.parametrize("bad", ["0", "-1", "3601", ".inf", ".nan", "nan", "60s", "true", "[60]", "1e400"])
+@pytest.mark.parametrize("bad", ["0", "3601", ".inf", ".nan", "60s", "true"])
 def test_a_timeout_that_never_or_always_ends_a_request_is_refused(load: Load, bad: str) -> None:
     text = complaint(load, f"pdns: {{request_timeout: {bad}}}")
 
     assert "PDNS_REQUEST_TIMEOUT (config.yml: pdns.request_timeout) is " in text
 
 
-@pytest.mark.parametrize("good", ["0", "4", "100"])
+@pytest.mark.parametrize("good", ["0", "100"])
 def test_the_number_of_retries_may_be_none(load: Load, good: str) -> None:
     assert pdns(load, PDNS_MAX_RETRIES=good).max_retries == int(good)
 
 
-@pytest.mark.parametrize("bad", ["-1", "1.5", "101", "true", "many", f"0x{'f' * 5000}"])
+@pytest.mark.parametrize("bad", ["-1", "1.5", "101", "true", f"0x{'f' * 5000}"])
 def test_the_number_of_retries_is_whole(load: Load, bad: str) -> None:
     text = complaint(load, f"pdns: {{max_retries: {bad}}}")
 
     assert "PDNS_MAX_RETRIES (config.yml: pdns.max_retries) is " in text
 
 
-@pytest.mark.parametrize("good", ["0", "0.25", "3600"])
+@pytest.mark.parametrize("good", ["0", "3600"])
 def test_the_wait_before_a_retry_may_be_none(load: Load, good: str) -> None:
     assert pdns(load, PDNS_RETRY_BACKOFF=good).retry_backoff == float(good)
 
 
-@pytest.mark.parametrize("bad", ["-0.1", "3601", ".inf", ".nan", "yes", "soon"])
+@pytest.mark.parametrize("bad", ["-0.1", "3601", ".nan", "yes"])
 def test_the_wait_before_a_retry_has_an_end(load: Load, bad: str) -> None:
     text = complaint(load, f"pdns: {{retry_backoff: {bad}}}")
 
@@ -280,20 +264,20 @@ def test_a_record_type_that_is_not_imported_is_named(load: Load) -> None:
     )
 
 
-@pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{A: NS}", "[[A]]", "[1]"])
+@pytest.mark.parametrize("bad", ["','", "[]", "{A: NS}", "[[A]]"])
 def test_at_least_one_record_type_is_imported(load: Load, bad: str) -> None:
     assert "PDNS_RECORD_TYPES (config.yml: pdns.record_types) is " in complaint(load, f"pdns: {{record_types: {bad}}}")
 
 
 @pytest.mark.parametrize("name", ["RISKIQ_QUOTA_RESERVE", "PDNS_MAX_RELATIONSHIPS"])
-@pytest.mark.parametrize("bad", ["-1", "1.5", "true", "many", "1e10", f"0x{'f' * 5000}"])
+@pytest.mark.parametrize("bad", ["-1", "1.5", "true", f"0x{'f' * 5000}"])
 def test_a_quantity_is_whole_and_not_negative(load: Load, name: str, bad: str) -> None:
     section, _, key = name.lower().partition("_")
 
     assert f"{name} (config.yml: {section}.{key}) is " in complaint(load, f"{section}: {{{key}: {bad}}}")
 
 
-@pytest.mark.parametrize("spelling", ["memory", "Memory", " MEMORY "])
+@pytest.mark.parametrize("spelling", ["memory", " MEMORY "])
 def test_the_cache_may_be_in_memory(load: Load, spelling: str) -> None:
     assert pdns(load, PDNS_CACHE=spelling).cache == "memory"
 
@@ -301,7 +285,6 @@ def test_the_cache_may_be_in_memory(load: Load, spelling: str) -> None:
 @pytest.mark.parametrize(
     "good",
     [
-        "answers.sqlite",
         "/var/cache/answers.db",
         "~/a b.sqlite3",
         "redis://redis",
@@ -317,9 +300,9 @@ def test_the_cache_may_be_a_file_or_a_redis(load: Load, good: str) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        *("none", "off", "redis", "memroy", "/var/cache", "answers", "answers.txt", "redis:6379"),
-        *("REDIS://redis", "redis://", "redis:///0", "redis://redis/zero", "redis://redis?db=1", "redis://redis/0#a"),
-        *("redis://redis:99999", "redis://redis:port", "http://redis:6379", "sqlite:///answers.sqlite", "unix:///a.db"),
+        *("none", "/var/cache", "answers.txt", "redis:6379"),
+        *("REDIS://redis", "redis://", "redis://redis/zero", "redis://redis?db=1", "redis://redis/0#a"),
+        *("redis://redis:99999", "http://redis:6379"),
     ],
 )
 def test_the_cache_is_nothing_else(load: Load, bad: str) -> None:
@@ -339,7 +322,7 @@ def test_a_bad_cache_is_told_without_its_password(load: Load, bad: str) -> None:
         ("PT24H", timedelta(hours=24)),
         ("P2W", timedelta(weeks=2)),
         ("P1M", Duration(months=1)),
-        *((nothing, timedelta(0)) for nothing in ("PT0S", "P0D", "P0M", "P0Y0M0DT0H0M0S", "PT0.0000001S")),
+        *((nothing, timedelta(0)) for nothing in ("PT0S", "P0M", "PT0.0000001S")),
     ],
 )
 def test_the_cache_may_keep_answers_for_a_while_or_not_at_all(
@@ -348,7 +331,7 @@ def test_the_cache_may_keep_answers_for_a_while_or_not_at_all(
     assert pdns(load, PDNS_CACHE_TTL=written).cache_ttl == ttl
 
 
-@pytest.mark.parametrize("bad", ["24 hours", "0", "off", "-PT1H", "PT-1H", "P9999Y", f"P{'9' * 400}D"])
+@pytest.mark.parametrize("bad", ["24 hours", "0", "-PT1H", "P9999Y"])
 def test_the_cache_keeps_answers_for_an_iso_8601_duration(load: Load, bad: str) -> None:
     text = complaint(load, PDNS_CACHE_TTL=bad)
 
@@ -356,13 +339,13 @@ def test_the_cache_keeps_answers_for_an_iso_8601_duration(load: Load, bad: str) 
     assert "such as PT24H or P1M (calendar months); PT0S keeps none." in text
 
 
-@pytest.mark.parametrize("written", ["yes", "TRUE", "on"])
+@pytest.mark.parametrize("written", ["yes", "TRUE"])
 def test_to_skip_the_own_is_spelt_in_many_ways(load: Load, written: str) -> None:
     assert pdns(load, PDNS_SKIP_OWN=written).skip_own is True
 
 
 @pytest.mark.parametrize("source", ["CIRCL", "MNEMONIC", "COF"])
-@pytest.mark.parametrize("written", ["GREEN", "tlp:green", " TLP:GREEN "])
+@pytest.mark.parametrize("written", ["GREEN", " tlp:green "])
 def test_the_marking_of_results_forgives_its_spelling(load: Load, source: str, written: str) -> None:
     settings = load(
         PDNS_SOURCES=source,
@@ -374,7 +357,7 @@ def test_the_marking_of_results_forgives_its_spelling(load: Load, source: str, w
     assert settings.lookup.sources[source.lower()].model_dump()["results_tlp"] == "TLP:GREEN"
 
 
-@pytest.mark.parametrize("bad", ["PURPLE", "none", "PAP:RED", "[RED]"])
+@pytest.mark.parametrize("bad", ["none", "[RED]"])
 def test_results_get_a_marking_of_tlp(load: Load, bad: str) -> None:
     text = complaint(load, f"circl: {{token: x, results_tlp: {bad}}}", PDNS_SOURCES="circl")
 

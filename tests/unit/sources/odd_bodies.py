@@ -60,7 +60,8 @@ def variants(body: bytes) -> Iterator[bytes]:
 
 def with_long_list(body: bytes, share: int) -> bytes:
     """The body with that share of as many empty objects, in its first list or as lines, as are still read."""
-    (first, *rest), many = _documents(body), [{}] * (MOST_VALUES // 3 // share)
+    first, *rest = _documents(body)
+    many: list[Any] = [{}] * (MOST_VALUES // 3 // share)
     path = next((path for path in _paths(first) if isinstance(_at(first, path), list)), None)
     changed = [first, *many] if path is None or rest else _replaced(first, path, many)
     return b"\n".join(json.dumps(each, separators=(",", ":")).encode() for each in changed)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_lines import recorded_lines
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
 from passivedns.sources import bodies
 from passivedns.sources.cof import COF, records_of
+from tests.unit.sources.recorded import recorded
 
 FIRST, LAST = 1531943211, 1531949570
 FIRST_SEEN, LAST_SEEN = datetime(2018, 7, 18, 19, 46, 51, tzinfo=UTC), datetime(2018, 7, 18, 21, 32, 50, tzinfo=UTC)
@@ -304,7 +304,7 @@ def test_whatever_bytes_come_they_are_an_answer_or_a_bad_one(body: bytes) -> Non
 
 
 def test_the_answer_of_d4_about_an_address_is_sixteen_names() -> None:
-    answer = COF.read(recorded_lines("d4", "ip-2a02-250-0-8--53.ndjson"), "2a02:250:0:8::53")
+    answer = COF.read(recorded("d4", "ip-2a02-250-0-8--53.ndjson"), "2a02:250:0:8::53")
     assert (len(answer.records), answer.complete, answer.unreadable) == (16, True, 0)
     assert answer.records[2] == Record(
         "xn--ihuvudetpevap-xfb.se",
@@ -320,7 +320,7 @@ def test_the_answer_of_d4_about_an_address_is_sixteen_names() -> None:
 
 
 def test_the_rows_of_balboa_name_their_sensor() -> None:
-    answer = COF.read(recorded_lines("balboa", "readme-two-records.ndjson"), "foobar.de")
+    answer = COF.read(recorded("balboa", "readme-two-records.ndjson"), "foobar.de")
     assert answer == Answer(
         [
             Record("test.foobar.de", "A", "1.2.3.4", FIRST_SEEN, LAST_SEEN, ("abcde",), "cof"),
@@ -338,7 +338,7 @@ def test_the_rows_of_balboa_name_their_sensor() -> None:
 
 
 def test_the_document_of_validin_holds_nineteen_rows() -> None:
-    body = recorded_lines("validin", "v2-combined-connections-validin.com-dns-2025.json")
+    body = recorded("validin", "v2-combined-connections-validin.com-dns-2025.json")
     answer = COF.read(body, "validin.com")
     assert (len(answer.records), answer.complete, answer.unreadable) == (19, True, 0)
     assert {record.type for record in answer.records} == {"A", "AAAA", "NS", "MX", "TXT"}

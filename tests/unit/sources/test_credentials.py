@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from clients import client, question
 
 from passivedns.errors import CredentialsRefused, NoAnswer, SourceError
 from passivedns.sources import http
@@ -20,6 +19,7 @@ from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.raw_server import RawServer, Speak, raw_server, says
+from tests.unit.sources.clients import client, question
 
 PASSWORDS = (API_KEY, b64encode(f"{USERNAME}:{API_KEY}".encode()).decode(), b64encode(API_KEY.encode()).decode())
 OURS = f"Authorization: Basic {PASSWORDS[1]}\r\n".encode()

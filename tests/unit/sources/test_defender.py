@@ -3,9 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,36 +23,19 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources import SOURCES, defender, http
 from passivedns.sources.source import Client
-from sandbox.server import serving
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
+from tests.unit.sources.broken_answers import each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
-
-SAMPLES = Path(__file__).parents[4] / "shared/data/msgraph"
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/data is not beside the checkout")
+from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 FACTS = history(date(2026, 11, 24))
 CREDENTIALS = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Defender, str]]:
-    service = Defender()
-    with serving(defender_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(server: tuple[Defender, str]) -> Defender:
-    """As new for every test."""
-    vars(server[0]).update(vars(Defender(FACTS)))
-    return server[0]
-
-
-@pytest.fixture
-def url(server: tuple[Defender, str]) -> str:
-    return server[1]
+served = stand_in(lambda: Defender(FACTS), defender_app)
 
 
 def graph(url: str, **settings: Any) -> Client:
@@ -162,12 +144,15 @@ def test_an_answer_of_too_many_records_is_cut_and_says_so(
     assert (len(answer.records), answer.complete) == (2, False)
 
 
-def test_a_page_that_names_itself_as_the_next_one_ends_at_the_bound(url: str, service: Defender) -> None:
+def test_a_page_that_names_itself_as_the_next_one_ends_at_the_bound(
+    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(defender, "MOST_PAGES", 3)
     service.recorded[f"{ADDRESS}/passiveDnsReverse"] = json.dumps(
         {"value": [], "@odata.nextLink": f"{url}/v1.0/security/threatIntelligence/hosts/{ADDRESS}/passiveDnsReverse"}
     ).encode()
     assert graph(url).look_up(question(ADDRESS)) == Answer([], complete=False)
-    assert len(service.requests) == defender.MOST_PAGES
+    assert len(service.requests) == 3
 
 
 @pytest.mark.parametrize("fault", ["next-page-elsewhere", "next-page-nowhere"])
@@ -230,7 +215,7 @@ def test_a_second_refusal_is_an_error_that_names_the_credentials(url: str, servi
 
 def test_the_sign_in_counts_as_a_request_but_not_as_a_search(url: str) -> None:
     def counted(purpose: str) -> float:
-        return metrics.REQUESTS.labels("defender", purpose)._value.get()
+        return float(metrics.REQUESTS.labels("defender", purpose)._value.get())
 
     before = counted("login"), counted("search")
     graph(url).look_up(question(ADDRESS))
@@ -351,26 +336,23 @@ def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
     assert LOGIN_MEANING.keys() == LOGIN_FAULTS.keys()
 
 
-@pytest.mark.parametrize(("fault", "meaning"), [(fault, meaning) for fault, meaning in MEANING.items() if meaning])
-def test_each_fault_of_graph_comes_to_its_error(
-    url: str, service: Defender, fault: str, meaning: tuple[type[SourceError], str]
-) -> None:
+def assert_comes_to(meaning: tuple[type[SourceError], str] | None, url: str) -> None:
+    kind, sentence = error_of(lambda: graph(url).look_up(question(ADDRESS)))
+    assert meaning
+    assert kind is meaning[0]
+    assert meaning[1] in sentence
+
+
+@pytest.mark.parametrize("fault", each(fault for fault, meaning in MEANING.items() if meaning))
+def test_each_fault_of_graph_comes_to_its_error(url: str, service: Defender, fault: str) -> None:
     service.fail(fault)
-    with pytest.raises(SourceError) as raised:
-        graph(url).look_up(question(ADDRESS))
-    assert type(raised.value) is meaning[0]
-    assert meaning[1] in str(raised.value)
+    assert_comes_to(MEANING[fault], url)
 
 
-@pytest.mark.parametrize(("fault", "meaning"), LOGIN_MEANING.items())
-def test_each_fault_of_entra_comes_to_its_error(
-    url: str, service: Defender, fault: str, meaning: tuple[type[SourceError], str]
-) -> None:
+@pytest.mark.parametrize("fault", each(LOGIN_MEANING))
+def test_each_fault_of_entra_comes_to_its_error(url: str, service: Defender, fault: str) -> None:
     service.login.fail(fault)
-    with pytest.raises(SourceError) as raised:
-        graph(url).look_up(question(ADDRESS))
-    assert type(raised.value) is meaning[0]
-    assert meaning[1] in str(raised.value)
+    assert_comes_to(LOGIN_MEANING[fault], url)
     assert service.requests == []
 
 
@@ -395,11 +377,12 @@ def test_a_licence_that_is_missing_is_told_with_what_to_do(url: str, service: De
     )
 
 
-def test_the_retry_after_of_a_429_is_waited_for(url: str, service: Defender) -> None:
+def test_the_retry_after_of_a_429_is_waited_for(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(http, "time", SimpleNamespace(**vars(time) | {"sleep": pauses.append}))
     service.fail("429", 1)
-    begun = time.monotonic()
     assert graph(url, retries=1).look_up(question(ADDRESS)).records
-    assert time.monotonic() - begun >= 1
+    assert pauses == [1]
 
 
 def test_a_429_at_the_sign_in_is_asked_again_too(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,21 +394,19 @@ def test_a_429_at_the_sign_in_is_asked_again_too(url: str, service: Defender, mo
 # What Microsoft documents
 
 
-@needs_samples
 def test_the_documented_answer_of_passive_dns_becomes_its_record(url: str, service: Defender) -> None:
     service.facts = []
-    service.recorded["contoso.com/passiveDns"] = (SAMPLES / "list-passivedns.json").read_bytes()
+    service.recorded["contoso.com/passiveDns"] = recorded("msgraph", "list-passivedns.json")
     assert graph(url).look_up(question("contoso.com")).records == [
         Record("contoso.com", "A", "20.103.85.33", *SEEN, (), "defender")
     ]
 
 
-@needs_samples
 def test_the_documented_answer_of_the_reverse_list_becomes_its_record_the_other_way_round(
     url: str, service: Defender
 ) -> None:
     service.facts = []
-    service.recorded["contoso.com/passiveDnsReverse"] = (SAMPLES / "list-passivednsreverse.json").read_bytes()
+    service.recorded["contoso.com/passiveDnsReverse"] = recorded("msgraph", "list-passivednsreverse.json")
     assert graph(url).look_up(question("contoso.com")).records == [
         Record("www.contoso.com", "CNAME", "contoso.com", *SEEN, (), "defender")
     ]

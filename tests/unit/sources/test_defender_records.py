@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,23 +9,19 @@ import pytest
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
 from passivedns.sources import defender
-
-SAMPLES = Path(__file__).parents[4] / "shared/data/msgraph"
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/data is not beside the checkout")
+from tests.unit.sources.recorded import recorded
 
 SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
 
 
-@needs_samples
 def test_the_documented_answer_of_passive_dns_can_be_read_from_a_file() -> None:
-    body = (SAMPLES / "list-passivedns.json").read_bytes()
+    body = recorded("msgraph", "list-passivedns.json")
     record = Record("contoso.com", "A", "20.103.85.33", *SEEN, (), "defender")
     assert defender.read_saved(body, "contoso.com") == Answer([record])
 
 
-@needs_samples
 def test_the_documented_answer_of_the_reverse_list_does_not_show_its_direction_in_a_file() -> None:
-    body = (SAMPLES / "list-passivednsreverse.json").read_bytes()
+    body = recorded("msgraph", "list-passivednsreverse.json")
     assert defender.read_saved(body, "contoso.com") == Answer([], unreadable=1)
 
 

@@ -1,10 +1,9 @@
 """The client of DNSDB against a server that plays it: what it asks, and what comes back."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from clients import client, question
 
 from passivedns import __version__
 from passivedns.errors import (
@@ -13,27 +12,20 @@ from passivedns.errors import (
 from passivedns.model import Allowance, Budget, Question, Record
 from passivedns.sources import rdata
 from passivedns.sources.dnsdb import DNSDB, DnsdbSettings
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, about, history
+from tests.unit.sources.clients import client, question
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 HISTORY = history(TODAY)
 SENSORS = ("sensors",)
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(HISTORY)
+served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
 
 
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
-
-
-def records(url: str, value: str, **settings: object) -> list[Record]:
+def records(url: str, value: str, **settings: Any) -> list[Record]:
     return client("dnsdb", url, api_key=API_KEY, **settings).look_up(question(value)).records
 
 

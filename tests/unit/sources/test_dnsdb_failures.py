@@ -1,11 +1,9 @@
 """What each failure of DNSDB means to the operator, and what is left of an answer that has one."""
 
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from clients import client, question
 
 from passivedns.errors import (
     BadAnswer,
@@ -18,9 +16,11 @@ from passivedns.errors import (
     Unreachable,
 )
 from passivedns.model import Answer
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
+from tests.unit.sources.broken_answers import each
+from tests.unit.sources.clients import client, question
+from tests.unit.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 
@@ -87,15 +87,7 @@ ANSWERS = {
 """Faults that are answers all the same: how many records they hold, and whether they are complete."""
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(HISTORY)
-
-
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
+served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
 
 
 def look_up(url: str, value: str, retries: int = 0, **settings: object) -> Answer:
@@ -106,12 +98,12 @@ def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
     assert MEANING.keys() | ANSWERS.keys() == Dnsdb.faults.keys()
 
 
-@pytest.mark.parametrize(("fault", "meaning"), MEANING.items())
-def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str, meaning: tuple[type, str]) -> None:
+@pytest.mark.parametrize("fault", each(MEANING))
+def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(SourceError) as raised:
         look_up(url, ADDRESS)
-    kind, sentence = meaning
+    kind, sentence = MEANING[fault]
     assert type(raised.value) is kind
     assert str(raised.value).startswith(sentence)
     assert API_KEY not in str(raised.value)

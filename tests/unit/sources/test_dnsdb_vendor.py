@@ -1,20 +1,20 @@
 """The client of DNSDB reads what dnsdb2, the client of its vendor, reads from the same server."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import dnsdb2
 import pytest
-from clients import client, question
 
 from passivedns.errors import SourceError
 from passivedns.model import Record
 from passivedns.sources import rdata
-from sandbox.server import serving
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
+from tests.unit.sources.clients import client, question
+from tests.unit.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
@@ -34,18 +34,10 @@ OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
 """What the vendor's client makes of faults that the connector must not take for a whole answer."""
 
 
-@pytest.fixture
-def service() -> Dnsdb:
-    return Dnsdb(HISTORY)
+served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
 
 
-@pytest.fixture
-def url(service: Dnsdb) -> Iterator[str]:
-    with serving(dnsdb_app(service)) as url:
-        yield url
-
-
-def records(url: str, value: str, **settings: object) -> list[Record]:
+def records(url: str, value: str, **settings: Any) -> list[Record]:
     return client("dnsdb", url, api_key=API_KEY, **settings).look_up(question(value)).records
 
 
@@ -61,7 +53,11 @@ def is_whole(url: str, value: str) -> bool:
 
 
 def rows_of(found: list[Record]) -> set[tuple[str, str, str, int, int]]:
-    return {(r.name, r.type, r.data, int(r.first_seen.timestamp()), int(r.last_seen.timestamp())) for r in found}
+    return {
+        (row.name, row.type, row.data, int(row.first_seen.timestamp()), int(row.last_seen.timestamp()))
+        for row in found
+        if row.first_seen and row.last_seen
+    }
 
 
 def rows_of_the_vendor(found: Iterable[dict[str, Any]]) -> set[tuple[str, str, str, int, int]]:

@@ -30,7 +30,7 @@ from tests.unit.sources.odd_bodies import HOSTILE, HTML, variants, with_long_lis
 from tests.unit.sources.samples import SAMPLES, Good
 
 LONGEST = 20
-"""Seconds for the worst answer, on a machine that is busy."""
+"""Seconds of the processor for the worst answer."""
 MOST_MEMORY = 600 * 2**20
 """Bytes for the worst answer."""
 LONGEST_SENTENCE = 600
@@ -40,7 +40,7 @@ KEYS = list(SOURCES)
 QUESTIONS = [(key, asked) for key in KEYS if key in SAMPLES for asked in SAMPLES[key].answers]
 SINGLE = [(key, asked) for key, asked in QUESTIONS if SAMPLES[key].answers[asked].requests == 1]
 
-a_few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+a_few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -89,8 +89,8 @@ def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
     """What comes of a question that the service answers; it is checked already."""
     sample = SAMPLES[key]
     play.login = sample.login
-    addresses = dict.fromkeys(sample.addresses, play.server.url)
-    asker = client(key, play.server.url, **sample.settings, **addresses)
+    settings: dict[str, Any] = {**sample.settings, **dict.fromkeys(sample.addresses, play.server.url)}
+    asker = client(key, play.server.url, **settings)
     return checked(key, lambda: asker.look_up(question(asked)))
 
 
@@ -100,14 +100,14 @@ def from_file(key: str, asked: str, body: bytes) -> Answer | SourceError:
 
 
 def checked(key: str, look_up: Callable[[], Answer]) -> Answer | SourceError:
-    begun = time.monotonic()
+    begun = time.thread_time()
     try:
         answer = look_up()
     except SourceError as error:
-        assert time.monotonic() - begun < LONGEST
+        assert time.thread_time() - begun < LONGEST
         check_sentence(key, str(error))
         return error
-    assert time.monotonic() - begun < LONGEST
+    assert time.thread_time() - begun < LONGEST
     check_answer(key, answer)
     return answer
 
@@ -254,7 +254,9 @@ def test_an_answer_that_is_shorter_than_it_says_is_an_error(play: Play, key: str
 # Answers that mean harm
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (len(body) > 2**18)) for name, body in HOSTILE.items()]
+)
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
 def test_a_hostile_answer_ends_well(play: Play, key: str, asked: str, name: str) -> None:
     play.say(HOSTILE[name])
@@ -279,6 +281,7 @@ def test_a_web_page_is_never_taken_for_nothing_known(play: Play, key: str, asked
         assert isinstance(over_http(play, key, asked), SourceError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_an_error_in_bounded_memory(play: Play, key: str) -> None:
     asked = next(iter(SAMPLES[key].answers))
@@ -287,6 +290,7 @@ def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_an_error_in_bounded_memor
         assert isinstance(over_http(play, key, asked), BadAnswer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_a_tenth_of_the_longest_list_that_is_read_takes_a_tenth_of_the_memory_at_the_most(key: str) -> None:
     """A tenth, since Python is many times slower while it counts its memory."""

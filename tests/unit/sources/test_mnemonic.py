@@ -1,23 +1,22 @@
 """mnemonic as the client sees it over HTTP, and its recorded answers."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from broken_answers import Meanings, meanings_of_broken
-from clients import client, question
-from recorded_lines import recorded_lines
 
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, RequestRefused
 from passivedns.model import Answer, Record
 from passivedns.sources import mnemonic
 from passivedns.sources.mnemonic import MNEMONIC, MnemonicSettings
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
 from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
+from tests.unit.sources.clients import client, question
+from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())
@@ -40,21 +39,7 @@ MEANING: Meanings = meanings_of_broken("mnemonic", "MNEMONIC_API_BASE_URL") | {
 }
 
 
-@pytest.fixture
-def served() -> Iterator[tuple[Mnemonic, str]]:
-    service = Mnemonic(FACTS)
-    with serving(mnemonic_app(service)) as url:
-        yield service, f"{url}/pdns/v3"
-
-
-@pytest.fixture
-def service(served: tuple[Mnemonic, str]) -> Mnemonic:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Mnemonic, str]) -> str:
-    return served[1]
+served = stand_in(lambda: Mnemonic(FACTS), mnemonic_app, "/pdns/v3")
 
 
 def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:
@@ -128,13 +113,10 @@ def test_an_envelope_in_place_of_lines_is_read_too() -> None:
 # Errors
 
 
-@pytest.mark.parametrize("fault", MEANING)
+@pytest.mark.parametrize("fault", each(MEANING))
 def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Mnemonic, url: str, fault: str) -> None:
     service.fail(fault)
-    kind, sentence = MEANING[fault]
-    with pytest.raises(kind) as caught:
-        ask(url)
-    assert (type(caught.value), str(caught.value)) == (kind, sentence)
+    assert error_of(lambda: ask(url)) == MEANING[fault]
 
 
 def test_every_fault_of_the_service_has_a_meaning() -> None:
@@ -218,13 +200,13 @@ def test_the_default_address_is_that_of_the_service() -> None:
 
 
 def test_the_recorded_row_is_a_record() -> None:
-    answer = MNEMONIC.read(recorded_lines("mnemonic", "cof-test.com-one-record.ndjson"), "test.com")
+    answer = MNEMONIC.read(recorded("mnemonic", "cof-test.com-one-record.ndjson"), "test.com")
     first, last = datetime(2024, 4, 5, 12, 18, 6, tzinfo=UTC), datetime(2024, 5, 2, 12, 50, 57, tzinfo=UTC)
     assert answer == Answer([Record("test.com", "A", "34.224.149.186", first, last, (), "mnemonic")])
 
 
 def test_the_documented_envelope_has_one_of_twenty_rows() -> None:
-    answer = MNEMONIC.read(recorded_lines("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
+    answer = MNEMONIC.read(recorded("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
     first, last = datetime(2012, 6, 21, 19, 52, 20, tzinfo=UTC), datetime(2013, 8, 26, 12, 30, 48, tzinfo=UTC)
     record = Record("cnn.com.", "A", "157.166.255.19", first, last, (), "mnemonic")
     assert answer == Answer([record], complete=False)
@@ -242,7 +224,7 @@ def test_a_partial_result_has_no_dates() -> None:
 @pytest.mark.parametrize("file", ["error-402-resource-limit.fragment.json", "error-503-timeout.json"])
 def test_a_recorded_error_is_not_an_answer(file: str) -> None:
     with pytest.raises(BadAnswer):
-        MNEMONIC.read(recorded_lines("mnemonic", file), "test.com")
+        MNEMONIC.read(recorded("mnemonic", file), "test.com")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +235,7 @@ def test_a_recorded_error_is_not_an_answer(file: str) -> None:
     ],
 )
 def test_a_recorded_error_is_told_in_its_own_words(status: str, file: str, sentence: str) -> None:
-    body = recorded_lines("mnemonic", file)
+    body = recorded("mnemonic", file)
     head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
     with raw_server(says(head.encode(), body)) as server, pytest.raises((RateLimited, NoAnswer)) as caught:
         ask(server.url)

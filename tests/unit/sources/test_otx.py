@@ -2,13 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from clients import LONG_AGO, client, question
-from recorded_answers import recorded
 
 from passivedns.errors import (
     BadAnswer,
@@ -22,10 +19,13 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources.otx import OTX, OtxSettings
 from passivedns.sources.source import Client
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
 from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.clients import LONG_AGO, client, question
+from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 
@@ -71,15 +71,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
 }
 
 
-@pytest.fixture
-def service() -> Otx:
-    return Otx(history(TODAY))
-
-
-@pytest.fixture
-def url(service: Otx) -> Iterator[str]:
-    with serving(otx_app(service)) as url:
-        yield url
+served = stand_in(lambda: Otx(history(TODAY)), otx_app)
 
 
 def otx(url: str, retries: int = 0, **settings: Any) -> Client:
@@ -247,13 +239,10 @@ def test_every_fault_of_the_stand_in_has_its_meaning() -> None:
     assert set(MEANING) == set(Otx.faults)
 
 
-@pytest.mark.parametrize("fault", MEANING)
+@pytest.mark.parametrize("fault", each(MEANING))
 def test_a_fault_becomes_an_error_in_the_words_of_the_operator(url: str, service: Otx, fault: str) -> None:
-    kind, sentence = MEANING[fault]
     service.fail(fault)
-    with pytest.raises(SourceError, match=f"^{re.escape(sentence)}$") as raised:
-        otx(url).look_up(question(DOMAIN))
-    assert type(raised.value) is kind
+    assert error_of(lambda: otx(url).look_up(question(DOMAIN))) == MEANING[fault]
 
 
 def test_a_wrong_key_is_named_by_its_variable_and_not_shown(url: str) -> None:
@@ -365,7 +354,7 @@ def test_a_body_of_another_shape_is_no_answer(body: bytes) -> None:
 
 
 def test_a_domain_of_2022_has_four_addresses() -> None:
-    answer = OTX.read(recorded("otx", "domain-jppost-tu.top-2022"), "jppost-tu.top")
+    answer = OTX.read(recorded("otx", "domain-jppost-tu.top-2022.json"), "jppost-tu.top")
     assert (answer.complete, answer.unreadable) == (True, 0)
     assert ends(answer) == [
         ("jppost-tu.top", "A", "193.148.69.37"),
@@ -382,7 +371,7 @@ def test_a_domain_of_2022_has_four_addresses() -> None:
 
 
 def test_an_address_of_2022_has_34_names() -> None:
-    answer = OTX.read(recorded("otx", "ipv4-89.35.39.84-2022"), "89.35.39.84")
+    answer = OTX.read(recorded("otx", "ipv4-89.35.39.84-2022.json"), "89.35.39.84")
     assert (len(answer.records), answer.complete, answer.unreadable) == (34, True, 0)
     assert {(record.type, record.data) for record in answer.records} == {("A", "89.35.39.84")}
     assert answer.records[0][:1] + answer.records[0][3:5] == (
@@ -393,7 +382,7 @@ def test_an_address_of_2022_has_34_names() -> None:
 
 
 def test_a_domain_of_2026_that_was_cut_after_one_of_213_rows_is_incomplete() -> None:
-    answer = OTX.read(recorded("otx", "domain-stealer.cy-2026-first-record"), "stealer.cy")
+    answer = OTX.read(recorded("otx", "domain-stealer.cy-2026-first-record.json"), "stealer.cy")
     moment = datetime(2025, 9, 12, 9, 47, 59, tzinfo=UTC)
     assert answer == Answer(
         [Record("aria.stealer.cy", "A", "185.178.208.160", moment, moment, (), "otx")], complete=False
@@ -401,7 +390,7 @@ def test_a_domain_of_2026_that_was_cut_after_one_of_213_rows_is_incomplete() -> 
 
 
 def test_a_record_of_the_web_site_is_read_like_one_of_the_api() -> None:
-    answer = OTX.read(recorded("otx", "ipv4-195.22.26.248-record-otxapi"), "195.22.26.248")
+    answer = OTX.read(recorded("otx", "ipv4-195.22.26.248-record-otxapi.json"), "195.22.26.248")
     assert answer == Answer(
         [
             Record(
@@ -418,7 +407,7 @@ def test_a_record_of_the_web_site_is_read_like_one_of_the_api() -> None:
 
 
 def test_a_name_that_did_not_exist_in_2023_has_no_records() -> None:
-    assert OTX.read(recorded("otx", "nxdomain-record.fragment"), "dns.vietbaotinmoi.com") == Answer([])
+    assert OTX.read(recorded("otx", "nxdomain-record.fragment.json"), "dns.vietbaotinmoi.com") == Answer([])
 
 
 @pytest.mark.parametrize(
@@ -426,7 +415,7 @@ def test_a_name_that_did_not_exist_in_2023_has_no_records() -> None:
 )
 def test_both_kinds_of_429_are_told_apart_by_their_recorded_words(name: str, kind: type[SourceError]) -> None:
     head = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\n\r\n"
-    with raw_server(says(head, recorded("otx", name))) as server, pytest.raises(kind):
+    with raw_server(says(head, recorded("otx", f"{name}.json"))) as server, pytest.raises(kind):
         otx(server.url).look_up(question(DOMAIN))
 
 

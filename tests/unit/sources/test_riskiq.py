@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,9 @@ from passivedns.sources import http
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from sandbox.faults import FAULTS
-from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
+from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC)
 MONTH_AGO = NOW - timedelta(days=30)
@@ -107,22 +106,7 @@ KEPT = {"404-json", "204"}
 SLOW = {"stall", "drip"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[PassiveTotal, str]]:
-    service = PassiveTotal(own_records(NOW.date()))
-    with serving(passivetotal_app(service)) as url:
-        yield service, url
-
-
-@pytest.fixture(autouse=True)
-def service(server: tuple[PassiveTotal, str]) -> PassiveTotal:
-    server[0].reset()
-    return server[0]
-
-
-@pytest.fixture
-def url(server: tuple[PassiveTotal, str]) -> str:
-    return server[1]
+served = stand_in(lambda: PassiveTotal(own_records(NOW.date())), passivetotal_app)
 
 
 @pytest.fixture(autouse=True)

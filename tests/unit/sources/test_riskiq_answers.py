@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_answers import recorded
 
 from passivedns.errors import (
     BadAnswer,
@@ -31,6 +30,7 @@ from passivedns.sources.riskiq import (
     parse_records,
     read_saved,
 )
+from tests.unit.sources.recorded import recorded
 
 ASKED = "example.org"
 HTML = b"<html><head><title>504 Gateway Time-out</title></head></html>"
@@ -273,7 +273,7 @@ def test_duplicate_keys_keep_the_last_as_json_does() -> None:
 
 
 def test_every_record_of_the_recorded_answer_is_read() -> None:
-    answer = read_saved(recorded("passivetotal", "passivetotal.org"), "")
+    answer = read_saved(recorded("passivetotal", "passivetotal.org.json"), "")
     assert (len(answer.records), answer.complete) == (62, True)
     assert {record.name for record in answer.records} == {"passivetotal.org"}
     assert all(record.data and record.first_seen and record.last_seen and record.sensors for record in answer.records)

@@ -2,15 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import vt
-from clients import LONG_AGO, client, question
 from pydantic import ValidationError
-from recorded_answers import recorded
 
 from passivedns.errors import (
     BadAnswer,
@@ -26,10 +23,13 @@ from passivedns.errors import (
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
-from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.clients import LONG_AGO, client, question
+from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 
@@ -75,15 +75,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
 }
 
 
-@pytest.fixture
-def service() -> VirusTotal:
-    return VirusTotal(history(TODAY))
-
-
-@pytest.fixture
-def url(service: VirusTotal) -> Iterator[str]:
-    with serving(virustotal_app(service)) as url:
-        yield url
+served = stand_in(lambda: VirusTotal(history(TODAY)), virustotal_app)
 
 
 def virustotal(url: str, retries: int = 0, **settings: Any) -> Client:
@@ -245,13 +237,10 @@ def test_every_fault_of_the_stand_in_has_its_meaning() -> None:
     assert {*MEANING, "404"} == set(VirusTotal.faults)
 
 
-@pytest.mark.parametrize("fault", MEANING)
+@pytest.mark.parametrize("fault", each(MEANING))
 def test_a_fault_becomes_an_error_in_the_words_of_the_operator(url: str, service: VirusTotal, fault: str) -> None:
-    kind, sentence = MEANING[fault]
     service.fail(fault)
-    with pytest.raises(SourceError, match=f"^{re.escape(sentence)}$") as raised:
-        virustotal(url).look_up(question(DOMAIN))
-    assert type(raised.value) is kind
+    assert error_of(lambda: virustotal(url).look_up(question(DOMAIN))) == MEANING[fault]
 
 
 def test_a_wrong_key_is_named_by_its_variable_and_not_shown(url: str) -> None:
@@ -328,7 +317,7 @@ def test_a_body_of_another_shape_is_no_answer(body: bytes) -> None:
 
 
 def test_a_name_of_2019_has_six_addresses() -> None:
-    answer = VIRUSTOTAL.read(recorded("virustotal", "domain-jppost-ge.top-2019"), "jppost-ge.top")
+    answer = VIRUSTOTAL.read(recorded("virustotal", "domain-jppost-ge.top-2019.json"), "jppost-ge.top")
     assert (len(answer.records), answer.complete, answer.unreadable) == (6, True, 0)
     assert {(record.name, record.type, record.first_seen) for record in answer.records} == {
         ("jppost-ge.top", "A", None)
@@ -345,7 +334,7 @@ def test_a_name_of_2019_has_six_addresses() -> None:
 
 
 def test_an_address_of_2019_has_the_first_ten_of_its_names() -> None:
-    answer = VIRUSTOTAL.read(recorded("virustotal", "ip-45.83.140.140-2019"), "45.83.140.140")
+    answer = VIRUSTOTAL.read(recorded("virustotal", "ip-45.83.140.140-2019.json"), "45.83.140.140")
     assert (len(answer.records), answer.complete, answer.unreadable) == (10, False, 0)
     assert {(record.type, record.data) for record in answer.records} == {("A", "45.83.140.140")}
     assert (answer.records[0].name, answer.records[0].last_seen) == (
@@ -355,7 +344,7 @@ def test_an_address_of_2019_has_the_first_ten_of_its_names() -> None:
 
 
 def test_a_first_page_of_2022_names_its_resolvers() -> None:
-    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-gist"), "gist.github.com")
+    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-gist.json"), "gist.github.com")
     assert (len(answer.records), answer.complete, answer.unreadable) == (10, False, 0)
     assert {(record.name, record.type) for record in answer.records} == {("gist.github.com", "A")}
     assert {sensor for record in answer.records for sensor in record.sensors} == {
@@ -368,7 +357,7 @@ def test_a_first_page_of_2022_names_its_resolvers() -> None:
 
 
 def test_a_first_page_of_two_hundred_is_incomplete() -> None:
-    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-wired"), "www.wired.com")
+    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-wired.json"), "www.wired.com")
     assert (len(answer.records), answer.complete, answer.unreadable) == (10, False, 0)
     assert (answer.records[0].data, answer.records[0].last_seen, answer.records[0].sensors) == (
         "199.232.34.194",
@@ -378,7 +367,7 @@ def test_a_first_page_of_two_hundred_is_incomplete() -> None:
 
 
 def test_a_living_pair_of_2022_has_the_date_of_2019() -> None:
-    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-one"), "one.one.one.one")
+    answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-one.json"), "one.one.one.one")
     assert answer.complete
     assert [(record.data, record.last_seen) for record in answer.records] == [
         ("1.0.0.1", datetime(2020, 8, 1, 22, 7, 20, tzinfo=UTC)),
@@ -387,11 +376,11 @@ def test_a_living_pair_of_2022_has_the_date_of_2019() -> None:
 
 
 def test_an_empty_answer_of_2022_is_complete() -> None:
-    assert VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-no_result"), DOMAIN) == Answer([])
+    assert VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-no_result.json"), DOMAIN) == Answer([])
 
 
 def test_a_recorded_first_page_is_followed_by_its_cursor(url: str, service: VirusTotal) -> None:
-    service.recorded["45.83.140.140"] = recorded("virustotal", "ip-45.83.140.140-2019")
+    service.recorded["45.83.140.140"] = recorded("virustotal", "ip-45.83.140.140-2019.json")
     answer = virustotal(url).look_up(question("45.83.140.140"))
     assert (len(answer.records), answer.complete) == (10, True)
     assert [request.params.get("cursor") for request in service.requests] == [

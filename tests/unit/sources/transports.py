@@ -10,8 +10,8 @@ from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
-LONGEST = 5
-"""Seconds; two attempts of half a second each, and time for a machine that is busy."""
+LONGEST = 10
+"""Times the seconds that the attempts may take, for a machine that is busy."""
 
 
 def asking(
@@ -40,6 +40,7 @@ def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(LONGEST)
-    assert outcome, f"no end after {LONGEST} seconds"
+    longest = LONGEST * timeout * (1 + retries)
+    thread.join(longest)
+    assert outcome, f"no end after {longest} seconds"
     return outcome[0]
