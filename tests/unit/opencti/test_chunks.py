@@ -27,7 +27,16 @@ PUBLISHER = Publisher("Passive DNS", {"riskiq": "RiskIQ"}, {"riskiq": "TLP:CLEAR
 def bundle(relationships: int) -> list[StixObject]:
     """All that one enrichment sends, a note included."""
     relations = [
-        Relation("resolves-to", f"192.0.2.{number}", "IPv4-Addr", False, ("A",), (("riskiq", ()),), NOW, NOW)
+        Relation(
+            "resolves-to",
+            f"198.51.{number >> 8}.{number & 255}",
+            "IPv4-Addr",
+            False,
+            ("A",),
+            (("riskiq", ()),),
+            NOW,
+            NOW,
+        )
         for number in range(relationships)
     ]
     marking = objects.marking(AMBER, "TLP", "TLP:AMBER")
