@@ -107,5 +107,8 @@ def test_what_is_not_for_the_queue_only_is_sent_in_one_piece(
     helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, option: str, value: object
 ) -> None:
     monkeypatch.setattr(pycti, "__version__", "7.261026.0")
+    # Older versions of pycti do not have all of them.
+    helper.bundle_send_to_queue, helper.bundle_send_to_s3 = True, False
+    assert can_send(helper)
     setattr(helper, option, value)
     assert not can_send(helper)
