@@ -30,10 +30,11 @@ def has_no_split() -> bool:
 def can_send(helper: OpenCTIConnectorHelper) -> bool:
     """Whether pycti publishes chunks as they are, and nothing but the queue is to get the bundle.
 
-    Workbenches, drafts for validation, directories and buckets take a bundle in one piece.
+    Playbooks, workbenches, drafts for validation, directories and buckets take a bundle in one piece.
     """
     return (
         has_no_split()
+        and helper.playbook is None
         and helper.queue_protocol == "amqp"
         and helper.bundle_send_to_queue
         and not helper.bundle_send_to_directory

@@ -91,13 +91,13 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             log.error("A message is dropped, since it is not a JSON object: %r", body[:200])
             channel.basic_ack(method.delivery_tag)
             return
-        errand = self._errand
-        if errand and errand.key == _key(body) and errand.hold(channel, method.delivery_tag):
+        key, errand = _key(body), self._errand
+        if errand and errand.key == key and errand.hold(channel, method.delivery_tag):
             return
         if errand:
             # While it runs, another message can only come when its own went back to the queue.
             errand.withdraw()
-        self._errand = Errand(_key(body), message, method.redelivered)
+        self._errand = Errand(key, message, method.redelivered)
         self._errand.hold(channel, method.delivery_tag)
         self.thread = threading.Thread(target=self._carry_out, args=[self._errand], daemon=True)
         self.thread.start()

@@ -72,7 +72,7 @@ class Message:
         else:
             return None
         objects = received + _new(additions, received) if additions else received
-        if self._helper.playbook is None and chunks.can_send(self._helper):
+        if chunks.can_send(self._helper):
             parts = list(chunks.chunks(objects))
             return Bundle([chunks.in_json(part) for part in parts], sum(map(len, parts)), is_chunked=True)
         return Bundle([self._helper.stix2_create_bundle(objects)], len(objects))

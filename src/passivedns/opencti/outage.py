@@ -17,7 +17,7 @@ from pika.exceptions import AMQPError
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
 
 from passivedns.opencti.errand import Errand
-from passivedns.opencti.registration import PASSING, graphql_error
+from passivedns.opencti.registration import PASSING, graphql_error, growing_pauses
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def patiently(call: Callable[[], T], is_settled: Callable[[], bool] | None = Non
     errand, away_since = errand_here(), 0.0
     if errand is None:
         return call()
-    for pause in _growing_pauses():
+    for pause in growing_pauses(0.25, LONGEST_PAUSE):
         errand.proceed()
         try:
             return call()
@@ -87,13 +87,6 @@ def patiently(call: Callable[[], T], is_settled: Callable[[], bool] | None = Non
         if is_settled and is_settled():
             break
     return None
-
-
-def _growing_pauses() -> Iterator[float]:
-    pause = 0.25
-    while True:
-        yield pause
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _may_pass(error: Exception, seconds: float) -> bool:

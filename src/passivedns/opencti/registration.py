@@ -41,7 +41,7 @@ def register(
         PlatformError: OpenCTI did not come up in time, or refuses the token, this version of pycti or the connector.
     """
     url, deadline = config["opencti"]["url"], time.monotonic() + start_timeout
-    for pause in _growing_pauses():
+    for pause in growing_pauses(1, LONGEST_PAUSE):
         try:
             return _attempt(config)
         except _NotYet as reason:
@@ -56,11 +56,12 @@ def register(
     return None
 
 
-def _growing_pauses() -> Iterator[float]:
-    pause = 1.0
+def growing_pauses(first: float, longest: float) -> Iterator[float]:
+    """Seconds between tries, twice as many each time, without end."""
+    pause = first
     while True:
         yield pause
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pause = min(2 * pause, longest)
 
 
 def _attempt(config: dict[str, dict[str, Any]]) -> OpenCTIConnectorHelper:

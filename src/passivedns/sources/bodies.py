@@ -30,6 +30,19 @@ def json_of(source: Source, body: bytes) -> Any:
         ) from None
 
 
+def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
+    """The list that an answer has under a key; `what` names it in the error.
+
+    Raises:
+        BadAnswer: there is no such list.
+    """
+    found = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(found, list):
+        address = source.variable(source.address)
+        raise BadAnswer(f"The response from {source.title} holds no {what}; check {address}.")
+    return found
+
+
 def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
     """The JSON of each line of a body (NDJSON), and the number of unreadable lines.
 

@@ -19,7 +19,7 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of
+from passivedns.sources.bodies import json_of, list_of
 from passivedns.sources.failures import parsed, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import NAMES, Client, Source
@@ -172,10 +172,7 @@ def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
     Raises:
         BadAnswer: not a page of Microsoft Graph.
     """
-    entries = _field(answer, "value")
-    if not isinstance(entries, list):
-        address = DEFENDER.variable(DEFENDER.address)
-        raise BadAnswer(f"The response from {DEFENDER.title} holds no list of records; check {address}.")
+    entries = list_of(DEFENDER, answer, "value", "list of records")
     latest = dates.latest()
     read = [_records(entry, asked, relation, latest) for entry in entries]
     return Answer(

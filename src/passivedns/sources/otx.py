@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from passivedns.errors import BadAnswer, CredentialsRefused, RateLimited
+from passivedns.errors import CredentialsRefused, RateLimited
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of
+from passivedns.sources.bodies import json_of, list_of
 from passivedns.sources.failures import cleaned, usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source
@@ -87,9 +87,7 @@ def parse_answer(answer: Any) -> Answer:
     Raises:
         BadAnswer: the answer is not OTX's.
     """
-    rows = answer.get("passive_dns") if isinstance(answer, dict) else None
-    if not isinstance(rows, list):
-        raise BadAnswer(f"The response from {OTX.title} holds no passive DNS; check {OTX.variable(OTX.address)}.")
+    rows = list_of(OTX, answer, "passive_dns", "passive DNS")
     latest = dates.latest()
     read = [_records(row, latest) for row in rows]
     count = answer.get("count")

@@ -17,7 +17,7 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.sections import A_BASE_URL, QuotaSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of
+from passivedns.sources.bodies import json_of, list_of
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
@@ -107,10 +107,7 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
     Raises:
         BadAnswer: the answer is not PassiveTotal's.
     """
-    results = answer.get("results") if isinstance(answer, dict) else None
-    if not isinstance(results, list):
-        address = RISKIQ.variable(RISKIQ.address)
-        raise BadAnswer(f"The response from {RISKIQ.title} holds no list of results; check {address}.")
+    results = list_of(RISKIQ, answer, "results", "list of results")
     latest = dates.latest()
     return [_record(entry if isinstance(entry, dict) else {}, asked, latest) for entry in results]
 

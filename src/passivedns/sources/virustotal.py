@@ -17,7 +17,7 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of
+from passivedns.sources.bodies import json_of, list_of
 from passivedns.sources.failures import worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
@@ -131,10 +131,7 @@ def parse_page(answer: Any) -> Page:
     Raises:
         BadAnswer: the answer is not VirusTotal's.
     """
-    rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list):
-        address = VIRUSTOTAL.variable(VIRUSTOTAL.address)
-        raise BadAnswer(f"The response from {VIRUSTOTAL.title} holds no list of resolutions; check {address}.")
+    rows = list_of(VIRUSTOTAL, answer, "data", "list of resolutions")
     latest = dates.latest()
     records = [record for row in rows if (record := _record(row, latest))]
     return Page(records, len(rows) - len(records), _cursor(answer.get("meta")))
