@@ -1,11 +1,11 @@
 FROM python:3.12-slim-bookworm AS builder
 
-# pycti version of the platform; empty for the one pinned by requirements.txt.
+# pycti version that matches OpenCTI; by default the one pinned in requirements.txt.
 ARG PYCTI_VERSION=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 COPY requirements.in requirements.txt /build/
-# Another pycti has other dependencies, so the pins of requirements.txt do not apply.
+# Another pycti version has other dependencies, so the pins of requirements.txt do not apply.
 RUN set -- -r /build/requirements.txt \
     && if [ -n "$PYCTI_VERSION" ]; then set -- -r /build/requirements.in "pycti==$PYCTI_VERSION"; fi \
     && python3 -m venv --without-pip /opt/venv \
@@ -15,7 +15,7 @@ RUN set -- -r /build/requirements.txt \
 FROM python:3.12-slim-bookworm
 
 COPY --from=builder /opt/venv /opt/venv
-# Before 7, pycti needs the library behind python-magic.
+# pycti before version 7 needs libmagic, through python-magic.
 RUN if ls -d /opt/venv/lib/python3*/site-packages/magic >/dev/null 2>&1; then \
         apt-get update \
         && apt-get install --yes --no-install-recommends libmagic1 \
@@ -24,12 +24,13 @@ RUN if ls -d /opt/venv/lib/python3*/site-packages/magic >/dev/null 2>&1; then \
 
 WORKDIR /opt/opencti-connector-riskiq-passive-total/src
 COPY __metadata__ ../__metadata__
+COPY entrypoint.sh ../
 COPY src ./
-# With a strict umask, only its owner can read a checkout.
-RUN chmod -R a+rX ../__metadata__ . && python3 -m compileall -q .
+# A checkout made with a strict umask is readable only by its owner.
+RUN chmod -R a+rX .. && python3 -m compileall -q .
 
-# pycti writes certificates to temporary files; /dev/shm is writable even with a read-only root file system.
-# A volume for the cache takes its owner from this folder.
+# pycti writes certificates to temporary files; /dev/shm stays writable when the root file system is read-only.
+# A new cache volume inherits the owner of this folder.
 RUN install -d -o 10001 -g 10001 /var/cache/opencti-passive-dns
 ENV PATH="/opt/venv/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
@@ -46,7 +47,7 @@ LABEL org.opencontainers.image.title="OpenCTI connector for passive DNS" \
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
-# While waiting for OpenCTI (PDNS_START_TIMEOUT), the connector is starting, not unhealthy.
+# While it waits for OpenCTI (PDNS_START_TIMEOUT), the connector is starting, not unhealthy.
 HEALTHCHECK --start-period=300s --interval=15s --timeout=5s --retries=3 CMD ["python3", "-m", "passivedns.opencti.health"]
 
-CMD ["python3", "main.py"]
+ENTRYPOINT ["/opt/opencti-connector-riskiq-passive-total/entrypoint.sh"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from subprocess import SubprocessError
 
 from docs import drawing, example, screenshots
-from docs.settings_reference import compose_environment, config_sample, schema, schema_document, settings_tables
+from docs.settings_reference import compose_environment, config_sample, schema, settings_tables
 from passivedns.settings.table import PROJECT_ROOT
 
 TABLE_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
@@ -28,7 +28,6 @@ def documents(root: Path) -> dict[str, str]:
         "config.yml.sample": config_sample(),
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",
-        "__metadata__/CONNECTOR_CONFIG_DOC.md": schema_document(),
         "docs/example-bundle.json": example.bundle(),
         "docs/stix-mapping.md": _with_part(root / "docs/stix-mapping.md", GRAPH_MARKERS, f"\n{example.graph()}\n"),
     }

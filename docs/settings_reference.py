@@ -28,7 +28,7 @@ SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""
 
 _SAMPLE_HEAD = """\
-# Settings of the connector. Copy this file to config.yml and replace every ChangeMe.
+# Settings of the connector. Copy this file to config.yml, and replace the URL of OpenCTI and every ChangeMe.
 # Environment variables take precedence: PDNS_MAX_TLP overrides max_tlp of pdns.
 # Commented-out settings show their defaults; remove the # to change them.
 # Made by `make docs` from src/passivedns/settings and src/passivedns/sources.
@@ -59,6 +59,7 @@ _KINDS = {
     ", separated by commas": "",
     "a number of seconds ": "",
 }
+_SAID_BY_DESCRIPTIONS = ("a URL", "a TLP", "a duration", "a whole number", YES_OR_NO)
 _DEFAULT_SOURCES = SECTIONS["pdns"].model_fields["sources"].default
 _FIRST_OTHER = next(key for key in SOURCES if key not in _DEFAULT_SOURCES)
 _OTHERS = """\
@@ -103,60 +104,33 @@ def _property(setting: Setting) -> JsonSchemaValue:
     return kept | {"description": " ".join(parts)}
 
 
-def schema_document() -> str:
-    """The schema as a table with the columns of OpenCTI's CONNECTOR_CONFIG_DOC.md."""
-    head = ("Property", "Type", "Required", "Possible values", "Default", "Description")
-    properties = schema()["properties"]
-    rows = [
-        (
-            shown_variable(setting),
-            f"`{properties[variable(setting)]['type']}`",
-            _required_mark(setting),
-            allowed_values(DECLARED[setting]),
-            "" if _default(setting) is None else f"`{json.dumps(_default(setting))}`",
-            str(DECLARED[setting].description),
-        )
-        for setting in _each_shared_once()
-        if variable(setting) in properties
-    ]
-    notes = f"OpenCTI's connector manager generates CONNECTOR_ID. {_key_explained()}"
-    return f"# Connector Configurations\n\n{notes}\n\n{_table(head, rows)}"
-
-
-def _required_mark(setting: Setting) -> str:
-    if not _is_required(setting):
-        return ""
-    return f"if PDNS_SOURCES contains {setting[0]}" if setting[0] in SOURCES else "✅"
-
-
-# The README
+# docs/settings.md
 
 
 def settings_tables() -> str:
     """Tables of all settings, between empty lines: Markdown reads text right after a comment as HTML."""
-    shared = [setting for setting in _each_shared_once() if is_shared(setting)]
+    shared = [(next(iter(SOURCES)), key) for key in SourceSettings.model_fields]
     platform = [
-        f"**`{name}`**: {SECTIONS[name].__doc__}\n\n{_readme_rows(settings)}"
+        f"**`{name}`**: {SECTIONS[name].__doc__}\n\n{_rows(settings)}"
         for name, settings in _SECTIONS.items()
         if name not in SOURCES
     ]
     sources = [
-        f"**`{key}`**: {SECTIONS[key].__doc__}\n\n{_readme_rows(own)}"
+        f"**`{key}`**: {SECTIONS[key].__doc__}\n\n{_rows(own)}"
         for key in SOURCES
         if (own := [setting for setting in _SECTIONS[key] if not is_shared(setting)])
     ]
-    every = f"**Every source** accepts these. {_key_explained()}\n\n{_readme_rows(shared)}"
+    every = f"**Every source** accepts these. {_key_explained()}\n\n{_rows(shared)}"
     return "\n" + "\n".join([*platform, every, *sources]) + "\n"
 
 
-def _readme_rows(settings: Iterable[Setting]) -> str:
-    head = ("Variable", "In `config.yml`", "Default", "Meaning")
+def _rows(settings: Iterable[Setting]) -> str:
+    head = ("Variable", "Default", "Meaning")
     return _table(
         head,
         [
             (
                 f"`{shown_variable(setting)}`",
-                f"`{_shown_section(setting)}.{setting[1]}`",
                 "**required**" if _is_required(setting) else _code(_written(_default(setting))),
                 _meaning(setting),
             )
@@ -171,26 +145,13 @@ def _meaning(setting: Setting) -> str:
     values = allowed_values(field)
     for phrase, kind in _KINDS.items():
         values = values.replace(phrase, kind)
-    says_nothing_new = is_secret(field) or values.startswith(("the ", "any ")) or values in ("a URL", YES_OR_NO)
+    says_nothing_new = is_secret(field) or values.startswith(("the ", "any ")) or values in _SAID_BY_DESCRIPTIONS
     return str(field.description) if says_nothing_new else f"{field.description} Accepted values: {values}."
-
-
-def _each_shared_once() -> list[Setting]:
-    """Every setting; those that every source has appear once, before the other settings of the first source."""
-    first = next(iter(SOURCES))
-    shared = [setting for setting in _SECTIONS[first] if is_shared(setting)]
-    rest = [setting for setting in all_settings() if not is_shared(setting)]
-    position = rest.index(next(setting for setting in rest if setting[0] in SOURCES))
-    return [*rest[:position], *shared, *rest[position:]]
 
 
 def shown_variable(setting: Setting) -> str:
     """The variable of a setting; `<KEY>_MAX_TLP` for one that every source has."""
     return variable(("<KEY>" if is_shared(setting) else setting[0], setting[1]))
-
-
-def _shown_section(setting: Setting) -> str:
-    return "<key>" if is_shared(setting) else setting[0]
 
 
 def _key_explained() -> str:
@@ -214,7 +175,7 @@ def _config_section(name: str, settings: Iterable[Setting]) -> str:
 
 
 def _config_entry(setting: Setting) -> str:
-    value = _sample(setting, opencti_url="http://localhost:8080")
+    value = _sample(setting)
     default = "required" if _is_required(setting) else f"default: {_written(_default(setting)) or 'empty'}"
     description, values = _explanation(setting)
     comments = _comment(description) + _comment(f"{values.removesuffix('.')} ({default}).")
@@ -229,7 +190,7 @@ def compose_environment() -> str:
     for name, settings in _SECTIONS.items():
         lines.append(_sample_title(name))
         for setting in settings:
-            line = f"- {variable(setting)}={_written(_sample(setting, opencti_url='http://opencti:8080'))}\n"
+            line = f"- {variable(setting)}={_written(_sample(setting))}\n"
             if _is_in_sample(setting):
                 lines.append(line if _is_chosen(setting) and _is_asked(name) else _commented_out(line))
     return textwrap.indent("".join(lines), "      ")
@@ -250,8 +211,12 @@ def _is_in_sample(setting: Setting) -> bool:
 
 
 # Without a maximum even TLP:RED is sent, and a shared address yields thousands of names, which take OpenCTI minutes to
-# import: copying a sample must not do that.
-_CHOSEN = {("pdns", "max_tlp"): "TLP:AMBER", ("pdns", "max_relationships"): 500}
+# import: copying a sample must not do that. The URL is the one that OpenCTI's connector linter wants in samples.
+_CHOSEN = {
+    ("opencti", "url"): "http://localhost",
+    ("pdns", "max_tlp"): "TLP:AMBER",
+    ("pdns", "max_relationships"): 500,
+}
 
 
 def _is_chosen(setting: Setting) -> bool:
@@ -259,9 +224,8 @@ def _is_chosen(setting: Setting) -> bool:
     return _is_required(setting) or setting in _CHOSEN
 
 
-def _sample(setting: Setting, opencti_url: str) -> Any:
-    chosen = {("opencti", "url"): opencti_url} | _CHOSEN
-    return chosen.get(setting, "ChangeMe" if _is_required(setting) else _default(setting))
+def _sample(setting: Setting) -> Any:
+    return _CHOSEN.get(setting, "ChangeMe" if _is_required(setting) else _default(setting))
 
 
 def _comment(text: str) -> str:

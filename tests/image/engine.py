@@ -47,7 +47,7 @@ def inspect(thing: str) -> Any:
 
 def in_image(image: str, script: str, *options: str) -> str:
     """What a shell script prints in a container that runs it in place of the connector."""
-    return docker("run", "--rm", *options, image, "sh", "-c", script)
+    return docker("run", "--rm", "--entrypoint=sh", *options, image, "-c", script)
 
 
 @dataclass

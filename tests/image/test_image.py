@@ -46,7 +46,7 @@ def test_the_image_holds_the_sources_and_nothing_else_of_the_checkout(image: str
 
     files = [path for path in (ROOT / "src").rglob("*.*") if path.suffix != ".pyc" and path.name != "config.yml"]
     sources = [f"./{path.relative_to(ROOT)}" for path in files]
-    assert sorted(found) == sorted(["./__metadata__/connector_manifest.json", *sources])
+    assert sorted(found) == sorted(["./__metadata__/connector_manifest.json", "./entrypoint.sh", *sources])
 
 
 def test_the_image_holds_no_compiler_and_no_cache(image: str) -> None:
@@ -151,6 +151,12 @@ def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Pat
         work = sandbox.enrich().wait(30)
 
     assert not work.in_error, work.message
+
+
+def test_arguments_run_a_command_in_place_of_the_connector(image: str) -> None:
+    shown = docker("run", "--rm", *LOCKED_DOWN, image, "lookup", "--help")
+
+    assert "usage: main.py lookup" in shown
 
 
 def test_a_secret_that_cannot_be_read_stops_the_start_with_a_sentence(image: str) -> None:

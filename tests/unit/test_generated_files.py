@@ -56,11 +56,10 @@ def test_no_file_of_the_project_is_stale() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("docs/settings.md", "| `pdns.max_tlp` |", "| `pdns.maximum` |"),
+        ("docs/settings.md", "| `PDNS_MAX_TLP` |", "| `PDNS_MAXIMUM` |"),
         ("config.yml.sample", "max_tlp: TLP:AMBER", "max_tlp: TLP:RED"),
         ("docker-compose.yml", "PDNS_MAX_TLP=TLP:AMBER", "PDNS_MAX_TLP=TLP:RED"),
         (SCHEMA, '"format": "password"', '"format": "uri"'),
-        ("__metadata__/CONNECTOR_CONFIG_DOC.md", "| PDNS_MAX_TLP |", "| MAX_TLP |"),
     ],
 )
 def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(
@@ -86,7 +85,7 @@ def test_a_file_that_is_missing_is_stale(tree: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "config.yml.sample is stale: run `make docs`.\n"
 
 
-def test_what_is_around_the_tables_in_the_readme_is_kept(tree: Path) -> None:
+def test_what_is_around_the_tables_of_the_settings_is_kept(tree: Path) -> None:
     (tree / "docs/settings.md").write_text(
         "above\n<!-- settings: made by make docs -->\nbefore\n<!-- end of settings -->\nbelow\n"
     )
@@ -131,20 +130,20 @@ def test_the_tables_of_the_settings_list_every_setting_once(tree: Path) -> None:
     assert set(listed) == SHOWN
 
 
-def test_the_tables_of_the_readme_go_from_the_platform_to_the_sources(tree: Path) -> None:
+def test_the_tables_go_from_the_platform_to_the_sources(tree: Path) -> None:
     sections = [name.partition("_")[0] for name in variables_of_the_settings(tree)]
 
     assert list(dict.fromkeys(sections)) == ["OPENCTI", "CONNECTOR", "PDNS", "<KEY>", *map(str.upper, SOURCES)]
 
 
-def test_the_readme_says_what_the_key_of_a_source_stands_for(tree: Path) -> None:
+def test_the_settings_explain_the_key_of_a_source(tree: Path) -> None:
     assert "`<KEY>` is the key of a source, as in `RISKIQ_MAX_TLP`." in (tree / "docs/settings.md").read_text()
 
 
 def test_the_tables_of_the_settings_tell_the_default_or_that_there_must_be_a_value(tree: Path) -> None:
     lines = (tree / "docs/settings.md").read_text().splitlines()
     cells = [line.split(" | ") for line in lines if line.startswith("| `")]
-    defaults = {row[0].strip("|` "): row[2] for row in cells}
+    defaults = {row[0].strip("|` "): row[1] for row in cells}
 
     assert defaults["RISKIQ_API_KEY"] == "**required**"
     assert defaults["PDNS_MAX_TLP"] == "empty"
@@ -154,26 +153,6 @@ def test_the_tables_of_the_settings_tell_the_default_or_that_there_must_be_a_val
     assert defaults["PDNS_REQUEST_TIMEOUT"] == "`60`"
     assert defaults["CONNECTOR_SCOPE"] == "`IPv4-Addr,Domain-Name`"
     assert defaults["CONNECTOR_AUTO"] == "`false`"
-
-
-def test_the_document_of_the_schema_lists_what_the_schema_does(tree: Path) -> None:
-    text = (tree / "__metadata__/CONNECTOR_CONFIG_DOC.md").read_text()
-    listed = re.findall(r"^\| ([A-Z0-9_<>]+) \|", text, re.MULTILINE)
-
-    assert len(listed) == len(set(listed))
-    assert set(listed) == SHOWN - {"CONNECTOR_ID"}
-    assert {*listed, *SHARED} >= schema()["properties"].keys()
-
-
-@pytest.mark.parametrize(
-    ("name", "required"),
-    [("OPENCTI_URL", "✅"), ("PDNS_SOURCES", ""), ("OTX_API_KEY", "if PDNS_SOURCES contains otx"), ("CIRCL_TOKEN", "")],
-)
-def test_the_document_of_the_schema_says_what_is_required_and_when(tree: Path, name: str, required: str) -> None:
-    text = (tree / "__metadata__/CONNECTOR_CONFIG_DOC.md").read_text()
-    (row,) = [line.split(" | ") for line in text.splitlines() if line.startswith(f"| {name} |")]
-
-    assert row[2] == required
 
 
 # The schema that OpenCTI's connector manager reads

@@ -110,7 +110,7 @@ def test_the_filled_in_config_sample_has_the_defaults_and_a_maximum_tlp(load: Lo
 
     assert same_but_for_what_samples_choose(settings, load())
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
-    assert settings.opencti.url == "http://localhost:8080"
+    assert settings.opencti.url == "http://localhost"
 
 
 def test_what_the_config_sample_shows_as_a_comment_is_the_default(load: Load) -> None:
@@ -169,9 +169,8 @@ def test_the_samples_show_the_same_values() -> None:
         for section, keys in config_with_comments().items()
         for key, value in keys.items()
     }
-    expected = {name: written(value) for name, value in shown.items()} | {"OPENCTI_URL": "http://opencti:8080"}
 
-    assert environment(with_comments=True) == expected
+    assert environment(with_comments=True) == {name: written(value) for name, value in shown.items()}
 
 
 def test_the_filled_in_compose_file_has_the_defaults_and_a_maximum_tlp(load: Load) -> None:
@@ -179,7 +178,7 @@ def test_the_filled_in_compose_file_has_the_defaults_and_a_maximum_tlp(load: Loa
 
     assert same_but_for_what_samples_choose(settings, load(PDNS_MAX_TLP=None))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
-    assert settings.opencti.url == "http://opencti:8080"
+    assert settings.opencti.url == "http://localhost"
 
 
 def test_the_compose_file_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load: Load) -> None:
