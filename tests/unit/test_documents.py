@@ -33,6 +33,9 @@ NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/s
 SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
 """Calls whose texts are for the documents of the settings or for machines: how a call begins, or how it ends."""
 
+FOR_ALL = {"errors.py", "metrics.py", "model.py", "wording.py"}
+"""Modules that the diagram of the architecture leaves out."""
+
 GAP = "…"
 """Stands for what differs from one time to the next, in the skeletons of the code and in the documents."""
 
@@ -189,6 +192,36 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
     for place, cell in re.findall(r"^\| `src/passivedns/((?:\w+/)?)` \| (.+?) \|", table, re.MULTILINE):
         named += [place + name for name in re.findall(r"`(\w+\.py)`", cell)]
     assert sorted(named) == sorted(str(path.relative_to(CODE)) for path in modules() if path.name != "__init__.py")
+
+
+def place(path: Path) -> str:
+    """What the diagram calls the file or the package that a module belongs to."""
+    first, *rest = path.relative_to(CODE).parts
+    return f"{first}/" if rest else first
+
+
+def test_the_diagram_shows_what_imports_what() -> None:
+    """Every arrow is an import, and every import follows arrows."""
+    (diagram,) = re.findall(r"```mermaid\nflowchart TD\n(.+?)```", ARCHITECTURE, re.DOTALL)
+    node_of = {name: node for node, names in re.findall(r'(\w+)\["(.+?)"\]', diagram) for name in names.split(", ")}
+    assert node_of.keys() | FOR_ALL == {place(path) for path in modules()} - {"__init__.py"}
+    drawn = re.findall(r"^ +(\w+) (<?-->) (\w+)", re.sub(r'\[".+?"\]', "", diagram), re.MULTILINE)
+    arrows = {(start, end) for start, _, end in drawn} | {(end, start) for start, kind, end in drawn if "<" in kind}
+    imports = {
+        (node_of[place(path)], node_of[place(other)])
+        for path in modules()
+        for other in imported(ast.parse(path.read_text(encoding="utf-8")))
+        if place(path) != place(other) and {place(path), place(other)} <= node_of.keys()
+    }
+    imports -= {(node, node) for node in node_of.values()}
+    assert arrows <= imports
+    assert imports <= reachable(arrows)
+
+
+def reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The ends of every path along arrows."""
+    longer = arrows | {(start, end) for start, middle in arrows for other, end in arrows if other == middle}
+    return arrows if longer == arrows else reachable(longer)
 
 
 # Markdown
