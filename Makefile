@@ -4,10 +4,10 @@ PYCTI ?=
 VENV := .venv$(if $(PYCTI),-$(PYCTI))
 BIN := $(VENV)/bin
 
-# Another pycti has other dependencies, so the pins of requirements.txt do not apply.
+# Another pycti version has other dependencies, so the pins of requirements.txt do not apply.
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 
-# Fallback without Docker: a command that starts an engine with the given base image and prints how to reach it.
+# Without Docker: a command that starts an engine with the given base image and prints how to reach it.
 ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 
 # Shared equally by the two fuzzers.
@@ -17,20 +17,21 @@ FUZZ_SECONDS ?= 60
 .PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
-	@echo "make demo    enrich a domain and an address in a local sandbox   (SOURCES=circl,dnsdb: choose the sources)"
-	@echo "make test    run the tests            (PYCTI=6.3.5: use that pycti; TESTS=tests/unit: only these; COVERAGE=1: measure it)"
-	@echo "make test-slow   run the slow tests: large loads, a browser and, without TESTS and PYCTI, the image"
-	@echo "make lint    run ruff and mypy"
-	@echo "make fuzz    search for input that breaks an invariant   (FUZZ_SECONDS=600: duration, default 60)"
-	@echo "make audit   check the dependencies for known vulnerabilities"
-	@echo "make bench   measure the conversion of answers"
-	@echo "make bench-sources   measure reading answers of each source, and three sources in parallel"
+	@echo "make demo           enrich a domain and an address in a local sandbox   (SOURCES=circl,dnsdb: from these sources)"
+	@echo "make test           run the tests   (PYCTI=6.3.5: with that pycti; TESTS=tests/unit: only these; COVERAGE=1: with coverage)"
+	@echo "make test-slow      run the slow tests: large loads, a browser and, without TESTS and PYCTI, the image"
+	@echo "make lint           run ruff and mypy"
+	@echo "make fuzz           search for input that breaks an invariant   (FUZZ_SECONDS=600: duration, default 60)"
+	@echo "make audit          check the dependencies for known vulnerabilities"
+	@echo "make bench          measure the conversion of answers"
+	@echo "make bench-sources  measure reading answers of each source, and three sources in parallel"
 	@echo "make bench-broker   measure enrichments over a real broker"
-	@echo "make soak    run ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
-	@echo "make docs    generate the samples, schema, tables and pictures"
-	@echo "make image   build the image         (PYCTI=6.9.29: for that version of OpenCTI)"
-	@echo "make image-test   build the image and test it in containers"
-	@echo "make clean   remove virtual environments and caches"
+	@echo "make soak           run ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
+	@echo "make docs           generate the samples, schema, tables and pictures"
+	@echo "make image          build the image   (PYCTI=6.9.29: for that version of OpenCTI)"
+	@echo "make image-test     build the image and test it in containers"
+	@echo "make requirements   pin the dependencies to their newest versions"
+	@echo "make clean          remove virtual environments and caches"
 
 $(VENV)/runs: requirements.in requirements.txt
 	@echo "Installing what the connector needs into $(VENV), which takes up to a minute ..."
@@ -45,11 +46,11 @@ $(VENV)/tests: $(VENV)/runs requirements-dev.txt
 demo: $(VENV)/runs
 	@$(BIN)/python -m sandbox.demo $(if $(SOURCES),--sources $(SOURCES)) $(if $(DATA),--data $(DATA)) $(ENRICH)
 
-# In the order of testpaths: files that mostly wait begin first, and those that compute fill their waits.
+# In the order of testpaths: files that mostly wait start first, so that those that compute run meanwhile.
 test: $(VENV)/tests
 	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term)
 
-# Two at a time, since some measure.
+# Only two at a time, since some tests measure.
 test-slow: $(VENV)/tests
 	$(BIN)/python -m pytest $(TESTS) -m slow -n 2 --dist loadfile
 	$(if $(TESTS)$(PYCTI),,$(MAKE) image-test)
@@ -69,7 +70,7 @@ fuzz: $(VENV)/fuzzes
 			-max_total_time=$$(( ($(FUZZ_SECONDS) + 1) / 2 )) || exit; \
 	done
 
-# Strict, since pip-audit otherwise skips packages that PyPI knows nothing about.
+# Strict, since pip-audit otherwise skips packages that PyPI does not know.
 audit: $(VENV)/tests
 	$(BIN)/uv tool run pip-audit==2.10.1 --strict --no-deps --disable-pip --requirement requirements.txt
 
