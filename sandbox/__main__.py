@@ -1,4 +1,4 @@
-"""Runs the sandbox as a server (`python3 -m sandbox`) and the demo with the connector that registers."""
+"""Serves the sandbox (`python3 -m sandbox`), and runs the demo once a connector registers."""
 
 import argparse
 import sys
@@ -14,18 +14,18 @@ from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 REGISTRATION_TIMEOUT = 300
-"""Seconds in which a connector must come."""
+"""Seconds within which a connector must register."""
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 1 when the demo failed."""
+    """Serve until SIGTERM or SIGINT; return 1 if the demo failed."""
     arguments = _arguments()
     platform = OpenCTI(broker=arguments.broker)
     platform.token = arguments.token
     app = FastAPI()
     app.mount("/opencti", opencti_app(platform))
     app.mount("/passivetotal", passivetotal_app(PassiveTotal(own_records(datetime.now(UTC).date()))))
-    # On all addresses, since the connector is in another container.
+    # On all addresses, since the connector runs in another container.
     server = uvicorn.Server(uvicorn.Config(app, host="0.0.0.0", port=arguments.port, log_level="warning"))  # noqa: S104
     failures: list[str] = []
     threading.Thread(target=_demo, args=(platform, server, failures), daemon=True).start()
@@ -42,7 +42,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _demo(platform: OpenCTI, server: uvicorn.Server, failures: list[str]) -> None:
-    """Enrich a domain and an address as soon as a connector listens; a failure ends the server."""
+    """Enrich a domain and an address as soon as a connector listens; stop the server on failure."""
     try:
         platform.wait_registered(REGISTRATION_TIMEOUT)
         console.print("The connector is registered and listens.")

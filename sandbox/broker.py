@@ -1,4 +1,4 @@
-"""Delivers messages over a real RabbitMQ, with the platform's exchanges, queues and worker."""
+"""Delivers messages over a real RabbitMQ with OpenCTI's exchanges, queues and worker."""
 
 import base64
 import json
@@ -13,11 +13,11 @@ _LISTEN_EXCHANGE = "amqp.connector.exchange"
 _PUSH_EXCHANGE = "amqp.worker.exchange"
 
 Push = dict[str, Any]
-"""A message of the push queue: ``content`` is a bundle in base64, beside it the work and the order."""
+"""A message of the push queue: a bundle in base64 (``content``), its work and its sequence."""
 
 
 class Broker:
-    """The queues of one connector: `publish` feeds its listen queue, ``on_push`` gets what it pushes."""
+    """The queues of one connector: `publish` fills its listen queue, ``on_push`` receives what it pushes."""
 
     def __init__(self, url: str, on_push: Callable[[Push], None]) -> None:
         self._parameters = pika.URLParameters(url)
@@ -27,7 +27,7 @@ class Broker:
         self._worker: threading.Thread | None = None
 
     def declare(self, connector_id: str) -> None:
-        """Create the durable exchanges, queues and bindings of the connector, and start to read its pushes."""
+        """Create the connector's durable exchanges, queues and bindings, and start reading its pushes."""
         with pika.BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
             for exchange, queue in ((_LISTEN_EXCHANGE, "listen"), (_PUSH_EXCHANGE, "push")):
@@ -41,15 +41,15 @@ class Broker:
             self._worker.start()
 
     def connection(self) -> dict[str, Any]:
-        """What ``registerConnector`` tells a connector about the broker."""
+        """Return the connection details that ``registerConnector`` sends to a connector."""
         parameters, credentials = self._parameters, self._parameters.credentials
         login = {"user": credentials.username, "pass": credentials.password}
         return {"host": parameters.host, "port": parameters.port, "vhost": parameters.virtual_host} | login
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Put a persistent message into the listen queue.
+        """Publish a persistent message to the listen queue.
 
-        Raises pika.exceptions.AMQPError when the broker does not take it.
+        Raises pika.exceptions.AMQPError if the broker does not accept it.
         """
         persistent = pika.BasicProperties(delivery_mode=2, content_type="application/json")
         with pika.BlockingConnection(self._parameters) as connection:
@@ -59,7 +59,7 @@ class Broker:
             channel.basic_publish(_LISTEN_EXCHANGE, key, json.dumps(message), persistent, mandatory=True)
 
     def has_consumer(self) -> bool:
-        """Whether the connector consumes its listen queue, as far as the broker answers."""
+        """Return whether the connector consumes its listen queue; False if the broker does not answer."""
         try:
             with pika.BlockingConnection(self._parameters) as connection:
                 declared = connection.channel().queue_declare(f"listen_{self._connector}", passive=True)
@@ -82,7 +82,7 @@ class Broker:
             try:
                 self._consume()
             except AMQPError:
-                # A broker that restarts is what some tests want: the platform's worker comes back, too.
+                # Some tests restart the broker; OpenCTI's worker reconnects as well.
                 self._closing.wait(0.5)
 
     def _consume(self) -> None:
@@ -97,6 +97,6 @@ class Broker:
 
 
 def pushed_objects(push: Push) -> list[dict[str, Any]]:
-    """The objects of the bundle in a pushed message, without the splitter's note on each."""
+    """Return the objects of a pushed bundle, without the splitter's ``nb_deps``."""
     objects: list[dict[str, Any]] = json.loads(base64.b64decode(push["content"]))["objects"]
     return [{key: value for key, value in obj.items() if key != "nb_deps"} for obj in objects]

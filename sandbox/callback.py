@@ -9,13 +9,13 @@ import requests
 
 _KEY_ID = "sandbox"
 _TIMEOUT = 300.0
-"""Seconds that the platform's worker waits for a connector; the answer comes when its callback is through."""
+"""Seconds that OpenCTI's worker waits for a connector, which responds once its callback returns."""
 
 
 class Signer:
-    """The platform's Ed25519 key, with which it signs what it sends to connectors (pycti 7.26 and later)."""
+    """OpenCTI's Ed25519 key, which signs messages to connectors (pycti 7.26 and later)."""
 
-    # PyJWT comes with the versions of pycti that ask for a signature, and with no other: hence no import above.
+    # Imported late: only the versions of pycti that require a signature install PyJWT.
 
     @cached_property
     def _key(self) -> Any:
@@ -24,14 +24,14 @@ class Signer:
         return Ed25519PrivateKey.generate()
 
     def jwks(self) -> str:
-        """The public half as a JSON Web Key Set (RFC 7517), in a string as ``registerConnector`` answers it."""
+        """Return the public key as a JSON Web Key Set (RFC 7517), serialized as in ``registerConnector``."""
         from jwt.algorithms import OKPAlgorithm
 
         public = OKPAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return json.dumps({"keys": [{**public, "kid": _KEY_ID, "alg": "EdDSA", "use": "sig"}]})
 
     def token(self) -> str:
-        """A JSON Web Token that pycti takes for the platform's, good for an hour."""
+        """Return a JSON Web Token that pycti accepts as OpenCTI's, valid for an hour."""
         import jwt
 
         claims = {"iss": "opencti", "sub": "connector", "exp": int(time.time()) + 3600}
@@ -39,9 +39,9 @@ class Signer:
 
 
 def post(uri: str, message: dict[str, Any], bearer: str) -> None:
-    """Hand the message to a connector and wait until its callback is through.
+    """Post the message to a connector and wait until its callback returns.
 
-    Raises requests.RequestException when the connector refuses it, does not answer or dies over it.
+    Raises requests.RequestException if the connector refuses it, does not respond or dies.
     """
     answer = requests.post(uri, json=message, headers={"Authorization": f"Bearer {bearer}"}, timeout=_TIMEOUT)
     answer.raise_for_status()

@@ -23,7 +23,7 @@ OURS = (
 
 @dataclass
 class Daemon:
-    """The running process and what it wrote so far."""
+    """The running process and its output."""
 
     process: subprocess.Popen[bytes]
     _log: IO[bytes]
@@ -36,7 +36,7 @@ class Daemon:
 
 @contextmanager
 def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon]:
-    """The daemon with these variables and none of its own from the machine; it is ended on the way out."""
+    """Run the daemon with only these of its variables, whatever the machine sets; terminate it on exit."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         command = [sys.executable, "-u", str(root / "src" / "main.py")]
         process = subprocess.Popen(command, env={**inherited(), **environment}, stdout=log, stderr=log)
@@ -44,28 +44,28 @@ def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon
             yield Daemon(process, log)
         finally:
             process.terminate()
-            # Longer than the grace of the settings.
+            # Longer than the default of PDNS_STOP_GRACE.
             process.wait(60)
 
 
 def inherited() -> dict[str, str]:
-    """The machine's variables without those that would set a connector, which keeps no answers unless told to."""
+    """Return the machine's variables without those of a connector, and with the cache off."""
     machine = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     return machine | {"PDNS_CACHE_TTL": "PT0S", "XDG_CACHE_HOME": str(Path(tempfile.gettempdir(), "sandbox-cache"))}
 
 
 def settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
-    """The variables of a daemon that asks PassiveTotal and talks to the sandbox over pycti's HTTP protocols."""
+    """Return the variables of a daemon that queries PassiveTotal and uses pycti's HTTP protocols."""
     return http_settings(opencti_url, token) | _passivetotal(passivetotal_url)
 
 
 def amqp_settings(opencti_url: str, token: str, passivetotal_url: str) -> dict[str, str]:
-    """The variables of a daemon that asks PassiveTotal and talks to the sandbox over the platform's broker."""
+    """Return the variables of a daemon that queries PassiveTotal and uses the broker."""
     return _platform(opencti_url, token) | _passivetotal(passivetotal_url)
 
 
 def http_settings(opencti_url: str, token: str) -> dict[str, str]:
-    """The variables of a daemon that talks to the sandbox over pycti's HTTP protocols, which need no broker."""
+    """Return the variables of a daemon that uses pycti's HTTP protocols, which need no broker."""
     port = free_port()
     return _platform(opencti_url, token) | {
         "CONNECTOR_LISTEN_PROTOCOL": "API",
@@ -89,7 +89,7 @@ def _passivetotal(url: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody holds now."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

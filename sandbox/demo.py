@@ -28,9 +28,9 @@ SOURCES = ("circl", "mnemonic", "robtex")
 FAILING = "robtex"
 """The source that fails in the demo, unless it is the only one."""
 EVERYTHING = "P30Y"
-"""The window for recorded answers, which end years ago; older than any passive DNS."""
+"""The time window for recorded answers, which ended years ago."""
 _WIDE = 100
-"""Columns of a terminal that shows the kind of relationship, too."""
+"""Minimum width of a terminal that also shows the relationship type."""
 NEXT = """
 [bold]What to do next[/]
   Look a name up for real, at sources that need no account:
@@ -42,7 +42,7 @@ console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> int:
-    """Run the demo; 0 when every work closed without an error and brought relationships to the platform."""
+    """Run the demo; return 0 if every work closed without an error and added relationships."""
     arguments = _arguments()
     platform = OpenCTI()
     with ExitStack() as stack:
@@ -89,16 +89,16 @@ def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Pa
 
 
 def _service(key: str, data: Path | None) -> Service:
-    """A stand-in that tells the history, or PassiveTotal's with records of its own form."""
+    """Return a stand-in with the shared history, or for PassiveTotal with its own records."""
     today = datetime.now(UTC).date()
     if key == "riskiq":
         return PassiveTotal(recorded_records(data) if data else own_records(today))
-    # Each source saw the names at other times.
+    # Each source saw the names at different times.
     return STAND_INS[key].make(history(today, shift=list(STAND_INS).index(key)))
 
 
 def enrich(platform: OpenCTI, value: str) -> bool:
-    """Enrich one value and show what came of it; whether it went well and something arrived."""
+    """Enrich one value and show the result; return whether it succeeded and added relationships."""
     entity = platform.add_observable(_entity_type(value), value)
     with console.status(f"Enriching {value}"):
         work = platform.enrich(entity).wait(120)
@@ -127,7 +127,7 @@ def _mark(work: Work) -> str:
 
 
 def _table(platform: OpenCTI, entity: str, relationships: list[dict[str, Any]]) -> Table:
-    """The relationships of an entity: the other end, with the arrow from or to it, who saw it, and when."""
+    """Tabulate the relationships of an entity: direction, other end, dates and sources."""
     wide = console.width >= _WIDE
     names = ["relationship"] if wide else []
     columns = [Column(name, no_wrap=True) for name in (*names, "observable", "first seen", "last seen")]

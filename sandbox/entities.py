@@ -1,4 +1,4 @@
-"""Defines the platform's initial entities and markings, in API form and in STIX."""
+"""Defines OpenCTI's entities and markings, as GraphQL and STIX represent them."""
 
 import json
 import uuid
@@ -18,36 +18,36 @@ _IDENTITIES = ("Organization", "Individual", "Sector", "System")
 
 
 def standard_id(entity_type: str, properties: Mapping[str, str]) -> str:
-    """The platform's id of an entity: UUIDv5 over what makes it that entity (STIX 2.1 section 2.9 for observables)."""
+    """Return OpenCTI's id of an entity: UUIDv5 of its identifying properties (STIX 2.1 section 2.9)."""
     canonical = json.dumps(properties, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"{stix_type(entity_type)}--{uuid.uuid5(_NAMESPACE, canonical)}"
 
 
 def relationship_id(obj: Mapping[str, Any]) -> str:
-    """The platform's id of a relationship: UUIDv5 over its type, its ends and the times that it came with."""
+    """Return OpenCTI's id of a relationship: UUIDv5 of its type, ends and times."""
     names = ("relationship_type", "source_ref", "target_ref", "start_time", "stop_time")
     return standard_id("relationship", {name: obj[name] for name in names if obj.get(name)})
 
 
 def marking_id(kind: str, definition: str) -> str:
-    """The platform's id of a marking definition: fixed for TLP, and the same in upper and lower case."""
+    """Return OpenCTI's id of a marking definition, ignoring case; those of TLP are fixed."""
     kind, definition = kind.upper(), definition.upper()
     fixed = TLP.get(definition.replace("TLP:WHITE", "TLP:CLEAR")) if kind == "TLP" else None
     return fixed or standard_id("Marking-Definition", {"definition_type": kind, "definition": definition})
 
 
 def stix_type(entity_type: str) -> str:
-    """The STIX type behind the platform's name, e.g. ``ipv4-addr`` for ``IPv4-Addr``."""
+    """Return the STIX type for OpenCTI's name, such as ``ipv4-addr`` for ``IPv4-Addr``."""
     return "identity" if entity_type in _IDENTITIES else entity_type.lower()
 
 
 def as_stored(entity_type: str, value: str) -> str:
-    """The value as the platform keeps it: domain names and mailboxes in lower case."""
+    """Return the value as OpenCTI stores it: domain names and mailboxes in lower case."""
     return value.lower() if entity_type in _LOWERED else value
 
 
 def now(timespec: str = "milliseconds") -> str:
-    """This instant in ISO 8601, UTC: as the platform writes times."""
+    """Return the current time in UTC (ISO 8601), as OpenCTI formats it."""
     return datetime.now(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
@@ -57,7 +57,7 @@ class Marking:
 
     definition: str
     given_kind: str | None = None
-    """Its type where the definition does not begin with it."""
+    """Its type, if the definition does not begin with it."""
 
     @property
     def kind(self) -> str:
@@ -69,17 +69,17 @@ class Marking:
         return marking_id(self.kind, self.definition)
 
     def as_api(self) -> dict[str, str]:
-        """The marking as GraphQL answers it under ``objectMarking``."""
+        """Return the marking as GraphQL does under ``objectMarking``."""
         named = {"definition_type": self.kind, "definition": self.definition, "created": _TLP_SINCE}
         return {"id": self.id.partition("--")[2], "standard_id": self.id, **named}
 
     def as_stored(self) -> dict[str, Any]:
-        """The marking as the platform keeps it, and as it can be imported without a change."""
+        """Return the marking as OpenCTI stores it, which is also how it is imported unchanged."""
         named = {"x_opencti_definition_type": self.kind, "x_opencti_definition": self.definition}
         return {"type": "marking-definition", "id": self.id, "created": _TLP_SINCE} | named
 
     def as_stix(self) -> dict[str, Any]:
-        """The marking as a STIX object, in the form in which pycti exports it: the definition in lower case."""
+        """Return the marking as pycti exports it to STIX, with the definition in lower case."""
         kind = self.kind.lower()
         text = {"name": self.definition, "definition": {kind: self.definition.lower().removeprefix("tlp:")}}
         common = {"type": "marking-definition", "spec_version": "2.1", "id": self.id, "created": _TLP_SINCE}
@@ -88,12 +88,12 @@ class Marking:
 
 @dataclass(frozen=True)
 class Entity:
-    """An observable or another entity on the platform."""
+    """An observable or another entity in OpenCTI."""
 
     entity_type: str
-    """The platform's name for the type, e.g. ``Domain-Name``."""
+    """OpenCTI's name of the type, such as ``Domain-Name``."""
     value: str
-    """The value of an observable, the name of another entity."""
+    """The value of an observable, or the name of another entity."""
     markings: tuple[Marking, ...] = ()
     score: int | None = None
     labels: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Entity:
     author: str | None = None
     """The name of an organization."""
     properties: Mapping[str, Any] = field(default_factory=dict)
-    """Further properties, named as in STIX; the API names them alike."""
+    """Further properties; STIX and the API use the same names."""
     internal_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_at: str = field(default_factory=now)
 
@@ -118,7 +118,7 @@ class Entity:
 
     @property
     def read_by(self) -> tuple[str, ...]:
-        """The root fields of GraphQL that answer this entity by its id."""
+        """The GraphQL root fields that return this entity by id."""
         if self.is_observable:
             return "stixCoreObject", "stixCyberObservable"
         words = stix_type(self.entity_type).split("-")
@@ -133,7 +133,7 @@ class Entity:
         return {"value" if self.is_observable else "name": self.value}
 
     def as_api(self) -> dict[str, Any]:
-        """The entity as GraphQL answers it to the readers of pycti."""
+        """Return the entity as GraphQL does for pycti's read methods."""
         ids = {"id": self.internal_id, "standard_id": self.standard_id, "entity_type": self.entity_type}
         times = {"spec_version": "2.1", "created_at": self.created_at, "updated_at": self.created_at}
         marks = {"objectMarking": [marking.as_api() for marking in self.markings]}
@@ -141,7 +141,7 @@ class Entity:
         return ids | times | self._named | marks | self._related() | own | dict(self.properties)
 
     def as_stix(self) -> dict[str, Any]:
-        """The entity in the form of the platform's messages: what STIX does not know stands in extensions."""
+        """Return the entity as messages contain it, with OpenCTI's own properties in extensions."""
         own = {"type": self.entity_type, "id": self.internal_id, "created_at": self.created_at}
         extensions = {_OPENCTI_EXTENSION: {"extension_type": "property-extension", **own}}
         about: dict[str, Any] = {"description": self.description, "labels": list(self.labels)}

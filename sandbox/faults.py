@@ -1,7 +1,7 @@
-"""Simulates wrong answers of PassiveTotal and of gateways in front of it.
+"""Simulates faulty responses of PassiveTotal and of gateways in front of it.
 
-The bodies follow those known from the API's clients and their tests: three forms of error (nested under ``error``, only
-``message``, both ``error`` and ``message``), and the web pages of gateways.
+The bodies follow those known from clients of the API and their tests: three forms of error (nested under ``error``,
+only ``message``, both ``error`` and ``message``), and the web pages of gateways.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ def _message(status: int, text: str) -> Response:
 
 
 def _nested_error(status: int, text: str) -> Response:
-    """The shape of 2016."""
+    """The form used in 2016."""
     return JSONResponse(
         {"error": {"http_code": status, "message": text, "developer_message": text}}, status_code=status
     )
@@ -58,7 +58,7 @@ def _deeply_nested() -> Response:
 
 
 async def _endless_drops() -> AsyncIterator[bytes]:
-    # White space before JSON is JSON still: only the clock tells the client that something is wrong.
+    # White space before JSON is valid JSON: only a timeout reveals the fault.
     while True:
         yield b" "
         await asyncio.sleep(0.05)
@@ -71,14 +71,14 @@ async def _past_64_mebibytes() -> AsyncIterator[bytes]:
 
 
 class _Stall(Response):
-    """Nothing at all, until the client gives up."""
+    """No response until the client disconnects."""
 
     async def __call__(self, _scope: Scope, receive: Receive, _send: Send) -> None:
         await _until_disconnected(receive)
 
 
 class _CutConnection(Response):
-    """Half of the body that Content-Length promises, and the connection closed."""
+    """Half of the body that Content-Length announces, then a closed connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_ANSWER))]
@@ -89,11 +89,11 @@ class _CutConnection(Response):
 
 
 class _Reset(Response):
-    """The connection reset (TCP RST) before any answer."""
+    """A connection reset (TCP RST) before any response."""
 
     async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
         connection = scope["state"]["connection"]
-        # To linger for no time makes a close a reset.
+        # With a linger time of zero, closing sends a reset.
         no_time = struct.pack("ii", 1, 0)
         connection.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_time)
         connection.abort()
@@ -137,4 +137,4 @@ FAULTS: Mapping[str, Callable[[], Response]] = MappingProxyType(
         "huge": lambda: StreamingResponse(_past_64_mebibytes(), media_type="application/json"),
     }
 )
-"""What makes the answer of each fault, by its name: the status first where the status is the fault."""
+"""Creates the response of each fault; names begin with the HTTP status if that is the fault."""

@@ -1,6 +1,6 @@
-"""Answers pycti's GraphQL queries to the platform.
+"""Answers pycti's GraphQL queries.
 
-Like the platform's clients, this reads the root field of a query and its variables; it is not a general GraphQL server.
+It reads only the root field of a query and its variables; it is not a general GraphQL server.
 """
 
 import json
@@ -26,11 +26,11 @@ _INPUT_SINCE = {
 }
 _SELECTED_SINCE = {"s3": (6, 9, 1), "jwks": (7, 260224)}
 _GRAPHQL_JS_17_SINCE = (7,)
-"""7.260817 was seen to use its words; with which version they came is not known."""
+"""7.260817 uses its error messages; the version that introduced them is unknown."""
 
 
 class Refused(Exception):
-    """The platform answers with an error: its code, and its words in ``str``."""
+    """An error response of OpenCTI: its code, and its message as ``str``."""
 
     def __init__(self, code: str, words: str) -> None:
         super().__init__(words)
@@ -39,25 +39,25 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One GraphQL call as it came in."""
+    """One GraphQL call as received."""
 
     field: str
-    """The root field, e.g. ``workEdit``."""
+    """The root field, such as ``workEdit``."""
     variables: dict[str, Any]
     _: KW_ONLY
     below: str = ""
-    """The first field below the root, e.g. ``toProcessed``."""
+    """The first field below the root, such as ``toProcessed``."""
     query: str = ""
     user_agent: str = ""
 
     @property
     def is_read(self) -> bool:
-        """Whether it asks for one entity by its id, as pycti's readers do."""
+        """Whether it reads one entity by id, as pycti's read methods do."""
         return not self.query.lstrip().startswith("mutation") and self.variables.keys() == {"id"}
 
 
 def parse(body: dict[str, Any], user_agent: str) -> Call:
-    """The call in the body of a request; its field is empty when no query is found."""
+    """Parse the body of a request; the field is empty if no query is found."""
     query = body.get("query") or ""
     found = _QUERY.search(query)
     root, below = (found["root"], found["below"] or "") if found else ("", "")
@@ -65,7 +65,7 @@ def parse(body: dict[str, Any], user_agent: str) -> Call:
 
 
 def answer(platform: "OpenCTI", call: Call, authorization: str) -> Answer:
-    """What the platform answers to a call: ``data`` alone, or ``errors`` alone."""
+    """Answer a call with either ``data`` or ``errors``."""
     try:
         if authorization != f"Bearer {platform.token}":
             raise Refused("AUTH_REQUIRED", "You must be logged in to do this.")
@@ -75,12 +75,12 @@ def answer(platform: "OpenCTI", call: Call, authorization: str) -> Answer:
 
 
 def errors(code: str, words: str) -> Answer:
-    """An answer that refuses, in the platform's form."""
+    """Return an error response in OpenCTI's form."""
     return {"errors": [{"message": words, "name": code, "extensions": {"code": code, "data": {}}}]}
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """A version such as ``7.261026.0`` in a form that compares."""
+    """Parse a version such as ``7.261026.0`` for comparison."""
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
@@ -111,7 +111,7 @@ def _register(platform: "OpenCTI", call: Call) -> Answer:
 
 
 def _unknown_field(name: str, given: Answer, version: tuple[int, ...]) -> str:
-    """What GraphQL says of a field that the type of the variable ``input`` lacks."""
+    """Return GraphQL's message on a field that the type of the variable ``input`` lacks."""
     type_name = "RegisterConnectorInput"
     if version < _GRAPHQL_JS_17_SINCE:
         return f'Variable "$input" got invalid value; Field "{name}" is not defined by type "{type_name}".'

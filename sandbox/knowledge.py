@@ -1,4 +1,4 @@
-"""Stores the platform's knowledge and imports bundles into it."""
+"""Stores OpenCTI's objects and imports bundles."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ from sandbox.platform_rules import (
 
 
 class Knowledge:
-    """The objects of the platform by standard id, relationships by the id that they were created with.
+    """Objects by standard id, relationships by the id with which they were created.
 
-    An object is found by every id it ever came with, and a relationship by its standard id too.
+    An object is found by every id that was sent for it, and a relationship by its standard id too.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,14 @@ class Knowledge:
         self._between: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
 
     def find(self, any_id: str) -> dict[str, Any] | None:
-        """The stored object, by its standard id or by any id that was sent for it."""
+        """Find a stored object by its standard id or any id that was sent for it."""
         return self.objects.get(self._standard_ids.get(any_id, any_id))
 
     def take(self, objects: Iterable[StixObject]) -> list[str]:
-        """Import the objects of a bundle, referenced ones first, and return what was refused and why.
+        """Import the objects of a bundle, referenced ones first, and return the reasons for refusals.
 
-        Of several objects with one id the last counts, as in pycti's splitter. What is refused is not stored, so
-        that what refers to it is refused as well.
+        Of several objects with one id the last counts, as in pycti's splitter. Refused objects are not stored, so
+        that objects that refer to them are refused as well.
         """
         waiting = {obj.get("id"): obj for obj in objects}
         refused = []
@@ -52,11 +52,11 @@ class Knowledge:
         return refused
 
     def check(self, objects: Iterable[StixObject]) -> list[str]:
-        """What `take` would refuse, without taking anything."""
+        """Return what `take` would refuse, without importing anything."""
         return deepcopy(self).take(objects)
 
     def put(self, obj: StixObject) -> None:
-        """Store the object, or merge it into the one that it is to the platform."""
+        """Store the object, or merge it with the one that OpenCTI considers identical."""
         if obj["type"] == "marking-definition":
             self._put_marking(obj)
             return
@@ -83,7 +83,7 @@ class Knowledge:
         return dict(obj)
 
     def _key(self, obj: dict[str, Any]) -> str:
-        """The standard id under which the object belongs."""
+        """Return the standard id of the object."""
         if known := self.find(obj["id"]):
             return str(known["id"])
         if obj["type"] in OBSERVABLES and "value" in obj:

@@ -1,4 +1,4 @@
-"""Registers the connector with the platform and routes messages to it."""
+"""Registers the connector and delivers messages to it."""
 
 import socket
 import threading
@@ -17,14 +17,14 @@ from sandbox.graphql import Refused, version_of
 from sandbox.works import Execution, Work
 
 RETRY = 0.5
-"""Seconds after which a message that a connector did not take over HTTP is sent again."""
+"""Seconds before a message that a connector did not accept over HTTP is sent again."""
 _CONNECTOR_USER = "0b7f3c1e-6d0c-4c39-9c2f-2f4f7f3d1a55"
 _NO_BROKER = {"host": "127.0.0.1", "port": 5672, "vhost": "/", "user": "guest", "pass": "guest"}
 
 
 @dataclass(frozen=True)
 class Connector:
-    """A connector as it registered."""
+    """A registered connector."""
 
     input: dict[str, Any]
     """The variable ``input`` of ``registerConnector``."""
@@ -36,17 +36,17 @@ class Connector:
 
     @property
     def callback_uri(self) -> str | None:
-        """Where it takes messages over HTTP; None when it listens on AMQP."""
+        """Where it receives messages over HTTP; None if it uses AMQP."""
         return self.input.get("listen_callback_uri")
 
     @property
     def checks_signature(self) -> bool:
-        """Whether its pycti wants a signed token with a message (7.26 and later) in place of its own token."""
+        """Whether its pycti expects a signed token with a message (7.26 and later) instead of its own token."""
         return version_of(self.user_agent) >= (7,)
 
 
 class Link:
-    """The one connector of the platform, over HTTP or over a broker."""
+    """The connection to the only connector, over HTTP or a broker."""
 
     def __init__(self, token: str, broker: str | None, on_push: Callable[[Push], None]) -> None:
         self.registered: Connector | None = None
@@ -56,7 +56,7 @@ class Link:
         self._broker = Broker(broker, on_push) if broker else None
 
     def register(self, given: dict[str, Any], user_agent: str, signed: bool) -> dict[str, Any]:
-        """Register a connector and answer it; ``signed`` says that it asks for the platform's keys."""
+        """Register a connector and return the response; ``signed`` if it asks for OpenCTI's keys."""
         connector = Connector(given, user_agent)
         if self._broker:
             self._broker.declare(connector.id)
@@ -75,25 +75,25 @@ class Link:
         return {"id": connector.id, "config": {"connection": connection, **routes}, **state, **keys}
 
     def listed(self) -> list[dict[str, Any]]:
-        """The platform's own connectors, as it lists them for its workers; all are on the one broker."""
+        """OpenCTI's built-in connectors, as listed for workers; all use the same broker."""
         connection = (self._broker.connection() if self._broker else _NO_BROKER) | {"use_ssl": False}
         return [{"id": "sync", "config": {"connection": connection}}]
 
     def unregister(self, connector_id: str) -> None:
-        """Forget the connector, and its queues; raises `Refused` when it is another one."""
+        """Delete the connector and its queues; raises `Refused` for an unknown id."""
         self.connector(connector_id)
         self.registered = None
         if self._broker:
             self._broker.close()
 
     def connector(self, connector_id: str) -> Connector:
-        """The registered connector, if it has that id; raises `Refused`."""
+        """Return the registered connector; raises `Refused` for an unknown id."""
         if not self.registered or self.registered.id != connector_id:
             raise Refused("FUNCTIONAL_ERROR", f"No connector found with the specified ID ({connector_id})")
         return self.registered
 
     def reachable(self) -> Connector:
-        """The registered connector; raises RuntimeError when there is none, or no way to it."""
+        """Return the registered connector; raises RuntimeError if there is none, or no way to reach it."""
         if not self.registered:
             raise RuntimeError("no connector is registered: wait_registered() first")
         if not self._broker and not self.registered.callback_uri:
@@ -101,7 +101,7 @@ class Link:
         return self.registered
 
     def is_listening(self) -> bool:
-        """Whether the connector takes messages: its callback port answers, or its queue has a consumer."""
+        """Return whether the connector receives messages: its port is open, or its queue has a consumer."""
         if not self.registered:
             return False
         if self._broker:
@@ -109,14 +109,14 @@ class Link:
         return _answers(self.registered.callback_uri)
 
     def deliver(self, message: dict[str, Any], sent: Work | Execution) -> None:
-        """Send a message from a thread of its own, over HTTP until the connector takes it.
+        """Send a message from a separate thread; over HTTP, repeat it until the connector accepts it.
 
-        What goes wrong is noted in ``sent.undelivered``.
+        Errors are noted in ``sent.undelivered``.
         """
         threading.Thread(target=self._send, args=(message, sent), daemon=True).start()
 
     def close(self) -> None:
-        """Send nothing more, and delete the queues."""
+        """Stop sending, and delete the queues."""
         self._closing.set()
         if self._broker:
             self._broker.close()
@@ -126,7 +126,7 @@ class Link:
             with _noted(sent, AMQPError):
                 self._broker.publish(message)
             return
-        # As the platform's worker, which waits 10 to 30 seconds in between.
+        # Like OpenCTI's worker, which waits 10 to 30 seconds between attempts.
         while not self._closing.is_set():
             connector = self.reachable()
             bearer = self._signer.token() if connector.checks_signature else self._token

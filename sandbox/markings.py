@@ -1,4 +1,4 @@
-"""Imports marking definitions as the platform does: read as pycti reads them, then upserted by id.
+"""Imports marking definitions as OpenCTI does: read as pycti reads them, then upserted by id.
 
 Measured on OpenCTI 7.260817: the definition that was sent renames the marking for everybody; its type, order and
 colour stay (``upsert: false`` in the platform's ``stixMetaObject-registrationAttributes.ts``).
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def read(obj: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The marking in the platform's own terms, None where pycti finds no words in it, or fails, and sends nothing.
+    """Return the marking in OpenCTI's terms; None if pycti finds no text in it, or fails, and sends nothing.
 
-    The order in which the forms are tried is that of pycti's ``MarkingDefinition.import_from_stix2``.
+    The forms are tried in the order of pycti's ``MarkingDefinition.import_from_stix2``.
     """
     kind, definition = _words(obj)
     if not definition:
@@ -22,12 +22,12 @@ def read(obj: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def upserted(stored: Mapping[str, Any], came: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored marking after another one came under its id, both as `read` returns them."""
+    """Return the stored marking after an upsert; both are as returned by `read`."""
     return {**came, **stored, "definition": came["definition"]}
 
 
 def _words(obj: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Its type and its definition, both as they were sent."""
+    """Return its type and its definition as sent."""
     if "x_opencti_definition_type" in obj and "x_opencti_definition" in obj:
         return obj["x_opencti_definition_type"], obj["x_opencti_definition"]
     kind, name, definition = obj.get("definition_type"), obj.get("name"), obj.get("definition")

@@ -10,9 +10,9 @@ _AUTOMATION_USER = "f9d7b43f-b208-4c56-8637-375a1ce84943"
 
 
 def enrichment_message(work: Work, auto: bool) -> dict[str, Any]:
-    """An enrichment asked for by an analyst, or by the platform itself when ``auto``.
+    """Return the message of an enrichment, requested by an analyst or, with ``auto``, by OpenCTI itself.
 
-    The platform reads nothing into it that the connector could not read from the API: ``stix_objects`` is null.
+    As on OpenCTI, ``stix_objects`` is null: the connector reads the entity from the API.
     """
     modes = {"trigger": "create", "mode": "auto"} if auto else {"trigger": "update", "mode": "manual"}
     entity = work.entity
@@ -27,7 +27,7 @@ def enrichment_message(work: Work, auto: bool) -> dict[str, Any]:
 
 
 def playbook_message(execution: Execution, objects: list[dict[str, Any]], entity_id: str) -> dict[str, Any]:
-    """A step of a playbook: it has no work and no event type, and carries its bundle as an object."""
+    """Return the message of a playbook step: no work, no event type, the bundle as an object."""
     step = {
         "event_id": "1724145302114-0",
         "execution_id": execution.id,
@@ -43,7 +43,7 @@ def playbook_message(execution: Execution, objects: list[dict[str, Any]], entity
 
 
 def as_before_6_8(message: dict[str, Any]) -> dict[str, Any]:
-    """The message as platforms before 6.8 send it: it neither says what caused it nor holds the entity."""
+    """Return the message as before OpenCTI 6.8: without its cause and the entity."""
     internal = {key: value for key, value in message["internal"].items() if key not in ("mode", "trigger")}
     event = {key: value for key, value in message["event"].items() if key not in ("stix_entity", "stix_objects")}
     return {"internal": internal, "event": event}

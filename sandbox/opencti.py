@@ -1,7 +1,7 @@
 """Embeds an OpenCTI for one enrichment connector: registration, enrichments, playbooks and a strict import.
 
-It answers pycti's requests and rejects what the platform rejects. Messages go to the connector over
-pycti's HTTP protocol (``CONNECTOR_LISTEN_PROTOCOL=API``, ``CONNECTOR_QUEUE_PROTOCOL=api``), or over a real broker.
+It answers pycti's requests and rejects what OpenCTI rejects. Messages reach the connector over pycti's HTTP protocol
+(``CONNECTOR_LISTEN_PROTOCOL=API``, ``CONNECTOR_QUEUE_PROTOCOL=api``), or over a real broker.
 """
 
 import json
@@ -37,14 +37,14 @@ _ERRORS = {
     ),
     "refused": ("FUNCTIONAL_ERROR", "Business validation"),
 }
-"""Code and words of the platform, by the name of the fault."""
+"""Error code and message by name of the fault."""
 
 
 class OpenCTI:
-    """The state of the platform: what it knows, what it asked of the connector, what it was asked."""
+    """OpenCTI's state: its objects, its requests to the connector, and the calls that it received."""
 
     def __init__(self, version: str = "7.261026.0", broker: str | None = None) -> None:
-        """A platform that pretends to be ``version``; ``broker`` is the URL of a RabbitMQ (``amqp://...``)."""
+        """Simulate OpenCTI ``version``; ``broker`` is the URL of a RabbitMQ (``amqp://...``)."""
         self.version = version
         self.token = str(uuid.uuid4())
         self.user: dict[str, Any] = {
@@ -56,14 +56,14 @@ class OpenCTI:
             ],
             "effective_confidence_level": {"max_confidence": 100},
         }
-        """What the user of the token is told of himself, but for the markings that he may see."""
+        """The user of the token, without the visible markings."""
         self.tells_mode = version_of(version) >= (6, 8)
-        """Whether messages say if a person asked, as they do since 6.8."""
+        """Whether messages say who requested the enrichment, as since 6.8."""
         self.link = Link(self.token, broker, self._import_pushed)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
         self.pushes = 0
-        """Messages for the workers that came over the broker."""
+        """Number of messages pushed over the broker."""
         self._knowledge = Knowledge()
         self._entities: dict[str, Entity] = {}
         self._unreadable: set[str] = set()
@@ -77,13 +77,13 @@ class OpenCTI:
 
     @property
     def calls(self) -> list[Call]:
-        """The GraphQL calls so far, in their order, whatever they were answered."""
+        """The GraphQL calls so far, in order, including failed ones."""
         with self._lock:
             return list(self._calls)
 
     @property
     def objects(self) -> dict[str, dict[str, Any]]:
-        """What the platform holds, as stored, by standard id; its TLP markings are there from the start."""
+        """The stored objects by standard id, including the built-in TLP markings."""
         with self._lock:
             return dict(self._knowledge.objects)
 
@@ -92,7 +92,7 @@ class OpenCTI:
         return [obj for obj in self.objects.values() if obj["type"] == "relationship"]
 
     def observables(self) -> list[dict[str, Any]]:
-        """The stored observables, those that were added by hand among them."""
+        """The stored observables, including those added by `add_observable`."""
         return [obj for obj in self.objects.values() if obj["type"] in OBSERVABLES]
 
     def add_observable(
@@ -103,9 +103,9 @@ class OpenCTI:
         score: int | None = None,
         **more: Any,
     ) -> Entity:
-        """Put an observable (``Domain-Name``, ``IPv4-Addr``, ...) on the platform.
+        """Add an observable (``Domain-Name``, ``IPv4-Addr``, ...).
 
-        ``markings`` are such as ``TLP:RED`` and ``PAP:RED``; ``more`` are further fields of `Entity`.
+        ``markings`` are definitions such as ``TLP:RED``; ``more`` are further fields of `Entity`.
         """
         marks = tuple(mark if isinstance(mark, Marking) else Marking(mark) for mark in markings)
         return self._add(Entity(entity_type, value, marks, score, **more))
@@ -113,11 +113,11 @@ class OpenCTI:
     def add_entity(
         self, entity_type: str, name: str, markings: Iterable[str] = ("TLP:GREEN",), **properties: Any
     ) -> Entity:
-        """Put another entity (``Indicator``, ``Malware``, ...) on the platform, with further STIX properties."""
+        """Add another entity (``Indicator``, ``Malware``, ...) with further STIX properties."""
         return self._add(Entity(entity_type, name, tuple(map(Marking, markings)), properties=properties))
 
     def add_relationship(self, source: Entity, name: str, target: Entity, **properties: Any) -> dict[str, Any]:
-        """Put a relationship between two entities on the platform, with further STIX properties, and return it."""
+        """Add a relationship between two entities, with further STIX properties, and return it."""
         ends = {"source_ref": source.standard_id, "target_ref": target.standard_id}
         own = {"type": "relationship", "id": f"relationship--{uuid.uuid4()}", "relationship_type": name}
         with self._lock:
@@ -125,9 +125,9 @@ class OpenCTI:
             return dict(self._knowledge.objects[own["id"]])
 
     def enrich(self, entity: Entity, auto: bool = False) -> Work:
-        """Ask the connector to enrich an entity: for an analyst, or of the platform's own accord when ``auto``.
+        """Request an enrichment, for an analyst or, with ``auto``, automatically.
 
-        Raises RuntimeError when no connector can be reached.
+        Raises RuntimeError if no connector can be reached.
         """
         work = Work(f"work_{self.link.reachable().id}_{now('microseconds')}", entity)
         self.works[work.id] = work
@@ -137,10 +137,10 @@ class OpenCTI:
     def play(
         self, entity: Entity, objects: list[dict[str, Any]] | None = None, entity_id: str | None = None
     ) -> Execution:
-        """Run a playbook into the connector's step.
+        """Run a playbook that has reached the connector's step.
 
-        ``objects`` is the whole bundle (by default the entity alone, see `Entity.as_stix`), ``entity_id`` the STIX id
-        of its base element. Raises RuntimeError when no connector can be reached.
+        ``objects`` is the whole bundle (by default only the entity, see `Entity.as_stix`), ``entity_id`` the STIX id
+        of its base element. Raises RuntimeError if no connector can be reached.
         """
         self.link.reachable()
         execution = Execution(str(uuid.uuid4()), entity)
@@ -150,32 +150,32 @@ class OpenCTI:
         return execution
 
     def fail(self, field: str, times: int | None = None, how: Fault = "error") -> None:
-        """Answer calls of a root field (or of a field of ``workEdit``, e.g. ``toProcessed``) wrongly until `recover`.
+        """Fail calls of a root field (or of a field of ``workEdit``, such as ``toProcessed``) until `recover`.
 
-        ``*`` stands for every field; ``times`` limits that to so many calls. A call that stalls is answered after
-        `recover`; one that is ``unheard`` has its effect, but the connection breaks before the answer.
+        ``*`` means every field; ``times`` limits the number of failures. A stalled call is answered after `recover`;
+        an ``unheard`` one takes effect, but the connection breaks before the response.
         """
         with self._lock:
             self._recovered.clear()
             self._faults[field] = (how, float("inf") if times is None else times)
 
     def recover(self) -> None:
-        """End every fault, and let go what stalls."""
+        """End every fault, and answer stalled calls."""
         with self._lock:
             self._faults.clear()
             self._recovered.set()
 
     def entity_unreadable(self, entity: Entity) -> None:
-        """Hide an entity from the connector, as markings and organizations out of its user's reach do."""
+        """Hide an entity from the connector, as a marking or organization that its user cannot see does."""
         self._unreadable.add(entity.standard_id)
 
     def hide_marking(self, definition: str) -> None:
-        """Keep a marking such as ``TLP:CLEAR``, and what carries it, from the connector's user."""
+        """Hide a marking such as ``TLP:CLEAR``, and objects with it, from the connector's user."""
         self._hidden.add(Marking(definition).id)
 
     @property
     def me(self) -> dict[str, Any]:
-        """The user of the token with the markings that his groups let him see."""
+        """The user of the token, with the markings that its groups can see."""
         markings = [obj for obj in self.objects.values() if obj["type"] == "marking-definition"]
         seen = [obj for obj in markings if obj["id"] not in self._hidden]
         return self.user | {
@@ -183,7 +183,7 @@ class OpenCTI:
         }
 
     def wait_registered(self, timeout: float) -> Connector:
-        """Wait up to ``timeout`` seconds until a connector is registered and takes messages.
+        """Wait up to ``timeout`` seconds until a connector is registered and listens.
 
         Raises TimeoutError.
         """
@@ -199,7 +199,7 @@ class OpenCTI:
     def close(self) -> None:
         """End every fault, and delete the queues of the broker.
 
-        Raises AssertionError when a work was closed more than once.
+        Raises AssertionError if a work was closed more than once.
         """
         self.recover()
         self.link.close()
@@ -208,7 +208,7 @@ class OpenCTI:
             raise AssertionError(f"works were closed more than once: {twice}")
 
     def meet(self, call: Call) -> Fault | None:
-        """Record a call, and return how it must fail; a call that stalls is held here."""
+        """Record a call, and return how it must fail; a stalled call waits here."""
         with self._lock:
             self._calls.append(call)
             field = next((name for name in (call.below, call.field) if name in self._faults), "*")
@@ -222,7 +222,7 @@ class OpenCTI:
         return how
 
     def read(self, field: str, any_id: str) -> dict[str, Any] | None:
-        """The entity of that standard or internal id as a root field answers it; None where it does not."""
+        """Return the entity with that standard or internal id, or None if the root field does not return it."""
         entity = self._entities.get(any_id)
         if entity is None or field not in entity.read_by or entity.standard_id in self._unreadable:
             return None
@@ -231,17 +231,17 @@ class OpenCTI:
         return self._as_now(entity).as_api()
 
     def told_work(self, work_id: str) -> dict[str, Any] | None:
-        """What the platform tells of a work; None where there is no such work."""
+        """Return the state of a work; None if it does not exist."""
         with self._lock:
             return self.works[work_id].as_api() if work_id in self.works else None
 
     def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
-        """Apply a field of ``workEdit``; raises `Refused` when there is no such work."""
+        """Apply a field of ``workEdit``; raises `Refused` if the work does not exist."""
         with self._lock:
             self._work(variables["id"]).edit(mutation, variables)
 
     def push(self, bundle: str, work_id: str | None) -> None:
-        """Import a bundle that came over the API; raises `Refused` when there is no such work."""
+        """Import a bundle received over the API; raises `Refused` if the work does not exist."""
         objects = json.loads(bundle)["objects"]
         with self._lock:
             if work_id:
@@ -249,7 +249,7 @@ class OpenCTI:
             self._import(objects, work_id)
 
     def resume(self, execution_id: str, bundle: str) -> bool:
-        """Go on with a playbook: its bundle is recorded and checked. False when no such playbook waits."""
+        """Resume a playbook: record and check its bundle. Returns False if no such playbook waits."""
         execution = self.executions.get(execution_id)
         if not execution:
             return False
@@ -272,7 +272,7 @@ class OpenCTI:
         self.link.deliver(message if self.tells_mode else as_before_6_8(message), sent)
 
     def _as_now(self, entity: Entity) -> Entity:
-        """The entity with the author that an import gave it."""
+        """Return the entity with the author that an import set."""
         with self._lock:
             stored = self._knowledge.find(entity.standard_id) or {}
             imported = self._knowledge.find(author(stored) or "")
@@ -285,7 +285,7 @@ class OpenCTI:
 
     def _import_pushed(self, push: Push) -> None:
         self.pushes += 1
-        # Like the platform's worker: what belongs to a work that is gone is dropped.
+        # Like OpenCTI's worker, drop objects of a deleted work.
         with suppress(Refused):
             self._import(pushed_objects(push), push.get("work_id"))
 
@@ -300,7 +300,7 @@ class OpenCTI:
 
 
 def opencti_app(platform: OpenCTI) -> FastAPI:
-    """The platform's API on ``/graphql``: always 200, but for the fault ``http500``."""
+    """Serve the API at ``/graphql``: always with status 200, except for the fault ``http500``."""
     app = FastAPI()
 
     @app.post("/graphql", response_model=None)

@@ -1,6 +1,6 @@
 """Implements OpenCTI's rules for rejecting and merging imported objects (7.x) as pure functions.
 
-They follow only the platform's behaviour and share no code with the connector that they check.
+They follow only OpenCTI's behaviour and share no code with the connector that they check.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ from typing import Any
 
 StixObject = Mapping[str, Any]
 Find = Callable[[str], StixObject | None]
-"""The object that an id stands for, None where nobody knows it."""
+"""Returns the object with an id, or None if it is unknown."""
 
 TLP = {
     "TLP:CLEAR": "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
@@ -21,7 +21,7 @@ TLP = {
     "TLP:AMBER+STRICT": "marking-definition--826578e1-40ad-459f-bc73-ede076f81f37",
     "TLP:RED": "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed",
 }
-"""The platform's own TLP markings, the least strict first; TLP:WHITE has the id of TLP:CLEAR."""
+"""OpenCTI's built-in TLP markings, least strict first; TLP:WHITE has the id of TLP:CLEAR."""
 
 PAP = {
     "PAP:CLEAR": "marking-definition--4cdff7eb-acb8-543f-8573-829eb9fe8b34",
@@ -29,14 +29,14 @@ PAP = {
     "PAP:AMBER": "marking-definition--a6f20d4d-0360-59b6-ba22-3b48707828b1",
     "PAP:RED": "marking-definition--4e4e3b84-de45-53df-9d9b-b21207699fd8",
 }
-"""The platform's own PAP markings, the least strict first."""
+"""OpenCTI's built-in PAP markings, least strict first."""
 
 OBSERVABLES = frozenset(
     {"artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "hostname"}
     | {"ipv4-addr", "ipv6-addr", "mac-addr", "mutex", "network-traffic", "process", "software", "url"}
     | {"user-account", "windows-registry-key", "x509-certificate"}
 )
-"""STIX 2.1 section 6, and the platform's own Hostname."""
+"""STIX 2.1 section 6, and OpenCTI's Hostname."""
 
 _ENTITY_TYPES = {"ipv4-addr": "IPv4-Addr", "ipv6-addr": "IPv6-Addr", "file": "StixFile"}
 _IDENTITIES = {"organization": "Organization", "individual": "Individual", "class": "Sector", "system": "System"}
@@ -75,41 +75,41 @@ _UNKNOWN_TIMES = {"start_time": "1970-01-01T00:00:00.000Z", "stop_time": "5138-1
 
 
 def entity_type(obj: StixObject) -> str:
-    """The platform's name for the type of a STIX object, e.g. ``IPv4-Addr`` for ``ipv4-addr``."""
+    """Return OpenCTI's name for the type of a STIX object, such as ``IPv4-Addr`` for ``ipv4-addr``."""
     if obj["type"] == "identity":
         return _IDENTITIES.get(obj.get("identity_class", ""), "Identity")
     return _ENTITY_TYPES.get(obj["type"], str(obj["type"]).title())
 
 
 def refusal(obj: StixObject, find: Find) -> str | None:
-    """Why the platform does not import ``obj``, as ``CODE: words``; None when it does.
+    """Return why OpenCTI refuses to import ``obj``, as ``CODE: message``, or None.
 
-    ``find`` knows the objects that the platform holds already.
+    ``find`` looks up the objects that OpenCTI has already.
     """
     checks = (_malformed, _missing_reference, _bad_value, _bad_score, _bad_ends, _bad_times)
     return next((reason for check in checks if (reason := check(obj, find))), None)
 
 
 def references(obj: StixObject) -> list[str]:
-    """Every id that a property ``*_ref`` or ``*_refs`` of the object names."""
+    """Return the ids in the properties ``*_ref`` and ``*_refs`` of the object."""
     single = [value for key, value in obj.items() if key.endswith("_ref") and value]
     several = [ref for key, refs in obj.items() if key.endswith("_refs") for ref in refs or ()]
     return single + several
 
 
 def is_correct_value(type_name: str, value: object) -> bool:
-    """Whether the platform takes ``value`` for an observable of that type (``Domain-Name``, ``IPv4-Addr``, ...).
+    """Return whether OpenCTI accepts ``value`` for that observable type (``Domain-Name``, ``IPv4-Addr``, ...).
 
-    Stricter nowhere than the platform: ``http://example.com`` is a domain name there. Types it does not check pass.
+    Never stricter than OpenCTI, which accepts ``http://example.com`` as a domain name. Unchecked types pass.
     """
     check = _SYNTAX.get(type_name)
     return check is None or (isinstance(value, str) and check(value))
 
 
 def same_relationship(stored: StixObject, incoming: StixObject) -> bool:
-    """Whether two relationships of one type between the same ends are one to the platform.
+    """Return whether OpenCTI merges two relationships of the same type and ends.
 
-    They are when each time that ``incoming`` gives lies within 30 days of the stored one.
+    It does if each time of ``incoming`` lies within 30 days of the stored one.
     """
     return all(
         abs(instant(stored, name) - instant(incoming, name)) <= _DEDUPLICATION_WINDOW
@@ -119,9 +119,9 @@ def same_relationship(stored: StixObject, incoming: StixObject) -> bool:
 
 
 def merged(stored: StixObject, incoming: StixObject) -> dict[str, Any]:
-    """The stored object after an upsert: values that came win, nulls do not, lists grow, times widen.
+    """Return the stored object after an upsert: new values win, nulls do not, lists grow, times widen.
 
-    An author stays, and of several markings of one type the strictest.
+    An existing author stays; of several markings of one type, the strictest does.
     """
     kept = _AUTHORS if author(stored) else ()
     came = {key: value for key, value in incoming.items() if value is not None and key not in kept}
@@ -136,13 +136,13 @@ def merged(stored: StixObject, incoming: StixObject) -> dict[str, Any]:
 
 
 def author(obj: StixObject) -> str | None:
-    """The id of an object's author, as pycti and the platform write it; None where it has none."""
+    """Return the id of an object's author as pycti and OpenCTI write it, or None."""
     written = [obj, *(obj.get("extensions") or {}).values()]
     return next((part[key] for part in written for key in _AUTHORS if part.get(key)), None)
 
 
 def instant(obj: StixObject, name: str) -> datetime:
-    """``start_time`` or ``stop_time`` (ISO 8601) in UTC; the platform's end of time where it is missing."""
+    """Return ``start_time`` or ``stop_time`` in UTC; if missing, OpenCTI's minimum or maximum."""
     time = datetime.fromisoformat(obj.get(name) or _UNKNOWN_TIMES[name])
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -191,7 +191,7 @@ def _bad_ends(obj: StixObject, find: Find) -> str | None:
 
 
 def _is_judged(source: StixObject, target: StixObject) -> bool:
-    # The platform's table is larger; this is the part of it that starts at an observable.
+    # The part of OpenCTI's table whose relationships start at an observable.
     return source["type"] in OBSERVABLES and (target["type"] in OBSERVABLES or entity_type(target) in _OWNERS)
 
 
@@ -222,7 +222,7 @@ def _is_network(value: str, address: Callable[[str], object], longest_prefix: in
 
 
 def _ipv6(host: str) -> object:
-    """Raises ValueError where Python does, and where the platform takes fewer zones and fewer embedded addresses."""
+    """Raises ValueError if Python does, or for zones and embedded addresses that only Python accepts."""
     if ("%" in host and not _WITH_ZONE.fullmatch(host)) or ("." in host and not _WITH_IPV4.fullmatch(host)):
         raise ValueError(host)
     return ipaddress.IPv6Address(host)
@@ -243,7 +243,7 @@ def _union(stored: list[Any] | None, came: list[Any] | None) -> list[Any]:
 
 
 def _strictest(refs: list[str]) -> list[str]:
-    """Of several TLP markings only the strictest stays, of several PAP markings likewise; all others stay."""
+    """Keep only the strictest TLP marking and the strictest PAP marking, and all others."""
     for markings in (TLP, PAP):
         order = list(markings.values())
         strictest = max((order.index(ref) for ref in refs if ref in order), default=None)
@@ -252,7 +252,7 @@ def _strictest(refs: list[str]) -> list[str]:
 
 
 def _widened(stored: StixObject, came: StixObject) -> dict[str, str]:
-    """The oldest start and the newest stop, as they were written; unknown times are the platform's ends of time."""
+    """Return the oldest start and the newest stop as written; unknown ones are OpenCTI's minimum or maximum."""
     picks = {"start_time": min, "stop_time": max}
     known = {name: [obj for obj in (stored, came) if obj.get(name)] or [_UNKNOWN_TIMES] for name in picks}
     return {name: pick(known[name], key=lambda obj: instant(obj, name))[name] for name, pick in picks.items()}

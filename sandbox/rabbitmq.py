@@ -16,22 +16,21 @@ from sandbox.daemon import free_port
 URL = "amqp://guest:guest@127.0.0.1:{port}/%2F"
 DEFAULT_PORT = 5672
 START_TIMEOUT = 60
-"""Seconds in which a broker must take connections after its start."""
+"""Seconds within which a started broker must accept connections."""
 STOP_TIMEOUT = 30
-"""Seconds after which a broker that does not stop is killed."""
+"""Seconds before a broker that does not stop is killed."""
 
-# Debian has a wrapper in the PATH that insists on the user rabbitmq; what it wraps runs as anyone.
+# Debian's wrapper in the PATH requires the user rabbitmq; the wrapped program does not.
 _BEHIND_THE_WRAPPER = "/usr/lib/rabbitmq/bin"
 
 
 class RabbitMQ:
-    """A broker with a node name, ports and a folder of its own, beside whatever else runs on the machine."""
+    """A broker with its own node name, ports and folder, independent of others on the machine."""
 
     def __init__(self, folder: Path, epmd_port: int) -> None:
-        """What is in the queues stays in ``folder`` while the broker is stopped; ``epmd_port`` is that of Erlang's
-        port mapper.
+        """Keep the queues in ``folder`` while the broker is stopped; ``epmd_port`` is that of Erlang's port mapper.
 
-        Raises FileNotFoundError when RabbitMQ is not installed.
+        Raises FileNotFoundError if RabbitMQ is not installed.
         """
         self._command = _installed("rabbitmq-server")
         self._port = free_port()
@@ -41,13 +40,13 @@ class RabbitMQ:
 
     @property
     def url(self) -> str:
-        """Where it is reached (``amqp://...``), the same after every start."""
+        """Its URL (``amqp://...``), the same after every start."""
         return URL.format(port=self._port)
 
     def start(self) -> None:
-        """Start it and wait until it takes connections.
+        """Start it and wait until it accepts connections.
 
-        Raises RuntimeError, which quotes its log, when it does not.
+        Raises RuntimeError, which quotes its log, if it does not.
         """
         self._process = _spawn([self._command], self._environment, self._log)
         try:
@@ -57,16 +56,16 @@ class RabbitMQ:
             raise
 
     def stop(self) -> None:
-        """Stop it in good order, if it runs; every connection is closed."""
+        """Stop it gracefully if it runs; every connection is closed."""
         if self._process:
             _end(self._process)
             self._process = None
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """While the block runs, it answers nothing; the machine still takes connections for it.
+        """Suspend it during the block; the machine still accepts connections for it.
 
-        Raises RuntimeError when it does not run.
+        Raises RuntimeError if it does not run.
         """
         if not self._process:
             raise RuntimeError("the broker does not run")
@@ -79,9 +78,9 @@ class RabbitMQ:
 
 @contextmanager
 def running_broker() -> Iterator[str]:
-    """The URL of the broker that ``RABBITMQ_URL`` names, else of one on port 5672 of this machine, else of a new one.
+    """Yield the URL of a broker: ``RABBITMQ_URL``, or else one on local port 5672, or else a new one.
 
-    Raises as `private_broker`.
+    Raises like `private_broker`.
     """
     if named := os.environ.get("RABBITMQ_URL"):
         yield named
@@ -94,9 +93,9 @@ def running_broker() -> Iterator[str]:
 
 @contextmanager
 def private_broker() -> Iterator[RabbitMQ]:
-    """A new broker that runs while the block does; its data is then removed.
+    """Run a new broker during the block, and then remove its data.
 
-    Raises FileNotFoundError when RabbitMQ is not installed, RuntimeError when it does not start.
+    Raises FileNotFoundError if RabbitMQ is not installed, RuntimeError if it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -111,7 +110,7 @@ def private_broker() -> Iterator[RabbitMQ]:
 
 @contextmanager
 def _epmd(log: Path) -> Iterator[int]:
-    """Erlang's port mapper on a port of its own: the one that Erlang starts by itself would stay behind."""
+    """Run Erlang's port mapper on a separate port; one that Erlang starts itself would keep running."""
     port = free_port()
     process = _spawn([_installed("epmd"), "-port", str(port), "-address", "127.0.0.1"], os.environ, log)
     try:
@@ -129,7 +128,7 @@ def _installed(command: str) -> str:
 
 
 def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
-    """The variables of a node that shares nothing with another node of this machine."""
+    """Return the variables of a node that shares nothing with other nodes on the machine."""
     return {
         "HOME": str(folder),  # of the Erlang cookie
         "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -147,7 +146,7 @@ def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
 
 
 def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start in a process group of its own, so that Ctrl-C does not take the broker from under the tests."""
+    """Start in a separate process group, so that Ctrl-C does not stop the broker under the tests."""
     with log.open("ab") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
 

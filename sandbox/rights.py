@@ -6,9 +6,9 @@ from sandbox.platform_rules import StixObject, references
 
 
 def denial(obj: StixObject, capabilities: Iterable[Mapping[str, str]], hidden: Iterable[str]) -> str | None:
-    """Why the platform does not import ``obj`` for this user, as ``CODE: words``; None when his rights suffice.
+    """Return why OpenCTI refuses to import ``obj`` for this user, as ``CODE: message``, or None.
 
-    ``hidden`` holds the ids of the markings that he may not see. To him they do not exist.
+    ``hidden`` contains the ids of the markings that the user cannot see; for the user they do not exist.
     """
     if obj.get("type") == "marking-definition" and not _may("SETTINGS_SETMARKINGS", capabilities):
         return "FORBIDDEN_ACCESS: You are not allowed to do this."
@@ -19,5 +19,5 @@ def denial(obj: StixObject, capabilities: Iterable[Mapping[str, str]], hidden: I
 
 
 def _may(needed: str, capabilities: Iterable[Mapping[str, str]]) -> bool:
-    """A capability holds those whose names it begins with, and BYPASS all."""
+    """A capability includes those whose names are its prefixes; BYPASS includes all."""
     return any(held["name"] == "BYPASS" or held["name"].startswith(needed) for held in capabilities)

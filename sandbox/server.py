@@ -1,4 +1,4 @@
-"""Serves an application on loopback from a thread."""
+"""Serves an application on loopback in a thread."""
 
 import asyncio
 import socket
@@ -13,17 +13,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class _WithConnection(H11Protocol):
-    """Hands every request its connection as ``state["connection"]``: ASGI has no word for breaking it."""
+    """Passes each request its connection as ``state["connection"]``, since ASGI cannot break one."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        # asyncio does so only where the listener names its protocol; else an answer of two packets takes 40 ms.
+        # asyncio does so only if the listener names its protocol; otherwise responses of two packets take 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.app_state = {**self.app_state, "connection": transport}
 
 
 class _Server(uvicorn.Server):
-    """Stops within a tick of the loop, where uvicorn looks ten times a second whether it should and then waits."""
+    """Stops at once, whereas uvicorn checks ten times a second whether to stop, and then waits."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -31,9 +31,9 @@ class _Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
-        """From any thread."""
+        """Stop from any thread."""
         self.should_exit = self.force_exit = True
-        # The loop is closed where the server ended by itself.
+        # The loop is closed if the server ended by itself.
         with suppress(RuntimeError):
             if self._loop:
                 self._loop.call_soon_threadsafe(self._stopping.set)
@@ -59,9 +59,9 @@ class _Server(uvicorn.Server):
 def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve ``app`` on 127.0.0.1 while the block runs, and yield its base URL (``http://127.0.0.1:PORT``).
 
-    Port 0 takes a free one. Requests still under way when the block ends are dropped.
+    Port 0 means any free port. Requests in progress when the block ends are dropped.
 
-    Raises OSError when the port is taken, RuntimeError when the application does not start.
+    Raises OSError if the port is in use, RuntimeError if the application does not start.
     """
     with socket.create_server(("127.0.0.1", port)) as listener:
         server = _Server(_config(app))

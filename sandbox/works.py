@@ -1,4 +1,4 @@
-"""Tracks the works of a connector and their state."""
+"""Tracks the works and playbook executions of a connector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,33 +10,33 @@ from sandbox.entities import Entity, now
 
 @dataclass
 class Work:
-    """One enrichment as the platform tracks it."""
+    """One enrichment as OpenCTI tracks it."""
 
     id: str
     entity: Entity
     received: list[str] = field(default_factory=list)
-    """What the connector said when it took the message."""
+    """The connector's text on receiving the message."""
     message: str | None = None
-    """What the connector said when it was done, or what went wrong."""
+    """The connector's closing text, or its error."""
     in_error: bool = False
     processed: bool = False
-    """The connector said that it was done."""
+    """Whether the connector has closed the work."""
     processed_time: str | None = None
     closings: list[str | None] = field(default_factory=list)
-    """What it said each time; the platform takes more than one, a connector owes exactly one."""
+    """The text of each closing; OpenCTI accepts several, a connector must make exactly one."""
     expectations: int = 0
-    """Objects that the platform was told to expect."""
+    """Number of announced objects."""
     imported: int = 0
-    """Objects that the platform has imported or refused."""
+    """Number of imported or refused objects."""
     errors: list[str] = field(default_factory=list)
-    """Refusals of the import, in the platform's words."""
+    """OpenCTI's messages on refused objects."""
     undelivered: str | None = None
-    """Why the message did not reach the connector, or was not answered by it."""
+    """Why the message did not reach the connector or was not answered."""
     closed: Event = field(default_factory=Event)
-    """Set once the connector is done and everything expected is imported."""
+    """Set once the work is closed and every announced object is imported."""
 
     def edit(self, mutation: str, variables: Mapping[str, Any]) -> None:
-        """Apply a field of the mutation ``workEdit``; those that say nothing of the outcome change nothing."""
+        """Apply a field of the mutation ``workEdit``; ignore those that do not concern the outcome."""
         match mutation:
             case "toReceived":
                 self.received.append(variables["message"])
@@ -52,14 +52,14 @@ class Work:
         self._settle()
 
     def as_api(self) -> dict[str, Any]:
-        """What the platform tells of it."""
+        """Return the work as GraphQL does."""
         status = "complete" if self.closed.is_set() else "progress" if self.received else "wait"
         tracking = {"import_expected_number": self.expectations, "import_processed_number": self.imported}
         processed = {"processed_time": self.processed_time, "tracking": tracking}
         return {"id": self.id, "status": status, "errors": [{"message": text} for text in self.errors]} | processed
 
     def add_import(self, count: int, refused: list[str]) -> None:
-        """Count ``count`` expected objects as imported, but for those refused."""
+        """Count ``count`` announced objects as processed, and note the refusals."""
         self.imported += count
         self.errors += refused
         self._settle()
@@ -67,7 +67,7 @@ class Work:
     def wait(self, timeout: float) -> "Work":
         """Wait up to ``timeout`` seconds for the work to close.
 
-        Raises TimeoutError, which says how far the work got.
+        Raises TimeoutError, with the state of the work.
         """
         if not self.closed.wait(timeout):
             raise TimeoutError(
@@ -84,16 +84,16 @@ class Work:
 
 @dataclass
 class Execution:
-    """One run of a playbook that waits at the connector's step."""
+    """One playbook execution that waits at the connector's step."""
 
     id: str
     entity: Entity
     bundles: list[dict[str, Any]] = field(default_factory=list)
-    """The bundles that the connector answered; the platform expects exactly one."""
+    """The connector's bundles; OpenCTI expects exactly one."""
     errors: list[str] = field(default_factory=list)
-    """What the platform would refuse of them, in its words."""
+    """OpenCTI's messages on objects that it would refuse."""
     undelivered: str | None = None
-    """Why the message did not reach the connector, or was not answered by it."""
+    """Why the message did not reach the connector or was not answered."""
     answered: Event = field(default_factory=Event)
 
     def wait(self, timeout: float) -> "Execution":
