@@ -1,9 +1,8 @@
-"""`make bench-broker`: how long an enrichment takes over a real broker, and how many a second several processes do.
+"""Runs `make bench-broker`: the duration of enrichments over a real broker, and the throughput of several processes.
 
-The connectors are processes of their own over a real RabbitMQ; the platform and PassiveTotal are those of the sandbox,
-together in the process of this benchmark, and nothing that is pushed is imported. One table compares, in one run, how
-the connector sends a bundle with how pycti does by default. It is measured from within: `benchmarks.stopwatch` is the
-daemon with timers in it; publishing and closing are seen from the platform. The other table counts real daemons.
+The connectors are separate processes; OpenCTI and PassiveTotal are simulated by this process, which imports nothing.
+One table compares sending in chunks with pycti's own way, as measured inside `benchmarks.stopwatch`, a daemon with
+timers. The other counts enrichments of unmodified daemons.
 """
 
 import json
@@ -30,39 +29,39 @@ from sandbox.daemon import daemon, inherited
 from sandbox.rabbitmq import private_broker
 
 LATENCY = 0.2
-"""Seconds that PassiveTotal takes to answer a search, where processes are counted."""
+"""Seconds that PassiveTotal takes for a search while throughput is measured."""
 PROCESSES = (1, 2, 4)
 EACH = 60
-"""Enrichments for each process."""
+"""Enrichments per process."""
 TYPICAL = 20
-"""Records in each answer while enrichments are counted."""
+"""Records per answer while throughput is measured."""
 RUNS = {20: 21, 200: 11, 2_000: 5, 10_000: 3}
-"""Enrichments by the number of records in the answer; the median counts."""
+"""Number of enrichments by records in the answer; the median counts."""
 TIMES_FASTER = 3
-"""What is promised of 2,000 records and more, against pycti's own way."""
+"""Required gain over pycti's own way from 2,000 records on."""
 CACHED = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "P1D"}
 
 
 @dataclass
 class Split:
-    """Where the time of one enrichment went, in seconds."""
+    """Duration of the parts of one enrichment, in seconds."""
 
     total: float
-    """From publish to closed work; PassiveTotal answers at once."""
+    """From publishing to the closed work; PassiveTotal answers at once."""
     converting: float
-    """From the answer's bytes to the bundle's text."""
+    """From the bytes of the answer to the text of the bundle."""
     besides: float
-    """Whatever else the connector does: TLP, scope, lock, log, and its requests."""
+    """The rest: TLP, scope, lock, log and requests."""
     sending: float
-    """`send_stix2_bundle`: splitting, announcing to the platform, connecting and publishing."""
+    """`send_stix2_bundle`: splitting, announcing, connecting and publishing."""
     objects: float
-    """Objects that the platform was told to expect."""
+    """Number of announced objects."""
     peak: float
-    """The most memory that the process has held so far, in MiB."""
+    """Peak memory of the process so far, in MiB."""
 
 
 def main() -> int:
-    """Print the tables; 1 where the promise is broken."""
+    """Print the tables; return 1 if the required gain is missed."""
     console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(f"Python {sys.version.split()[0]}, pycti {pycti.__version__}, {os.cpu_count()} cores")
     with private_broker() as broker:
@@ -76,7 +75,7 @@ def main() -> int:
 
 
 def start(broker: str) -> float:
-    """Seconds from the start of the process until it consumes its queue."""
+    """Return the seconds from starting a process until it consumes its queue."""
     with stage(broker, 0) as ends:
         begun = time.monotonic()
         with daemon(ends.variables):
@@ -85,7 +84,7 @@ def start(broker: str) -> float:
 
 
 def rate(broker: str, processes: int, **variables: str) -> float:
-    """Enrichments a second, from when a quarter is done and publishing is over, until the first process runs out."""
+    """Return enrichments per second, measured from a quarter of them until the first process runs out."""
     enrichments = EACH * processes
     with stage(broker, LATENCY) as ends, ExitStack() as connectors:
         for _ in range(processes):
@@ -103,17 +102,17 @@ def rate(broker: str, processes: int, **variables: str) -> float:
 
 
 def splits(broker: str, *options: str) -> dict[int, Split]:
-    """The median enrichment by the number of records in the answer, the smallest first."""
+    """Return the median enrichment by records in the answer, smallest first."""
     with stage(broker, 0) as ends, timed_daemon(ends.variables, *options) as told:
         ends.wait_for_consumers(1)
-        # The first one pays for connections and imports.
+        # The first one also connects and imports modules.
         split(ends, told, TYPICAL)
         return {size: _median([split(ends, told, size) for _ in range(runs)]) for size, runs in RUNS.items()}
 
 
 @contextmanager
 def timed_daemon(variables: dict[str, str], *options: str) -> Iterator[IO[bytes]]:
-    """The daemon with a stopwatch in it, and the stream on which it tells of each message."""
+    """Start the daemon with timers, and yield it with the stream of its measurements."""
     command = [sys.executable, "-m", "benchmarks.stopwatch", *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=inherited() | variables, stdout=subprocess.PIPE, stderr=log)  # noqa: S603  # our own
@@ -125,7 +124,7 @@ def timed_daemon(variables: dict[str, str], *options: str) -> Iterator[IO[bytes]
 
 
 def split(ends: Stage, told: IO[bytes], size: int) -> Split:
-    """One enrichment with an answer of so many records."""
+    """Run one enrichment with an answer of so many records."""
     ends.service.answers[DOMAIN] = answer(size)["results"]
     entity = ends.platform.add_observable("Domain-Name", DOMAIN)
     published = time.monotonic()
@@ -171,7 +170,7 @@ def _row(records: str, way: str, found: Split) -> list[str]:
 
 
 def kept(ours: dict[int, Split], default: dict[int, Split]) -> bool:
-    """Say whether the promise is kept."""
+    """Print and return whether the gain is reached."""
     if not has_no_split():
         return True
     faster = min(default[size].total / ours[size].total for size in ours if size >= 2_000)

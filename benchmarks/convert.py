@@ -1,7 +1,7 @@
-"""Runs `make bench`: from the parsed JSON of an answer to the serialized bundle, compared to python-stix2 and a floor.
+"""Runs `make bench`: converts answers to serialized bundles, compared to python-stix2 and to a minimum.
 
-A second table shows the stages, including reading the JSON. The floor is reading the answer (`json.loads`) and writing
-the bundle (`json.dumps`).
+The minimum is only reading the answer (`json.loads`) and writing the bundle (`json.dumps`). A second table shows the
+stages.
 """
 
 import gc
@@ -28,30 +28,30 @@ from passivedns.stix.objects import StixObject
 
 SIZES = (100, 1_000, 10_000)
 TIMES_FASTER, TIMES_FLOOR, GROWTH = 25, 5, 1.3
-"""What is promised of 1,000 records and more, and of the cost of a record among 10,000 against 1,000."""
+"""Limits from 1,000 records on, and for the cost of a record among 10,000 compared to 1,000."""
 
 DOMAIN = "example.org"
 NOW = datetime.now(UTC)
 ENTITY = Entity(objects.observable_id("Domain-Name", DOMAIN), "Domain-Name", DOMAIN, [objects.TLP_CLEAR], "TLP:CLEAR")
 AUTHOR = RISKIQ.organization
 PUBLISHER = Publisher(AUTHOR, {RISKIQ.key: AUTHOR}, {RISKIQ.key: RISKIQ.tlp})
-# The mix of the recorded answer of 62 records: A 38, MX 7, NS 7, SOA 5, TXT 3, CNAME 2.
+# The mix of types in the recorded answer of 62 records: A 38, MX 7, NS 7, SOA 5, TXT 3, CNAME 2.
 MIX = ["A"] * 38 + ["MX"] * 7 + ["NS"] * 7 + ["SOA"] * 5 + ["TXT (SPF1)"] * 3 + ["CNAME"] * 2
 
 
 class Times(NamedTuple):
-    """Seconds for one answer."""
+    """Seconds per answer."""
 
     ours: float
     stages: list[float]
-    """Bytes to records, records to relations, relations to objects, objects to text."""
+    """From bytes to records, to relations, to objects, to text."""
     usual: float
-    """What python-stix2 takes."""
+    """Time of python-stix2."""
     floor: float
 
 
 def main() -> int:
-    """Print the tables; 1 where a promise is broken."""
+    """Print the tables; return 1 if a limit is exceeded."""
     table = Table("records", "records/s", "µs a record", "faster than python-stix2", "times the floor")
     stages = Table("records", "to records", "to relations", "to objects", "to text", "records to text")
     measured = {size: measure(size) for size in SIZES}
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def measure(size: int) -> Times:
-    """The times for an answer of that size."""
+    """Measure an answer of that size."""
     body = json.dumps(answer(size)).encode()
     parsed = json.loads(body)
     records = RISKIQ.read(body, DOMAIN).records
@@ -90,12 +90,12 @@ def bundled(parsed: dict[str, Any]) -> list[str]:
 
 
 def in_text(added: list[StixObject]) -> list[str]:
-    """What is sent, as pycti publishes it."""
+    """Serialize objects as pycti publishes them."""
     return [in_json(chunk) for chunk in chunks(added)]
 
 
 def best(work: Callable[[], Any], runs: int = 15) -> float:
-    """The fastest of some runs, in seconds: the one that the machine disturbed least."""
+    """Return the fastest of several runs, in seconds, which the machine disturbed least."""
     seconds = []
     for _ in range(runs):
         gc.collect()
@@ -123,7 +123,7 @@ def kept(measured: dict[int, Times]) -> bool:
 
 
 def answer(size: int) -> dict[str, Any]:
-    """An answer in PassiveTotal's shape."""
+    """Return an answer in PassiveTotal's form."""
     return {
         "pager": None,
         "queryValue": DOMAIN,
@@ -158,7 +158,7 @@ CLASSES = {"ip": stix2.IPv4Address, "domain": stix2.DomainName, "email": stix2.E
 
 
 def with_python_stix2(parsed: dict[str, Any]) -> str:
-    """The same objects as connectors usually make them: a class for each, no validation, no merge."""
+    """Build the same objects as most connectors do: with classes, without validation or merging."""
     author = stix2.Identity(id=Identity.generate_id(AUTHOR, "organization"), name=AUTHOR, identity_class="organization")
     made: list[Any] = [author, stix2.TLP_WHITE]
     for found in parsed["results"]:

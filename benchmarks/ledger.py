@@ -1,4 +1,4 @@
-"""What has become of each message that the platform published, by what its works and playbooks tell."""
+"""Classifies the outcome of each published message by its work or playbook."""
 
 from sandbox.works import Execution, Work
 
@@ -10,16 +10,16 @@ FATES = (DONE, ERROR, TWICE, UNPUBLISHED, LOST, WRONG)
 FAILURES = (LOST, WRONG)
 
 BUNDLE = 8
-"""Objects of each bundle: two observables, two relationships, the entity, the author and two markings."""
+"""Objects per bundle: two observables, two relationships, the entity, the author and two markings."""
 
 
 def is_done(asked: Asked) -> bool:
-    """Whether the connector has answered, and what it sent has arrived."""
+    """Return whether the connector has answered and its objects have arrived."""
     return asked.closed.is_set() if isinstance(asked, Work) else bool(asked.bundles)
 
 
 def fate(asked: Asked) -> tuple[str, str]:
-    """One of `FATES`, and a reason where it is a failure."""
+    """Return one of `FATES`, with the reason of a failure."""
     if not is_done(asked):
         return (UNPUBLISHED, "") if asked.undelivered else (LOST, _progress(asked))
     return _fate_of_work(asked) if isinstance(asked, Work) else _fate_of_playbook(asked)
@@ -38,7 +38,7 @@ def _fate_of_work(work: Work) -> tuple[str, str]:
         return ERROR, ""
     message = work.message or ""
     expected = BUNDLE if message.startswith("Added") else 0
-    # The worker of a broker that restarts may get some objects again.
+    # After a restart of the broker, the worker may receive some objects twice.
     if work.entity.value not in message or work.expectations != expected or work.imported < expected or work.errors:
         return WRONG, f"{message!r}, {work.imported} of {work.expectations} imported, {work.errors}"
     return DONE, ""

@@ -1,4 +1,4 @@
-"""Connectors at work between platform, broker and PassiveTotal, each of which can be taken away and brought back."""
+"""Runs connectors between OpenCTI, a broker and PassiveTotal, each of which can be stopped and restarted."""
 
 import tempfile
 import time
@@ -16,21 +16,21 @@ from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 IMPATIENT = {"PDNS_REQUEST_TIMEOUT": "1", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0", "PDNS_CACHE_TTL": "PT1H"}
-"""For a PassiveTotal that fails often."""
+"""Settings for a PassiveTotal that fails often."""
 START = 120
-"""Seconds in which a connector must register and listen."""
+"""Seconds within which a connector must register and listen."""
 STOP = 45
-"""Seconds in which a connector must end that is told to: its grace, and some more."""
+"""Seconds within which a stopped connector must end: more than its grace period."""
 
 
 class Connector:
-    """One process of the connector, and the next one in its place."""
+    """A connector whose process can be stopped, killed and started again."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._variables = variables
         self._process = ExitStack()
         self.logs: list[str] = []
-        """Of each process that ended."""
+        """The logs of processes that ended."""
         self._running: Daemon
         self.start()
 
@@ -38,14 +38,14 @@ class Connector:
         self._running = self._process.enter_context(daemon(self._variables))
 
     def stop(self) -> int:
-        """SIGTERM; the exit code, which should be 0."""
+        """Send SIGTERM, and return the exit code."""
         self._running.process.terminate()
         code = self._running.process.wait(STOP)
         self._bury()
         return code
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._running.process.kill()
         self._running.process.wait()
         self._bury()
@@ -59,7 +59,7 @@ class Connector:
 
 
 class Site:
-    """The pieces."""
+    """A broker, OpenCTI, PassiveTotal and connectors."""
 
     def __init__(self, broker: RabbitMQ, passivetotal: PassiveTotal) -> None:
         self.broker = broker
@@ -67,51 +67,51 @@ class Site:
         self.platform = OpenCTI(pycti.__version__, broker.url)
         self.connectors: list[Connector] = []
         self.exits: list[int] = []
-        """The exit code of each connector that was told to stop; 0 is right."""
+        """The exit code of each stopped connector; 0 is correct."""
         self._port = 0
         self._server = ExitStack()
         self.variables: dict[str, str]
 
     def restart_broker(self, pause: float) -> None:
-        """Stop it, and start it again after ``pause`` seconds."""
+        """Stop the broker, and restart it after ``pause`` seconds."""
         self.broker.stop()
         time.sleep(pause)
         self.broker.start()
 
     def restart_platform(self, pause: float) -> None:
-        """Refuse every connection to the platform for ``pause`` seconds; what it knows stays."""
+        """Refuse connections to OpenCTI for ``pause`` seconds; its state stays."""
         self._server.close()
         time.sleep(pause)
         self.serve_platform()
 
     def serve_platform(self) -> str:
-        """Serve it, at the same URL every time; returns that."""
+        """Serve OpenCTI, always at the same URL, and return that."""
         url = self._server.enter_context(serving(opencti_app(self.platform), self._port))
         self._port = urlsplit(url).port or 0
         return url
 
     def start_connectors(self, count: int) -> None:
-        """Start so many and wait until one of them listens; raises TimeoutError."""
+        """Start so many connectors and wait until one of them listens; raises TimeoutError."""
         self.connectors += [Connector(self.variables) for _ in range(count)]
         self.platform.wait_registered(START)
 
     def stop_connectors(self) -> None:
-        """SIGTERM to all of them; their exit codes are noted."""
+        """Send SIGTERM to all connectors, and note their exit codes."""
         self.exits += [connector.stop() for connector in self.connectors]
 
     @property
     def log(self) -> str:
-        """What all connectors that ended wrote."""
+        """The output of all connectors that ended."""
         return "\n".join(log for connector in self.connectors for log in connector.logs)
 
     def queued(self) -> int:
-        """Messages in the listen queue."""
+        """Number of messages in the listen queue."""
         with pika.BlockingConnection(pika.URLParameters(self.broker.url)) as connection:
             queue = f"listen_{self.variables['CONNECTOR_ID']}"
             return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
 
     def close(self) -> None:
-        """End what runs, and delete the queues."""
+        """Stop everything, and delete the queues."""
         for connector in self.connectors:
             connector.close()
         self._server.close()
@@ -120,7 +120,7 @@ class Site:
 
 @contextmanager
 def running_site(broker: RabbitMQ, passivetotal: PassiveTotal, connectors: int) -> Iterator[Site]:
-    """A site in full work, whose connectors share one queue and one folder."""
+    """Run a site whose connectors share one queue and one folder."""
     site = Site(broker, passivetotal)
     with serving(passivetotal_app(passivetotal)) as passivetotal_url, tempfile.TemporaryDirectory() as folder:
         variables = amqp_settings(site.serve_platform(), site.platform.token, passivetotal_url)

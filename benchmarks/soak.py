@@ -1,8 +1,8 @@
-"""`make soak`: mixed traffic for minutes, while everything around the connector fails, and the connector too.
+"""Runs `make soak`: minutes of mixed traffic, while the connector and everything around it fail.
 
-PassiveTotal fails, the broker restarts, OpenCTI goes away for up to a minute, and three processes on one queue are
-stopped and killed. Every message must end in one closed work. A playbook gets one bundle, or the same one twice where a
-kill or an outage came between its answer and the word that it arrived.
+PassiveTotal fails, the broker restarts, OpenCTI is down for up to a minute, and three processes on one queue are
+stopped and killed. Every message must close one work. A playbook must get one bundle, or the same one twice if a kill
+or an outage came between its answer and the acknowledgement.
 """
 
 import random
@@ -28,12 +28,12 @@ from tests.world import record
 
 SECONDS = 600
 RATE = 1.2
-"""Messages a second, on average."""
+"""Messages per second, on average."""
 QUIET = 60
-"""Seconds without progress after which nothing more is waited for; pycti connects again after 10."""
+"""Seconds without progress before waiting ends; pycti reconnects after 10."""
 CONNECTORS = 3
 LONGEST_OUTAGE = 60
-"""Seconds that OpenCTI is away at the most, or a fifth of the time where that is short."""
+"""Maximum seconds of an outage of OpenCTI, or a fifth of the total if that is less."""
 
 chance = random.Random()  # noqa: S311  # no secret hangs on it
 console = Console(width=None if sys.stdout.isatty() else 150)
@@ -41,14 +41,14 @@ console = Console(width=None if sys.stdout.isatty() else 150)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of message; each has an entity of its own, made of a number."""
+    """A kind of message; each message has a different entity, derived from a number."""
 
     name: str
     frequency: int
     entity_type: str
     value: Callable[[int], str]
     records: tuple[dict[str, Any], ...] = ()
-    """What PassiveTotal knows of it."""
+    """Return PassiveTotal's records of it."""
     marking: str = "TLP:GREEN"
     is_playbook: bool = False
 
@@ -67,7 +67,7 @@ KINDS = (
 
 
 class Traffic:
-    """What was asked of the connector so far."""
+    """The requests to the connector so far."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -84,12 +84,12 @@ class Traffic:
         return asked
 
     def flow(self, ended: threading.Event) -> None:
-        """Ask at random until the event is set."""
+        """Publish messages at random until the event is set."""
         while not ended.wait(chance.expovariate(RATE)):
             self.ask(*chance.choices(KINDS, [kind.frequency for kind in KINDS]))
 
     def settle(self) -> None:
-        """Wait until everything is done, or nothing more happens."""
+        """Wait until everything is done, or no progress is made."""
         left, since = -1, time.monotonic()
         while left and time.monotonic() - since < QUIET:
             time.sleep(0.5)
@@ -98,9 +98,9 @@ class Traffic:
 
 
 def main() -> int:
-    """Print what became of everything; 1 when a message was lost or answered wrongly."""
+    """Print the outcomes; return 1 if a message was lost or answered wrongly."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    # One that knows nothing yet, and never runs out of searches.
+    # Without records, and with an unlimited quota.
     service = PassiveTotal({}, limit=10**9)
     with private_broker() as broker, running_site(broker, service, CONNECTORS) as site:
         traffic = Traffic(site)
@@ -120,7 +120,7 @@ def main() -> int:
 
 
 def disturb(site: Site, traffic: Traffic, seconds: float) -> Counter[str]:
-    """Let the traffic flow and trouble come for so long; how often which came."""
+    """Run traffic and faults for so long; return the number of each fault."""
     ended, troubles = threading.Event(), Counter[str]()
     flow = threading.Thread(target=traffic.flow, args=[ended])
     flow.start()
@@ -139,7 +139,7 @@ def disturb(site: Site, traffic: Traffic, seconds: float) -> Counter[str]:
 
 
 def fail(site: Site, _: float) -> str:
-    # The fault that sends 64 MiB takes the processor from everything else.
+    # The fault that sends 64 MiB would take the processor from everything else.
     site.service.fail(chance.choice([name for name in site.service.faults if name != "huge"]), chance.randint(1, 4))
     return "faults of PassiveTotal"
 
@@ -177,7 +177,7 @@ TROUBLES = (fail, fail, slow_down, restart_broker, restart_platform, restart_con
 
 
 def report(traffic: Traffic) -> bool:
-    """Whether every message was answered, and rightly."""
+    """Return whether every message was answered correctly."""
     fates = [(kind, asked, *fate(asked)) for kind, asked in traffic.asked]
     table = Table("message", "sent", *FATES)
     for kind in KINDS:

@@ -28,13 +28,13 @@ from sandbox.sources.table import STAND_INS
 ROWS = 1000
 ROUNDS = 40
 MOST = 3.0
-"""Times that reading an answer may take of parsing its JSON."""
+"""Maximum time for reading an answer, as a multiple of parsing its JSON."""
 TOGETHER = 0.3
-"""Seconds in which three sources that each take 0.2 must answer."""
+"""Seconds within which three sources that each take 0.2 must answer."""
 
 
 class Recording(Http):
-    """A transport that remembers what it read."""
+    """A transport that remembers the bodies that it read."""
 
     bodies: list[bytes]
 
@@ -45,7 +45,7 @@ class Recording(Http):
 
 
 def main() -> int:
-    """Print both measurements; 1 where one of them misses its mark."""
+    """Print both measurements; return 1 if one exceeds its limit."""
     table = Table("source", "rows", "ms", "times json.loads", title=f"Bytes to records, best of {ROUNDS}")
     good = min(map(partial(_row, table), STAND_INS))
     console = Console(width=80)
@@ -65,7 +65,7 @@ def _row(table: Table, key: str) -> bool:
 
 
 def _parsed(body: bytes) -> list[Any]:
-    """What Python's `json` makes of the same bytes: one document, or one on each line."""
+    """Parse the same bytes with `json`: one document, or one per line."""
     try:
         return [json.loads(body)]
     except ValueError:
@@ -76,7 +76,7 @@ def _best(work: Callable[[], object]) -> float:
     best = float("inf")
     gc.disable()
     for _ in range(ROUNDS):
-        # What other processes take of the machine does not count.
+        # The time of other processes does not count.
         began = time.thread_time()
         work()
         best = min(best, time.thread_time() - began)
@@ -85,7 +85,7 @@ def _best(work: Callable[[], object]) -> float:
 
 
 def _answer(key: str) -> list[bytes]:
-    """What the stand-in of a source answers about an address with a thousand names."""
+    """Return a stand-in's answer about an address with a thousand names."""
     now = datetime.now(UTC).replace(microsecond=0)
     stand_in, source = STAND_INS[key], SOURCES[key]
     service = stand_in.make([_fact(number, now) for number in range(ROWS)])
@@ -101,13 +101,13 @@ def _answer(key: str) -> list[bytes]:
 
 
 def _fact(number: int, now: datetime) -> Fact:
-    """A name of the address, with dates that no other has."""
+    """Return a name of the address, with unique dates."""
     first, last = (now - timedelta(days=days, seconds=number) for days in (90, 1))
     return Fact(f"host-{number}.example.org", "A", ADDRESS, first, last)
 
 
 def _together() -> float:
-    """Seconds that one look-up at three sources takes, each of which answers after 0.2 seconds."""
+    """Return the seconds of one look-up at three sources that each answer after 0.2 seconds."""
     keys = ("circl", "mnemonic", "robtex")
     with ExitStack() as stack:
         for key in keys:

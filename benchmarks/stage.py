@@ -1,4 +1,4 @@
-"""Provides both ends of measured connectors: a platform that discards bundles, and a slow PassiveTotal."""
+"""Provides the services of measured connectors: an OpenCTI that discards bundles, and a slow PassiveTotal."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,13 +17,13 @@ from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 
 
 class Platform(OpenCTI):
-    """Notes when each work was closed. It imports nothing: an import in Python would be what is measured."""
+    """Notes when each work was closed. Imports nothing, since that would dominate the measurement."""
 
     def __init__(self, broker: str) -> None:
         super().__init__(pycti.__version__, broker)
         self.link = Link(self.token, broker, lambda _push: None)
         self.closed: dict[str, float] = {}
-        """When the connector closed a work (`time.monotonic`), by its id."""
+        """When each work was closed (`time.monotonic`), by id."""
 
     def edit_work(self, mutation: str, variables: Mapping[str, Any]) -> None:
         super().edit_work(mutation, variables)
@@ -33,7 +33,7 @@ class Platform(OpenCTI):
 
 @dataclass
 class Stage:
-    """The two ends, and the variables of a connector between them."""
+    """Both services, and the variables of a connector that uses them."""
 
     platform: Platform
     service: PassiveTotal
@@ -50,20 +50,20 @@ class Stage:
 
 @contextmanager
 def stage(broker: str, latency: float) -> Iterator[Stage]:
-    """Both ends over the broker of that URL; PassiveTotal takes `latency` seconds to answer a search."""
+    """Serve both over the broker of that URL; PassiveTotal takes `latency` seconds per search."""
     platform, service = Platform(broker), PassiveTotal({}, latency=latency, limit=10**6, ignores_window=True)
     with ExitStack() as stack:
         passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))
         opencti_url = stack.enter_context(serving(opencti_app(platform)))
         stack.callback(platform.close)
         variables = amqp_settings(opencti_url, platform.token, passivetotal_url)
-        # The records that are served have fixed dates.
+        # The served records have fixed dates.
         variables["RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW"] = "P30Y"
         yield Stage(platform, service, variables, broker)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 120) -> None:
-    """Look a hundred times a second, for `timeout` seconds at the most; raises TimeoutError."""
+    """Poll a hundred times a second for up to `timeout` seconds; raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -27,21 +27,21 @@ PARTS: dict[str, tuple[Any, str]] = {
     "bundling": (Message, "bundle"),
     "sending": (OpenCTIConnectorHelper, "send_stix2_bundle"),
 }
-"""What is timed, each without the parts that it calls; the rest of the connector is `besides`.
+"""The timed functions, each without the others that it calls; the rest is `besides`.
 
-Where there is only one source, it is asked in the thread of the message.
+A single source is queried in the thread of the message.
 """
 
 Spent = defaultdict[str, float]
-"""Seconds by part, of the message under way."""
+"""Seconds by part, for the current message."""
 
 
 SPLIT = "--split"
-"""The option that leaves the splitting to pycti."""
+"""The option that leaves splitting to pycti."""
 
 
 def main() -> int:
-    """Run the daemon of `main.py`, timed."""
+    """Run the daemon of `main.py` with timers."""
     if SPLIT in sys.argv:
         vars(chunks)["can_send"] = lambda _helper: False
     spent: Spent = defaultdict(float)

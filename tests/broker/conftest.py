@@ -1,4 +1,4 @@
-"""A real RabbitMQ between the platform and the connector; each test has its own connector id and queues."""
+"""Provides a real RabbitMQ between OpenCTI and the connector; each test has its own connector id and queues."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ HOW_TO_INSTALL = "RabbitMQ is not installed: apt-get install rabbitmq-server, or
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[str]:
-    """The URL of a broker that tests share."""
+    """The URL of a shared broker."""
     try:
         with running_broker() as url:
             yield url
@@ -25,7 +25,7 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def restartable() -> Iterator[RabbitMQ]:
-    """A broker that tests may stop and start."""
+    """A broker that tests can stop and start."""
     try:
         with private_broker() as own:
             yield own
@@ -45,7 +45,7 @@ class Cable:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Close every connection; new ones are taken."""
+        """Close every connection; new ones are accepted."""
         ends, self._ends = self._ends, []
         for end in ends:
             with suppress(OSError):

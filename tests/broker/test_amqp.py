@@ -1,4 +1,4 @@
-"""Over AMQP: what is pushed, what the work says, and what a playbook gets back."""
+"""Enrichments over AMQP: pushed objects, texts of works, and bundles of playbooks."""
 
 from collections.abc import Iterator
 
@@ -23,27 +23,27 @@ def world(shared_world: World) -> World:
     return shared_world
 
 
-def test_every_object_is_pushed_as_a_message_of_the_work_and_accepted(world: World) -> None:
+def test_every_object_is_pushed_for_the_work_and_accepted(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.message is not None
     assert work.message.startswith("Added 12 observables and 12 relationships from 16 passive DNS records")
-    # The entity, the author and two markings come beside them.
+    # Plus the entity, the author and two markings.
     assert (work.expectations, work.imported, work.errors) == (28, 28, [])
     assert len(world.relationships(work.entity)) == 12
 
 
-def test_an_address_is_enriched_too(world: World) -> None:
+def test_an_address_is_enriched(world: World) -> None:
     work = world.enrich("IPv4-Addr", ADDRESS)
     assert work.errors == []
     assert world.relationships(work.entity)
 
 
-def test_a_playbook_gets_one_bundle_with_what_was_found(world: World) -> None:
+def test_a_playbook_gets_one_bundle_with_the_results(world: World) -> None:
     (bundle,) = world.play(world.entity("Domain-Name", DOMAIN)).bundles
     assert sum(item["type"] == "relationship" for item in bundle["objects"]) == 12
 
 
-def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World) -> None:
+def test_an_unreadable_entity_closes_the_work_as_an_error(world: World) -> None:
     hidden = world.entity("Domain-Name", "hidden.example")
     world.platform.entity_unreadable(hidden)
     work = world.platform.enrich(hidden).wait(WAIT)
@@ -54,7 +54,7 @@ def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World)
     )
 
 
-def test_a_playbook_whose_entity_cannot_be_read_gets_back_what_it_sent(world: World) -> None:
+def test_a_playbook_with_an_unreadable_entity_gets_its_objects_back(world: World) -> None:
     hidden = world.entity("Domain-Name", "hidden-in-a-playbook.example")
     world.platform.entity_unreadable(hidden)
     (bundle,) = world.play(hidden).bundles
@@ -62,12 +62,12 @@ def test_a_playbook_whose_entity_cannot_be_read_gets_back_what_it_sent(world: Wo
 
 
 @pytest.mark.parametrize("fault", ["401", "429", "500", "empty-body", "huge"])
-def test_a_fault_closes_the_work_and_sends_a_playbook_on(world: World, fault: str) -> None:
+def test_a_fault_closes_the_work_and_a_playbook_continues(world: World, fault: str) -> None:
     assert_told_and_sent_on(world, fault)
 
 
-def test_an_answer_that_drips_closes_the_work_and_sends_a_playbook_on(broker: str) -> None:
-    """The source is left alone afterwards, so this has a world of its own."""
+def test_a_dripping_response_closes_the_work_and_a_playbook_continues(broker: str) -> None:
+    """Uses a separate world, since the source is not queried again for a while."""
     with new_world(broker, **QUICK) as world:
         assert_told_and_sent_on(world, "drip")
 
@@ -93,12 +93,12 @@ def test_a_large_answer_is_imported_in_full_before_its_work_closes(world: World)
 
 
 @pytest.mark.skipif(not IS_CHUNKED, reason="this pycti splits whatever it is given")
-def test_a_large_answer_goes_to_the_workers_in_few_messages(world: World) -> None:
+def test_a_large_answer_reaches_the_workers_in_few_messages(world: World) -> None:
     domain, count = "few.example", 2 * chunks.RELATIONSHIPS + 10
     world.service.answers[domain] = [
         record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)
     ]
     pushes = world.platform.pushes
     work = world.enrich("Domain-Name", domain)
-    # Each has the entity, the author and two markings beside its relationships and their other ends.
+    # Each contains the entity, the author and two markings, besides its relationships and their other ends.
     assert (world.platform.pushes - pushes, work.expectations) == (3, 2 * count + 3 * 4)

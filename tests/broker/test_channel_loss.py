@@ -1,6 +1,6 @@
 """The broker closes the channel of a message that is unacknowledged for longer than its `consumer_timeout`.
 
-RabbitMQ does so after 30 minutes, with the reply code 406, which is also what an unknown delivery tag gets.
+RabbitMQ does so after 30 minutes, with reply code 406, which an unknown delivery tag also gets.
 """
 
 import sys
@@ -55,9 +55,7 @@ def lose_channel(listener: Any) -> None:
         threading.Event().wait(0.01)
 
 
-def test_a_message_that_the_broker_takes_back_is_answered_once(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
+def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     begun, go_on, calls = threading.Event(), threading.Event(), list[str]()
 
     def callback(data: dict[str, Any]) -> str:
@@ -76,7 +74,7 @@ def test_a_message_that_the_broker_takes_back_is_answered_once(
     assert calls == ["first.example", "second.example"]
 
 
-def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
+def test_a_process_whose_message_went_to_another_does_not_answer_it(
     broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
@@ -90,7 +88,7 @@ def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
     first = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
     assert begun.wait(WAIT)
     lose_channel(listener)
-    # Another process gets the message, while pycti waits before it connects again.
+    # Another process gets the message while pycti waits to reconnect.
     taken_by_another(broker, helper)
     second = platform.enrich(platform.add_observable("Domain-Name", "second.example"))
     go_on.set()

@@ -1,4 +1,4 @@
-"""What the check finds at a real RabbitMQ."""
+"""`main.py check` with a real RabbitMQ."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from sandbox.server import serving
 
 
 def found(broker: str, **changed: Any) -> Finding:
-    """What is said of a broker that the settings name."""
+    """Return the finding about the configured broker."""
     parameters, platform = pika.URLParameters(broker), OpenCTI(pycti.__version__)
     login = {"user": parameters.credentials.username, "pass": parameters.credentials.password}
     place = {"host": parameters.host, "port": parameters.port, "vhost": parameters.virtual_host, "use_ssl": False}
@@ -27,7 +27,7 @@ def found(broker: str, **changed: Any) -> Finding:
         return next(finding for finding in platform_findings(config) if finding.subject == "broker")
 
 
-def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
+def test_a_broker_that_accepts_the_login_passes(broker: str) -> None:
     finding = found(broker)
     assert finding.state is State.GOOD
     assert finding.text.endswith("takes the connection")
@@ -41,7 +41,9 @@ def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
         ({"use_ssl": True}, "no connection can be made (SSLError)"),
     ],
 )
-def test_what_the_broker_refuses_is_told_without_the_password(broker: str, changed: dict[str, Any], words: str) -> None:
+def test_a_refusal_of_the_broker_is_reported_without_the_password(
+    broker: str, changed: dict[str, Any], words: str
+) -> None:
     finding = found(broker, **changed)
     assert finding.state is State.BAD
     assert words in finding.text

@@ -1,4 +1,4 @@
-"""kill -9 at every step: the broker gives the message to the next process, and its work is closed once."""
+"""SIGKILL at every step: the broker redelivers the message to the next process, and its work closes once."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def kill(running: Daemon) -> None:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """The test's own time limit ends it."""
+    """Wait; the time limit of the test ends an endless wait."""
     while not is_so():
         time.sleep(0.02)
 
@@ -29,13 +29,13 @@ def count(world: World, field: str) -> int:
 
 
 def left(broker: str, world: World) -> int:
-    """Messages in the listen queue, once its consumers are gone."""
+    """Number of messages in the listen queue, once it has no consumer."""
     queue = f"listen_{world.environment['CONNECTOR_ID']}"
     with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
         return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
 
 
-def test_the_message_under_way_is_answered_by_the_next_process(broker: str) -> None:
+def test_the_current_message_is_answered_by_the_next_process(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         works = [world.platform.enrich(world.entity("Domain-Name", DOMAIN))]
@@ -51,7 +51,7 @@ def test_the_message_under_way_is_answered_by_the_next_process(broker: str) -> N
         assert left(broker, world) == 0
 
 
-def test_a_playbook_under_way_is_answered_by_the_next_process(broker: str) -> None:
+def test_the_current_playbook_is_answered_by_the_next_process(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
@@ -78,7 +78,7 @@ def test_a_kill_at_any_step_ends_in_one_closed_work_with_all_its_objects(broker:
 
 def test_a_work_that_was_closed_before_the_kill_is_not_enriched_again(broker: str) -> None:
     with new_world(broker) as world:
-        # The connector does not learn that its work is closed, and cannot ask.
+        # The connector does not learn that its work is closed, and cannot find out.
         world.platform.fail("work", how="gone")
         world.platform.fail("toProcessed", times=1, how="unheard")
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -105,7 +105,7 @@ def test_objects_that_were_announced_before_the_kill_are_not_announced_again(bro
 
 
 def crash_three_times(world: World) -> None:
-    """Kill each process when it searches; the first is that of the world."""
+    """Kill each process during its search, beginning with that of the world."""
     world.wait_for_searches()
     kill(world.daemon)
     for number in (2, 3):
@@ -114,7 +114,7 @@ def crash_three_times(world: World) -> None:
             kill(next_one)
 
 
-def test_a_message_that_ended_three_processes_closes_its_work_as_an_error(broker: str) -> None:
+def test_a_message_that_killed_three_processes_closes_its_work_as_an_error(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -125,7 +125,7 @@ def test_a_message_that_ended_three_processes_closes_its_work_as_an_error(broker
             assert not world.enrich("IPv4-Addr", ADDRESS).in_error
 
 
-def test_a_playbook_that_ended_three_processes_gets_its_objects_back(broker: str) -> None:
+def test_a_playbook_that_killed_three_processes_gets_its_objects_back(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         entity = world.entity("Domain-Name", DOMAIN)
@@ -143,7 +143,7 @@ def test_a_playbook_that_ended_three_processes_gets_its_objects_back(broker: str
     [b"not JSON", b"[" * 100_000, b"[]", b"\xff", b"{}", b'{"event": {}, "internal": {}}'],
     ids=["text", "too deep", "list", "bytes", "empty", "without ids"],
 )
-def test_a_message_that_cannot_be_read_is_dropped_and_the_next_is_answered(broker: str, body: bytes) -> None:
+def test_an_unreadable_message_is_dropped_and_the_next_is_answered(broker: str, body: bytes) -> None:
     with new_world(broker) as world:
         with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
             key = f"listen_routing_{world.environment['CONNECTOR_ID']}"

@@ -1,4 +1,4 @@
-"""A thousand enrichments in a row leave nothing behind in the process."""
+"""A thousand enrichments in a row leak no memory, threads or files."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ IN_FLIGHT = 20
 
 @dataclass
 class Footprint:
-    """What the process holds, as Linux tells."""
+    """Memory, threads and files of a process, from /proc."""
 
     kilobytes: int
     threads: int
@@ -37,7 +37,7 @@ class Footprint:
 
 
 def enrich(world: World, names: range) -> None:
-    """Enrich so many domains, a few of them waiting in the queue at any time."""
+    """Enrich so many domains, with a few always waiting in the queue."""
     waiting: deque[Work] = deque()
     for number in names:
         if len(waiting) == IN_FLIGHT:
@@ -57,6 +57,6 @@ def test_memory_threads_and_files_do_not_grow(broker: str) -> None:
         enrich(world, range(WARM, ENRICHMENTS))
         after = Footprint.of(world.daemon.process.pid)
         assert after.kilobytes <= 1.1 * before.kilobytes
-        # One more of each may be in use at the moment of the look.
+        # One more of each may be in use when measured.
         assert after.threads <= before.threads + 1
         assert after.files <= before.files + 2

@@ -7,7 +7,7 @@ from sandbox.daemon import daemon
 from tests.world import WAIT, new_world, record
 
 
-def test_three_processes_share_the_messages_and_each_is_processed_once(broker: str) -> None:
+def test_three_processes_share_the_messages_and_answer_each_once(broker: str) -> None:
     with new_world(broker) as world, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(daemon(world.environment))

@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz records|converter CORPUS [libFuzzer's options]`: look for an input that breaks a promise.
+"""Searches for input that breaks an invariant: `python -m tests.fuzz records|converter CORPUS [libFuzzer's options]`.
 
-What it found is a file beside the folder CORPUS; given in its place, the file is tried again.
+A finding is saved as a file next to the folder CORPUS; pass the file instead of CORPUS to reproduce it.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Clients whose source answers everything with one response, without a network."""
+"""Provides clients whose source answers every request with one response, without a network."""
 
 from io import BytesIO
 from typing import Any
@@ -13,7 +13,7 @@ from passivedns.sources.source import Client
 
 
 class Canned(BaseAdapter):
-    """Stands in for the connection of a session; everything above it is real."""
+    """Replaces the connection of a session; everything above it is real."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__()
@@ -21,18 +21,18 @@ class Canned(BaseAdapter):
         self._body = body
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """The response."""
+        """Return the response."""
         response = requests.Response()
         response.status_code, response.request, response.url = self._status, request, str(request.url)
         response.raw = HTTPResponse(BytesIO(self._body), status=self._status, preload_content=False)
         return response
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 def client_of(status: int, body: bytes) -> Client:
-    """A client of PassiveTotal that is answered with that status and body."""
+    """Return a client of PassiveTotal that receives that status and body."""
     http = Http(RISKIQ, "http://source.example", Patience(timeout=1, max_retries=0))
     http.session.mount("http://", Canned(status, body))
     return RiskIQClient(RiskIQSettings.model_validate({"username": "analyst", "api_key": "key"}), http)

@@ -1,4 +1,4 @@
-"""Whatever the records hold: every object is one that OpenCTI takes, and no record gets lost uncounted."""
+"""Fuzzes the converter: OpenCTI must accept every object, and every record must be used or counted."""
 
 import json
 from datetime import UTC, datetime
@@ -14,9 +14,9 @@ from sandbox import platform_rules
 from tests.fuzz.rows import entry, joined, rows_of
 
 LONGEST_REASON = 64
-"""Characters; the text of a work lists reasons."""
+"""Maximum characters of the text of a work, which lists reasons."""
 LONGEST_DESCRIPTION = 2000
-"""Characters; a relationship's lists the types and sources of its records."""
+"""Maximum characters of a description, which lists types and sources."""
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 PUBLISHER = Publisher(
@@ -48,11 +48,11 @@ RECORDS = [
     ("A", "ip", "192.0.2.1", "2026-11-02 10:00:00", "2026-11-21 10:00:00", "", "", "circl"),
 ]
 SEEDS = [joined(entity, *RECORDS[i::3]) for entity in ENTITIES.items() for i in range(3)]
-"""Rows; the first is the entity, and the eighth field of the others their source, unless it is PassiveTotal."""
+"""Rows: the first is the entity; the eighth field of others is their source, by default PassiveTotal."""
 
 
 def check(data: bytes) -> None:
-    """Raises AssertionError, or what the converter should not have raised."""
+    """Test one input. Raises AssertionError, or any error that the converter should not raise."""
     first, *rows = rows_of(data)
     entity = entity_of(first[0], first[-1])
     records = [
@@ -64,7 +64,7 @@ def check(data: bytes) -> None:
 
 
 def entity_of(entity_type: str, value: str) -> Entity:
-    """The entity of that type and value, or one of those above where there can be none."""
+    """Return the entity of that type and value if it is valid, or else one of those above."""
     if entity_type not in ENTITIES:
         entity_type = "Domain-Name"
     try:
@@ -75,7 +75,7 @@ def entity_of(entity_type: str, value: str) -> Entity:
 
 
 def check_enrichment(entity: Entity, records: list[Record], enrichment: Enrichment) -> list[StixObject]:
-    """What is sent of an enrichment. Raises AssertionError where it breaks a promise."""
+    """Return the objects to send. Raises AssertionError if an invariant is broken."""
     assert enrichment.kept.total() + enrichment.left_out.total() == len(records)
     assert all(reason.isprintable() and len(reason) <= LONGEST_REASON for reason in enrichment.left_out)
     added = additions(entity, enrichment.relations, PUBLISHER, NOW)
@@ -92,7 +92,7 @@ def check_enrichment(entity: Entity, records: list[Record], enrichment: Enrichme
 
 
 def check_object(item: StixObject) -> None:
-    """What holds of every object, beyond what OpenCTI demands."""
+    """Check invariants of every object beyond OpenCTI's rules."""
     if "value" in item:
         entity_type = next(name for name, stix_type in objects.STIX_TYPES.items() if stix_type == item["type"])
         assert canonical_value(entity_type, item["value"]) == item["value"], item

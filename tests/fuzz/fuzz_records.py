@@ -1,4 +1,4 @@
-"""Whatever a source, or somebody in its place, answers: typed records, or an error of the connector's own."""
+"""Fuzzes the sources: any response must yield typed records or one of the connector's errors."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from tests.fuzz.canned import client_of
 from tests.fuzz.rows import entry, joined, json_or_text, rows_of
 
 LONGEST_SENTENCE = 500
-"""Characters that an operator may have to read, however long the answer."""
+"""Maximum characters of an error message, however long the answer."""
 
 ANSWERS = [
     b'200 {"results": [{"recordType": "MX", "resolveType": "domain", "resolve": "alt1.example.com", "firstSeen": '
@@ -29,7 +29,7 @@ ANSWERS = [
     b'200 {"passive_dns": [{"hostname": "a.example", "address": "192.0.2.1", "record_type": "A"}], "count": 1e999}',
     b'200 {"rrname": "a.example", "rrtype": 1, "rdata": ["192.0.2.1", null], "time_first": 1e999}\n{"rrname": [',
 ]
-"""Each a status, a blank and a body."""
+"""Each is a status, a space and a body."""
 
 ROWS = [
     joined(
@@ -41,7 +41,7 @@ ROWS = [
     joined(("100", "2000", "10", "1000", "2026-12-01 00:00:00")),
     joined(("NaN", "Infinity", "-1", "9223372036854775808", "null")),
 ]
-"""Fields of records, and of a quota: the searches of a licence and their limit, the older pair, the next reset."""
+"""Fields of records, and of a quota: searches and limit of a licence, the older pair, the next reset."""
 
 SEEDS = [*ANSWERS, *ROWS]
 
@@ -49,7 +49,7 @@ QUESTION = Question("example.org", "Domain-Name", datetime(2026, 1, 1, tzinfo=UT
 
 
 def check(data: bytes) -> None:
-    """Read the input as an answer and as rows. Raises AssertionError, or what the connector should not have raised."""
+    """Test the input as an answer and as rows. Raises AssertionError, or any error that should not occur."""
     status, _, body = data.partition(b" ")
     check_answer(int(status) if len(status) == 3 and status.isdigit() else 200, body)
     rows = rows_of(data)
@@ -75,7 +75,7 @@ def check_answer(status: int, body: bytes) -> None:
 
 
 def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns, or None where it raises an error of the connector's own; that one is a sentence."""
+    """Return the function's result, or None if it raises one of the connector's errors, with a readable text."""
     error = ""
     try:
         return read(*arguments)
@@ -86,7 +86,7 @@ def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text is one line of bearable length."""
+    """Return whether a text is one line of limited length."""
     return text.isprintable() and len(text) <= LONGEST_SENTENCE
 
 

@@ -1,4 +1,4 @@
-"""The image, a broker, and the sandbox on both sides of a container."""
+"""Provides the image, a broker, and the sandbox around a container."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,7 @@ from tests.image.engine import IMAGE, WAIT, Container, build, container
 
 @dataclass
 class Sandbox:
-    """Both ends of a connector, and the settings with which it finds them."""
+    """OpenCTI and PassiveTotal, and the settings of a connector that uses them."""
 
     platform: OpenCTI
     service: PassiveTotal
@@ -27,7 +27,7 @@ class Sandbox:
     _served: ExitStack
 
     def enrich(self) -> Work:
-        """Press the button on a domain that PassiveTotal knows, once a connector listens."""
+        """Enrich a domain that PassiveTotal knows, once a connector listens."""
         self.platform.wait_registered(WAIT)
         return self.platform.enrich(self.platform.add_observable("Domain-Name", DOMAIN))
 
@@ -37,7 +37,7 @@ class Sandbox:
 
 @contextmanager
 def new_sandbox(broker: str, **platform_is: str) -> Iterator[Sandbox]:
-    """A sandbox of its own; ``platform_is`` is more for `OpenCTI`. Its queues are deleted on the way out."""
+    """Yield a new sandbox, with further arguments of `OpenCTI`; its queues are deleted on exit."""
     platform, service = OpenCTI(broker=broker, **platform_is), PassiveTotal(own_records(datetime.now(UTC).date()))
     with serving(passivetotal_app(service)) as passivetotal_url, ExitStack() as served:
         opencti_url = served.enter_context(serving(opencti_app(platform)))
@@ -66,6 +66,6 @@ def sandbox(broker: str) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def connector(image: str, sandbox: Sandbox) -> Iterator[Container]:
-    """The connector in a container between both ends of the sandbox."""
+    """The connector in a container, connected to the sandbox."""
     with container(image, sandbox.settings) as started:
         yield started

@@ -1,4 +1,4 @@
-"""The Docker engine, by its command line, and containers of the connector in it."""
+"""Runs containers of the connector with the docker command."""
 
 import json
 import shutil
@@ -16,15 +16,15 @@ from sandbox.daemon import ROOT
 
 IMAGE = "opencti/connector-riskiq-passive-total:latest"
 WAIT = 60
-"""Seconds that a container may take to get where a test wants it."""
+"""Seconds within which a container must reach a state."""
 
-# The sandbox and its broker listen on the loopback of this machine.
+# The sandbox and its broker listen on the loopback interface.
 LOCKED_DOWN = ("--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 OFTEN_CHECKED = ("--health-interval=1s", "--health-retries=2")
 
 
 def run(*command: str, code: int = 0) -> str:
-    """Run a command that must end with ``code``; what it printed on stdout and stderr."""
+    """Run a command that must exit with ``code``; return its stdout and stderr."""
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert ran.returncode == code, f"{' '.join(command)} ended with {ran.returncode}:\n{ran.stdout[-4000:]}"
     return ran.stdout.strip()
@@ -35,18 +35,18 @@ def docker(*arguments: str, code: int = 0) -> str:
 
 
 def build(image: str, *options: str) -> str:
-    """Build the image from this checkout, under that name."""
+    """Build the image from this checkout, and return its name."""
     docker("build", "--network=host", *options, "--tag", image, ".")
     return image
 
 
 def inspect(thing: str) -> Any:
-    """What the engine knows of an image or a container."""
+    """Return what ``docker inspect`` shows of an image or a container."""
     return json.loads(docker("inspect", thing))[0]
 
 
 def in_image(image: str, script: str, *options: str) -> str:
-    """What a shell script prints in a container that runs it in place of the connector."""
+    """Run a shell script in the image instead of the connector, and return its output."""
     return docker("run", "--rm", "--entrypoint=sh", *options, image, "-c", script)
 
 
@@ -63,12 +63,12 @@ class Container:
         return str(inspect(self.id)["State"]["Health"]["Status"])
 
     def wait_for(self, health: str) -> None:
-        """Wait until the engine finds it ``healthy`` or ``unhealthy``."""
+        """Wait until the container is ``healthy`` or ``unhealthy``."""
         wait_until(lambda: self.health() == health, lambda: f"still {self.health()}:\n{self.log()[-4000:]}")
 
 
 def wait_until(condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
-    """Wait `WAIT` seconds for a condition; ``otherwise`` tells why it failed."""
+    """Wait up to `WAIT` seconds for a condition; ``otherwise`` returns the message of the failure."""
     deadline = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < deadline, otherwise()
@@ -77,7 +77,7 @@ def wait_until(condition: Callable[[], bool], otherwise: Callable[[], str]) -> N
 
 @contextmanager
 def container(image: str, environment: Mapping[str, str], *options: str) -> Iterator[Container]:
-    """A container with no more rights than the connector needs; it is removed on the way out."""
+    """Run a container with minimal rights; it is removed on exit."""
     variables = [f"--env={name}={value}" for name, value in environment.items()]
     started = Container(docker("run", "--detach", *LOCKED_DOWN, *OFTEN_CHECKED, *variables, *options, image))
     try:
@@ -87,13 +87,13 @@ def container(image: str, environment: Mapping[str, str], *options: str) -> Iter
 
 
 def compose(*arguments: str) -> str:
-    """Run Compose, by its command of its own where that is installed, else as the plug-in of the docker command."""
+    """Run docker-compose if it is installed, or else the compose plug-in of docker."""
     return run(*(["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]), *arguments)
 
 
 @contextmanager
 def composed(file: str, override: Path) -> Iterator[Callable[[], str]]:
-    """The services that an override names of a compose file, without those they depend on; yields their log."""
+    """Run the services of a compose file that an override names, without dependencies; yield their log."""
     services = yaml.safe_load(override.read_text())["services"]
     project = ["--project-name=image-test", f"--project-directory={ROOT}", f"--file={file}", f"--file={override}"]
     try:

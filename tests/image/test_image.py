@@ -1,4 +1,4 @@
-"""The image as an operator runs it: what is in it, what it needs, and how it tells of itself. `make image-test`."""
+"""The image as operators run it: its content, requirements and health. Run with `make image-test`."""
 
 import re
 import time
@@ -29,7 +29,7 @@ BASE = "python:3.12-slim-bookworm"
 HOME = "/opt/opencti-connector-riskiq-passive-total"
 SERVICE = "connector-riskiq-passive-total"
 
-# The first of them builds the image.
+# The first test builds the image.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -41,7 +41,7 @@ def test_the_image_runs_as_a_numeric_user_that_is_not_root(image: str) -> None:
     assert in_image(image, "id -u") == user
 
 
-def test_the_image_holds_the_sources_and_nothing_else_of_the_checkout(image: str) -> None:
+def test_the_image_contains_only_the_code_and_the_manifest_of_the_checkout(image: str) -> None:
     found = in_image(image, f"cd {HOME} && find . -type f -not -name '*.pyc'").split()
 
     files = [path for path in (ROOT / "src").rglob("*.*") if path.suffix != ".pyc" and path.name != "config.yml"]
@@ -49,7 +49,7 @@ def test_the_image_holds_the_sources_and_nothing_else_of_the_checkout(image: str
     assert sorted(found) == sorted(["./__metadata__/connector_manifest.json", "./entrypoint.sh", *sources])
 
 
-def test_the_image_holds_no_compiler_and_no_cache(image: str) -> None:
+def test_the_image_contains_no_compiler_and_no_cache(image: str) -> None:
     compilers = "for tool in gcc cc g++ make; do command -v $tool; done"
     caches = r"find / -xdev \( -path '*/.cache/*' -o -name '*.deb' -o -path '/var/lib/apt/lists/*Packages*' \)"
 
@@ -64,14 +64,14 @@ def test_the_image_adds_less_than_150_megabytes_to_its_base(image: str, capsys: 
     assert size - base < 150e6
 
 
-def test_the_image_is_labelled_as_the_open_containers_initiative_asks(image: str) -> None:
+def test_the_image_has_the_labels_of_the_open_containers_initiative(image: str) -> None:
     labels = inspect(image)["Config"]["Labels"]
 
     named = [name for name, value in labels.items() if name.startswith("org.opencontainers.image.") and value]
     assert {name.rpartition(".")[2] for name in named} >= {"title", "description", "licenses", "source"}
 
 
-def test_an_entity_is_enriched_without_capabilities_and_with_a_root_file_system_that_is_read_only(
+def test_an_enrichment_works_without_capabilities_and_with_a_read_only_root_file_system(
     sandbox: Sandbox, connector: Container
 ) -> None:
     work = sandbox.enrich().wait(30)
@@ -82,7 +82,7 @@ def test_an_entity_is_enriched_without_capabilities_and_with_a_root_file_system_
     assert "Read-only file system" in docker("exec", "--user=0", connector.id, "touch", "/written", code=1)
 
 
-def test_health_goes_from_starting_to_healthy_and_to_unhealthy_within_a_minute_after_opencti_is_gone(
+def test_health_is_starting_then_healthy_then_unhealthy_within_a_minute_of_an_outage(
     sandbox: Sandbox, connector: Container
 ) -> None:
     assert connector.health() == "starting"
@@ -94,7 +94,7 @@ def test_health_goes_from_starting_to_healthy_and_to_unhealthy_within_a_minute_a
     assert "OpenCTI does not answer the connector's ping." in str(inspect(connector.id)["State"]["Health"]["Log"])
 
 
-def test_a_connector_is_unhealthy_while_the_broker_is_away(image: str) -> None:
+def test_a_connector_is_unhealthy_while_the_broker_is_down(image: str) -> None:
     with (
         private_broker() as broker,
         new_sandbox(broker.url) as sandbox,
@@ -109,13 +109,13 @@ def test_a_connector_is_unhealthy_while_the_broker_is_away(image: str) -> None:
         connector.wait_for("healthy")
 
 
-def test_the_health_check_asks_passivetotal_nothing(sandbox: Sandbox, connector: Container) -> None:
+def test_the_health_check_sends_no_request_to_passivetotal(sandbox: Sandbox, connector: Container) -> None:
     connector.wait_for("healthy")
 
     assert sandbox.service.requests == []
 
 
-def test_on_sigterm_the_enrichment_under_way_is_finished_and_the_exit_code_is_0(
+def test_on_sigterm_the_current_enrichment_finishes_and_the_exit_code_is_0(
     sandbox: Sandbox, connector: Container
 ) -> None:
     sandbox.service.latency = 3
@@ -144,7 +144,7 @@ def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Pat
     for name in ("OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"):
         (tmp_path / name).write_text(environment.pop(name) + "\n")
         environment[f"{name}_FILE"] = f"/run/secrets/{name}"
-    # pytest's folders are closed to other users, such as that of the image.
+    # Other users, such as that of the image, cannot read pytest's folders.
     tmp_path.chmod(0o755)
 
     with container(image, environment, f"--volume={tmp_path}:/run/secrets:ro"):
@@ -153,20 +153,20 @@ def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Pat
     assert not work.in_error, work.message
 
 
-def test_arguments_run_a_command_in_place_of_the_connector(image: str) -> None:
+def test_arguments_run_a_command_instead_of_the_connector(image: str) -> None:
     shown = docker("run", "--rm", *LOCKED_DOWN, image, "lookup", "--help")
 
     assert "usage: main.py lookup" in shown
 
 
-def test_a_secret_that_cannot_be_read_stops_the_start_with_a_sentence(image: str) -> None:
+def test_an_unreadable_secret_stops_the_start_with_a_message(image: str) -> None:
     said = docker("run", "--rm", *LOCKED_DOWN, "--env=RISKIQ_API_KEY_FILE=/run/secrets/none", image, code=2)
 
     assert "RISKIQ_API_KEY_FILE: /run/secrets/none cannot be read (No such file or directory)." in said
     assert "RISKIQ_API_KEY (config.yml" not in said
 
 
-def test_settings_that_are_missing_stop_the_start(image: str) -> None:
+def test_missing_settings_stop_the_start(image: str) -> None:
     said = docker("run", "--rm", *LOCKED_DOWN, image, code=2)
 
     assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in said
@@ -174,7 +174,7 @@ def test_settings_that_are_missing_stop_the_start(image: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["6.9.29", "6.3.5"])
-def test_the_image_is_built_for_the_pycti_of_an_older_platform(broker: str, version: str) -> None:
+def test_the_image_can_be_built_for_an_older_opencti(broker: str, version: str) -> None:
     image = build(f"{IMAGE.partition(':')[0]}:pycti-{version}", f"--build-arg=PYCTI_VERSION={version}")
 
     assert in_image(image, "python3 -c 'import pycti; print(pycti.__version__)'") == version
@@ -226,7 +226,7 @@ def services(file: str) -> dict[str, dict[str, Any]]:
 
 
 def override(folder: Path, changes: dict[str, dict[str, Any]]) -> Path:
-    """A compose file with changes to services, each moved to where the sandbox and its broker are: on this machine."""
+    """Write a compose file with changes to services, which use the host's network like the sandbox and its broker."""
     local = {"network_mode": "host", "build": {"context": str(ROOT), "network": "host"}}
     file = folder / "override.yml"
     file.write_text(yaml.safe_dump({"services": {name: local | change for name, change in changes.items()}}))

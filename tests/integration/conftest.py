@@ -1,4 +1,4 @@
-"""The real daemon in the sandbox: over pycti's HTTP protocols, or over a broker where pycti lacks them."""
+"""Provides the real daemon in the sandbox, over pycti's HTTP protocols or, if it lacks them, over a broker."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ DEBUG = {"CONNECTOR_LOG_LEVEL": "debug"}
 
 @contextmanager
 def any_world(others: Sequence[str] = (), **environment: str) -> Iterator[World]:
-    """A world that answers quickly, in whichever way this pycti can be reached."""
+    """A world with short waits, over a protocol that this pycti supports."""
     with ExitStack() as stack:
         try:
             broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
@@ -35,7 +35,7 @@ def shared_world() -> Iterator[World]:
 
 
 def assert_no_secret_in_the_log(world: World) -> None:
-    """After all tests of a module, at level debug."""
+    """Check the log of a module at level debug, after all its tests."""
     log = world.daemon.log
     sent = {request.headers.get("authorization", "") for request in world.service.requests}
     keys = [world.service.api_key, *(getattr(other, "api_key", "") for other in world.others.values())]
@@ -45,7 +45,7 @@ def assert_no_secret_in_the_log(world: World) -> None:
 
 @pytest.fixture
 def world(shared_world: World) -> Iterator[World]:
-    """The world of the module, without faults and with all of its quota."""
+    """The world of the module, without faults and with a full quota."""
     shared_world.service.reset()
     yield shared_world
     shared_world.platform.recover()

@@ -1,4 +1,4 @@
-"""Several sources at once, each a service of its own: what they know together, and what the failure of one costs."""
+"""The daemon with several sources: merged results, and failures of some or all of them."""
 
 import itertools
 import time
@@ -35,7 +35,7 @@ def shared_world() -> Iterator[World]:
 
 @pytest.fixture
 def world(shared_world: World) -> Iterator[World]:
-    """The world of the module; all its sources answer."""
+    """The world of the module, with all sources working."""
     shared_world.service.reset()
     for other in shared_world.others.values():
         other.recover()
@@ -49,18 +49,18 @@ def fresh_name() -> str:
 
 
 def asked(world: World) -> list[str]:
-    """The sources that were asked for anything at all."""
+    """Return the sources that received any request."""
     services = {"riskiq": world.service, **world.others}
     return [key for key, service in services.items() if service.requests]
 
 
 def targets(world: World, work: Work) -> dict[str, dict[str, Any]]:
-    """The relationships of the entity of a work, by the value that they lead to."""
+    """Return the relationships of a work's entity by the value of their other end."""
     found = [item for item in world.relationships(work.entity) if item["source_ref"] == work.entity.standard_id]
     return {world.platform.objects[item["target_ref"]]["value"]: item for item in found}
 
 
-def test_what_all_of_them_know_is_one_relationship_that_names_them(world: World) -> None:
+def test_a_record_of_all_sources_is_one_relationship_that_names_them(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     assert (work.in_error, work.errors) == (False, [])
     found = targets(world, work)
@@ -72,14 +72,14 @@ def test_what_all_of_them_know_is_one_relationship_that_names_them(world: World)
     assert found["mx1.example.net"]["description"] == "MX records (AlienVault OTX; RiskIQ PassiveTotal: pingly, riskiq)"
 
 
-def test_the_text_tells_the_records_of_each_source(world: World) -> None:
+def test_the_text_counts_the_records_of_each_source(world: World) -> None:
     text = str(world.enrich("Domain-Name", DOMAIN).message)
     assert text.startswith("Added ")
     assert "; records by source: PassiveTotal 16, AlienVault OTX " in text
     assert "VirusTotal 5" in text
 
 
-def test_what_several_sources_say_has_the_organization_of_the_connector_as_its_author(world: World) -> None:
+def test_with_several_sources_the_author_is_the_organization_of_the_connector(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     relation = targets(world, work)["192.0.2.10"]
     ours = Identity.generate_id("Passive DNS", "organization")
@@ -87,7 +87,7 @@ def test_what_several_sources_say_has_the_organization_of_the_connector_as_its_a
     assert author(world.platform.objects[relation["target_ref"]]) == ours
 
 
-def test_one_does_not_wait_for_the_other(world: World) -> None:
+def test_sources_are_queried_in_parallel(world: World) -> None:
     world.service.held = {DOMAIN}
     work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
     while asked(world) != ["riskiq", "virustotal", "otx"]:
@@ -96,7 +96,7 @@ def test_one_does_not_wait_for_the_other(world: World) -> None:
     assert not work.wait(WAIT).in_error
 
 
-def test_one_that_fails_is_named_in_the_text_and_costs_nothing_else(world: World) -> None:
+def test_a_failing_source_is_named_in_the_text_and_does_not_affect_others(world: World) -> None:
     world.others["virustotal"].fail("500")
     work = world.enrich("Domain-Name", DOMAIN)
     assert (work.in_error, work.errors) == (False, [])
@@ -105,14 +105,14 @@ def test_one_that_fails_is_named_in_the_text_and_costs_nothing_else(world: World
     assert {"192.0.2.10", "mx1.example.net"} <= targets(world, work).keys()
 
 
-def test_where_the_others_know_nothing_the_one_that_failed_is_named(world: World) -> None:
+def test_a_failing_source_is_named_even_if_the_others_know_nothing(world: World) -> None:
     world.service.fail("402", on="search")
     text = str(world.enrich("Domain-Name", fresh_name()).message)
     assert text.startswith("VirusTotal and AlienVault OTX know no passive DNS records of ")
     assert "; PassiveTotal failed: The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in text
 
 
-def test_where_all_fail_the_work_is_an_error_that_names_each(world: World) -> None:
+def test_if_all_sources_fail_the_work_is_an_error_that_names_each(world: World) -> None:
     world.service.fail("402", on="search")
     for other in world.others.values():
         other.fail("500")
@@ -132,7 +132,7 @@ def test_where_all_fail_the_work_is_an_error_that_names_each(world: World) -> No
         (NOT_UNDERSTOOD, []),
     ],
 )
-def test_an_observable_goes_to_the_sources_that_may_have_it_and_to_nobody_else(
+def test_an_observable_goes_only_to_sources_whose_limit_allows_it(
     world: World, marking: str | Marking, may_have_it: list[str]
 ) -> None:
     work = world.enrich("Domain-Name", fresh_name(), markings=(marking,))
@@ -140,7 +140,7 @@ def test_an_observable_goes_to_the_sources_that_may_have_it_and_to_nobody_else(
     assert work.in_error is not bool(may_have_it)
 
 
-def test_those_that_may_not_have_it_are_named_with_the_setting_that_says_so(world: World) -> None:
+def test_other_sources_are_named_with_the_setting_of_their_limit(world: World) -> None:
     value = fresh_name()
     work = world.enrich("Domain-Name", value, markings=("TLP:RED",))
     assert not work.in_error
@@ -152,7 +152,7 @@ def test_those_that_may_not_have_it_are_named_with_the_setting_that_says_so(worl
     )
 
 
-def test_where_nobody_may_have_it_the_work_is_an_error_that_names_each_limit(world: World) -> None:
+def test_if_no_limit_allows_it_the_work_is_an_error_that_names_each_limit(world: World) -> None:
     value = fresh_name()
     work = world.enrich("Domain-Name", value, markings=(NOT_UNDERSTOOD,))
     marked = f"it is marked TLP:PURPLE {WHY_NOT}, above the maximum of"
@@ -165,7 +165,7 @@ def test_where_nobody_may_have_it_the_work_is_an_error_that_names_each_limit(wor
     assert asked(world) == []
 
 
-def test_a_playbook_with_a_source_that_fails_gets_what_the_others_know(world: World) -> None:
+def test_a_playbook_with_a_failing_source_gets_the_records_of_the_others(world: World) -> None:
     world.others["otx"].fail("500")
     entity = world.entity("Domain-Name", DOMAIN)
     execution = world.play(entity)
@@ -175,7 +175,7 @@ def test_a_playbook_with_a_source_that_fails_gets_what_the_others_know(world: Wo
     assert any("VirusTotal" in item.get("description", "") for item in bundle["objects"])
 
 
-def test_a_playbook_in_which_all_fail_goes_on_with_what_it_sent(world: World) -> None:
+def test_a_playbook_in_which_all_sources_fail_gets_its_objects_back(world: World) -> None:
     world.service.fail("500", on="search")
     for other in world.others.values():
         other.fail("500")
@@ -184,14 +184,14 @@ def test_a_playbook_in_which_all_fail_goes_on_with_what_it_sent(world: World) ->
     assert bundle["objects"] == [entity.as_stix()]
 
 
-def test_a_playbook_with_an_observable_that_nobody_may_have_goes_on_with_what_it_sent(world: World) -> None:
+def test_a_playbook_with_an_observable_above_every_limit_gets_its_objects_back(world: World) -> None:
     entity = world.entity("Domain-Name", fresh_name(), markings=(NOT_UNDERSTOOD,))
     (bundle,) = world.play(entity).bundles
     assert bundle["objects"] == [entity.as_stix()]
     assert asked(world) == []
 
 
-def test_a_source_that_knows_nothing_costs_what_the_others_know_nothing(world: World) -> None:
+def test_a_source_that_knows_nothing_does_not_affect_others(world: World) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.240")]
     work = world.enrich("Domain-Name", value)

@@ -1,4 +1,4 @@
-"""Pressing "enrich": what arrives on the platform, and what the work says, on every way out."""
+"""Manual enrichment: imported objects and the text of the work, for every outcome."""
 
 import itertools
 from typing import Any
@@ -13,11 +13,11 @@ numbers = itertools.count(1)
 
 
 def fresh_name() -> str:
-    """A name that no other test has asked about."""
+    """Return a name that no other test uses."""
     return f"test-{next(numbers)}.example"
 
 
-def test_the_history_of_a_domain_arrives(world: World) -> None:
+def test_the_history_of_a_domain_is_imported(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     assert not work.in_error
     assert work.errors == []
@@ -28,13 +28,13 @@ def test_the_history_of_a_domain_arrives(world: World) -> None:
     assert len(world.relationships(work.entity)) >= 12
 
 
-def test_the_names_of_an_address_arrive(world: World) -> None:
+def test_the_names_of_an_address_are_imported(world: World) -> None:
     work = world.enrich("IPv4-Addr", ADDRESS)
     assert work.message == "Added 4 observables and 4 relationships from 4 passive DNS records of 192.0.2.10 (A 4)"
     assert work.errors == []
 
 
-def test_a_dirty_answer_brings_what_is_good_in_it(world: World) -> None:
+def test_the_valid_records_of_a_dirty_answer_are_imported(world: World) -> None:
     work = world.enrich("Domain-Name", DIRTY)
     assert work.message is not None
     assert "left out" in work.message
@@ -65,10 +65,10 @@ def test_a_dirty_answer_brings_what_is_good_in_it(world: World) -> None:
         ("Hostname", "e2.example", record("CNAME", "domain", "f2.example"), "related-to", "f2.example"),
     ],
 )
-def test_each_row_of_the_mapping_arrives(
+def test_each_row_of_the_mapping_is_imported(
     world: World, entity_type: str, value: str, found: dict[str, Any], relationship: str, target: str | None
 ) -> None:
-    """A target of None means that the arrow comes from the other side."""
+    """A target of None means that the relationship starts at the other end."""
     world.service.answers[value] = [found]
     work = world.enrich(entity_type, value)
     assert work.errors == []
@@ -88,7 +88,7 @@ def test_each_row_of_the_mapping_arrives(
         ("Domain-Name", "g2.example", record("CNAME", "domain", "G2.example."), "the observable itself 1"),
     ],
 )
-def test_an_answer_of_nothing_usable_adds_nothing_and_says_so(
+def test_an_answer_without_usable_records_adds_nothing_and_says_so(
     world: World, entity_type: str, value: str, found: dict[str, Any], left_out: str
 ) -> None:
     world.service.answers[value] = [found]
@@ -97,7 +97,7 @@ def test_an_answer_of_nothing_usable_adds_nothing_and_says_so(
     assert world.relationships(work.entity) == []
 
 
-def test_where_nothing_is_known_the_work_says_so_and_is_no_error(world: World) -> None:
+def test_if_nothing_is_known_the_work_says_so_and_is_not_an_error(world: World) -> None:
     work = world.enrich("Domain-Name", fresh_name())
     assert work.message is not None
     assert work.message.startswith(f"PassiveTotal knows no passive DNS records of {work.entity.value} since 20")
@@ -121,9 +121,7 @@ def test_a_network_is_not_looked_up(world: World) -> None:
 @pytest.mark.parametrize(
     "markings", [("TLP:RED",), ("TLP:RED", "TLP:GREEN"), ("TLP:GREEN", "TLP:RED"), ("TLP:AMBER+STRICT",)]
 )
-def test_nothing_leaves_the_machine_for_an_observable_marked_above_the_maximum(
-    world: World, markings: tuple[str, ...]
-) -> None:
+def test_an_observable_marked_above_the_maximum_is_not_sent(world: World, markings: tuple[str, ...]) -> None:
     work = world.enrich("Domain-Name", fresh_name(), markings=markings)
     assert work.in_error
     assert work.message is not None
@@ -132,14 +130,14 @@ def test_nothing_leaves_the_machine_for_an_observable_marked_above_the_maximum(
     assert world.service.requests == []
 
 
-def test_a_refused_observable_leaves_no_trace_in_the_next_unmarked_one(world: World) -> None:
+def test_a_refused_observable_does_not_affect_the_next_unmarked_one(world: World) -> None:
     world.enrich("Domain-Name", fresh_name(), markings=("TLP:RED",))
     work = world.enrich("Domain-Name", fresh_name(), markings=())
     assert not work.in_error
     assert len(world.service.searches) == 1
 
 
-def test_relationships_carry_the_markings_of_the_entity_and_observables_are_clear(world: World) -> None:
+def test_relationships_have_the_markings_of_the_entity_and_observables_are_clear(world: World) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.201")]
     work = world.enrich("Domain-Name", value, markings=("TLP:AMBER", "PAP:GREEN"))
@@ -151,7 +149,7 @@ def test_relationships_carry_the_markings_of_the_entity_and_observables_are_clea
 
 
 @pytest.mark.parametrize("name", ["SECRET", "PAP:RED", "TLP:AMBER"])
-def test_the_markings_of_the_entity_keep_their_names_on_the_platform(world: World, name: str) -> None:
+def test_the_markings_of_the_entity_keep_their_names(world: World, name: str) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.204")]
     work = world.enrich("Domain-Name", value, markings=(name,))
@@ -200,7 +198,7 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
         ("redirect", "The response (HTTP 302) is not from the PassiveTotal API; check RISKIQ_API_BASE_URL."),
     ],
 )
-def test_each_failure_closes_the_work_as_an_error_in_the_operators_words(
+def test_each_failure_closes_the_work_as_an_error_worded_for_the_operator(
     world: World, fault: str, sentence: str
 ) -> None:
     world.service.fail(fault, on="search")
@@ -211,7 +209,7 @@ def test_each_failure_closes_the_work_as_an_error_in_the_operators_words(
 
 
 @needs_http_protocols
-def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made() -> None:
+def test_a_used_up_quota_closes_the_work_with_its_numbers_without_a_search() -> None:
     with new_world() as world:
         world.service.used, world.service.limit, world.service.next_reset = 2000, 2000, "2026-12-01 00:00:00"
         work = world.enrich("Domain-Name", fresh_name())
@@ -222,7 +220,7 @@ def test_a_used_up_quota_closes_the_work_with_its_numbers_and_no_search_is_made(
         assert world.service.searches == []
 
 
-def test_a_quota_that_others_used_up_since_it_was_read_closes_the_work_as_an_error_too(world: World) -> None:
+def test_a_quota_used_up_by_others_since_it_was_read_closes_the_work_as_an_error(world: World) -> None:
     world.enrich("Domain-Name", DOMAIN)
     world.service.used = world.service.limit
     work = world.enrich("Domain-Name", fresh_name())
@@ -231,7 +229,7 @@ def test_a_quota_that_others_used_up_since_it_was_read_closes_the_work_as_an_err
 
 
 @needs_http_protocols
-def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world: World) -> None:
+def test_a_bundle_that_opencti_does_not_accept_closes_the_work_as_an_error(world: World) -> None:
     world.platform.fail("stixBundlePush", times=1, how="refused")
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.in_error
@@ -239,7 +237,7 @@ def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world:
     assert work.message.startswith("OpenCTI did not take the result")
 
 
-def test_neither_secret_is_in_the_log(world: World) -> None:
+def test_the_log_contains_no_secret(world: World) -> None:
     world.service.fail("401", on="search")
     world.enrich("Domain-Name", fresh_name())
     assert "rejected the credentials" in world.daemon.log

@@ -1,4 +1,4 @@
-"""What OpenCTI holds already keeps its dates, its author and its words when an enrichment comes to the same ends."""
+"""Existing objects keep their dates, author and description when an enrichment finds the same relationship."""
 
 import itertools
 from typing import Any
@@ -19,7 +19,7 @@ FIRST, LAST = (record("A", "ip", "192.0.2.1")[name] for name in ("firstSeen", "l
 
 @pytest.fixture
 def domain(world: World) -> Entity:
-    """A name that no other test has enriched."""
+    """Return a name that no other test uses."""
     return world.entity("Domain-Name", f"known-{next(numbers)}.example")
 
 
@@ -36,11 +36,11 @@ def look_up(world: World, domain: Entity, address: Entity, **dates: str | None) 
 
 
 def times(relation: dict[str, Any]) -> list[str]:
-    """Start and stop as PassiveTotal writes dates."""
+    """Return start and stop in PassiveTotal's format."""
     return [relation[name].replace("T", " ").removesuffix("Z") for name in ("start_time", "stop_time")]
 
 
-def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_is_put_beside_it(
+def test_an_undated_relationship_of_an_analyst_stays_and_a_dated_one_is_added(
     world: World, domain: Entity, address: Entity
 ) -> None:
     by_hand = {"description": "from a report", "created_by_ref": ANALYSTS}
@@ -51,7 +51,7 @@ def test_an_undated_relationship_of_an_analyst_stays_as_it_is_and_a_dated_one_is
     assert (added["description"], added["created_by_ref"]) == ("A records (riskiq)", OURS)
 
 
-def test_a_dated_look_up_is_put_beside_an_earlier_undated_one_and_has_its_own_dates(
+def test_a_dated_relationship_is_added_to_an_earlier_undated_one_with_its_own_dates(
     world: World, domain: Entity, address: Entity
 ) -> None:
     look_up(world, domain, address, **UNDATED)
@@ -62,7 +62,7 @@ def test_a_dated_look_up_is_put_beside_an_earlier_undated_one_and_has_its_own_da
     assert times(dated) == [FIRST, LAST]
 
 
-def test_a_date_that_is_missing_once_does_not_cost_the_dates_of_later_look_ups(
+def test_a_date_missing_once_does_not_affect_the_dates_of_later_look_ups(
     world: World, domain: Entity, address: Entity
 ) -> None:
     look_up(world, domain, address, firstSeen=FIRST, lastSeen=None)
@@ -71,20 +71,18 @@ def test_a_date_that_is_missing_once_does_not_cost_the_dates_of_later_look_ups(
     assert times(dated) == [FIRST, LAST]
 
 
-def test_an_undated_look_up_twice_is_one_relationship(world: World, domain: Entity, address: Entity) -> None:
+def test_two_undated_look_ups_make_one_relationship(world: World, domain: Entity, address: Entity) -> None:
     for _ in range(2):
         look_up(world, domain, address, **UNDATED)
     assert len(world.relationships(domain)) == 1
 
 
-def test_an_observable_that_turns_up_keeps_its_author(world: World, domain: Entity) -> None:
+def test_an_existing_observable_keeps_its_author(world: World, domain: Entity) -> None:
     known = world.entity("IPv4-Addr", "192.0.2.230", author="Analysts")
     look_up(world, domain, known)
     assert author(world.platform.objects[known.standard_id]) == ANALYSTS
 
 
-def test_an_observable_that_turns_up_without_an_author_gets_this_one(
-    world: World, domain: Entity, address: Entity
-) -> None:
+def test_an_existing_observable_without_an_author_gets_this_one(world: World, domain: Entity, address: Entity) -> None:
     look_up(world, domain, address)
     assert author(world.platform.objects[address.standard_id]) == OURS

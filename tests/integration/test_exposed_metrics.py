@@ -1,4 +1,4 @@
-"""What Prometheus gets from the running connector, on the port that pycti opens."""
+"""Prometheus metrics of the running connector, on pycti's port."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Series = dict[tuple[str, tuple[str, ...]], float]
 
 @contextmanager
 def measured_world() -> Iterator[World]:
-    """A world that serves metrics and caches answers."""
+    """A world with metrics and a cache."""
     served = {"CONNECTOR_EXPOSE_METRICS": "true", "CONNECTOR_METRICS_PORT": str(free_port())}
     cached = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "PT24H"}
     with any_world(**served, **cached) as world:
@@ -39,13 +39,13 @@ def world(shared_world: World) -> World:
 
 @pytest.fixture
 def fresh_world() -> Iterator[World]:
-    """One that has not read the quota, and may lose its source."""
+    """A separate world, which has not read the quota yet and whose source can be stopped."""
     with measured_world() as world:
         yield world
 
 
 def scrape(world: World) -> Series:
-    """The values of the connector's own series, by name and by the values of their labels, the source first."""
+    """Return the values of the connector's own series by name and label values, the source first."""
     url = f"http://127.0.0.1:{world.environment['CONNECTOR_METRICS_PORT']}/metrics"
     families = text_string_to_metric_families(requests.get(url, timeout=WAIT).text)
     samples = [sample for family in families for sample in family.samples if sample.name.startswith("pdns_")]
@@ -75,7 +75,7 @@ def test_an_enrichment_is_counted_with_its_records_and_what_was_left_out(world: 
     assert growth(before, after, "pdns_records_left_out_total", "TXT") == 2
 
 
-def test_the_time_of_each_request_and_of_each_conversion_is_measured(world: World) -> None:
+def test_requests_and_conversions_are_timed(world: World) -> None:
     before = scrape(world)
     world.service.latency = 0.2
     begun = time.monotonic()
@@ -98,7 +98,7 @@ def test_the_quota_is_read_once_and_shown(fresh_world: World) -> None:
     assert after["pdns_quota_limit_searches", ("riskiq", "organization")] == 10_000
 
 
-def test_an_answer_of_the_cache_is_a_hit_and_no_search(world: World) -> None:
+def test_a_cached_answer_is_a_hit_without_a_search(world: World) -> None:
     world.enrich("Domain-Name", "twice.example")
     before = scrape(world)
     world.enrich("Domain-Name", "twice.example")
@@ -108,7 +108,7 @@ def test_an_answer_of_the_cache_is_a_hit_and_no_search(world: World) -> None:
     assert growth(before, after, "pdns_wait_seconds_count", "riskiq", "search") == 0
 
 
-def test_a_failure_is_counted_by_its_kind_and_at_its_source(world: World) -> None:
+def test_a_failure_is_counted_by_kind_and_source(world: World) -> None:
     before = scrape(world)
     world.service.fail("401", on="search")
     world.enrich("Domain-Name", "refused.example")
@@ -118,7 +118,7 @@ def test_a_failure_is_counted_by_its_kind_and_at_its_source(world: World) -> Non
     assert growth(before, after, "pdns_searches_total", "riskiq") == 1
 
 
-def test_the_waiting_for_an_answer_that_never_comes_is_measured_and_each_repetition_is_counted(
+def test_requests_that_time_out_are_timed_and_retries_are_counted(
     fresh_world: World,
 ) -> None:
     fresh_world.service.fail("stall", on="search")
@@ -130,7 +130,7 @@ def test_the_waiting_for_an_answer_that_never_comes_is_measured_and_each_repetit
     assert after["pdns_searches_total", ("riskiq",)] == 1
 
 
-def test_a_used_up_quota_is_shown_and_no_request_searches(fresh_world: World) -> None:
+def test_a_used_up_quota_is_shown_and_no_search_is_made(fresh_world: World) -> None:
     fresh_world.service.used, fresh_world.service.limit = 2000, 2000
     fresh_world.enrich("Domain-Name", "late.example")
     after = scrape(fresh_world)
@@ -141,7 +141,7 @@ def test_a_used_up_quota_is_shown_and_no_request_searches(fresh_world: World) ->
     assert after["pdns_quota_limit_searches", ("riskiq", "user")] == 2000
 
 
-def test_an_observable_that_may_not_leave_is_a_failure_without_a_search(world: World) -> None:
+def test_an_observable_above_the_limit_is_a_failure_without_a_search(world: World) -> None:
     before = scrape(world)
     world.enrich("Domain-Name", "secret.example", markings=("TLP:RED",))
     after = scrape(world)
@@ -149,7 +149,7 @@ def test_an_observable_that_may_not_leave_is_a_failure_without_a_search(world: W
     assert growth(before, after, "pdns_searches_total", "riskiq") == 0
 
 
-def test_a_hostile_number_of_record_types_makes_no_series(world: World) -> None:
+def test_a_hostile_number_of_record_types_adds_no_series(world: World) -> None:
     world.service.answers["flood.example"] = [
         {"recordType": f"T{number}", "resolveType": "x", "resolve": "y"} for number in range(3_000)
     ]

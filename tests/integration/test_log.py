@@ -1,4 +1,4 @@
-"""What the log tells of an enrichment: fields for machines, one line at info, a line for each step at debug."""
+"""The log of an enrichment: structured fields, one line at info, one line per step at debug."""
 
 import json
 from typing import Any
@@ -14,13 +14,13 @@ pytestmark = needs_http_protocols
 
 
 def lines(world: World, work: Work) -> list[dict[str, Any]]:
-    """The lines of the connector's own about a work; their fields stand beside level and message."""
+    """Return the connector's own log lines about a work."""
     read = [json.loads(line) for line in world.daemon.log.splitlines() if work.id in line and line.startswith("{")]
     about = [line | line.pop("attributes") for line in read if "attributes" in line]
     return [line for line in about if "entity_type" in line and "seconds" in line]
 
 
-def test_one_line_at_info_tells_all_of_an_enrichment(world: World) -> None:
+def test_one_line_at_info_summarizes_an_enrichment(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     (line,) = [line for line in lines(world, work) if line["level"] == "INFO"]
     assert line["message"] == "Enrichment ended"
@@ -55,12 +55,12 @@ def test_at_debug_each_step_has_a_line(world: World) -> None:
         ("IPv4-Addr", "192.0.2.0/24", "no_observable"),
     ],
 )
-def test_the_outcome_tells_why_nothing_was_added(world: World, entity_type: str, value: str, outcome: str) -> None:
+def test_the_outcome_says_why_nothing_was_added(world: World, entity_type: str, value: str, outcome: str) -> None:
     work = world.enrich(entity_type, value)
     assert [line["outcome"] for line in lines(world, work) if line["level"] == "INFO"] == [outcome]
 
 
-def test_a_failure_is_a_warning_with_its_kind_and_the_sentence_of_the_work(world: World) -> None:
+def test_a_failure_is_a_warning_with_its_kind_and_the_text_of_the_work(world: World) -> None:
     world.service.fail("401", on="search")
     work = world.enrich("Domain-Name", "refused.example")
     (line,) = [line for line in lines(world, work) if line["level"] == "WARNING"]
@@ -71,6 +71,6 @@ def test_a_failure_is_a_warning_with_its_kind_and_the_sentence_of_the_work(world
     )
 
 
-def test_no_line_holds_the_list_of_observables(world: World) -> None:
+def test_no_line_lists_the_observables(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     assert all(len(json.dumps(line)) < 1_000 and "192.0.2.11" not in json.dumps(line) for line in lines(world, work))

@@ -1,4 +1,4 @@
-"""Every command that the README shows is run: here, or by the file that is named beside it."""
+"""Every command in the README is run here, or by the file named next to it."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ ELSEWHERE = {
     "docker build --build-arg PYCTI_VERSION=6.9.29" + DOCKER_TAG: "tests/image/test_image.py",
     "docker compose up --detach --scale connector-riskiq-passive-total=3": "tests/broker/test_workers.py",
 }
-"""Commands that other files run in the same or an equivalent form."""
+"""Commands that other files run, in the same or an equivalent form."""
 HERE = {
     "make demo",
     "cp config.yml.sample config.yml",
@@ -42,7 +42,7 @@ HERE = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The project with this Python's environment in its place."""
+    """A copy of the project that uses this Python environment."""
     for name in ("src", "sandbox"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
     shutil.copy(ROOT / "config.yml.sample", tmp_path)
@@ -71,7 +71,7 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
 
 
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="make demo uses the pinned pycti")
-def test_make_demo_ends_well_and_shows_what_arrived() -> None:
+def test_make_demo_succeeds_and_shows_the_results() -> None:
     ended = run("make demo", ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (shown,) = re.findall(r"^Added .+$", README, re.MULTILINE)

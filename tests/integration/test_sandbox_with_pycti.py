@@ -1,4 +1,4 @@
-"""The embedded OpenCTI is the platform to a real pycti, in a process of its own, over HTTP."""
+"""The embedded OpenCTI with a real pycti, in a separate process, over HTTP."""
 
 import os
 import socket
@@ -81,7 +81,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenCTI]:
             platform.close()
 
 
-def test_it_registers_as_itself(platform: OpenCTI) -> None:
+def test_it_registers(platform: OpenCTI) -> None:
     connector = platform.wait_registered(WAIT)
 
     assert connector.input["name"] == "addresses"
@@ -91,7 +91,7 @@ def test_it_registers_as_itself(platform: OpenCTI) -> None:
 
 
 @pytest.mark.parametrize("auto", [False, True])
-def test_an_enrichment_goes_there_and_back(platform: OpenCTI, auto: bool) -> None:
+def test_an_enrichment_is_answered(platform: OpenCTI, auto: bool) -> None:
     domain = platform.add_observable("Domain-Name", "example.com", score=50, labels=("phishing",))
 
     work = platform.enrich(domain, auto).wait(WAIT)
@@ -103,7 +103,7 @@ def test_an_enrichment_goes_there_and_back(platform: OpenCTI, auto: bool) -> Non
     ]
 
 
-def test_the_calls_of_an_enrichment_are_those_of_the_real_platform(platform: OpenCTI) -> None:
+def test_the_calls_of_an_enrichment_match_those_on_a_real_opencti(platform: OpenCTI) -> None:
     domain = platform.add_observable("Domain-Name", "calls.example", markings=())
     before = len(platform.calls)
 
@@ -119,13 +119,13 @@ def test_the_calls_of_an_enrichment_are_those_of_the_real_platform(platform: Ope
     ]
 
 
-def test_a_failure_ends_the_work_in_error(platform: OpenCTI) -> None:
+def test_a_failure_closes_the_work_as_an_error(platform: OpenCTI) -> None:
     work = platform.enrich(platform.add_observable("Domain-Name", "broken.example")).wait(WAIT)
 
     assert (work.message, work.in_error) == ("it is broken", True)
 
 
-def test_an_entity_out_of_reach_ends_the_work_in_error(platform: OpenCTI) -> None:
+def test_an_inaccessible_entity_closes_the_work_as_an_error(platform: OpenCTI) -> None:
     domain = platform.add_observable("Domain-Name", "hidden.example")
     platform.entity_unreadable(domain)
 
@@ -135,7 +135,7 @@ def test_an_entity_out_of_reach_ends_the_work_in_error(platform: OpenCTI) -> Non
     assert "check the connector permissions" in str(work.message)
 
 
-def test_a_relationship_against_the_rules_is_refused_and_the_rest_is_imported(platform: OpenCTI) -> None:
+def test_an_invalid_relationship_is_refused_and_the_rest_is_imported(platform: OpenCTI) -> None:
     work = platform.enrich(platform.add_observable("Domain-Name", "reversed.example")).wait(WAIT)
 
     assert not work.in_error
@@ -144,7 +144,7 @@ def test_a_relationship_against_the_rules_is_refused_and_the_rest_is_imported(pl
     ]
 
 
-def test_a_playbook_gets_its_bundle_back_with_what_was_added(platform: OpenCTI) -> None:
+def test_a_playbook_gets_its_bundle_back_with_additions(platform: OpenCTI) -> None:
     domain = platform.add_observable("Domain-Name", "playbook.example")
 
     execution = platform.play(domain).wait(WAIT)
@@ -154,7 +154,7 @@ def test_a_playbook_gets_its_bundle_back_with_what_was_added(platform: OpenCTI) 
     assert execution.bundles[0]["objects"][0] == domain.as_stix()
 
 
-def test_a_playbook_may_carry_another_entity(platform: OpenCTI) -> None:
+def test_a_playbook_can_contain_another_entity(platform: OpenCTI) -> None:
     pattern = {"pattern": "[domain-name:value = 'a.example']", "pattern_type": "stix"}
     indicator = platform.add_entity("Indicator", "a.example", **pattern)
     before = len(platform.calls)
@@ -163,12 +163,12 @@ def test_a_playbook_may_carry_another_entity(platform: OpenCTI) -> None:
 
     while "indicator" not in [call.field for call in platform.calls[before:]]:
         time.sleep(0.02)
-    # The daemon looks for an observable's value, fails, and leaves the playbook without an answer.
+    # The daemon fails to find an observable's value, and does not answer the playbook.
     with pytest.raises(TimeoutError, match=r"the playbook on a\.example got no bundle"):
         execution.wait(0.5)
 
 
-def test_several_enrichments_are_under_way_at_once(platform: OpenCTI) -> None:
+def test_several_enrichments_run_at_once(platform: OpenCTI) -> None:
     domains = [platform.add_observable("Domain-Name", f"{name}.example") for name in "abc"]
 
     works = [platform.enrich(domain) for domain in domains]

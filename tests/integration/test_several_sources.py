@@ -1,4 +1,4 @@
-"""All sources at once: the same history told by each of them comes to one graph that says who saw what, and when."""
+"""All sources with the same history: their records merge into one graph that says who saw what, and when."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,12 +20,12 @@ from sandbox.sources.table import STAND_INS
 
 NOW = datetime.now(UTC)
 SHIFTS = {key: days for days, key in enumerate(STAND_INS)}
-"""Each source saw the history so many days earlier than the one before it."""
+"""Days by which each source saw the history earlier than the previous one."""
 
 
 @dataclass
 class Sources:
-    """The stand-ins of all sources, and what asks them."""
+    """The stand-ins of all sources, and an `Enricher` that queries them."""
 
     services: dict[str, Service]
     environment: dict[str, str]
@@ -85,7 +85,7 @@ def test_every_source_answers_about_a_name_and_an_address(sources: Sources, monk
         assert {item.source.key for item in result.outcomes if item.records} == set(STAND_INS)
 
 
-def test_what_all_of_them_saw_is_one_relation_from_the_earliest_to_the_latest_date(
+def test_a_record_of_all_sources_is_one_relation_from_the_earliest_to_the_latest_date(
     sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relation = relation_of(look_up(sources.enricher(monkeypatch), DOMAIN), ADDRESS, "A")
@@ -95,7 +95,7 @@ def test_what_all_of_them_saw_is_one_relation_from_the_earliest_to_the_latest_da
     assert relation.last_seen == true.last - timedelta(days=min(SHIFTS.values()))
 
 
-def test_each_source_alone_gives_its_own_dates(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_source_provides_its_own_dates(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     true = fact(DOMAIN, ADDRESS)
     for key in STAND_INS:
         relation = relation_of(look_up(sources.enricher(monkeypatch, key), DOMAIN), ADDRESS, "A")
@@ -105,19 +105,17 @@ def test_each_source_alone_gives_its_own_dates(sources: Sources, monkeypatch: py
         assert (relation.first_seen, relation.last_seen) == expected, key
 
 
-def test_an_address_leads_to_the_names_that_pointed_at_it(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_leads_to_the_names_that_resolved_to_it(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     relation = relation_of(look_up(sources.enricher(monkeypatch), ADDRESS), "mail.example.com", "A")
     assert (relation.type, relation.reverse, seen_by(relation)) == ("resolves-to", True, set(STAND_INS))
 
 
-def test_a_mail_server_is_named_without_its_preference_by_all_that_know_it(
-    sources: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mail_server_has_no_preference_in_its_name(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     relation = relation_of(look_up(sources.enricher(monkeypatch), DOMAIN), "mx1.example.net", "MX")
     assert seen_by(relation) >= {"riskiq", "circl", "cof", "mnemonic", "robtex", "dnsdb"}
 
 
-def test_one_source_that_fails_costs_the_others_nothing_and_is_named(
+def test_a_failing_source_is_named_and_does_not_affect_others(
     sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources.services["circl"].fail("500")
@@ -128,7 +126,9 @@ def test_one_source_that_fails_costs_the_others_nothing_and_is_named(
     assert "; CIRCL failed: CIRCL is failing (HTTP 500); try again later" in text
 
 
-def test_where_all_fail_the_error_has_every_sentence(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_all_sources_fail_the_error_contains_every_message(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for key in ("mnemonic", "robtex"):
         sources.services[key].fail("500")
     result = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)
@@ -138,9 +138,7 @@ def test_where_all_fail_the_error_has_every_sentence(sources: Sources, monkeypat
     )
 
 
-def test_a_red_observable_goes_to_the_own_server_and_to_nobody_else(
-    sources: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_red_observable_goes_only_to_the_own_server(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {key: len(service.requests) for key, service in sources.services.items()}
     limits = {"PDNS_MAX_TLP": "TLP:GREEN", "COF_MAX_TLP": "TLP:RED"}
     result = look_up(sources.enricher(monkeypatch, **limits), DOMAIN, "TLP:RED")
@@ -149,7 +147,7 @@ def test_a_red_observable_goes_to_the_own_server_and_to_nobody_else(
     assert asked == {"cof"}
 
 
-def test_the_strictest_marking_that_a_source_demands_is_on_what_it_saw(
+def test_observables_have_the_strictest_marking_of_their_sources(
     sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)

@@ -1,4 +1,4 @@
-"""What the start says and how it ends."""
+"""Startup: messages and exit codes."""
 
 import re
 import shutil
@@ -19,14 +19,14 @@ from tests.world import WAIT, World
 
 
 def start(environment: Mapping[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run `python3 src/main.py` with these variables until it ends by itself."""
+    """Run `python3 src/main.py` with these variables until it exits."""
     command = [sys.executable, str(root / "src" / "main.py")]
     return subprocess.run(
         command, env={**inherited(), **environment}, capture_output=True, text=True, timeout=WAIT, check=False
     )
 
 
-def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() -> None:
+def test_invalid_settings_exit_with_2_and_one_list_without_a_traceback() -> None:
     ended = start({"RISKIQ_MAX_TLP": "PURPLE", "RISKIQ_API_KEY": "ChangeMe"})
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
@@ -38,14 +38,14 @@ def test_bad_settings_end_the_start_with_2_and_one_list_without_a_traceback() ->
 @pytest.mark.parametrize(
     ("name", "value"), [("CONNECTOR_METRICS_PORT", "ninety"), ("CONNECTOR_LISTEN_PROTOCOL", "HTTP")]
 )
-def test_an_option_on_which_pycti_would_fail_ends_the_start_as_bad_settings_do(name: str, value: str) -> None:
+def test_an_invalid_pycti_option_is_reported_like_an_invalid_setting(name: str, value: str) -> None:
     ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {name: value})
     assert ended.returncode == 2
     assert f"{name} (config.yml: connector.{name.removeprefix('CONNECTOR_').lower()}) is '{value}'" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_metrics_port_that_is_taken_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+def test_a_metrics_port_in_use_exits_at_once_with_1_and_a_message() -> None:
     platform = OpenCTI(pycti.__version__)
     with serving(opencti_app(platform)) as url:
         taken = url.rpartition(":")[2]
@@ -56,14 +56,14 @@ def test_a_metrics_port_that_is_taken_ends_the_start_at_once_with_1_and_a_senten
     assert "is not up yet" not in ended.stderr
 
 
-def test_a_ca_file_that_is_not_there_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+def test_a_missing_ca_file_exits_at_once_with_1_and_a_message() -> None:
     ended = start(settings("https://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"OPENCTI_SSL_VERIFY": "/no/ca.pem"})
     assert ended.returncode == 1
     assert "pycti cannot start: Could not find a suitable TLS CA certificate bundle" in ended.stderr
     assert "is not up yet" not in ended.stderr
 
 
-def test_a_maximum_tlp_that_is_still_the_placeholder_ends_the_start_with_2() -> None:
+def test_a_maximum_tlp_that_is_still_changeme_exits_with_2() -> None:
     ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"RISKIQ_MAX_TLP": "CHANGEME"})
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
@@ -73,7 +73,7 @@ def test_a_maximum_tlp_that_is_still_the_placeholder_ends_the_start_with_2() -> 
     ]
 
 
-def test_an_opencti_that_does_not_come_up_is_waited_for_quietly_and_ends_the_start_with_1() -> None:
+def test_an_opencti_that_does_not_come_up_exits_with_1_after_a_quiet_wait() -> None:
     ended = start(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"PDNS_START_TIMEOUT": "2"})
     assert ended.returncode == 1
     assert "OpenCTI at http://127.0.0.1:9 did not come up within 2 s" in ended.stderr
@@ -92,7 +92,7 @@ def test_an_earlier_run_does_not_make_the_connector_healthy_before_it_is_registe
 
 
 @needs_http_protocols
-def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
+def test_the_connector_waits_for_an_opencti_that_comes_up_late() -> None:
     platform, port = OpenCTI(pycti.__version__), free_port()
     with daemon(settings(f"http://127.0.0.1:{port}", platform.token, "http://127.0.0.1:9")) as running:
         while "is not up yet" not in running.log:
@@ -101,7 +101,7 @@ def test_an_opencti_that_comes_up_late_gets_its_connector() -> None:
             platform.wait_registered(WAIT)
 
 
-def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
+def test_a_wrong_token_exits_at_once_with_1_and_a_message() -> None:
     platform = OpenCTI(pycti.__version__)
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, "wrong", "http://127.0.0.1:9"))
@@ -112,7 +112,7 @@ def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
 
 @needs_http_protocols
 @pytest.mark.parametrize("version", ["6.5.0", "7.260817.0"])
-def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_versions(version: str) -> None:
+def test_a_refused_pycti_exits_at_once_and_names_the_versions(version: str) -> None:
     platform = OpenCTI(version)
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
@@ -124,7 +124,7 @@ def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_
     assert f"pip install pycti=={version}" in ended.stderr
 
 
-def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_opencti() -> None:
+def test_another_refusal_exits_at_once_with_the_message_of_opencti() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("registerConnector", how="refused")
     with serving(opencti_app(platform)) as url:
@@ -135,7 +135,7 @@ def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_open
 
 
 @needs_http_protocols
-def test_an_opencti_without_its_database_for_a_moment_gets_its_connector() -> None:
+def test_the_connector_waits_for_an_opencti_whose_database_is_down() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("registerConnector", times=1, how="database")
     with serving(opencti_app(platform)) as url, daemon(settings(url, platform.token, "http://127.0.0.1:9")) as running:
@@ -143,7 +143,7 @@ def test_an_opencti_without_its_database_for_a_moment_gets_its_connector() -> No
         assert "is not up yet (it says: Engine execution fail, some shards are not available" in running.log
 
 
-def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
+def test_a_stop_while_waiting_for_opencti_exits_with_0() -> None:
     with daemon(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9")) as running:
         while "is not up yet" not in running.log:
             time.sleep(0.1)
@@ -151,8 +151,8 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
         assert running.process.wait(WAIT) == 0
 
 
-def test_without_its_dependencies_the_start_says_what_to_install() -> None:
-    # Without the module site, Python finds its own library only.
+def test_without_dependencies_the_message_says_what_to_install() -> None:
+    # Without the module site, Python finds only its standard library.
     command = [sys.executable, "-S", str(ROOT / "src" / "main.py")]
     ended = subprocess.run(command, env=inherited(), capture_output=True, text=True, timeout=WAIT, check=False)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT over pycti's HTTP protocols: what is under way is finished, sent and closed."""
+"""SIGTERM and SIGINT over pycti's HTTP protocols: the current enrichment finishes, and its work closes."""
 
 import signal
 
@@ -13,7 +13,7 @@ pytestmark = needs_http_protocols
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_enrichment_under_way_is_finished_sent_and_closed(number: signal.Signals) -> None:
+def test_the_current_enrichment_is_finished_sent_and_closed(number: signal.Signals) -> None:
     with new_world() as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -32,7 +32,7 @@ def test_an_idle_connector_does_not_wait_for_the_grace_to_end() -> None:
         assert "Stopped; nothing was left under way." in world.daemon.log
 
 
-def test_what_does_not_end_within_the_grace_is_sent_again_and_answered_by_the_next_process() -> None:
+def test_a_message_that_outlasts_the_grace_is_sent_again_and_answered_by_the_next_process() -> None:
     with new_world(PDNS_STOP_GRACE="1") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -48,7 +48,7 @@ def test_what_does_not_end_within_the_grace_is_sent_again_and_answered_by_the_ne
 
 
 @pytest.mark.parametrize("field", ["stixCyberObservable", "stixBundlePush", "toProcessed"])
-def test_an_outage_of_opencti_is_waited_for(field: str) -> None:
+def test_the_connector_waits_for_the_end_of_an_outage(field: str) -> None:
     with new_world() as world:
         world.platform.fail(field, times=2, how="http500")
         work = world.enrich("Domain-Name", DOMAIN)

@@ -1,4 +1,4 @@
-"""The note that an operator may ask for: one on each observable, which later enrichments update."""
+"""The summary note: one per observable, updated by later enrichments."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def test_the_next_enrichment_updates_the_note(world: World) -> None:
     assert "`192.0.2.61`" not in note["content"]
 
 
-def test_in_a_playbook_the_note_comes_in_the_one_bundle(world: World) -> None:
+def test_in_a_playbook_the_bundle_contains_the_note(world: World) -> None:
     world.service.answers["played.example"] = [record("A", "ip", "192.0.2.63")]
     execution = world.play(world.entity("Domain-Name", "played.example"))
     (bundle,) = execution.bundles
@@ -53,6 +53,6 @@ def test_in_a_playbook_the_note_comes_in_the_one_bundle(world: World) -> None:
     assert execution.errors == []
 
 
-def test_where_nothing_is_added_there_is_no_note(world: World) -> None:
+def test_without_additions_there_is_no_note(world: World) -> None:
     work = world.enrich("Domain-Name", "empty.example")
     assert notes(world, work.entity) == []

@@ -1,4 +1,4 @@
-"""Under a maximum of TLP:AMBER, nothing leaves the machine for what is marked above it or cannot be understood."""
+"""With a maximum of TLP:AMBER, observables with stricter or unknown markings are not sent."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ TLP_2 = {
     "amber+strict": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
     "red": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
-"""OASIS's own, of cti-stix-common-objects."""
+"""OASIS's definitions in cti-stix-common-objects."""
 WITHIN, ABOVE = ("clear", "green", "amber"), ("amber+strict", "red")
 
 TYPED_TLP: dict[str, Any] = {"definition_type": "tlp", "definition": {"tlp": "red"}}
@@ -32,7 +32,7 @@ MEANINGLESS = "(neither OpenCTI nor the message says what this marking means, so
 
 
 def fresh(world: World, **more: Any) -> Entity:
-    """An observable that no other test has asked about, and PassiveTotal's answer to it."""
+    """Return an observable that no other test uses and that PassiveTotal knows."""
     value = f"gated-{next(numbers)}.example"
     world.service.answers[value] = [record("A", "ip", "192.0.2.210")]
     return world.entity("Domain-Name", value, **more)
@@ -44,19 +44,19 @@ def marking(marking_id: str = FOREIGN, **properties: Any) -> dict[str, Any]:
 
 
 def tlp_2(level: str, marking_id: str = FOREIGN) -> dict[str, Any]:
-    """A marking of OASIS's extension for TLP 2.0, without a name."""
+    """Return a marking with OASIS's TLP 2.0 extension, without a name."""
     return marking(marking_id, extensions={TLP_2_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": level}})
 
 
 def play(world: World, refs: object, *markings: dict[str, Any]) -> tuple[Execution, list[dict[str, Any]]]:
-    """A step of a playbook that marked an observable, and the objects that it sent."""
+    """Run a playbook step on an observable with these markings; return the sent objects as well."""
     entity = fresh(world, markings=())
     received = [entity.as_stix() | {"object_marking_refs": refs}, *markings]
     return world.play(entity, received), received
 
 
 def failure(world: World, entity: Entity) -> str:
-    """What the log tells of a playbook's step, which has no work; its line follows the bundle."""
+    """Return the log line of a playbook step, which has no work; it follows the bundle."""
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
         lines = [line for line in world.daemon.log.splitlines() if "Enrichment failed" in line and entity.value in line]
@@ -88,7 +88,7 @@ def assert_refused(world: World, execution: Execution, received: list[dict[str, 
         ("Internal", "TLP", f"Internal {UNKNOWN}"),
     ],
 )
-def test_a_marking_of_the_platform_that_is_above_the_maximum_or_not_understood_is_refused(
+def test_a_marking_in_opencti_above_the_maximum_or_unknown_is_refused(
     world: World, name: str, kind: str, marked: str
 ) -> None:
     entity = fresh(world, markings=(Marking(name, kind),))
@@ -102,7 +102,7 @@ def test_a_marking_of_the_platform_that_is_above_the_maximum_or_not_understood_i
 
 
 @pytest.mark.parametrize("name", ["PAP:RED", "SECRET"])
-def test_a_marking_of_the_platform_that_is_not_a_tlp_does_not_block(world: World, name: str) -> None:
+def test_a_marking_in_opencti_that_is_not_a_tlp_does_not_block(world: World, name: str) -> None:
     work = world.platform.enrich(fresh(world, markings=(name,))).wait(WAIT)
     assert not work.in_error
     assert len(world.service.searches) == 1
@@ -124,9 +124,7 @@ def test_a_marking_of_the_platform_that_is_not_a_tlp_does_not_block(world: World
     ],
     ids=["typed", "named", "TLP 2.0", "strict", "statement", "blanks", "text", "list", "purple", "wordless"],
 )
-def test_a_marking_in_the_bundle_of_a_playbook_is_refused_in_every_form(
-    world: World, received: dict[str, Any], marked: str
-) -> None:
+def test_a_marking_in_a_playbook_is_refused_in_every_form(world: World, received: dict[str, Any], marked: str) -> None:
     assert_refused(world, *play(world, [FOREIGN], received), marked)
 
 
@@ -157,7 +155,7 @@ def test_a_marking_that_the_entity_does_not_refer_to_does_not_count(world: World
     assert any(item["type"] == "relationship" for item in execution.bundles[0]["objects"])
 
 
-def test_a_reference_that_nothing_explains_is_refused(world: World) -> None:
+def test_an_unknown_reference_is_refused(world: World) -> None:
     assert_refused(world, *play(world, [TLP_2["green"], FOREIGN]), f"{FOREIGN} {MEANINGLESS}")
 
 

@@ -1,4 +1,4 @@
-"""A source that cannot be reached is given up, and left alone for a while: each test has a world of its own."""
+"""An unreachable source is not queried again for a while; each test has its own world."""
 
 import pytest
 
@@ -16,7 +16,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "sentence"), FAULTS.items(), ids=FAULTS)
-def test_the_work_is_an_error_that_says_why_and_the_next_one_does_not_wait(fault: str, sentence: str) -> None:
+def test_the_work_is_an_error_that_says_why_and_the_next_one_fails_at_once(fault: str, sentence: str) -> None:
     with new_world(**QUICK) as world:
         world.service.fail(fault, on="search")
         work = world.enrich("Domain-Name", DOMAIN)
@@ -29,7 +29,7 @@ def test_the_work_is_an_error_that_says_why_and_the_next_one_does_not_wait(fault
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_playbook_goes_on_with_what_it_sent(fault: str) -> None:
+def test_a_playbook_gets_its_objects_back(fault: str) -> None:
     with new_world(**QUICK) as world:
         world.service.fail(fault, on="search")
         for value in (DOMAIN, "next.example"):

@@ -1,4 +1,4 @@
-"""The documents say what the code does: every sentence, every module, the links."""
+"""The documents match the code: messages, modules, imports and links."""
 
 import ast
 import inspect
@@ -27,20 +27,20 @@ NO_SENTENCES = {
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     "…: … of … searches used, … left…",
 }
-"""Names, words of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
+"""Names, texts of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
 NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/sections.py"}
-"""Prometheus shows the help of a metric, a note is knowledge, and the documents of the settings are made from these."""
+"""Texts of metrics, notes and settings are shown elsewhere."""
 SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
-"""Calls whose texts are for the documents of the settings or for machines: how a call begins, or how it ends."""
+"""Calls whose texts are documentation of settings or not for people: the start or end of their names."""
 
 FOR_ALL = {"errors.py", "metrics.py", "model.py", "wording.py"}
 """Modules that the diagram of the architecture leaves out."""
 
 GAP = "…"
-"""Stands for what differs from one time to the next, in the skeletons of the code and in the documents."""
+"""A variable part of a message, in the templates of the code and in the documents."""
 
 
-# The sentences of the code
+# Messages in the code
 
 
 def modules() -> list[Path]:
@@ -50,7 +50,7 @@ def modules() -> list[Path]:
 
 
 def modules_of_the_daemon() -> set[Path]:
-    """daemon.py and every module that it imports, at first or second hand."""
+    """Return daemon.py and every module that it imports, directly or indirectly."""
     found: set[Path] = set()
     waiting = [CODE / "daemon.py"]
     while waiting:
@@ -62,7 +62,7 @@ def modules_of_the_daemon() -> set[Path]:
 
 
 def imported(tree: ast.AST) -> Iterator[Path]:
-    """The files of this package behind the imports of a module, whether at once or later, or for its types only."""
+    """Yield the files of this package that a module imports, including late imports and those for types."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "passivedns":
             place = SRC.joinpath(*str(node.module).split("."))
@@ -72,7 +72,7 @@ def imported(tree: ast.AST) -> Iterator[Path]:
 
 
 def sentences() -> set[str]:
-    """What the daemon may write, and what the commands beside it raise, with a gap for each part that differs."""
+    """Return every message of the daemon, and the errors of the commands, with a gap for each variable part."""
     of_the_daemon = modules_of_the_daemon() - NO_WORK_OR_LOG
     found: set[str] = set()
     for path in modules():
@@ -83,17 +83,17 @@ def sentences() -> set[str]:
 
 
 def with_gaps(text: str) -> str:
-    """A text with a gap for each place of a template, such as `{title}` or %s."""
+    """Replace each placeholder of a template, such as `{title}` or %s, with a gap."""
     return re.sub(r"\{\w+[^{} ]*\}|%(?:\.\d+f|[sdgr])", GAP, text)
 
 
 def is_sentence(text: str) -> bool:
-    """Two words or more; what has braces or lines is for machines."""
+    """Return whether a text has at least two words, and no braces or line breaks, which are not for people."""
     return len(re.findall(r"[^\W\d_]+", text)) > 1 and " " in text.strip() and not re.search(r"[{}\n]", text)
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
-    """The literals of functions and of constants, but for documentation, patterns and the text of the settings."""
+    """Yield the literals of functions and constants, except docstrings, patterns and texts of settings."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
@@ -123,7 +123,7 @@ def texts_raised(tree: ast.AST) -> Iterator[str]:
 
 
 def reasons(tree: ast.AST) -> Iterator[str]:
-    """Why a value is unusable may be a single word: what `Unusable` is given, and what is paired with its check."""
+    """Yield reasons for unusable values, even of one word: arguments of `Unusable`, and texts paired with a check."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Unusable":
             yield from (text for argument in node.args for text in texts(ast.List([argument])))
@@ -132,21 +132,21 @@ def reasons(tree: ast.AST) -> Iterator[str]:
 
 
 def documented() -> list[str]:
-    """The sentences of troubleshooting.md: what is code in the first cells of its tables."""
+    """Return the messages in troubleshooting.md: code in the first cells of its tables."""
     return re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
 
 
 def says(text: str, sentence: str) -> bool:
-    """Whether a text contains a sentence of the code, its gaps left open or filled."""
+    """Return whether a text contains a message of the code, with its gaps open or filled."""
     return bool(re.search(".{0,120}?".join(map(re.escape, sentence.split(GAP))), text))
 
 
 def unexplained(written: Iterable[str], explained: Iterable[str]) -> list[str]:
-    """The sentences that no text contains."""
+    """Return the messages that no text contains."""
     return sorted(sentence for sentence in written if not any(says(text, sentence) for text in explained))
 
 
-def test_the_sentences_are_found_wherever_they_are() -> None:
+def test_messages_of_every_kind_are_found() -> None:
     found = sentences()
     assert len(found) > 100
     assert {
@@ -159,17 +159,17 @@ def test_the_sentences_are_found_wherever_they_are() -> None:
     } <= found
 
 
-def test_troubleshooting_explains_every_sentence_of_the_connector() -> None:
+def test_troubleshooting_explains_every_message_of_the_connector() -> None:
     assert unexplained(sentences(), documented()) == []
 
 
-def test_troubleshooting_explains_no_sentence_that_nobody_writes() -> None:
+def test_troubleshooting_explains_no_message_that_does_not_exist() -> None:
     written = sentences()
     assert documented()
     assert [text for text in documented() if not any(says(text, sentence) for sentence in written)] == []
 
 
-def test_troubleshooting_quotes_pycti_on_an_entity_that_it_cannot_read() -> None:
+def test_troubleshooting_quotes_the_message_of_pycti_on_an_unreadable_entity() -> None:
     words = re.findall(r'"(Unable to read/access [^"]+)"', inspect.getsource(opencti_connector_helper))
     assert words
     assert [text for text in words if f'"{text}"' not in TROUBLESHOOTING] == []
@@ -186,7 +186,7 @@ def test_troubleshooting_has_a_section_for_every_kind_of_failure(name: str) -> N
     assert re.search(rf"^##+ .*`{name}`", TROUBLESHOOTING, re.MULTILINE)
 
 
-def test_the_architecture_names_every_module_and_no_other() -> None:
+def test_the_architecture_names_exactly_the_existing_modules() -> None:
     table = ARCHITECTURE.partition("## Modules")[2].partition("Other folders")[0]
     named: list[str] = []
     for place, cell in re.findall(r"^\| `src/passivedns/((?:\w+/)?)` \| (.+?) \|", table, re.MULTILINE):
@@ -195,7 +195,7 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
 
 
 def place(path: Path) -> str:
-    """What the diagram calls the file or the package that a module belongs to."""
+    """Return the name in the diagram of the file or package to which a module belongs."""
     first, *rest = path.relative_to(CODE).parts
     return f"{first}/" if rest else first
 
@@ -219,7 +219,7 @@ def test_the_diagram_shows_what_imports_what() -> None:
 
 
 def reachable(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The ends of every path along arrows."""
+    """Return the start and end of every path along arrows."""
     longer = arrows | {(start, end) for start, middle in arrows for other, end in arrows if other == middle}
     return arrows if longer == arrows else reachable(longer)
 
@@ -237,13 +237,13 @@ def without_code(path: Path) -> str:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub generates them."""
     titles = re.findall(r"^#+ (.+)$", without_code(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
-def test_every_relative_link_leads_somewhere(path: Path) -> None:
+def test_every_relative_link_has_a_target(path: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", without_code(path))
     for link in [link for link in links if not re.match(r"[a-z]+:", link)]:
         file, _, anchor = link.partition("#")
@@ -254,7 +254,7 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
 def test_no_table_is_broken(path: Path) -> None:
-    """Every line of a table has as many cells as its head, and the second is the rule below the head."""
+    """Every line of a table has as many cells as its head, and the second is a delimiter row."""
     for table in re.findall(r"(?:^\|.*\n)+", without_code(path), re.MULTILINE):
         lines = table.splitlines()
         assert len(lines) > 2, table

@@ -1,4 +1,4 @@
-"""What holds of the code as a whole: small pieces, knowledge that flows down only, and no source in another's room."""
+"""Rules for the whole code: small functions and modules, one direction of imports, sources kept separate."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ NAMED_ON_PURPOSE = {
     "passivedns/sources/__init__.py": [r"from passivedns\.sources\.riskiq import RISKIQ", r"\bRISKIQ, "],
     "passivedns/settings/model.py": [r'default=\("riskiq",\)'],
 }
-"""The row of the first source, and its place as the default."""
+"""The registration of the first source, and the default."""
 
 
 def modules() -> list[Path]:
@@ -23,7 +23,7 @@ def modules() -> list[Path]:
 
 
 def lengths() -> dict[str, int]:
-    """The lines of every function, docstrings included."""
+    """Return the number of lines of every function, including docstrings."""
     return {
         f"{path.relative_to(SRC)}:{node.name}:{node.lineno}": (node.end_lineno or 0) - node.lineno + 1
         for path in modules()
@@ -32,17 +32,17 @@ def lengths() -> dict[str, int]:
     }
 
 
-def test_no_function_is_longer_than_40_lines_and_half_of_them_have_8_at_most() -> None:
+def test_functions_have_at_most_40_lines_and_a_median_of_8() -> None:
     found = lengths()
     assert [name for name, length in found.items() if length > 40] == []
     assert median(found.values()) <= 8
 
 
-def test_no_module_is_longer_than_300_lines() -> None:
+def test_modules_have_at_most_300_lines() -> None:
     assert [path for path in modules() if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
 
 
-def test_no_module_but_its_own_names_the_first_source() -> None:
+def test_only_its_own_module_names_the_first_source() -> None:
     texts = [path for path in SRC.rglob("*") if path.suffix in (".py", ".html", ".js", ".css") and path != FIRST_SOURCE]
     assert texts
     named = {}
@@ -56,14 +56,14 @@ def test_no_module_but_its_own_names_the_first_source() -> None:
 
 
 def imported(path: Path) -> set[str]:
-    """The modules that a module imports, whether at once or later, or for its types only."""
+    """Return the modules that a module imports, including late imports and those for types."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
 def who_imports(*packages: str) -> list[str]:
-    """The modules that import a package or a part of it."""
+    """Return the modules that import a package or a part of it."""
     return [
         str(path.relative_to(SRC / "passivedns"))
         for path in modules()
@@ -72,19 +72,19 @@ def who_imports(*packages: str) -> list[str]:
     ]
 
 
-def test_only_the_opencti_side_and_the_connector_know_pycti() -> None:
+def test_only_the_opencti_package_the_connector_and_the_daemon_import_pycti() -> None:
     assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == [
         "connector.py",
         "daemon.py",
     ]
 
 
-def test_a_source_knows_neither_stix_nor_opencti_nor_the_mapping() -> None:
+def test_sources_import_neither_stix_nor_opencti_nor_the_mapping() -> None:
     knowing = who_imports("passivedns.stix", "passivedns.opencti", "passivedns.converter", "passivedns.connector")
     assert "connector.py" in knowing
     assert [name for name in knowing if name.startswith("sources/")] == []
 
 
-def test_the_converter_knows_no_http_no_clock_and_no_source() -> None:
+def test_the_converter_imports_no_http_no_clock_and_no_source() -> None:
     for package in ("requests", "time", "passivedns.sources", "passivedns.opencti", "passivedns.settings"):
         assert "converter.py" not in who_imports(package)

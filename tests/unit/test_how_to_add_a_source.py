@@ -1,4 +1,4 @@
-"""The source that docs/architecture.md adds as an example works as it says."""
+"""The example source in docs/architecture.md works as described."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def toy() -> Source:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The service that the document describes."""
+    """The service that the example queries."""
     app = FastAPI(openapi_url=None)
 
     @app.get("/api/names/{name}")
@@ -99,7 +99,7 @@ def test_its_failures_are_worded(toy: Source, url: str) -> None:
     )
 
 
-def test_it_is_not_asked_about_what_it_does_not_take(toy: Source, url: str) -> None:
+def test_it_is_not_queried_about_unsupported_types(toy: Source, url: str) -> None:
     assert enricher(toy, url).enrich(entity("192.0.2.1", "IPv4-Addr"), NOW).outcomes == []
 
 
@@ -110,7 +110,7 @@ def test_it_is_short() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The code with the source added, as the first step says."""
+    """A copy of the code with the source added as in the first step."""
     shutil.copytree(PROJECT_ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
     sources = tmp_path / "src" / "passivedns" / "sources"
     (sources / "toy.py").write_text(code(), encoding="utf-8")
@@ -122,7 +122,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_once_it_is_in_the_table_the_settings_and_the_commands_know_it(checkout: Path, url: str) -> None:
+def test_once_registered_it_works_in_settings_and_commands(checkout: Path, url: str) -> None:
     variables = {"PDNS_SOURCES": "toy", "TOY_API_KEY": KEY, "TOY_API_BASE_URL": url}
     command = [sys.executable, str(checkout / "src" / "main.py"), "lookup", "example.org", "--format", "json"]
     ended = subprocess.run(command, env=inherited() | variables, capture_output=True, text=True, check=False)

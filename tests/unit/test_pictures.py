@@ -1,4 +1,4 @@
-"""The pictures of the report: of the page as it is now, whatever the browser, and left alone where there is none."""
+"""The pictures of the report show the current page; without a browser they stay as they are."""
 
 import re
 import shutil
@@ -32,18 +32,18 @@ def test_a_picture_of_the_report_is_small_and_shown_in_the_readme(name: str) -> 
     assert name in (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_picture_of_another_page_is_stale_and_so_is_one_that_is_missing(old: Path) -> None:
+def test_a_picture_of_another_page_is_stale_and_so_is_a_missing_one(old: Path) -> None:
     assert list(generate.stale_pictures(old)) == NAMES
     (old / NAMES[0]).unlink()
     assert list(generate.stale_pictures(old)) == NAMES
 
 
-def test_a_picture_may_look_otherwise_as_long_as_it_is_of_the_page() -> None:
+def test_a_picture_of_the_same_page_from_another_browser_is_not_stale() -> None:
     drawn_otherwise = screenshots.marked((PROJECT_ROOT / NAMES[1]).read_bytes(), drawing.report_page())
     assert screenshots.is_of(drawn_otherwise, drawing.report_page())
 
 
-def test_without_a_browser_the_pictures_stay_and_that_is_said(
+def test_without_a_browser_the_pictures_stay_and_a_message_says_so(
     old: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(screenshots, "chromium", lambda: None)
@@ -55,7 +55,7 @@ def test_without_a_browser_the_pictures_stay_and_that_is_said(
 
 
 @pytest.mark.parametrize("browser", ["/bin/false", "/no/such/browser"])
-def test_a_browser_that_fails_costs_nothing_but_the_picture(
+def test_a_failing_browser_leaves_the_pictures_as_they_are(
     old: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], browser: str
 ) -> None:
     monkeypatch.setattr(screenshots, "chromium", lambda: browser)
@@ -64,7 +64,7 @@ def test_a_browser_that_fails_costs_nothing_but_the_picture(
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
-def test_a_stale_picture_is_taken_anew_by_day_and_by_night(old: Path) -> None:
+def test_stale_pictures_are_replaced_in_light_and_dark_mode(old: Path) -> None:
     generate._take(generate.stale_pictures(old), old)
     assert generate.stale_pictures(old) == {}
     light, dark = ((old / name).read_bytes() for name in NAMES)
