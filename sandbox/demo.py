@@ -33,11 +33,11 @@ _WIDE = 100
 """Minimum width of a terminal that also shows the relationship type."""
 NEXT = """
 [bold]What to do next[/]
-  Look a name up for real, at sources that need no account:
+  Look up a real name, in sources that need no account:
     .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex
-  See it as a page:
+  Write a report:
     .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex --format html > report.html
-  Run it beside your OpenCTI: Install in README.md."""
+  Run it with your OpenCTI: see Install in README.md."""
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
