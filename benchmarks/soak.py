@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.ledger import FAILURES, FATES, LOST, Asked, fate, is_done
+from benchmarks.ledger import FAILURES, LOST, OUTCOMES, Request, is_done, outcome
 from benchmarks.site import Site, running_site
 from sandbox.rabbitmq import private_broker
 from sandbox.sources.riskiq import PassiveTotal
@@ -71,29 +71,29 @@ class Traffic:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self.asked: list[tuple[Kind, Asked]] = []
+        self.requests: list[tuple[Kind, Request]] = []
 
-    def ask(self, kind: Kind) -> Asked:
+    def send(self, kind: Kind) -> Request:
         """Publish a message of that kind."""
-        value = kind.value(len(self.asked))
+        value = kind.value(len(self.requests))
         self._site.service.answers[value] = list(kind.records)
         platform = self._site.platform
         entity = platform.add_observable(kind.entity_type, value, [kind.marking])
-        asked = platform.play(entity) if kind.is_playbook else platform.enrich(entity)
-        self.asked.append((kind, asked))
-        return asked
+        request = platform.play(entity) if kind.is_playbook else platform.enrich(entity)
+        self.requests.append((kind, request))
+        return request
 
     def flow(self, ended: threading.Event) -> None:
         """Publish messages at random until the event is set."""
         while not ended.wait(chance.expovariate(RATE)):
-            self.ask(*chance.choices(KINDS, [kind.frequency for kind in KINDS]))
+            self.send(*chance.choices(KINDS, [kind.frequency for kind in KINDS]))
 
     def settle(self) -> None:
         """Wait until everything is done, or no progress is made."""
         left, since = -1, time.monotonic()
         while left and time.monotonic() - since < QUIET:
             time.sleep(0.5)
-            now_left = sum(not is_done(asked) and not asked.undelivered for _, asked in self.asked)
+            now_left = sum(not is_done(request) and not request.undelivered for _, request in self.requests)
             left, since = now_left, (since if now_left == left else time.monotonic())
 
 
@@ -104,38 +104,38 @@ def main() -> int:
     service = PassiveTotal({}, limit=10**9)
     with private_broker() as broker, running_site(broker, service, CONNECTORS) as site:
         traffic = Traffic(site)
-        troubles = disturb(site, traffic, seconds)
+        faults = disturb(site, traffic, seconds)
         traffic.settle()
         site.stop_connectors()
         left = site.queued()
-    print(f"{seconds:g} seconds:", ", ".join(f"{count} {name}" for name, count in sorted(troubles.items())))
-    print("Exit codes of the connectors that were told to stop:", *site.exits)
+    print(f"{seconds:g} seconds:", ", ".join(f"{count} {name}" for name, count in sorted(faults.items())))
+    print("Exit codes of stopped connectors:", *site.exits)
     print("Messages left in the queue:", left)
     if report(traffic) and not any(site.exits) and not left:
         return 0
     log = Path(tempfile.mkdtemp(prefix="soak-"), "connectors.log")
     log.write_text(site.log, encoding="utf-8")
-    print("The log of the connectors:", log)
+    print("Log of the connectors:", log)
     return 1
 
 
 def disturb(site: Site, traffic: Traffic, seconds: float) -> Counter[str]:
     """Run traffic and faults for so long; return the number of each fault."""
-    ended, troubles = threading.Event(), Counter[str]()
+    ended, faults = threading.Event(), Counter[str]()
     flow = threading.Thread(target=traffic.flow, args=[ended])
     flow.start()
     deadline = time.monotonic() + seconds
     try:
         while time.monotonic() < deadline:
-            trouble = chance.choice(TROUBLES)
-            troubles[trouble(site, seconds)] += 1
+            fault = chance.choice(FAULTS)
+            faults[fault(site, seconds)] += 1
             time.sleep(chance.uniform(1, 6))
     finally:
         ended.set()
         flow.join()
     site.service.recover()
     site.service.latency = 0
-    return troubles
+    return faults
 
 
 def fail(site: Site, _: float) -> str:
@@ -146,7 +146,7 @@ def fail(site: Site, _: float) -> str:
 
 def slow_down(site: Site, _: float) -> str:
     site.service.latency = chance.choice((0, 0.2, 0.8))
-    return "changes of its speed"
+    return "changes of its latency"
 
 
 def restart_broker(site: Site, _: float) -> str:
@@ -173,21 +173,21 @@ def kill_connector(site: Site, _: float) -> str:
     return "kills of a connector"
 
 
-TROUBLES = (fail, fail, slow_down, restart_broker, restart_platform, restart_connector, kill_connector, kill_connector)
+FAULTS = (fail, fail, slow_down, restart_broker, restart_platform, restart_connector, kill_connector, kill_connector)
 
 
 def report(traffic: Traffic) -> bool:
     """Return whether every message was answered correctly."""
-    fates = [(kind, asked, *fate(asked)) for kind, asked in traffic.asked]
-    table = Table("message", "sent", *FATES)
+    outcomes = [(kind, request, *outcome(request)) for kind, request in traffic.requests]
+    table = Table("message", "sent", *OUTCOMES)
     for kind in KINDS:
-        found = Counter(name for its_kind, _, name, _ in fates if its_kind is kind)
-        table.add_row(kind.name, f"{found.total()}", *[f"{found[name] or ''}" for name in FATES])
+        found = Counter(name for its_kind, _, name, _ in outcomes if its_kind is kind)
+        table.add_row(kind.name, f"{found.total()}", *[f"{found[name] or ''}" for name in OUTCOMES])
     console.print(table)
-    failures = [row for row in fates if row[2] in FAILURES]
-    for kind, asked, name, reason in failures:
-        console.print(escape(f"{name}: {kind.name} {asked.entity.value}, {asked.id}; {reason}"), soft_wrap=True)
-    print("Lost:", sum(name == LOST for _, _, name, _ in fates))
+    failures = [row for row in outcomes if row[2] in FAILURES]
+    for kind, request, name, reason in failures:
+        console.print(escape(f"{name}: {kind.name} {request.entity.value}, {request.id}; {reason}"), soft_wrap=True)
+    print("Lost:", sum(name == LOST for _, _, name, _ in outcomes))
     return not failures
 
 

@@ -131,12 +131,12 @@ def test_on_sigterm_the_current_enrichment_finishes_and_the_exit_code_is_0(
 
 def test_an_idle_connector_stops_within_seconds_of_sigterm(sandbox: Sandbox, connector: Container) -> None:
     sandbox.platform.wait_registered(30)
-    told, patience = time.monotonic(), 40
+    began, patience = time.monotonic(), 40
 
     docker("stop", f"--time={patience}", connector.id)
 
     assert inspect(connector.id)["State"]["ExitCode"] == 0, connector.log()
-    assert time.monotonic() - told < patience / 4
+    assert time.monotonic() - began < patience / 4
 
 
 def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Path) -> None:
