@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.daemon import free_port
 
 URL = "amqp://guest:guest@127.0.0.1:{port}/%2F"
-DEFAULT_PORT = 5672
 START_TIMEOUT = 60
 """Seconds in which a broker must take connections after its start."""
 STOP_TIMEOUT = 30
@@ -44,14 +44,15 @@ class RabbitMQ:
         """Where it is reached (``amqp://...``), the same after every start."""
         return URL.format(port=self._port)
 
-    def start(self) -> None:
-        """Start it and wait until it takes connections.
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and, unless told otherwise, wait until it accepts connections.
 
-        Raises RuntimeError, which quotes its log, when it does not.
+        Raises RuntimeError, which quotes its log, if it does not.
         """
         self._process = _spawn([self._command], self._environment, self._log)
         try:
-            _wait_for(self._port, self._process, self._log)
+            if wait:
+                _wait_for(self._port, self._process, self._log)
         except RuntimeError:
             self.stop()
             raise
@@ -79,30 +80,30 @@ class RabbitMQ:
 
 @contextmanager
 def running_broker() -> Iterator[str]:
-    """The URL of the broker that ``RABBITMQ_URL`` names, else of one on port 5672 of this machine, else of a new one.
+    """The URL of the broker in ``RABBITMQ_URL`` once it accepts connections, or else of a new broker.
 
-    Raises as `private_broker`.
+    Raises as `private_broker`, and TimeoutError if the broker in ``RABBITMQ_URL`` does not accept connections.
     """
-    if named := os.environ.get("RABBITMQ_URL"):
-        yield named
-    elif _listens(DEFAULT_PORT):
-        yield URL.format(port=DEFAULT_PORT)
+    if url := os.environ.get("RABBITMQ_URL"):
+        _wait_for_url(url)
+        yield url
     else:
         with private_broker() as broker:
             yield broker.url
 
 
 @contextmanager
-def private_broker() -> Iterator[RabbitMQ]:
+def private_broker(*, wait: bool = True) -> Iterator[RabbitMQ]:
     """A new broker that runs while the block does; its data is then removed.
 
-    Raises FileNotFoundError when RabbitMQ is not installed, RuntimeError when it does not start.
+    Unless told to `wait`, the block begins while the broker is still starting. Raises FileNotFoundError if RabbitMQ is
+    not installed, RuntimeError if it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _epmd(folder / "epmd.log") as epmd_port:
             broker = RabbitMQ(folder, epmd_port)
-            broker.start()
+            broker.start(wait=wait)
             try:
                 yield broker
             finally:
@@ -143,6 +144,8 @@ def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
         "RABBITMQ_NODENAME": "sandbox@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
+        # One scheduler that does not spin: the tests need the processor.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
 
 
@@ -150,6 +153,14 @@ def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> sub
     """Start in a process group of its own, so that Ctrl-C does not take the broker from under the tests."""
     with log.open("ab") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+def _wait_for_url(url: str) -> None:
+    parts, deadline = urlsplit(url), time.monotonic() + START_TIMEOUT
+    while not _listens(parts.port or 5672, parts.hostname or "127.0.0.1"):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no broker at {parts.hostname}:{parts.port or 5672} (RABBITMQ_URL)")
+        time.sleep(0.05)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -169,9 +180,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _listens(port: int) -> bool:
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True
