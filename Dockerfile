@@ -9,7 +9,8 @@ COPY requirements.in requirements.txt /build/
 RUN set -- -r /build/requirements.txt \
     && if [ -n "$PYCTI_VERSION" ]; then set -- -r /build/requirements.in "pycti==$PYCTI_VERSION"; fi \
     && python3 -m venv --without-pip /opt/venv \
-    && python3 -m pip --python /opt/venv/bin/python3 install "$@"
+    && python3 -m pip install uv==0.13.9 \
+    && python3 -m uv pip install --python /opt/venv/bin/python3 --compile-bytecode --no-cache "$@"
 
 
 FROM python:3.12-slim-bookworm

@@ -3,6 +3,7 @@ PYTHON ?= python3
 PYCTI ?=
 VENV := .venv$(if $(PYCTI),-$(PYCTI))
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 # Another pycti version has other dependencies, so the pins of requirements.txt do not apply.
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
@@ -34,13 +35,14 @@ help:
 	@echo "make clean          remove virtual environments and caches"
 
 $(VENV)/runs: requirements.in requirements.txt
-	@echo "Installing what the connector needs into $(VENV), which takes up to a minute ..."
+	@echo "Installing the requirements into $(VENV); this takes up to a minute ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(RUNS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(INSTALL) $(RUNS)
 	@touch $@
 
 $(VENV)/tests: $(VENV)/runs requirements-dev.txt
-	$(BIN)/pip install $(RUNS) -r requirements-dev.txt
+	$(INSTALL) $(RUNS) -r requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/runs
@@ -61,7 +63,7 @@ lint: $(VENV)/tests
 	$(BIN)/mypy src sandbox tests benchmarks
 
 $(VENV)/fuzzes: $(VENV)/runs tests/fuzz/requirements.txt
-	$(BIN)/pip install -r tests/fuzz/requirements.txt
+	$(INSTALL) -r tests/fuzz/requirements.txt
 	@touch $@
 
 fuzz: $(VENV)/fuzzes

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from sandbox.sources.riskiq import API_KEY, USERNAME
 
@@ -21,11 +21,31 @@ OURS = (
 )
 
 
+class Process(Protocol):
+    """What the sandbox needs of a running process; `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, negative for a signal; raises subprocess.TimeoutExpired."""
+
+
+Start = Callable[[Mapping[str, str], IO[bytes]], Process]
+"""Starts the daemon with an environment and a file for stdout and stderr."""
+
+
 @dataclass
 class Daemon:
     """The running process and its output."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     _log: IO[bytes]
 
     @property
@@ -34,12 +54,17 @@ class Daemon:
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
 
+def started(environment: Mapping[str, str], log: IO[bytes]) -> Process:
+    """The daemon, started from the command line."""
+    command = [sys.executable, "-u", str(ROOT / "src" / "main.py")]
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
 @contextmanager
-def daemon(environment: Mapping[str, str], root: Path = ROOT) -> Iterator[Daemon]:
+def daemon(environment: Mapping[str, str], start: Start = started) -> Iterator[Daemon]:
     """Run the daemon with only these of its variables, whatever the machine sets; terminate it on exit."""
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
-        command = [sys.executable, "-u", str(root / "src" / "main.py")]
-        process = subprocess.Popen(command, env={**inherited(), **environment}, stdout=log, stderr=log)
+        process = start(inherited() | {**environment}, log)
         try:
             yield Daemon(process, log)
         finally:

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.daemon import free_port
 
 URL = "amqp://guest:guest@127.0.0.1:{port}/%2F"
-DEFAULT_PORT = 5672
 START_TIMEOUT = 60
 """Seconds within which a started broker must accept connections."""
 STOP_TIMEOUT = 30
@@ -43,14 +43,15 @@ class RabbitMQ:
         """Its URL (``amqp://...``), the same after every start."""
         return URL.format(port=self._port)
 
-    def start(self) -> None:
-        """Start it and wait until it accepts connections.
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and, unless told otherwise, wait until it accepts connections.
 
         Raises RuntimeError, which quotes its log, if it does not.
         """
         self._process = _spawn([self._command], self._environment, self._log)
         try:
-            _wait_for(self._port, self._process, self._log)
+            if wait:
+                _wait_for(self._port, self._process, self._log)
         except RuntimeError:
             self.stop()
             raise
@@ -78,30 +79,30 @@ class RabbitMQ:
 
 @contextmanager
 def running_broker() -> Iterator[str]:
-    """Yield the URL of a broker: ``RABBITMQ_URL``, or else one on local port 5672, or else a new one.
+    """Yield the URL of the broker in ``RABBITMQ_URL`` once it accepts connections, or else of a new broker.
 
-    Raises like `private_broker`.
+    Raises like `private_broker`, and TimeoutError if the broker in ``RABBITMQ_URL`` does not accept connections.
     """
-    if named := os.environ.get("RABBITMQ_URL"):
-        yield named
-    elif _listens(DEFAULT_PORT):
-        yield URL.format(port=DEFAULT_PORT)
+    if url := os.environ.get("RABBITMQ_URL"):
+        _wait_for_url(url)
+        yield url
     else:
         with private_broker() as broker:
             yield broker.url
 
 
 @contextmanager
-def private_broker() -> Iterator[RabbitMQ]:
+def private_broker(*, wait: bool = True) -> Iterator[RabbitMQ]:
     """Run a new broker during the block, and then remove its data.
 
-    Raises FileNotFoundError if RabbitMQ is not installed, RuntimeError if it does not start.
+    Without `wait`, the block begins while the broker is still starting. Raises FileNotFoundError if RabbitMQ is
+    not installed, RuntimeError if it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _epmd(folder / "epmd.log") as epmd_port:
             broker = RabbitMQ(folder, epmd_port)
-            broker.start()
+            broker.start(wait=wait)
             try:
                 yield broker
             finally:
@@ -142,6 +143,8 @@ def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
         "RABBITMQ_NODENAME": "sandbox@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
+        # One scheduler that does not spin: the tests need the processor.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
 
 
@@ -149,6 +152,14 @@ def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> sub
     """Start in a separate process group, so that Ctrl-C does not stop the broker under the tests."""
     with log.open("ab") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+def _wait_for_url(url: str) -> None:
+    parts, deadline = urlsplit(url), time.monotonic() + START_TIMEOUT
+    while not _listens(parts.port or 5672, parts.hostname or "127.0.0.1"):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no broker at {parts.hostname}:{parts.port or 5672} (RABBITMQ_URL)")
+        time.sleep(0.05)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -168,9 +179,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _listens(port: int) -> bool:
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True

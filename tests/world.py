@@ -9,7 +9,7 @@ from typing import Any
 
 import pycti
 
-from sandbox.daemon import Daemon, amqp_settings, daemon, settings
+from sandbox.daemon import Daemon, amqp_settings, settings
 from sandbox.entities import Entity
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
@@ -19,6 +19,7 @@ from sandbox.sources.riskiq_data import own_records
 from sandbox.sources.service import Service
 from sandbox.sources.table import STAND_INS
 from sandbox.works import Execution, Work
+from tests.preloaded import daemon
 
 WAIT = 60
 """Seconds that an enrichment may take before a test gives up."""

@@ -8,29 +8,26 @@ from contextlib import suppress
 import pika
 import pytest
 
-from sandbox.rabbitmq import RabbitMQ, private_broker, running_broker
+from sandbox.rabbitmq import RabbitMQ
+from tests.shared_broker import own_broker, shared_broker, start
 
-HOW_TO_INSTALL = "RabbitMQ is not installed: apt-get install rabbitmq-server, or name a broker in RABBITMQ_URL"
+
+def pytest_configure(config: pytest.Config) -> None:
+    start(config)
 
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[str]:
-    """The URL of a shared broker."""
-    try:
-        with running_broker() as url:
-            yield url
-    except FileNotFoundError:
-        pytest.skip(HOW_TO_INSTALL)
+    """The URL of a broker that tests share."""
+    with shared_broker() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def restartable() -> Iterator[RabbitMQ]:
     """A broker that tests can stop and start."""
-    try:
-        with private_broker() as own:
-            yield own
-    except FileNotFoundError:
-        pytest.skip(HOW_TO_INSTALL)
+    with own_broker() as own:
+        yield own
 
 
 class Cable:

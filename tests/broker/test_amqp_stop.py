@@ -4,9 +4,9 @@ import time
 
 import pika
 
-from sandbox.daemon import daemon
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
+from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world
 
 SHORT = {"PDNS_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}

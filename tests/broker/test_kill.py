@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pika
 import pytest
 
-from sandbox.daemon import Daemon, daemon
+from sandbox.daemon import Daemon
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world
 
 CRASHED = "The connector ended unexpectedly 3 times on this message and gives it up; see its log."

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 
-from sandbox.daemon import daemon
+from tests.preloaded import daemon
 from tests.world import WAIT, new_world, record
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import pycti
 import pytest
 
-from sandbox.rabbitmq import running_broker
+from tests.shared_broker import shared_broker, start
 from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world
 
 needs_http_protocols = pytest.mark.skipif(
@@ -16,14 +16,16 @@ SCOPE = {"CONNECTOR_SCOPE": "IPv4-Addr, domain-name,IPv6-Addr,Hostname"}
 DEBUG = {"CONNECTOR_LOG_LEVEL": "debug"}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not HAS_HTTP_PROTOCOLS:
+        start(config)
+
+
 @contextmanager
 def any_world(others: Sequence[str] = (), **environment: str) -> Iterator[World]:
     """A world with short waits, over a protocol that this pycti supports."""
     with ExitStack() as stack:
-        try:
-            broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(running_broker())
-        except FileNotFoundError:
-            pytest.skip("pycti lacks the HTTP protocols and RabbitMQ is not installed: apt-get install rabbitmq-server")
+        broker = None if HAS_HTTP_PROTOCOLS else stack.enter_context(shared_broker())
         yield stack.enter_context(new_world(broker, others, **QUICK | environment))
 
 

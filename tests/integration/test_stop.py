@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from sandbox.daemon import daemon
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.integration.conftest import needs_http_protocols
+from tests.preloaded import daemon
 from tests.world import WAIT, new_world
 
 pytestmark = needs_http_protocols

@@ -1,6 +1,5 @@
 """What `main.py check` finds of OpenCTI and its broker, against the stand-in of OpenCTI."""
 
-import logging
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -20,17 +19,6 @@ from sandbox.server import serving
 from tests.world import HAS_HTTP_PROTOCOLS
 
 HTTP = {"listen_protocol": "API", "queue_protocol": "api"}
-
-
-@pytest.fixture(autouse=True)
-def logging_of_the_tests() -> Iterator[None]:
-    """pycti's client takes over the logging of the whole process."""
-    loggers = [logging.getLogger(name) for name in (None, "urllib3", "pika")]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
 
 
 def by_subject(findings: Iterator[Finding]) -> dict[str, Finding]:
