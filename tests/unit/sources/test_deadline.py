@@ -78,6 +78,24 @@ def test_a_proxy_that_drips_is_given_up_at_the_deadline_of_the_attempt(monkeypat
     assert isinstance(outcome, Unreachable)
 
 
+def test_a_tunnel_and_what_goes_through_it_share_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_and_then_deaf(connection: socket.socket) -> None:
+        time.sleep(0.4)
+        connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        while connection.recv(2**16):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "")
+    with raw_server(slow_and_then_deaf) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        begun = time.monotonic()
+        outcome = ask("https://api.example", timeout=0.5, retries=0)
+        taken = time.monotonic() - begun
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.5 s."
+    # Were the tunnel and the TLS greeting each given all of it, 0.9.
+    assert taken < 0.85
+
+
 def test_every_attempt_has_a_deadline_of_its_own() -> None:
     """Also on a connection that is already open."""
 

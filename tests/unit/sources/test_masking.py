@@ -6,7 +6,7 @@ import pytest
 from requests import Request
 from requests.auth import HTTPBasicAuth
 
-from passivedns.sources.masking import masked
+from passivedns.sources.failures import masked
 
 
 def repeated(text: bytes, **request: Any) -> bytes:
