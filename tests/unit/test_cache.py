@@ -16,8 +16,9 @@ import pytest
 from isodate import Duration, parse_duration
 from redis import Redis
 
-from passivedns import cache as cache_module
-from passivedns.cache import Cache, CacheAway, Kept
+from passivedns import store as store_module
+from passivedns.cache import Cache, Kept
+from passivedns.errors import ConnectorError
 from passivedns.model import Record
 from tests.unit.redis_server import RedisServer, private_redis, running_redis
 
@@ -69,8 +70,8 @@ def key() -> str:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache that failed is tried again at once, and waits for a tenth of a second alone."""
-    monkeypatch.setattr(cache_module, "RESPITE", 0)
-    monkeypatch.setattr(cache_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(store_module, "RESPITE", 0)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -198,7 +199,7 @@ def test_redis_removes_what_has_expired(redis_url: str, key: str, ttl: timedelta
 
 
 def test_the_oldest_give_way_to_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "MOST_ANSWERS", 3)
+    monkeypatch.setattr(store_module, "MOST_VALUES", 3)
     cache = Cache("memory", DAY)
     for hour in range(5):
         cache.put(str(hour), RECORDS, MONTH_AGO, NOW + timedelta(hours=hour))
@@ -263,7 +264,7 @@ def test_the_stock_tells_how_many_answers_there_are_and_how_old_the_oldest_is(fi
 
 def test_the_stock_of_a_redis_tells_how_many_answers_there_are(redis_url: str, key: str) -> None:
     cache = Cache(redis_url, DAY)
-    before = cache.stock().answers
+    before = cache.stock().values
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert cache.stock() == (before + 1, None)
 
@@ -406,7 +407,7 @@ def test_a_cache_that_failed_is_left_alone_for_a_while(file: str, key: str) -> N
 
 def test_the_stock_of_a_cache_that_cannot_be_used_is_an_error_that_says_why(file: str) -> None:
     spoilt(file)
-    with pytest.raises(CacheAway, match=r"cache\.sqlite cannot be used \(file is not a database\)\.$"):
+    with pytest.raises(ConnectorError, match=r"cache\.sqlite cannot be used \(file is not a database\)\.$"):
         Cache(file, DAY).stock()
 
 

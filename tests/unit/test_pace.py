@@ -1,8 +1,11 @@
 """Waiting for a source's published rate."""
 
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -61,3 +64,35 @@ def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
 def test_each_source_has_a_rate_of_its_own() -> None:
     for title in ("mnemonic", "VirusTotal"):
         Pace(title, "1/minute", patience=0).wait()
+
+
+def test_of_many_that_ask_at_once_no_more_than_the_rate_may_go(redis_url: str) -> None:
+    title = f"mnemonic {uuid.uuid4()}"
+    together = threading.Barrier(20)
+
+    def go(_: int) -> bool:
+        pace = Pace(title, "5/minute", patience=0, redis_url=redis_url)
+        together.wait()
+        try:
+            pace.wait()
+        except RateLimited:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(go, range(20))) == 5
+
+
+def test_without_its_redis_a_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    pace = Pace("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
+    pace.wait()
+    pace.wait()
+    with pytest.raises(RateLimited):
+        pace.wait()
+    assert "The rate of mnemonic is not shared with other processes (" in caplog.text
+
+
+def test_a_redis_that_does_not_answer_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("passivedns.pace.PATIENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        Pace("mnemonic", "1/minute", patience=0, redis_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}").wait()

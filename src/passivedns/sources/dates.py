@@ -42,7 +42,7 @@ def iso(value: Any, latest: float) -> datetime | None:
         moment = _parsed(value)
     except (ValueError, OverflowError):
         return None
-    # Datetimes compare three times as fast as their timestamps.
+    # To compare moments takes a third of the time of comparing their timestamps.
     return moment if _moment(_EARLIEST) < moment < _moment(latest) else None
 
 
@@ -53,7 +53,7 @@ def _moment(seconds: float) -> datetime:
 
 def _parsed(text: str) -> datetime:
     try:
-        # Six times as fast as replacing the zone afterwards.
+        # This way takes a sixth of the time of replacing the zone afterwards.
         moment = datetime.fromisoformat(text if text.endswith("Z") else f"{text}Z")
     except ValueError:
         moment = datetime.fromisoformat(text)

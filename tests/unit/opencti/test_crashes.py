@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from passivedns import store
 from passivedns.opencti.crashes import Crashes
 from tests.unit.redis_server import running_redis
 
@@ -77,3 +78,17 @@ def test_without_a_place_this_process_still_remembers_and_warns_once(
     assert crashes.is_answered("key")
     (warning,) = [record.message for record in caplog.records]
     assert warning.startswith("Messages that are under way cannot be remembered beyond the end of this process (")
+
+
+def test_what_was_counted_without_a_place_still_counts_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "RESPITE", 0)
+    place = tmp_path / "deliveries.sqlite"
+    place.mkdir()
+    crashes = Crashes(str(place))
+    crashes.begin("key", is_new=True)
+    place.rmdir()
+    assert crashes.begin("key", is_new=False) == 1
+    assert Crashes(str(place)).begin("key", is_new=False) == 2
+    assert crashes.begin("key", is_new=False) == 3
