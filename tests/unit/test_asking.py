@@ -13,7 +13,10 @@ from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.sources import SOURCES
+from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, RECORD_TYPES, Client
+from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.transports import asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -38,6 +41,21 @@ class Known(Client):
         if self.error:
             raise self.error
         return self.answer
+
+
+class Remote(Client):
+    """A source that is asked over HTTP, for its quota too."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    def budget(self) -> Budget:
+        self.http.fetch("/quota")
+        return Budget()
+
+    def look_up(self, question: Question) -> Answer:
+        self.http.search(f"/dns/{question.value}")
+        return Answer([])
 
 
 def asker(client: Client, **changes: Any) -> Asker:
@@ -218,6 +236,25 @@ def test_a_source_that_fails_costs_the_others_nothing() -> None:
     askers = [asker(Known(error=failed)), asker(Known(record()))]
     down, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
     assert (down.failure, up.records) == (failed, [record()])
+
+
+def test_a_slow_source_delays_the_others_no_longer_than_its_own_deadline() -> None:
+    over = threading.Event()
+    with raw_server(lambda _: over.wait(30)) as server:
+        askers = [asker(Remote(asking(server.url, timeout=0.2))), asker(Known(record()))]
+        slow, fast = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+        over.set()
+    assert str(slow.failure) == "Example DNS cannot be reached: no answer within 0.2 s."
+    assert fast.records == [record()]
+
+
+def test_a_source_whose_quota_call_finds_no_connection_is_not_searched_and_then_left_alone() -> None:
+    with raw_server(says(b"")) as server:
+        remote = asker(Remote(asking(server.url, retries=2)))
+        first, second = outcome(remote), outcome(remote)
+    assert str(first.failure) == "Example DNS cannot be reached: the response was cut off."
+    assert "is not asked again for 60 seconds" in str(second.failure)
+    assert [head.partition(b" HTTP")[0] for head in server.heads] == [b"GET /quota"] * 3
 
 
 def test_a_fault_of_a_client_is_worded_logged_and_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:

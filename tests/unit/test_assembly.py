@@ -1,5 +1,7 @@
 """What asks the sources is made as the settings have it."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
 from passivedns.settings.model import LookupSettings, PdnsSettings
+from passivedns.settings.table import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Patience
 from passivedns.sources.otx import OtxClient
@@ -19,6 +22,7 @@ from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
 from tests.unit.redis_server import running_redis
 
+SRC = PROJECT_ROOT / "src"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCOUNTS = {
     "riskiq": {"username": "analyst@example.org", "api_key": "key-of-riskiq"},
@@ -175,6 +179,22 @@ def test_a_client_asks_at_the_address_of_its_section() -> None:
     client = client_of("riskiq", made, Patience(1, 0, 0), Meter(SOURCES["riskiq"]))
     assert isinstance(client, RiskIQClient)
     assert client._http.base_url == "http://127.0.0.1:9/pt"
+
+
+@pytest.mark.parametrize(
+    ("pdns", "loaded"), [({"cache_ttl": "PT0S"}, "set()"), ({"cache": "memory"}, "{'sqlite3'}")], ids=["off", "memory"]
+)
+def test_no_library_is_loaded_that_the_cache_does_not_need(pdns: dict[str, str], loaded: str) -> None:
+    probe = (
+        "import sys\n"
+        "from passivedns.assembly import cache_of\n"
+        "from passivedns.settings.model import LookupSettings, PdnsSettings\n"
+        f"cache = cache_of(LookupSettings(PdnsSettings(**{pdns}), {{}}))\n"
+        "cache and cache.stock()\n"
+        "print({'sqlite3', 'redis', 'limits'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=SRC)
+    assert found.stdout.strip() == loaded
 
 
 # What is remembered of messages

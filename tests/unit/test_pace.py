@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 
@@ -39,18 +38,15 @@ def test_a_turn_that_comes_soon_is_waited_for_and_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        time.sleep(seconds)
-
-    monkeypatch.setattr("passivedns.pace.time", SimpleNamespace(time=time.time, sleep=sleep))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
+    monkeypatch.setattr(time, "sleep", pauses.append)
     caplog.set_level("INFO")
-    pace = Pace("mnemonic", "1/second", patience=5)
+    pace = Pace("mnemonic", "1/minute", patience=90)
     pace.wait()
     pace.wait()
-    assert pauses
-    assert "for the rate of mnemonic (1/second)." in caplog.text
+    assert 59 < sum(pauses) < 61
+    assert "for the rate of mnemonic (1/minute)." in caplog.text
 
 
 def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:

@@ -11,11 +11,11 @@ from passivedns.sources.source import Client
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 
 
-def client(key: str, url: str, retries: int = 0, **settings: Any) -> Client:
+def client(key: str, url: str, retries: int = 0, timeout: float = 2, **settings: Any) -> Client:
     """The client of a source at `url`, with these settings."""
     source = SOURCES[key]
     section = source.settings(**{source.address: url}, **settings)
-    return source.client(section, Http(source, getattr(section, source.address), Patience(2, retries, 0)))
+    return source.client(section, Http(source, getattr(section, source.address), Patience(timeout, retries, 0)))
 
 
 def question(value: str, since: datetime = LONG_AGO) -> Question:

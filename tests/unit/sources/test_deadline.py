@@ -22,7 +22,7 @@ def dripping(begin: bytes, drop: bytes) -> Speak:
         connection.sendall(begin)
         while True:
             connection.sendall(drop)
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     return speak
 
@@ -46,15 +46,15 @@ DRIPS = {
 @pytest.mark.parametrize(("begin", "drop"), DRIPS.values(), ids=DRIPS.keys())
 def test_an_answer_that_drips_is_given_up_at_the_deadline_of_the_attempt(begin: bytes, drop: bytes) -> None:
     with raw_server(dripping(begin, drop)) as server:
-        outcome = ask(server.url, timeout=0.5, retries=0)
-    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.5 s."
+        outcome = ask(server.url, timeout=0.2, retries=0)
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.2 s."
 
 
 def test_a_dripping_tls_greeting_is_given_up_at_the_deadline_of_the_attempt() -> None:
     greeting = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"
     with drip_at_once(greeting) as port:
-        outcome = ask(f"https://127.0.0.1:{port}", timeout=0.5, retries=0)
-    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.5 s."
+        outcome = ask(f"https://127.0.0.1:{port}", timeout=0.2, retries=0)
+    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.2 s."
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def test_a_proxy_that_drips_is_given_up_at_the_deadline_of_the_attempt(monkeypat
     monkeypatch.setenv("NO_PROXY", "")
     with raw_server(dripping(b"HTTP/1.1 200 Connected\r\n", b"X: a\r\n")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        outcome = ask("https://api.example", timeout=0.5, retries=0)
+        outcome = ask("https://api.example", timeout=0.2, retries=0)
     assert isinstance(outcome, Unreachable)
 
 
@@ -102,12 +102,12 @@ def test_every_attempt_has_a_deadline_of_its_own() -> None:
     def slow(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             for _ in range(2):
-                time.sleep(0.35)
+                time.sleep(0.4)
                 connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
                 connection.recv(2**16)
 
     with raw_server(slow) as server:
-        asker = asking(server.url, timeout=0.5)
+        asker = asking(server.url, timeout=0.7)
         assert [asker.search("/").body for _ in range(2)] == [b"{}", b"{}"]
     assert len(server.heads) == 1
 
@@ -125,7 +125,6 @@ def deaf(address: str, port: int = 0) -> Iterator[int]:
             caller = stack.enter_context(socket.socket())
             caller.setblocking(False)
             caller.connect_ex(place)
-        time.sleep(0.05)
         yield place[1]
 
 

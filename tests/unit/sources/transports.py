@@ -10,7 +10,7 @@ from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
-LONGEST = 10
+LONGEST = 30
 """Times the seconds that the attempts may take, for a machine that is busy."""
 
 
