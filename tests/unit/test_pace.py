@@ -1,4 +1,4 @@
-"""Waiting for a source's published rate."""
+"""The published rate limit of a source."""
 
 import socket
 import threading
@@ -20,13 +20,13 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-def test_requests_within_the_rate_go_out_at_once() -> None:
+def test_requests_within_the_rate_do_not_wait() -> None:
     pace = Pace("Robtex", "3/minute", patience=0)
     for _ in range(3):
         pace.wait()
 
 
-def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -> None:
+def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
     pace = Pace("mnemonic", "2/minute;1000/day", patience=5)
     pace.wait()
     pace.wait()
@@ -34,9 +34,7 @@ def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -
         pace.wait()
 
 
-def test_a_turn_that_comes_soon_is_waited_for_and_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
@@ -57,12 +55,12 @@ def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
         other.wait()
 
 
-def test_each_source_has_a_rate_of_its_own() -> None:
+def test_each_source_has_its_own_rate() -> None:
     for title in ("mnemonic", "VirusTotal"):
         Pace(title, "1/minute", patience=0).wait()
 
 
-def test_of_many_that_ask_at_once_no_more_than_the_rate_may_go(redis_url: str) -> None:
+def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
     title = f"mnemonic {uuid.uuid4()}"
     together = threading.Barrier(20)
 
@@ -79,7 +77,7 @@ def test_of_many_that_ask_at_once_no_more_than_the_rate_may_go(redis_url: str) -
         assert sum(pool.map(go, range(20))) == 5
 
 
-def test_without_its_redis_a_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     pace = Pace("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
     pace.wait()
     pace.wait()
@@ -88,7 +86,7 @@ def test_without_its_redis_a_process_keeps_to_the_rate_by_itself(caplog: pytest.
     assert "The rate of mnemonic is not shared with other processes (" in caplog.text
 
 
-def test_a_redis_that_does_not_answer_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_does_not_respond_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("passivedns.pace.PATIENCE", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         Pace("mnemonic", "1/minute", patience=0, redis_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}").wait()
