@@ -16,8 +16,13 @@ from requests.exceptions import InvalidProxyURL
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Timeout
 
-_SOON = 0.001
-"""Seconds for an attempt whose time is up, since 0 means not to block."""
+
+def _until(deadline: float) -> float:
+    """The seconds until a deadline; raises TimeoutError if it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 class _Deadline(Timeout):
@@ -32,7 +37,7 @@ class _Deadline(Timeout):
 
     @property
     def connect_timeout(self) -> float:
-        return max(self._end - time.monotonic(), _SOON)
+        return _until(self._end)
 
     @property
     def read_timeout(self) -> float:
@@ -52,18 +57,12 @@ class _TimedStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._set_timeout()
+        self._connection.settimeout(_until(self._deadline))
         count = self._stream.readinto(buffer)
         self.ended = count == 0
         # After the response of a tunnel, the TLS handshake takes the timeout from the socket.
-        self._set_timeout()
+        self._connection.settimeout(_until(self._deadline))
         return count
-
-    def _set_timeout(self) -> None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
 
     def close(self) -> None:
         self._stream.close()
@@ -95,7 +94,7 @@ class _Connection(HTTPConnection):
         deadline = time.monotonic() + left
         self.timeout = left / len(socket.getaddrinfo(self._dns_host, self.port, 0, socket.SOCK_STREAM))
         connection = super()._new_conn()
-        connection.settimeout(max(deadline - time.monotonic(), _SOON))
+        connection.settimeout(_until(deadline))
         return connection
 
 
