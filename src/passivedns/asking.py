@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -104,7 +104,7 @@ def ask(
     entity_type: str,
     tlp: str | None,
     now: datetime,
-    record_types: Iterable[str],
+    record_types: Collection[str],
 ) -> list[Outcome]:
     """Query all sources that support the value and record types in parallel; the outcomes keep their order."""
     able = [
