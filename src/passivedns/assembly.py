@@ -88,7 +88,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
 
 
 def _pace(key: str, settings: LookupSettings) -> Pace | None:
-    rates = SOURCES[key].pace_with(settings.sources[key])
+    rates = SOURCES[key].pace(settings.sources[key])
     return Pace(SOURCES[key].title, rates, settings.pdns.request_timeout, _redis_of(settings)) if rates else None
 
 

@@ -149,7 +149,7 @@ def _answers(key: str, settings: LookupSettings) -> str:
 
 
 def _pace(key: str, settings: LookupSettings) -> str:
-    rates = SOURCES[key].pace_with(settings.sources[key]).replace(";", " and ")
+    rates = SOURCES[key].pace(settings.sources[key]).replace(";", " and ")
     return f"; it is asked {rates} at most" if rates else ""
 
 
