@@ -1,4 +1,4 @@
-"""Clients of sources as in the connector, with short timeouts and without retries."""
+"""Clients of sources as the connector makes them, but for tests: they wait a moment and repeat nothing."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,6 @@ def client(key: str, url: str, retries: int = 0, **settings: Any) -> Client:
 
 
 def question(value: str, since: datetime = LONG_AGO) -> Question:
-    """A question about a name or an address."""
+    """What is asked about a name or an address."""
     kind = "IPv6-Addr" if ":" in value else "IPv4-Addr" if value.replace(".", "").isdigit() else "Domain-Name"
     return Question(value, kind, since)
