@@ -55,7 +55,7 @@ def lookup(keys: Sequence[str]) -> Lookup:
 
 def _asker(stack: ExitStack, key: str, shift: int) -> Asker:
     """A source that saw the history `shift` days earlier; it is asked at once, since it is on this machine."""
-    stand_in, source = STAND_INS[key], replace(SOURCES[key], pace="")
+    stand_in, source = STAND_INS[key], replace(SOURCES[key], pace=lambda _: "")
     url = stack.enter_context(serving(stand_in.app(stand_in.make(history(DAY, shift)))))
     settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()})
     client = source.client(settings, Http(source, str(getattr(settings, source.address)), Patience()))

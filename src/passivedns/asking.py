@@ -1,25 +1,21 @@
 """Queries all sources in parallel and returns the outcome of each."""
 
-from __future__ import annotations
-
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from passivedns import metrics
+from passivedns.cache import Cache
 from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
+from passivedns.meter import Meter
 from passivedns.model import Question, Record
+from passivedns.sources.source import Client, Source
 from passivedns.stix.markings import is_within
 from passivedns.stix.values import ascii_name
 from passivedns.wording import one_line
-
-if TYPE_CHECKING:
-    from passivedns.cache import Cache  # not imported where the cache is off
-    from passivedns.meter import Meter
-    from passivedns.sources.source import Client, Source
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +59,7 @@ class Asker:
     def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
         """Look up a canonical value marked `tlp`; `now` is in UTC. The outcome includes failures."""
         since = self.since(now)
-        question = Question(ascii_name(value), entity_type, max(since, EVERYTHING + self.source.clock_tolerance))
-        question = question._replace(since=question.since - self.source.clock_tolerance)
+        question = Question(ascii_name(value), entity_type, max(since - self.source.clock_tolerance, EVERYTHING))
         try:
             self._check_tlp(value, tlp)
             return self._kept(question, since, now) or self._search(question, since)
@@ -109,23 +104,20 @@ def ask(
     entity_type: str,
     tlp: str | None,
     now: datetime,
-    record_types: Iterable[str],
+    record_types: Collection[str],
 ) -> list[Outcome]:
     """Query all sources that support the value and record types in parallel; the outcomes keep their order."""
-    wanted = set(record_types)
     able = [
         asker
         for asker in askers
-        if entity_type in asker.source.takes and not wanted.isdisjoint(asker.source.record_types)
+        if entity_type in asker.source.takes and not asker.source.record_types.isdisjoint(record_types)
     ]
-    if len(able) < 2:
-        return [asker.ask(value, entity_type, tlp, now) for asker in able]
     outcomes: dict[int, Outcome] = {}
 
     def work(place: int) -> None:
         outcomes[place] = able[place].ask(value, entity_type, tlp, now)
 
-    # As daemons they hold nobody who is told to end.
+    # Daemon threads do not delay the end of the process.
     threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]
     for thread in threads:
         thread.start()

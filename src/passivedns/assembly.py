@@ -1,17 +1,17 @@
 """Builds the clients, cache and limits from the settings."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from passivedns import metrics
 from passivedns.asking import EVERYTHING, Asker
+from passivedns.cache import Cache
 from passivedns.enrichment import Enricher
 from passivedns.meter import Meter
+from passivedns.opencti.crashes import Crashes
+from passivedns.pace import Pace
 from passivedns.settings.model import LookupSettings
 from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import since
@@ -20,17 +20,10 @@ from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client
 from passivedns.stix.knowledge import Publisher
 
-if TYPE_CHECKING:
-    from passivedns.cache import Cache
-    from passivedns.opencti.crashes import Crashes
-    from passivedns.pace import Pace
-
 SEVERAL = "Passive DNS"
 """The author of objects from several sources, since a merge is not the work of one of them."""
-
-
-_WITHOUT_EFFECT = ("quota_reserve", "results_tlp", "pace", "ignore_time_window")
-"""Source settings that do not affect answers."""
+_WITHOUT_EFFECT = {*SourceSettings.model_fields, "quota_reserve", "results_tlp", "pace", "ignore_time_window"}
+"""Source settings that do not affect answers. If one is missing here, changing it only empties the cache."""
 
 
 def enricher_of(settings: LookupSettings) -> Enricher:
@@ -47,22 +40,19 @@ def enricher_of(settings: LookupSettings) -> Enricher:
 
 def cache_of(settings: LookupSettings) -> Cache | None:
     """The cache of answers, unless it is off."""
-    if not settings.pdns.cache_ttl:
-        return None
-    from passivedns.cache import Cache
-
-    return Cache(settings.pdns.cache, settings.pdns.cache_ttl)
+    return Cache(settings.pdns.cache, settings.pdns.cache_ttl) if settings.pdns.cache_ttl else None
 
 
 def crashes_of(settings: LookupSettings) -> Crashes:
-    """What remembers the messages under way: in a file beside the cache, or in Redis where the cache is there."""
-    from passivedns.opencti.crashes import Crashes
+    """The memory of messages: in the Redis of the cache, or in a file beside that of the cache."""
+    cache, file = settings.pdns.cache, "deliveries.sqlite"
+    has_folder = cache != "memory" and "://" not in cache
+    return Crashes(_redis_of(settings) or (str(Path(cache).with_name(file)) if has_folder else file))
 
-    place, name = settings.pdns.cache, "deliveries.sqlite"
-    if "://" in place and settings.pdns.cache_ttl:
-        return Crashes(place)
-    is_file = place != "memory" and "://" not in place
-    return Crashes(str(Path(place).with_name(name)) if is_file else name)
+
+def _redis_of(settings: LookupSettings) -> str:
+    """The URL of the Redis with the cache; empty if the cache is elsewhere or off."""
+    return settings.pdns.cache if settings.pdns.cache_ttl and "://" in settings.pdns.cache else ""
 
 
 def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:
@@ -98,18 +88,11 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
 
 
 def _pace(key: str, settings: LookupSettings) -> Pace | None:
-    source, pdns = SOURCES[key], settings.pdns
-    rates = source.pace_with(settings.sources[key])
-    if not rates:
-        return None
-    from passivedns.pace import Pace  # its library takes a while to load
-
-    redis_url = pdns.cache if "://" in pdns.cache and pdns.cache_ttl else ""
-    return Pace(source.title, rates, pdns.request_timeout, redis_url)
+    rates = SOURCES[key].pace(settings.sources[key])
+    return Pace(SOURCES[key].title, rates, settings.pdns.request_timeout, _redis_of(settings)) if rates else None
 
 
 def _identity(section: SourceSettings) -> str:
-    """The settings that a source's answers depend on; those of every source do not affect them."""
-    own = {key: getattr(section, key) for key in type(section).model_fields if key not in SourceSettings.model_fields}
-    secrets = {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in own.items()}
-    return repr(sorted((key, value) for key, value in secrets.items() if key not in _WITHOUT_EFFECT))
+    """The settings that a source's answers depend on."""
+    values = [(key, getattr(section, key)) for key in type(section).model_fields if key not in _WITHOUT_EFFECT]
+    return repr([(key, value.get_secret_value() if isinstance(value, SecretStr) else value) for key, value in values])

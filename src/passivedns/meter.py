@@ -1,19 +1,14 @@
 """Tracks the quota of a source, read periodically and counted down in between, and applies its rate limit."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from passivedns import metrics
 from passivedns.errors import CredentialsRefused, QuotaExceeded, SourceError, Unreachable
 from passivedns.model import Allowance, Budget
+from passivedns.pace import Pace
 from passivedns.sources.source import Source
-
-if TYPE_CHECKING:
-    from passivedns.pace import Pace  # its library takes a while to load, and only paced sources need it
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +24,14 @@ class Meter:
         self._source = source
         self._reserve = reserve
         self._pace = pace
-        self._budget = Budget()
-        self._spent = 0
+        self.budget = Budget()
+        """As read, less the searches since."""
         self._stale_at = 0.0
-
-    @property
-    def budget(self) -> Budget:
-        """The budget, less the searches since it was read."""
-        return Budget(tuple(item._replace(used=item.used + self._spent) for item in self._budget.allowances))
 
     @property
     def left(self) -> float | None:
         """Remaining searches including the reserve; None if the budget is unknown."""
-        tightest = self.budget.tightest
-        return None if tightest is None else tightest.left
+        return tightest.left if (tightest := self.budget.tightest) else None
 
     def refresh(self, read: Callable[[], Budget]) -> None:
         """Read the budget unless it was read recently; it is unknown if that fails.
@@ -53,14 +42,14 @@ class Meter:
         if time.monotonic() < self._stale_at:
             return
         try:
-            self._budget = read()
+            self.budget = read()
         except (CredentialsRefused, Unreachable):
             raise
         except SourceError as error:
             log.warning("The quota cannot be read; %s is asked all the same. %s", self._source.title, error)
-            self._budget = Budget()
-        self._spent, self._stale_at = 0, time.monotonic() + FRESH
-        metrics.show_budget(self._source.key, self._budget)
+            self.budget = Budget()
+        self._stale_at = time.monotonic() + FRESH
+        metrics.show_budget(self._source.key, self.budget)
 
     def check(self) -> None:
         """Raises QuotaExceeded if only the reserve is left."""
@@ -77,7 +66,7 @@ class Meter:
         self.check()
         if self._pace:
             self._pace.wait()
-        self._spent += 1
+        self.budget = Budget(tuple(item._replace(used=item.used + 1) for item in self.budget.allowances))
 
     def _no_search_left(self, allowance: Allowance) -> str:
         owner, _, limit, reset = allowance

@@ -1,4 +1,4 @@
-"""A server that speaks bytes, for answers that no HTTP library would give."""
+"""A server that sends raw bytes, for responses that no HTTP library would send."""
 
 import contextlib
 import re
@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 Speak = Callable[[socket.socket], None]
-"""What the server does with a connection once it has read a request."""
+"""Serves a connection after the server has read a request."""
 
 
 @dataclass
 class RawServer:
-    """A server on 127.0.0.1 and the requests that it has read."""
+    """A server on 127.0.0.1 and the requests that it read."""
 
     port: int
     scheme: str = "http"
     heads: list[bytes] = field(default_factory=list)
-    """Each with as much of its body as was needed to answer."""
+    """The requests, with their bodies."""
 
     @property
     def url(self) -> str:
@@ -28,9 +28,9 @@ class RawServer:
 
 @contextlib.contextmanager
 def raw_server(speak: Speak, tls: ssl.SSLContext | None = None, login: Speak | None = None) -> Iterator[RawServer]:
-    """Serve while the block runs; a connection that is open at its end is closed, whatever is being said.
+    """Serve while the block runs, then close all connections.
 
-    To a POST it says `login`, where there is one.
+    `login` answers POST requests, if given.
     """
     connections: list[socket.socket] = []
 

@@ -1,4 +1,4 @@
-"""A real Redis for the tests: the one that `REDIS_URL` names, or one of their own that they can stop and start."""
+"""A real Redis for the tests: the one in `REDIS_URL`, or a private one that they can stop and start."""
 
 import os
 import shutil
@@ -16,10 +16,10 @@ HOW_TO_INSTALL = "Redis is not installed: apt-get install redis-server, or name 
 
 
 class RedisServer:
-    """A server that keeps nothing on disk."""
+    """A server without a disk."""
 
     def __init__(self) -> None:
-        """Raises FileNotFoundError where Redis is not installed."""
+        """Raises FileNotFoundError if Redis is not installed."""
         self._command = shutil.which("redis-server")
         if not self._command:
             raise FileNotFoundError(HOW_TO_INSTALL)
@@ -28,7 +28,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
-        """Start it and wait until it takes connections; the options are those of its command line."""
+        """Start it with these command line options, and wait until it accepts connections."""
         command = [str(self._command), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
@@ -40,7 +40,7 @@ class RedisServer:
         raise RuntimeError("redis-server does not listen")
 
     def stop(self) -> None:
-        """Stop it, if it runs; every connection is closed."""
+        """Stop it if it runs, and close its connections."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -49,7 +49,7 @@ class RedisServer:
 
 @contextmanager
 def private_redis() -> Iterator[RedisServer]:
-    """A server of the test's own, not started yet; the test is skipped where Redis is not installed."""
+    """A private server, not started yet; skips the test if Redis is not installed."""
     try:
         server = RedisServer()
     except FileNotFoundError as error:
@@ -62,7 +62,7 @@ def private_redis() -> Iterator[RedisServer]:
 
 @contextmanager
 def running_redis() -> Iterator[str]:
-    """The URL of a server; the test is skipped where there is none."""
+    """The URL of a running server; skips the test if there is none."""
     if named := os.environ.get("REDIS_URL"):
         yield named
         return

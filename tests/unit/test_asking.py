@@ -1,5 +1,6 @@
-"""One question to several sources: who is asked, what comes back, and what a failure costs."""
+"""One question to several sources: who is queried, the outcomes, and failures."""
 
+import socket
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,10 @@ from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.sources import SOURCES
+from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, RECORD_TYPES, Client
+from tests.unit.raw_server import raw_server, says
+from tests.unit.sources.transports import asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -40,6 +44,21 @@ class Known(Client):
         return self.answer
 
 
+class Remote(Client):
+    """A source with a quota, over HTTP."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    def budget(self) -> Budget:
+        self.http.fetch("/quota")
+        return Budget()
+
+    def look_up(self, question: Question) -> Answer:
+        self.http.search(f"/dns/{question.value}")
+        return Answer([])
+
+
 def asker(client: Client, **changes: Any) -> Asker:
     source = changes.pop("source", PLAIN)
     return Asker(source, client, Meter(source), since=lambda now: now - 30 * DAY, **changes)
@@ -53,17 +72,17 @@ def outcome(of: Asker, tlp: str | None = None, now: datetime = NOW) -> Outcome:
 # The period
 
 
-def test_records_seen_in_the_period_and_undated_ones_come_back() -> None:
+def test_records_seen_in_the_period_and_undated_ones_are_returned() -> None:
     recent, old, undated = record(days=29), record(days=31), record(days=None)
     assert outcome(asker(Known(recent, old, undated))).records == [recent, undated]
 
 
-def test_a_record_with_only_a_first_seen_is_judged_by_it() -> None:
+def test_a_record_without_last_seen_is_filtered_by_first_seen() -> None:
     old = record(days=31)._replace(last_seen=None)
     assert outcome(asker(Known(old))).records == []
 
 
-def test_the_tolerance_of_a_clock_extends_the_question_and_the_answer() -> None:
+def test_the_clock_tolerance_applies_to_the_question_and_the_answer() -> None:
     within = record(days=30 + 7 / 24)
     client = Known(within, record(days=30 + 9 / 24))
     behind = asker(client, source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
@@ -71,12 +90,12 @@ def test_the_tolerance_of_a_clock_extends_the_question_and_the_answer() -> None:
     assert client.questions[0].since == NOW - 30 * DAY - timedelta(hours=8)
 
 
-def test_the_outcome_tells_the_period_without_the_tolerance() -> None:
+def test_the_outcome_states_the_period_without_the_tolerance() -> None:
     behind = asker(Known(), source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
     assert outcome(behind).since == NOW - 30 * DAY
 
 
-def test_a_source_can_be_asked_for_everything_whatever_its_clock_is_worth() -> None:
+def test_the_whole_history_can_be_queried_whatever_the_clock_tolerance() -> None:
     ancient = record()._replace(first_seen=datetime(1995, 1, 1, tzinfo=UTC), last_seen=datetime(1995, 1, 1, tzinfo=UTC))
     everything = asker(Known(ancient), source=replace(PLAIN, clock_tolerance=timedelta(hours=8)))
     everything.since = lambda _: datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,13 +114,13 @@ def test_a_source_can_be_asked_for_everything_whatever_its_clock_is_worth() -> N
         ("2001:db8::1", "2001:db8::1"),
     ],
 )
-def test_every_source_is_asked_for_a_name_as_the_dns_has_it(value: str, asked: str) -> None:
+def test_sources_are_queried_for_the_dns_form_of_a_name(value: str, asked: str) -> None:
     client = Known()
     ask([asker(client)], value, "Domain-Name", None, NOW, RECORD_TYPES)
     assert client.questions[0].value == asked
 
 
-def test_a_refusal_names_an_international_name_as_the_observable_has_it() -> None:
+def test_a_tlp_error_shows_an_international_name_as_in_the_observable() -> None:
     (refused,) = ask([asker(Known(), max_tlp="TLP:GREEN")], "bücher.example", "Hostname", "TLP:RED", NOW, RECORD_TYPES)
     assert str(refused.failure).startswith("bücher.example was not sent")
 
@@ -119,7 +138,7 @@ def test_an_observable_above_the_maximum_tlp_is_not_sent() -> None:
     assert client.questions == []
 
 
-def test_a_red_observable_goes_to_the_source_that_may_have_it_and_to_nobody_else() -> None:
+def test_a_red_observable_is_sent_only_to_the_source_that_allows_it() -> None:
     own, public = Known(record()), Known(record())
     askers = [asker(own, max_tlp="TLP:RED"), asker(public, max_tlp="TLP:GREEN")]
     ask(askers, "example.org", "Domain-Name", "TLP:RED", NOW, RECORD_TYPES)
@@ -141,12 +160,12 @@ def test_a_used_up_quota_stops_the_search() -> None:
     assert spent.questions == []
 
 
-def test_a_source_that_does_not_know_the_type_of_observable_is_passed_over_silently() -> None:
+def test_a_source_without_support_for_the_observable_type_is_skipped_silently() -> None:
     names_only = asker(Known(), source=replace(PLAIN, takes=ADDRESSES))
     assert ask([names_only], "example.org", "Domain-Name", None, NOW, RECORD_TYPES) == []
 
 
-def test_a_source_that_has_none_of_the_chosen_types_of_record_is_passed_over_silently() -> None:
+def test_a_source_without_the_chosen_record_types_is_skipped_silently() -> None:
     addresses_only = asker(Known(), source=replace(PLAIN, record_types=frozenset({"A", "AAAA"})))
     assert ask([addresses_only], "example.org", "Domain-Name", None, NOW, ["MX"]) == []
 
@@ -154,7 +173,7 @@ def test_a_source_that_has_none_of_the_chosen_types_of_record_is_passed_over_sil
 # The cache
 
 
-def test_an_answer_is_kept_and_the_next_look_up_costs_no_search() -> None:
+def test_an_answer_is_cached_and_the_next_look_up_costs_no_search() -> None:
     client = Known(record())
     cached = asker(client, cache=Cache("memory", DAY))
     first, second = outcome(cached), outcome(cached, now=NOW + timedelta(hours=1))
@@ -164,7 +183,7 @@ def test_an_answer_is_kept_and_the_next_look_up_costs_no_search() -> None:
 
 
 @pytest.mark.parametrize("flaw", [{"complete": False}, {"certain": False}])
-def test_an_answer_that_is_incomplete_or_uncertain_is_not_kept(flaw: dict[str, Any]) -> None:
+def test_incomplete_and_uncertain_answers_are_not_cached(flaw: dict[str, Any]) -> None:
     client = Known(record(), **flaw)
     cached = asker(client, cache=Cache("memory", DAY))
     outcome(cached)
@@ -173,7 +192,7 @@ def test_an_answer_that_is_incomplete_or_uncertain_is_not_kept(flaw: dict[str, A
 
 
 @pytest.mark.parametrize("other", [{"identity": "other account"}, {"source": replace(PLAIN, key="other")}])
-def test_another_account_and_another_source_have_answers_of_their_own(other: dict[str, Any]) -> None:
+def test_accounts_and_sources_do_not_share_answers(other: dict[str, Any]) -> None:
     cache = Cache("memory", DAY)
     outcome(asker(Known(record()), cache=cache))
     client = Known()
@@ -181,7 +200,7 @@ def test_another_account_and_another_source_have_answers_of_their_own(other: dic
     assert len(client.questions) == 1
 
 
-def test_a_cached_answer_is_not_sent_to_anybody_but_the_gate_holds_all_the_same() -> None:
+def test_the_tlp_limit_applies_to_cached_answers_too() -> None:
     cache = Cache("memory", DAY)
     outcome(asker(Known(record()), cache=cache))
     refused = outcome(asker(Known(), cache=cache, max_tlp="TLP:GREEN"), "TLP:RED")
@@ -192,16 +211,16 @@ def test_the_identity_of_an_account_is_not_in_its_repr() -> None:
     assert "secret" not in repr(asker(Known(), identity="secret"))
 
 
-# Several at once
+# Several sources
 
 
-def test_the_outcomes_come_in_the_order_of_the_sources() -> None:
+def test_outcomes_keep_the_order_of_the_sources() -> None:
     askers = [asker(Known(record(source=key)), source=replace(PLAIN, key=key)) for key in ("b", "a", "c")]
     found = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
     assert [item.source.key for item in found] == ["b", "a", "c"]
 
 
-def test_all_sources_are_asked_at_the_same_time() -> None:
+def test_sources_are_queried_in_parallel() -> None:
     together = threading.Barrier(3, timeout=10)
 
     class Waiting(Known):
@@ -213,14 +232,39 @@ def test_all_sources_are_asked_at_the_same_time() -> None:
     assert [item.failure for item in found] == [None] * 3
 
 
-def test_a_source_that_fails_costs_the_others_nothing() -> None:
+def test_a_failing_source_does_not_affect_the_others() -> None:
     failed = NoAnswer("Plain DNS is failing (HTTP 500); try again later.")
     askers = [asker(Known(error=failed)), asker(Known(record()))]
     down, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
     assert (down.failure, up.records) == (failed, [record()])
 
 
-def test_a_fault_of_a_client_is_worded_logged_and_costs_the_others_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slow_source_delays_the_others_only_until_its_own_deadline() -> None:
+    over = threading.Event()
+
+    def stall(_: socket.socket) -> None:
+        over.wait(30)
+
+    with raw_server(stall) as server:
+        askers = [asker(Remote(asking(server.url, timeout=0.2))), asker(Known(record()))]
+        slow, fast = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+        over.set()
+    assert str(slow.failure) == "Example DNS cannot be reached: no answer within 0.2 s."
+    assert fast.records == [record()]
+
+
+def test_a_failed_connection_of_the_quota_call_ends_the_look_up_and_the_next_one() -> None:
+    with raw_server(says(b"")) as server:
+        remote = asker(Remote(asking(server.url, retries=2)))
+        first, second = outcome(remote), outcome(remote)
+    assert str(first.failure) == "Example DNS cannot be reached: the response was cut off."
+    assert "is not asked again for 60 seconds" in str(second.failure)
+    assert [head.partition(b" HTTP")[0] for head in server.heads] == [b"GET /quota"] * 3
+
+
+def test_an_internal_error_of_a_client_is_logged_and_does_not_affect_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     askers = [asker(Known(error=KeyError("x"))), asker(Known(record()))]
     broken, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
     assert isinstance(broken.failure, Unforeseen)

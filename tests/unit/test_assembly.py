@@ -1,5 +1,7 @@
-"""What asks the sources is made as the settings have it."""
+"""Clients, cache and limits follow the settings."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
 from passivedns.settings.model import LookupSettings, PdnsSettings
+from passivedns.settings.table import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Patience
 from passivedns.sources.otx import OtxClient
@@ -19,6 +22,7 @@ from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
 from tests.unit.redis_server import running_redis
 
+SRC = PROJECT_ROOT / "src"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ACCOUNTS = {
     "riskiq": {"username": "analyst@example.org", "api_key": "key-of-riskiq"},
@@ -29,7 +33,7 @@ ACCOUNTS = {
 
 
 def settings(*keys: str, pdns: dict[str, Any] | None = None, **sections: dict[str, Any]) -> LookupSettings:
-    """Settings of these sources, whose sections may have more than an account."""
+    """Settings of these sources with an account, and with more in their sections."""
     own = {key: SOURCES[key].settings(**ACCOUNTS[key] | sections.get(key, {})) for key in keys}
     return LookupSettings(PdnsSettings(**{"sources": keys, "cache": "memory"} | (pdns or {})), own)
 
@@ -43,13 +47,13 @@ def identity(**section: Any) -> str:
     return asker(enricher_of(settings("riskiq", riskiq=section))).identity
 
 
-def test_the_sources_are_asked_in_the_order_of_the_settings() -> None:
+def test_the_sources_keep_the_order_of_the_settings() -> None:
     askers = enricher_of(settings("otx", "riskiq", "virustotal")).askers
     assert [asker.source.key for asker in askers] == ["otx", "riskiq", "virustotal"]
     assert [type(asker.client) for asker in askers] == [OtxClient, RiskIQClient, VirusTotalClient]
 
 
-def test_what_is_imported_follows_the_settings() -> None:
+def test_the_settings_determine_what_is_imported() -> None:
     pdns = {"record_types": "A,MX", "max_relationships": 7, "summary_note": True}
     enricher = enricher_of(settings("riskiq", pdns=pdns))
     assert (enricher.record_types, enricher.max_relationships, enricher.with_note) == (("A", "MX"), 7, True)
@@ -58,18 +62,18 @@ def test_what_is_imported_follows_the_settings() -> None:
 # The author
 
 
-def test_the_author_of_what_one_source_says_is_its_organization() -> None:
+def test_the_author_is_the_organization_of_the_only_source() -> None:
     publisher = publisher_of(settings("riskiq"))
     assert (publisher.organization, publisher.names) == ("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"})
 
 
-def test_the_author_of_what_several_sources_say_is_the_same_whichever_they_are() -> None:
+def test_the_author_is_the_same_for_any_set_of_several_sources() -> None:
     authors = {publisher_of(settings(*keys)).author for keys in [("riskiq", "otx"), ("virustotal", "otx")]}
     assert len(authors) == 1
     assert publisher_of(settings("riskiq", "otx")).organization == SEVERAL == "Passive DNS"
 
 
-def test_public_sources_demand_tlp_clear_and_restricted_ones_what_their_operator_sets() -> None:
+def test_results_of_public_sources_are_tlp_clear_and_others_as_configured() -> None:
     tlps = publisher_of(settings("riskiq", "dnsdb", dnsdb={"results_tlp": "TLP:GREEN"})).tlps
     assert tlps == {"riskiq": "TLP:CLEAR", "dnsdb": "TLP:GREEN"}
 
@@ -77,7 +81,7 @@ def test_public_sources_demand_tlp_clear_and_restricted_ones_what_their_operator
 # The limits of each source
 
 
-def test_a_source_with_a_maximum_of_its_own_has_that_and_the_others_have_the_common_one() -> None:
+def test_the_maximum_tlp_of_a_source_overrides_the_common_one() -> None:
     askers = enricher_of(settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})).askers
     assert [(asker.max_tlp, asker.max_tlp_setting) for asker in askers] == [
         ("TLP:RED", "RISKIQ_MAX_TLP"),
@@ -85,7 +89,7 @@ def test_a_source_with_a_maximum_of_its_own_has_that_and_the_others_have_the_com
     ]
 
 
-def test_a_source_with_a_window_of_its_own_has_that_and_the_others_have_the_common_one() -> None:
+def test_the_time_window_of_a_source_overrides_the_common_one() -> None:
     window = {"import_last_seen_time_window": "P1D"}
     askers = enricher_of(settings("riskiq", "otx", otx=window)).askers
     assert [asker.since(NOW) for asker in askers] == [NOW - timedelta(days=30), NOW - timedelta(days=1)]
@@ -100,26 +104,26 @@ def test_a_source_with_a_window_of_its_own_has_that_and_the_others_have_the_comm
     ],
     ids=["by itself", "told not to", "with a window of its own"],
 )
-def test_a_source_whose_dates_do_not_move_is_asked_for_records_of_any_age(
+def test_a_source_that_does_not_update_dates_is_queried_for_records_of_any_age(
     section: dict[str, Any], since: datetime
 ) -> None:
     assert asker(enricher_of(settings("virustotal", virustotal=section))).since(NOW) == since
 
 
-def test_a_source_with_a_pace_waits_for_its_turn_no_longer_than_for_an_answer() -> None:
+def test_a_source_waits_for_its_rate_limit_up_to_the_request_timeout() -> None:
     only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
     only.meter.spend()
     with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; ask again at "):
         only.meter.spend()
 
 
-def test_a_pace_can_be_lifted() -> None:
+def test_a_rate_limit_can_be_lifted() -> None:
     only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "none"})))
     for _ in range(100):
         only.meter.spend()
 
 
-def test_a_source_without_a_pace_does_not_wait() -> None:
+def test_a_source_without_a_rate_limit_does_not_wait() -> None:
     only = asker(enricher_of(settings("riskiq", pdns={"request_timeout": 1})))
     for _ in range(100):
         only.meter.spend()
@@ -134,7 +138,7 @@ def test_all_sources_share_one_cache() -> None:
     assert first.cache is second.cache
 
 
-def test_where_no_answer_may_be_kept_there_is_no_cache() -> None:
+def test_a_lifetime_of_zero_turns_the_cache_off() -> None:
     assert cache_of(settings("riskiq", pdns={"cache_ttl": "PT0S"})) is None
     assert asker(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
 
@@ -149,35 +153,51 @@ def test_another_account_or_address_does_not_share_answers(other: dict[str, str]
 @pytest.mark.parametrize(
     "other", [{"quota_reserve": 9}, {"max_tlp": "TLP:RED"}, {"import_last_seen_time_window": "P1D"}]
 )
-def test_a_limit_that_does_not_change_answers_shares_them(other: dict[str, Any]) -> None:
+def test_settings_that_do_not_affect_answers_share_them(other: dict[str, Any]) -> None:
     assert identity(**other) == identity()
 
 
 @pytest.mark.parametrize("other", [{"pace": "none"}, {"ignore_time_window": False}])
-def test_how_fast_and_how_far_back_a_source_is_asked_does_not_part_its_answers(other: dict[str, Any]) -> None:
+def test_rate_limits_and_time_windows_share_answers(other: dict[str, Any]) -> None:
     usual, changed = (asker(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
     assert usual.identity == changed.identity
 
 
-def test_an_option_that_changes_answers_does_not_share_them() -> None:
+def test_options_that_affect_answers_do_not_share_them() -> None:
     one_page, two_pages = (
         asker(enricher_of(settings("virustotal", virustotal={"max_pages": count}))).identity for count in (1, 2)
     )
     assert one_page != two_pages
 
 
-def test_no_secret_can_be_read_off_what_was_made() -> None:
+def test_the_repr_of_an_enricher_contains_no_secret() -> None:
     assert "key-of-riskiq" not in repr(enricher_of(settings("riskiq")))
 
 
-def test_a_client_asks_at_the_address_of_its_section() -> None:
+def test_a_client_uses_the_address_in_its_section() -> None:
     made = settings("riskiq", riskiq={"api_base_url": "http://127.0.0.1:9/pt"})
     client = client_of("riskiq", made, Patience(1, 0, 0), Meter(SOURCES["riskiq"]))
     assert isinstance(client, RiskIQClient)
     assert client._http.base_url == "http://127.0.0.1:9/pt"
 
 
-# What is remembered of messages
+@pytest.mark.parametrize(
+    ("pdns", "loaded"), [({"cache_ttl": "PT0S"}, "set()"), ({"cache": "memory"}, "{'sqlite3'}")], ids=["off", "memory"]
+)
+def test_only_the_libraries_that_the_cache_needs_are_loaded(pdns: dict[str, str], loaded: str) -> None:
+    probe = (
+        "import sys\n"
+        "from passivedns.assembly import cache_of\n"
+        "from passivedns.settings.model import LookupSettings, PdnsSettings\n"
+        f"cache = cache_of(LookupSettings(PdnsSettings(**{pdns}), {{}}))\n"
+        "cache and cache.stock()\n"
+        "print({'sqlite3', 'redis', 'limits'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=SRC)
+    assert found.stdout.strip() == loaded
+
+
+# Messages under way
 
 
 @pytest.mark.parametrize(
@@ -199,7 +219,7 @@ def test_messages_are_remembered_beside_the_cache(
     assert Path(place.format(home=tmp_path)).is_file()
 
 
-def test_messages_are_remembered_in_redis_where_the_cache_is_there() -> None:
+def test_messages_are_remembered_in_redis_if_the_cache_is_there() -> None:
     with running_redis() as url:
         one, other = (crashes_of(settings("riskiq", pdns={"cache": url})) for _ in range(2))
         one.begin("remembered in Redis", is_new=True)

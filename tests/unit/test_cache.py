@@ -1,4 +1,4 @@
-"""The cache in memory, in a file and in a real Redis: what it keeps, for how long, and what it does when it fails."""
+"""The cache in memory, in a file and in a real Redis."""
 
 import json
 import logging
@@ -16,8 +16,9 @@ import pytest
 from isodate import Duration, parse_duration
 from redis import Redis
 
-from passivedns import cache as cache_module
-from passivedns.cache import Cache, CacheAway, Kept
+from passivedns import store as store_module
+from passivedns.cache import Cache, Kept
+from passivedns.errors import ConnectorError
 from passivedns.model import Record
 from tests.unit.redis_server import RedisServer, private_redis, running_redis
 
@@ -62,15 +63,15 @@ def shared_place(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def key() -> str:
-    """One that nobody has used: the Redis may be somebody else's."""
+    """A unique key, since the Redis may be shared."""
     return f"example.org {uuid.uuid4()}"
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache that failed is tried again at once, and waits for a tenth of a second alone."""
-    monkeypatch.setattr(cache_module, "RESPITE", 0)
-    monkeypatch.setattr(cache_module, "PATIENCE", 0.1)
+    """A failed cache is tried again at once, with a timeout of a tenth of a second."""
+    monkeypatch.setattr(store_module, "RESPITE", 0)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -79,7 +80,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @contextmanager
 def written(redis_url: str) -> Iterator[dict[bytes, bytes]]:
-    """What the block writes into the Redis, which may hold other answers."""
+    """The values that the block writes to the Redis, which may contain others."""
     found: dict[bytes, bytes] = {}
     with closing(Redis.from_url(redis_url)) as redis:
         before = set(redis.scan_iter("passive-dns:*"))
@@ -89,16 +90,16 @@ def written(redis_url: str) -> Iterator[dict[bytes, bytes]]:
         found.pop(name, None)
 
 
-# What is kept
+# Contents
 
 
-def test_an_answer_comes_back_as_it_was_given_with_the_moment(place: str, key: str) -> None:
+def test_an_answer_is_returned_unchanged_with_its_time(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == Kept(RECORDS, NOW)
 
 
-def test_what_was_not_kept_is_not_there(place: str, key: str) -> None:
+def test_an_unknown_question_has_no_answer(place: str, key: str) -> None:
     assert Cache(place, DAY).get(key, "riskiq", MONTH_AGO, NOW) is None
 
 
@@ -108,28 +109,28 @@ def test_each_key_has_its_own_answer(place: str, key: str) -> None:
     assert cache.get(f"{key}'", "riskiq", MONTH_AGO, NOW) is None
 
 
-def test_an_answer_takes_the_place_of_an_older_one(place: str, key: str) -> None:
+def test_an_answer_replaces_an_older_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW - timedelta(hours=23))
     cache.put(key, [], MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) == Kept([], NOW)
 
 
-def test_an_answer_of_ten_thousand_records_is_kept(place: str, key: str) -> None:
+def test_an_answer_of_ten_thousand_records_is_cached(place: str, key: str) -> None:
     many = [RECORDS[0]._replace(data=f"192.0.{number >> 8}.{number & 255}") for number in range(10_000)]
     cache = Cache(place, DAY)
     cache.put(key, many, MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) == Kept(many, NOW)
 
 
-def test_what_was_asked_from_an_earlier_date_serves_a_later_one(place: str, key: str) -> None:
+def test_an_answer_since_an_earlier_date_serves_a_later_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO + DAY, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO - DAY, NOW) is None
 
 
-def test_nothing_is_kept_of_an_answer_but_its_records_and_two_dates(redis_url: str, key: str) -> None:
+def test_only_records_and_two_dates_of_an_answer_are_stored(redis_url: str, key: str) -> None:
     with written(redis_url) as found:
         Cache(redis_url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     (entry,) = found.values()
@@ -144,14 +145,14 @@ def test_nothing_is_kept_of_an_answer_but_its_records_and_two_dates(redis_url: s
     }
 
 
-def test_who_lists_the_keys_does_not_learn_what_was_looked_up(redis_url: str, key: str) -> None:
+def test_the_keys_do_not_reveal_what_was_looked_up(redis_url: str, key: str) -> None:
     with written(redis_url) as found:
         Cache(redis_url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     (name,) = found
     assert re.fullmatch(b"passive-dns:[0-9a-f]{32}", name)
 
 
-# For how long
+# Lifetime
 
 
 @pytest.mark.parametrize(
@@ -163,25 +164,25 @@ def test_who_lists_the_keys_does_not_learn_what_was_looked_up(redis_url: str, ke
         ("P1M", timedelta(days=31), False),
     ],
 )
-def test_an_answer_is_kept_for_its_time(place: str, key: str, ttl: str, age: timedelta, is_kept: bool) -> None:
+def test_an_answer_is_kept_for_its_lifetime(place: str, key: str, ttl: str, age: timedelta, is_kept: bool) -> None:
     cache = Cache(place, parse_duration(ttl))
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert bool(cache.get(key, "riskiq", MONTH_AGO, NOW + age)) is is_kept
 
 
-def test_a_shorter_time_holds_for_what_is_there_already(shared_place: str, key: str) -> None:
+def test_a_shorter_lifetime_applies_to_stored_answers(shared_place: str, key: str) -> None:
     Cache(shared_place, Duration(years=1)).put(key, RECORDS, MONTH_AGO, NOW - DAY)
     assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) is None
 
 
-def test_a_clock_that_is_behind_the_one_of_another_connector_does_no_harm(place: str, key: str) -> None:
+def test_an_answer_from_a_connector_with_a_faster_clock_is_used(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW + timedelta(minutes=1))
     assert cache.get(key, "riskiq", MONTH_AGO, NOW)
 
 
 @pytest.mark.parametrize("place_without_redis", ["memory", "file"])
-def test_what_has_expired_is_removed(place_without_redis: str, file: str) -> None:
+def test_expired_answers_are_removed(place_without_redis: str, file: str) -> None:
     cache = Cache(file if place_without_redis == "file" else "memory", DAY)
     cache.put("old", RECORDS, MONTH_AGO, NOW - 2 * DAY)
     cache.put("new", RECORDS, MONTH_AGO, NOW)
@@ -189,7 +190,7 @@ def test_what_has_expired_is_removed(place_without_redis: str, file: str) -> Non
 
 
 @pytest.mark.parametrize(("ttl", "seconds"), [(timedelta(hours=1), 3601), (timedelta(milliseconds=100), 1)])
-def test_redis_removes_what_has_expired(redis_url: str, key: str, ttl: timedelta, seconds: int) -> None:
+def test_redis_removes_expired_answers(redis_url: str, key: str, ttl: timedelta, seconds: int) -> None:
     with written(redis_url) as found:
         Cache(redis_url, ttl).put(key, RECORDS, MONTH_AGO, datetime.now(UTC))
     (name,) = found
@@ -197,8 +198,8 @@ def test_redis_removes_what_has_expired(redis_url: str, key: str, ttl: timedelta
         assert 0 < redis.pttl(name) <= 1000 * seconds
 
 
-def test_the_oldest_give_way_to_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "MOST_ANSWERS", 3)
+def test_the_oldest_answers_are_removed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_VALUES", 3)
     cache = Cache("memory", DAY)
     for hour in range(5):
         cache.put(str(hour), RECORDS, MONTH_AGO, NOW + timedelta(hours=hour))
@@ -209,20 +210,20 @@ def test_the_oldest_give_way_to_the_newest(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
-# Where
+# Places
 
 
-def test_what_one_connector_keeps_another_finds(shared_place: str, key: str) -> None:
+def test_connectors_share_a_file_or_redis(shared_place: str, key: str) -> None:
     Cache(shared_place, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == Kept(RECORDS, NOW)
 
 
-def test_what_is_kept_in_memory_is_the_connectors_own(key: str) -> None:
+def test_connectors_do_not_share_memory(key: str) -> None:
     Cache("memory", DAY).put(key, RECORDS, MONTH_AGO, NOW)
     assert Cache("memory", DAY).get(key, "riskiq", MONTH_AGO, NOW) is None
 
 
-def test_a_file_lies_in_the_users_cache_folder_unless_its_path_is_absolute(
+def test_a_file_is_in_the_users_cache_folder_unless_its_path_is_absolute(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -232,13 +233,13 @@ def test_a_file_lies_in_the_users_cache_folder_unless_its_path_is_absolute(
     assert Cache("~/answers.db", DAY).place == "/home/analyst/answers.db"
 
 
-def test_only_their_owner_can_read_a_file_and_the_folder_that_is_made_for_it(tmp_path: Path, key: str) -> None:
+def test_only_the_owner_can_read_the_file_and_its_new_folder(tmp_path: Path, key: str) -> None:
     Cache(str(tmp_path / "a" / "b.sqlite"), DAY).put(key, RECORDS, MONTH_AGO, NOW)
     assert (tmp_path / "a" / "b.sqlite").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(file: str, key: str) -> None:
+def test_an_existing_file_becomes_readable_only_by_its_owner(file: str, key: str) -> None:
     Path(file).touch(mode=0o644)
     Cache(file, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     assert Path(file).stat().st_mode & 0o777 == 0o600
@@ -249,11 +250,11 @@ def test_nothing_is_opened_before_it_is_needed(file: str) -> None:
     assert not Path(file).exists()
 
 
-def test_the_place_is_told_without_the_credentials_of_its_url() -> None:
+def test_the_place_is_shown_without_the_credentials_of_its_url() -> None:
     assert Cache("rediss://me:s@cret@redis.example:6380/1", DAY).place == "rediss://redis.example:6380/1"
 
 
-def test_the_stock_tells_how_many_answers_there_are_and_how_old_the_oldest_is(file: str) -> None:
+def test_the_stock_has_the_number_of_answers_and_the_time_of_the_oldest(file: str) -> None:
     cache = Cache(file, DAY)
     assert cache.stock() == (0, None)
     cache.put("first", RECORDS, MONTH_AGO, NOW - timedelta(hours=1))
@@ -261,14 +262,14 @@ def test_the_stock_tells_how_many_answers_there_are_and_how_old_the_oldest_is(fi
     assert cache.stock() == (2, NOW - timedelta(hours=1))
 
 
-def test_the_stock_of_a_redis_tells_how_many_answers_there_are(redis_url: str, key: str) -> None:
+def test_the_stock_of_redis_has_the_number_of_answers(redis_url: str, key: str) -> None:
     cache = Cache(redis_url, DAY)
-    before = cache.stock().answers
+    before = cache.stock().values
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert cache.stock() == (before + 1, None)
 
 
-# When it fails
+# Failures
 
 
 def spoilt(path: str) -> None:
@@ -283,7 +284,7 @@ def in_no_folder(path: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"), [(spoilt, "file is not a database"), (in_no_folder, "No such file or directory")]
 )
-def test_a_file_that_cannot_be_used_is_told_once_and_does_no_harm(
+def test_an_unusable_file_is_logged_once_and_raises_nothing(
     file: str, key: str, fault: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert callable(fault)
@@ -306,7 +307,7 @@ def locked(path: str) -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_locked_file_is_waited_for_and_then_done_without(
+def test_a_locked_file_is_given_up_after_a_while(
     file: str, key: str, is_open: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = Cache(file, DAY)
@@ -324,7 +325,7 @@ def test_a_locked_file_is_waited_for_and_then_done_without(
 
 @contextmanager
 def full_disk(path: str) -> Iterator[None]:
-    """No file of this process can grow."""
+    """Keep the files of this process from growing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (Path(path).stat().st_size, hard))
     try:
@@ -334,7 +335,7 @@ def full_disk(path: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_full_disk_is_told_once_while_what_is_there_can_still_be_read(
+def test_a_full_disk_is_logged_once_and_can_still_be_read(
     file: str, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = Cache(file, DAY)
@@ -347,7 +348,7 @@ def test_a_full_disk_is_told_once_while_what_is_there_can_still_be_read(
     assert len(warnings(caplog)) == 1
 
 
-def test_a_redis_that_is_away_is_told_once(key: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_redis_is_logged_once(key: str, caplog: pytest.LogCaptureFixture) -> None:
     cache = Cache("redis://:secret@127.0.0.1:9/0", DAY)
     for _ in range(3):
         assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
@@ -358,7 +359,7 @@ def test_a_redis_that_is_away_is_told_once(key: str, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.usefixtures("hasty")
-def test_each_outage_of_a_redis_is_told_once_and_in_between_it_is_used(
+def test_each_outage_of_redis_is_logged_once_and_redis_is_used_in_between(
     server: RedisServer, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = Cache(server.url, DAY)
@@ -374,7 +375,7 @@ def test_each_outage_of_a_redis_is_told_once_and_in_between_it_is_used(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_redis_that_refuses_the_password_is_told_without_it(
+def test_a_password_rejected_by_redis_is_not_logged(
     server: RedisServer, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.stop()
@@ -388,14 +389,14 @@ def test_a_redis_that_refuses_the_password_is_told_without_it(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_redis_that_is_full_is_told(server: RedisServer, key: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_redis_is_logged(server: RedisServer, key: str, caplog: pytest.LogCaptureFixture) -> None:
     server.stop()
     server.start("--maxmemory", "1", "--maxmemory-policy", "noeviction")
     Cache(server.url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     assert "used memory > 'maxmemory'" in warnings(caplog)[0]
 
 
-def test_a_cache_that_failed_is_left_alone_for_a_while(file: str, key: str) -> None:
+def test_a_failed_cache_is_not_tried_again_for_a_while(file: str, key: str) -> None:
     spoilt(file)
     cache = Cache(file, DAY)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
@@ -404,9 +405,9 @@ def test_a_cache_that_failed_is_left_alone_for_a_while(file: str, key: str) -> N
     assert not Path(file).exists()
 
 
-def test_the_stock_of_a_cache_that_cannot_be_used_is_an_error_that_says_why(file: str) -> None:
+def test_the_stock_of_an_unusable_cache_raises_an_error_with_the_reason(file: str) -> None:
     spoilt(file)
-    with pytest.raises(CacheAway, match=r"cache\.sqlite cannot be used \(file is not a database\)\.$"):
+    with pytest.raises(ConnectorError, match=r"cache\.sqlite cannot be used \(file is not a database\)\.$"):
         Cache(file, DAY).stock()
 
 
@@ -419,7 +420,7 @@ def test_the_stock_of_a_cache_that_cannot_be_used_is_an_error_that_says_why(file
         zlib.compress(b'{"since": 0, "given": 4000000000, "records": [["a", "A", "b", "x", null, []]]}'),
     ],
 )
-def test_what_others_wrote_under_the_same_key_is_no_answer(redis_url: str, key: str, value: bytes) -> None:
+def test_foreign_values_under_the_same_key_are_ignored(redis_url: str, key: str, value: bytes) -> None:
     cache = Cache(redis_url, DAY)
     with written(redis_url) as found:
         cache.put(key, RECORDS, MONTH_AGO, NOW)

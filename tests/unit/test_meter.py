@@ -1,4 +1,4 @@
-"""The budget of a source: read once a minute, counted down in between, down to the reserve."""
+"""The budget of a source: read once a minute and counted down to the reserve in between."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ def test_a_budget_is_read_once_and_counted_down() -> None:
     assert account.read_times == 1
 
 
-def test_a_budget_is_read_again_when_it_is_no_longer_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_is_read_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter_module, "FRESH", 0)
     account, meter = Account(3), Meter(RISKIQ)
     meter.refresh(account.read)
@@ -57,7 +57,7 @@ def test_the_tightest_allowance_counts() -> None:
     assert meter.left == 2
 
 
-def test_a_budget_that_is_used_up_is_an_error_that_names_the_reset() -> None:
+def test_the_error_for_a_used_up_quota_names_the_reset() -> None:
     meter = Meter(RISKIQ)
     meter.refresh(Account(1).read)
     meter.spend()
@@ -68,7 +68,7 @@ def test_a_budget_that_is_used_up_is_an_error_that_names_the_reset() -> None:
     )
 
 
-def test_the_reserve_is_not_spent_by_repeated_attempts_either() -> None:
+def test_retries_do_not_spend_the_reserve() -> None:
     meter = Meter(RISKIQ, reserve=5)
     meter.refresh(Account(6).read)
     meter.spend()
@@ -80,14 +80,14 @@ def test_the_reserve_is_not_spent_by_repeated_attempts_either() -> None:
     )
 
 
-def test_an_unknown_budget_stops_nothing() -> None:
+def test_an_unknown_budget_does_not_stop_searches() -> None:
     meter = Meter(RISKIQ, reserve=5)
     meter.refresh(Budget)
     meter.spend()
     assert meter.left is None
 
 
-def test_a_budget_that_cannot_be_read_is_told_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_budget_is_logged_and_does_not_stop_searches(caplog: pytest.LogCaptureFixture) -> None:
     meter = Meter(RISKIQ)
     meter.refresh(failing(NoAnswer("PassiveTotal is failing (HTTP 500); try again later.")))
     meter.spend()
@@ -95,12 +95,12 @@ def test_a_budget_that_cannot_be_read_is_told_and_stops_nothing(caplog: pytest.L
 
 
 @pytest.mark.parametrize("kind", [CredentialsRefused, Unreachable])
-def test_what_would_stop_the_search_too_ends_the_look_up(kind: type[Exception]) -> None:
+def test_failures_that_would_stop_the_search_too_end_the_look_up(kind: type[Exception]) -> None:
     with pytest.raises(kind):
         Meter(RISKIQ).refresh(failing(kind("no")))
 
 
-def test_each_attempt_waits_for_the_pace() -> None:
+def test_each_attempt_waits_for_the_rate_limit() -> None:
     meter = Meter(RISKIQ, pace=Pace("PassiveTotal", "1/minute", patience=0))
     meter.spend()
     with pytest.raises(RateLimited):

@@ -1,9 +1,11 @@
-"""Waiting for a source's published rate."""
+"""The published rate limit of a source."""
 
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,13 +20,13 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-def test_requests_within_the_rate_go_out_at_once() -> None:
+def test_requests_within_the_rate_do_not_wait() -> None:
     pace = Pace("Robtex", "3/minute", patience=0)
     for _ in range(3):
         pace.wait()
 
 
-def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -> None:
+def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
     pace = Pace("mnemonic", "2/minute;1000/day", patience=5)
     pace.wait()
     pace.wait()
@@ -32,22 +34,17 @@ def test_a_turn_that_is_too_far_away_is_an_error_that_says_when_to_ask_again() -
         pace.wait()
 
 
-def test_a_turn_that_comes_soon_is_waited_for_and_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        time.sleep(seconds)
-
-    monkeypatch.setattr("passivedns.pace.time", SimpleNamespace(time=time.time, sleep=sleep))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
+    monkeypatch.setattr(time, "sleep", pauses.append)
     caplog.set_level("INFO")
-    pace = Pace("mnemonic", "1/second", patience=5)
+    pace = Pace("mnemonic", "1/minute", patience=90)
     pace.wait()
     pace.wait()
-    assert pauses
-    assert "for the rate of mnemonic (1/second)." in caplog.text
+    assert 59 < sum(pauses) < 61
+    assert "for the rate of mnemonic (1/minute)." in caplog.text
 
 
 def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
@@ -58,6 +55,38 @@ def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
         other.wait()
 
 
-def test_each_source_has_a_rate_of_its_own() -> None:
+def test_each_source_has_its_own_rate() -> None:
     for title in ("mnemonic", "VirusTotal"):
         Pace(title, "1/minute", patience=0).wait()
+
+
+def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
+    title = f"mnemonic {uuid.uuid4()}"
+    together = threading.Barrier(20)
+
+    def go(_: int) -> bool:
+        pace = Pace(title, "5/minute", patience=0, redis_url=redis_url)
+        together.wait()
+        try:
+            pace.wait()
+        except RateLimited:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(go, range(20))) == 5
+
+
+def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    pace = Pace("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
+    pace.wait()
+    pace.wait()
+    with pytest.raises(RateLimited):
+        pace.wait()
+    assert "The rate of mnemonic is not shared with other processes (" in caplog.text
+
+
+def test_a_redis_that_does_not_respond_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("passivedns.pace.PATIENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        Pace("mnemonic", "1/minute", patience=0, redis_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}").wait()

@@ -149,7 +149,7 @@ def _answers(key: str, settings: LookupSettings) -> str:
 
 
 def _pace(key: str, settings: LookupSettings) -> str:
-    rates = SOURCES[key].pace_with(settings.sources[key]).replace(";", " and ")
+    rates = SOURCES[key].pace(settings.sources[key]).replace(";", " and ")
     return f"; it is asked {rates} at most" if rates else ""
 
 
@@ -172,7 +172,7 @@ def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
     oldest = f", the oldest {age(now - stock.oldest)}" if stock.oldest else ""
-    return Finding("cache", State.GOOD, f"{cache.place}: {counted(stock.answers, 'answer')}{oldest}")
+    return Finding("cache", State.GOOD, f"{cache.place}: {counted(stock.values, 'answer')}{oldest}")
 
 
 def _line(finding: Finding, ascii_only: bool) -> Text:

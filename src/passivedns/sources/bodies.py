@@ -1,6 +1,7 @@
 """Parses response bodies: a JSON document, or one per line (NDJSON)."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ def json_of(source: Source, body: bytes) -> Any:
     """
     if not body.strip():
         return None
-    check_values(source, body)
+    _check_size(source, body)
     try:
         return _parsed(body)
     except (ValueError, RecursionError):
@@ -51,29 +52,21 @@ def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
     """
     if body.lstrip()[:1] == b"<":
         raise BadAnswer(f"The response from {source.title} is a web page; check {source.variable(source.address)}.")
-    check_values(source, body)
+    _check_size(source, body)
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
     try:
-        # At once takes half the time of line by line.
+        # One document parses in half the time of its lines.
         return _parsed(b"[" + b",".join(lines) + b"]"), 0
     except (ValueError, RecursionError):
-        read = [entry for line in lines for entry in _entry(line)]
-        return read, len(lines) - len(read)
+        pass
+    read = []
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            read.append(_parsed(line))
+    return read, len(lines) - len(read)
 
 
-def _entry(line: bytes) -> list[Any]:
-    try:
-        return [_parsed(line)]
-    except (ValueError, RecursionError):
-        return []
-
-
-def check_values(source: Source, body: bytes) -> None:
-    """Reject a body that would take gigabytes when parsed.
-
-    Raises:
-        BadAnswer: the body has more than `MOST_VALUES` values.
-    """
+def _check_size(source: Source, body: bytes) -> None:
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"[", b"\n"))) > MOST_VALUES:
         raise BadAnswer(f"The response from {source.title} holds more than {MOST_VALUES:,} values and was dropped.")
 

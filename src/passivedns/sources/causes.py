@@ -1,5 +1,6 @@
-"""Explains connection errors, whose cause the libraries wrap several times and print with the request."""
+"""Explains connection errors, which the libraries wrap several times and print with the request."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from http.client import IncompleteRead
@@ -7,14 +8,11 @@ from http.client import IncompleteRead
 from requests.exceptions import InvalidProxyURL, ProxyError
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxySchemeUnknown,
     ReadTimeoutError,
 )
-
-from passivedns.sources.deadline import SocksRefused
 
 _CA_BUNDLE = "the CA bundle cannot be read; check REQUESTS_CA_BUNDLE"
 _NO_PROXY = "the proxy does not connect"
@@ -23,12 +21,12 @@ _CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...]
     ("CA certificate bundle", _CA_BUNDLE),
     ("[X509", _CA_BUNDLE),
     (ssl.SSLCertVerificationError, "its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is your own"),
-    (SocksRefused, "SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy"),
+    ("SOCKS", "SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy"),
     ((InvalidProxyURL, ProxySchemeUnknown), "the address of the proxy cannot be used; check HTTPS_PROXY"),
     (ProxyError, _NO_PROXY),
     ("Tunnel connection failed", _NO_PROXY),
     (ssl.SSLError, "no TLS connection can be made; check whether {address} should begin with http://"),
-    (NameResolutionError, "its host name does not resolve; check {address}"),
+    (socket.gaierror, "its host name does not resolve; check {address}"),
     (NewConnectionError, "no connection can be made"),
     ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), "no answer within {timeout:g} s"),
     ((ProtocolError, IncompleteRead), "the response was cut off"),

@@ -29,7 +29,7 @@ def unix(value: Any, latest: float) -> datetime | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     if value > _MILLISECONDS:
-        # A whole number may be too large for a division with a fraction.
+        # Integer division, since a huge integer does not fit a float.
         value //= 1000
     return datetime.fromtimestamp(int(value), UTC) if _EARLIEST < value < latest else None
 
@@ -64,7 +64,7 @@ def _parsed(text: str) -> datetime:
 def span(first: Any, last: Any, latest: float) -> Seen:
     """First and last seen from Unix time or ISO 8601; both None if last precedes first."""
     if type(first) is type(last) is int and _EARLIEST < first <= last < latest:
-        # The usual case, in half the time.
+        # A fast path for the usual case, in half the time.
         return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
     return seen(unix(first, latest) or iso(first, latest), unix(last, latest) or iso(last, latest))
 

@@ -1,11 +1,15 @@
-"""Turns error responses into failures whose text says what to do."""
+"""Turns error responses into failures whose text says what to do, and masks credentials that they repeat."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from requests import PreparedRequest
 
 from passivedns.errors import (
     BadAnswer,
@@ -17,6 +21,7 @@ from passivedns.errors import (
     RequestRefused,
     SourceError,
 )
+from passivedns.wording import joined
 
 if TYPE_CHECKING:
     from passivedns.sources.http import Reply
@@ -56,12 +61,11 @@ def meaning(source: Source, status: int, said: str) -> type[SourceError]:
 def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
     """An error of that class with its text; `said` is the message of the source."""
     check = source.variable(source.address)
-    *others, last = [source.variable(name) for name in source.credentials] or [check]
     sentence = _SENTENCES[kind].format(
         title=source.title,
         status=status,
         check=check,
-        credentials=f"{', '.join(others)} and {last}" if others else last,
+        credentials=joined([*map(source.variable, source.credentials)] or [check]),
         entitlement=source.entitlement,
     )
     return kind(f"{sentence} Its response says: {said}" if said else sentence)
@@ -110,3 +114,29 @@ def parsed(body: bytes) -> Any:
         return json.loads(body[: 2**16])
     except (ValueError, RecursionError):
         return None
+
+
+_MASK = b"****"
+_SHORTEST_SECRET = 6
+"""Characters; masking shorter ones would garble the message."""
+_PUBLIC = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"})
+
+
+def masked(request: PreparedRequest, body: bytes) -> bytes:
+    """The body of an error without the credentials of its request, which some servers repeat ("invalid key …")."""
+    for secret in sorted(_secrets(request), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            body = body.replace(secret.encode(), _MASK)
+    return body
+
+
+def _secrets(request: PreparedRequest) -> Iterator[str]:
+    """Every header that is not public: whole, its token after the scheme, and the user name and password in `Basic`."""
+    for name, value in request.headers.items():
+        if name.lower() not in _PUBLIC:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            scheme, _, token = text.partition(" ")
+            basic = b64decode(token).decode("latin-1").split(":", 1) if scheme == "Basic" else []
+            yield from (text, token, *basic)
+    if isinstance(request.body, str):
+        yield from (value for key, value in parse_qsl(request.body) if "secret" in key)

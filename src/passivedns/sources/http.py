@@ -1,10 +1,11 @@
 """Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -14,8 +15,7 @@ from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, NoAnswer, Unreachable
 from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
-from passivedns.sources.failures import failure
-from passivedns.sources.masking import masked
+from passivedns.sources.failures import failure, masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
@@ -49,14 +49,17 @@ class Reply(NamedTuple):
 class Http:
     """Sends HTTP requests to one source; used by one thread at a time.
 
-    `session` is for the credentials: its `auth` and `headers` go out with every request.
+    Its methods raise a SourceError if there is no response, or if its status is an error.
     """
+
+    session: requests.Session
+    """For credentials: its `auth` and `headers` are sent with every request."""
 
     def __init__(
         self, source: Source, base_url: str, patience: Patience, spend: Callable[[], None] = lambda: None
     ) -> None:
-        """`base_url` precedes every path; `spend` is called before each attempt of a search, which it may
-        delay, or stop with a SourceError.
+        """`base_url` precedes every path. `spend` is called before each attempt of a search; it may wait, or raise a
+        SourceError to prevent the attempt.
         """
         self.source = source
         self.base_url = base_url.rstrip("/")
@@ -66,53 +69,36 @@ class Http:
         self._left_alone_until = 0.0
 
     def search(self, path: str, params: Mapping[str, str] | None = None, **headers: str) -> Reply:
-        """GET a search, which counts against the quota; `headers` use underscores for dashes.
-
-        Raises:
-            SourceError: there is no answer, or an error status.
-        """
+        """GET a search, which counts against the quota; `headers` use underscores for dashes."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._ask("search", "GET", self.base_url + path, params=params, headers=named)
 
     def follow(self, url: str) -> Reply:
-        """GET the next page of a search at the URL from the source.
+        """GET the next page of a search at a URL sent by the source.
 
         Raises:
-            BadAnswer: the URL is on another host, which must not get the credentials.
-            SourceError: as `search`.
+            BadAnswer: the URL is on another host, which must not receive the credentials.
         """
-        if not url.isprintable() or _origin(url) != _origin(self.base_url):
+        if not url.lower().startswith(urljoin(self.base_url, "/").lower()):
             raise BadAnswer(f"{self.source.title} sent an address for the next page that is not on its own host.")
         return self._ask("search", "GET", url)
 
     def fetch(self, path: str) -> Reply:
-        """GET a resource that costs no search, such as the quota.
-
-        Raises:
-            SourceError: as `search`.
-        """
+        """GET a resource that costs no search, such as the quota."""
         return self._ask("quota", "GET", self.base_url + path)
 
-    def probe(self) -> None:
-        """GET the base URL without a search; any response will do.
-
-        Raises:
-            SourceError: none came.
-        """
-        self._reply("probe", "GET", self.base_url)
-
     def log_in(self, path: str, form: Mapping[str, str]) -> Reply:
-        """POST a form that exchanges credentials for a token.
-
-        Raises:
-            SourceError: as `search`.
-        """
+        """POST a form that exchanges credentials for a token."""
         return self._ask("login", "POST", self.base_url + path, data=form)
 
-    def beside(self, source: Source, base_url: str) -> Self:
-        """A transport for another host of the same source, such as its sign-in; it shares no credentials.
+    def probe(self) -> None:
+        """GET the base URL; any response will do, whatever its status."""
+        self._reply("probe", "GET", self.base_url)
 
-        Errors name the title and address of `source`.
+    def beside(self, source: Source, base_url: str) -> Self:
+        """A transport without the credentials, to another host of the same source, such as its sign-in service.
+
+        Errors name the title and settings of `source`.
         """
         return type(self)(source, base_url, self._patience)
 
@@ -123,42 +109,29 @@ class Http:
         return reply
 
     def _reply(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
-        self._check_respite()
-        try:
-            return self._persist(purpose, method, url, **how)
-        except Unreachable:
-            self._left_alone_until = time.monotonic() + RESPITE
-            raise
-
-    def _check_respite(self) -> None:
         left = self._left_alone_until - time.monotonic()
         if left > 0:
             raise NoAnswer(
                 f"{self.source.title} could not be reached a moment ago and is not asked again for "
                 f"{counted(max(round(left), 1), 'second')}."
             )
+        try:
+            return self._persist(purpose, method, url, **how)
+        except Unreachable:
+            self._left_alone_until = time.monotonic() + RESPITE
+            raise
 
     def _persist(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         """The first reply that needs no retry, else the last one."""
-        for pause in self._pauses():
-            last_error, reply = None, None
-            try:
-                reply = self._attempt(purpose, method, url, **how)
-            except Unreachable as error:
-                last_error = error
-            if reply and reply.status not in self.source.retried:
-                return reply
-            if pause is not None:
-                time.sleep(min(max(pause, _retry_after(reply)), LONGEST_WAIT))
-        if reply is None:
-            raise last_error or NoAnswer(f"{self.source.title} was not asked.")
-        return reply
-
-    def _pauses(self) -> Iterator[float | None]:
-        """The pause after each attempt in seconds; None after the last."""
         for retry in range(self._patience.max_retries):
-            yield self._patience.backoff * 2.0**retry
-        yield None
+            pause = self._patience.backoff * 2.0**retry
+            with suppress(Unreachable):
+                reply = self._attempt(purpose, method, url, **how)
+                if reply.status not in self.source.retried:
+                    return reply
+                pause = max(pause, _retry_after(reply))
+            time.sleep(min(pause, LONGEST_WAIT))
+        return self._attempt(purpose, method, url, **how)
 
     def _attempt(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         if purpose == "search":
@@ -175,7 +148,7 @@ class Http:
                     body = masked(response.request, body)
                 return Reply(response.status_code, response.headers, body)
         except (HTTPError, OSError, ValueError, OverflowError) as error:
-            # Those of requests are an OSError; a header that makes no sense is a ValueError or an OverflowError.
+            # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
             why = cause(error, self.source.variable(self.source.address), timeout)
             raise Unreachable(f"{self.source.title} cannot be reached: {why}.") from error
 
@@ -192,13 +165,13 @@ class Http:
 class _Session(requests.Session):
     """Follows no redirects, so that credentials and queries go nowhere else."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  # no response leads on
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  # whatever the response says
         return None
 
 
 def _new_session() -> requests.Session:
     session = _Session()
-    # Without an `auth`, requests takes one from ~/.netrc in place of the header that was set.
+    # Without an `auth`, requests replaces the Authorization header by credentials from ~/.netrc.
     session.auth = lambda request: request
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Accept"] = "application/json"
@@ -208,18 +181,9 @@ def _new_session() -> requests.Session:
     return session
 
 
-def _retry_after(reply: Reply | None) -> float:
+def _retry_after(reply: Reply) -> float:
     """The delay in seconds that the source requests; 0 if none or invalid."""
-    asked = reply.headers.get("Retry-After") if reply else None
     try:
-        return Retry().parse_retry_after(asked) if asked else 0
+        return Retry().parse_retry_after(reply.headers.get("Retry-After", "0"))
     except (HTTPError, ValueError, OverflowError):
         return 0
-
-
-def _origin(url: str) -> tuple[str, str]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return parts.scheme, parts.netloc.lower()

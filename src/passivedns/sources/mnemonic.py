@@ -147,8 +147,7 @@ MNEMONIC = Source(
     client=MnemonicClient,
     read=read_saved,
     account="none",
-    pace="10/minute;1000/day",
-    pace_lifted_by="api_key",
+    pace=lambda settings: "" if settings.api_key else "10/minute;1000/day",
     credentials=("api_key",),
     # It means that too much was asked; elsewhere it means that the account has no licence.
     statuses={402: RateLimited},

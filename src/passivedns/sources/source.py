@@ -71,10 +71,8 @@ class Source:
     """The kind of account needed."""
     shut: str = ""
     """Why the default URL is shut down; empty if it is not."""
-    pace: str = ""
-    """The published rate in the notation of `limits`, such as `10/minute`; empty if there is none."""
-    pace_lifted_by: str = ""
-    """The setting, such as an API key, that lifts `pace`; empty if none does."""
+    pace: Callable[[Any], str] = lambda _: ""
+    """The published rate with these settings, in the notation of `limits`: `10/minute`; empty if there is none."""
     clock_tolerance: timedelta = timedelta(0)
     """How far dates may be behind UTC."""
     tlp: str = "TLP:CLEAR"
@@ -97,9 +95,3 @@ class Source:
     def variable(self, setting: str) -> str:
         """The environment variable of a setting, such as `CIRCL_USERNAME`."""
         return f"{self.key}_{setting}".upper()
-
-    def pace_with(self, settings: SourceSettings) -> str:
-        """The rate limit with these settings; empty if none."""
-        if (own := getattr(settings, "pace", None)) is not None:
-            return str(own)
-        return "" if self.pace_lifted_by and getattr(settings, self.pace_lifted_by) else self.pace

@@ -182,7 +182,7 @@ VIRUSTOTAL = Source(
     read=read_saved,
     account="free",
     record_types=frozenset({"A", "AAAA"}),
-    pace=PUBLIC_PACE,
+    pace=lambda settings: settings.pace,
     credentials=("api_key",),
     unknown=frozenset({404}),
     # Each attempt takes a turn of the pace, and a used-up quota stays used up for minutes or days.

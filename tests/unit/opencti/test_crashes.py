@@ -1,4 +1,4 @@
-"""What is remembered of messages beyond the end of a process, in a file, in Redis, or not at all."""
+"""Messages are remembered across processes in a file or in Redis."""
 
 import logging
 import stat
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from passivedns import store
 from passivedns.opencti.crashes import Crashes
 from tests.unit.redis_server import running_redis
 
@@ -29,19 +30,19 @@ def key(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
 
 
-def test_a_message_that_is_begun_again_and_again_is_counted(place: str, key: str) -> None:
+def test_each_start_of_a_message_is_counted(place: str, key: str) -> None:
     crashes = Crashes(place)
     assert [crashes.begin(key, is_new=False) for _ in range(4)] == [0, 1, 2, 3]
 
 
-def test_a_message_that_is_let_go_did_not_crash(place: str, key: str) -> None:
+def test_a_message_that_was_let_go_is_not_counted(place: str, key: str) -> None:
     crashes = Crashes(place)
     crashes.begin(key, is_new=True)
     crashes.let_go(key)
     assert crashes.begin(key, is_new=False) == 0
 
 
-def test_a_message_is_answered_once_that_is_said(place: str, key: str) -> None:
+def test_an_answered_message_is_remembered(place: str, key: str) -> None:
     crashes = Crashes(place)
     crashes.begin(key, is_new=True)
     assert not crashes.is_answered(key)
@@ -51,14 +52,14 @@ def test_a_message_is_answered_once_that_is_said(place: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "redis"], indirect=True)
-def test_the_next_process_knows(place: str, key: str) -> None:
+def test_messages_are_remembered_across_processes(place: str, key: str) -> None:
     Crashes(place).begin(key, is_new=True)
     assert Crashes(place).begin(key, is_new=False) == 1
     Crashes(place).answer(key)
     assert Crashes(place).is_answered(key)
 
 
-def test_a_file_is_its_owners_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file_and_its_folder(tmp_path: Path) -> None:
     place = tmp_path / "folder" / "deliveries.sqlite"
     Crashes(str(place)).begin("key", is_new=True)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
@@ -66,7 +67,7 @@ def test_a_file_is_its_owners_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["folder", "redis://127.0.0.1:1/0"])
-def test_without_a_place_this_process_still_remembers_and_warns_once(
+def test_without_its_store_a_process_still_remembers_and_warns_once(
     tmp_path: Path, bad: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
@@ -77,3 +78,17 @@ def test_without_a_place_this_process_still_remembers_and_warns_once(
     assert crashes.is_answered("key")
     (warning,) = [record.message for record in caplog.records]
     assert warning.startswith("Messages that are under way cannot be remembered beyond the end of this process (")
+
+
+def test_what_was_counted_during_an_outage_still_counts_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "RESPITE", 0)
+    place = tmp_path / "deliveries.sqlite"
+    place.mkdir()
+    crashes = Crashes(str(place))
+    crashes.begin("key", is_new=True)
+    place.rmdir()
+    assert crashes.begin("key", is_new=False) == 1
+    assert Crashes(str(place)).begin("key", is_new=False) == 2
+    assert crashes.begin("key", is_new=False) == 3

@@ -1,4 +1,4 @@
-"""What the transport makes of the bytes of a body: one JSON document, or one in each line."""
+"""Bodies with one JSON document, or one per line."""
 
 import pytest
 
@@ -12,7 +12,7 @@ DEEP = b"[" * 100_000
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n\t"])
-def test_an_empty_body_is_nothing(body: bytes) -> None:
+def test_an_empty_body_is_no_value(body: bytes) -> None:
     assert json_of(EXAMPLE, body) is None
     assert lines_of(EXAMPLE, body) == ([], 0)
 
@@ -26,7 +26,7 @@ def test_a_body_may_begin_with_a_byte_order_mark() -> None:
     [b"<html>", b'{"a": ', b"{} {}", b"\xff\xfe", b"\x00", b'{"\xff": 1}', DEEP, DEEP + b"]" * 100_000, b"9" * 5000],
     ids=lambda body: repr(body[:20]),
 )
-def test_what_is_not_json_is_refused_in_a_sentence(body: bytes) -> None:
+def test_an_error_says_that_a_body_is_not_json(body: bytes) -> None:
     with pytest.raises(BadAnswer) as raised:
         json_of(EXAMPLE, body)
     assert str(raised.value) == (
@@ -34,27 +34,27 @@ def test_what_is_not_json_is_refused_in_a_sentence(body: bytes) -> None:
     )
 
 
-def test_lines_may_end_in_any_way_and_be_empty() -> None:
+def test_lines_may_be_empty_and_have_any_line_ending() -> None:
     assert lines_of(EXAMPLE, b'\n{"a": 1}\r\n\r\n  \n[2] \n3') == ([{"a": 1}, [2], 3], 0)
 
 
 @pytest.mark.parametrize("line", [b'{"a": ', b"<p>", b"\xff", b"{} {}", b"NaNa", DEEP, b"9" * 5000, b"\x00", b"],["])
-def test_a_line_that_cannot_be_read_is_counted_and_costs_no_neighbour(line: bytes) -> None:
+def test_an_unreadable_line_is_counted_and_does_not_affect_others(line: bytes) -> None:
     assert lines_of(EXAMPLE, b'{"a": 1}\n' + line + b'\n{"b": 2}\n') == ([{"a": 1}, {"b": 2}], 1)
 
 
-def test_a_web_page_is_not_a_list_of_lines() -> None:
+def test_a_web_page_is_rejected() -> None:
     with pytest.raises(BadAnswer, match="is a web page; check EXAMPLE_API_BASE_URL"):
         lines_of(EXAMPLE, b" \n<!DOCTYPE html>")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [b"{},", b"[", b"1\n", b"\n", b'{"a":[]},\n'], ids=repr)
-def test_a_body_of_far_too_many_values_is_dropped_before_it_is_parsed(
+def test_a_body_with_too_many_values_is_dropped_before_it_is_parsed(
     part: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = b"[" + part * (LARGEST_BODY // len(part) - 1)
-    # Whatever is parsed would be an AttributeError.
+    # Parsing would raise an AttributeError.
     monkeypatch.delattr(bodies, "orjson")
     monkeypatch.delattr(bodies, "json")
     for read in (json_of, lines_of):

@@ -1,4 +1,4 @@
-"""A source that cannot be reached: the sentence names the cause, and the source is left alone for a while."""
+"""An unreachable source: the error names the cause, and the source is not tried again for a while."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
 def told_of(asker: Http) -> str:
-    """The sentence about a search that finds no connection."""
+    """The text of the error of a search."""
     with pytest.raises(Unreachable) as raised:
         asker.search("/dns")
     return str(raised.value)
@@ -38,7 +38,7 @@ def tls_server(speak: Speak = GOOD, host: str = "127.0.0.1") -> Iterator[tuple[R
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
-    """A proxy of the environment that wants a password."""
+    """A proxy, set in the environment, that requires a password."""
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with raw_server(says(refusal)) as server:
         use_proxy(monkeypatch, server.url)
@@ -57,22 +57,22 @@ def test_a_host_that_does_not_resolve() -> None:
     )
 
 
-def test_a_port_where_nobody_listens() -> None:
+def test_a_refused_connection() -> None:
     assert told_of(asking("http://127.0.0.1:9")) == "Example DNS cannot be reached: no connection can be made."
 
 
-def test_a_server_that_says_nothing() -> None:
+def test_a_server_that_does_not_respond() -> None:
     with raw_server(lambda _: time.sleep(2)) as server:
         told = told_of(asking(server.url, timeout=0.2))
     assert told == "Example DNS cannot be reached: no answer within 0.2 s."
 
 
-def test_a_response_that_breaks_off() -> None:
+def test_a_truncated_response() -> None:
     with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")) as server:
         assert told_of(asking(server.url)) == "Example DNS cannot be reached: the response was cut off."
 
 
-def test_a_certificate_that_nobody_vouches_for() -> None:
+def test_an_untrusted_certificate() -> None:
     with tls_server() as (server, _):
         assert told_of(asking(server.url)) == (
             "Example DNS cannot be reached: its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is "
@@ -91,14 +91,14 @@ def trust(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, folder: Path) 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "ca.pem"))
 
 
-def test_the_ca_bundle_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_ca_bundle_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with tls_server() as (server, authority):
         trust(authority, monkeypatch, tmp_path)
         assert asking(server.url).search("/").body == b"{}"
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
-def test_a_ca_bundle_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
+def test_an_unreadable_ca_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
     if content:
         (tmp_path / "ca.pem").write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
@@ -108,7 +108,7 @@ def test_a_ca_bundle_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
         )
 
 
-def test_a_plain_http_server_behind_https_is_not_called_an_untrusted_certificate() -> None:
+def test_a_plain_http_server_is_not_reported_as_an_untrusted_certificate() -> None:
     def speak(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
@@ -121,7 +121,7 @@ def test_a_plain_http_server_behind_https_is_not_called_an_untrusted_certificate
 
 @contextlib.contextmanager
 def plain_server(speak: Speak) -> Iterator[int]:
-    """One that takes any bytes for a request, a TLS greeting included."""
+    """A server that treats any bytes as a request, including a TLS handshake."""
 
     def accept() -> None:
         with contextlib.suppress(OSError), listener.accept()[0] as connection:
@@ -135,7 +135,7 @@ def plain_server(speak: Speak) -> Iterator[int]:
         thread.join(5)
 
 
-def test_a_proxy_that_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_refuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     use_proxy(monkeypatch, "http://127.0.0.1:9")
     for scheme in ("http", "https"):
         told = told_of(asking(f"{scheme}://api.example"))
@@ -147,12 +147,12 @@ def test_a_proxy_whose_host_does_not_resolve(monkeypatch: pytest.MonkeyPatch) ->
     assert told_of(asking("http://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
 
 
-def test_a_proxy_that_wants_a_password_for_a_tunnel(proxy: RawServer) -> None:
+def test_a_proxy_that_requires_a_password_for_a_tunnel(proxy: RawServer) -> None:
     assert told_of(asking("https://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
     assert proxy.heads[0].startswith(b"CONNECT api.example:443 ")
 
 
-def test_a_proxy_carries_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(GOOD) as server:
         use_proxy(monkeypatch, server.url)
         assert asking("http://api.example").search("/dns").body == b"{}"
@@ -161,7 +161,7 @@ def test_a_proxy_carries_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("kind", ["socks5", "socks5h", "socks4", "SOCKS5"])
-def test_a_socks_proxy_is_refused_and_not_passed_by(monkeypatch: pytest.MonkeyPatch, scheme: str, kind: str) -> None:
+def test_a_socks_proxy_is_rejected_and_not_bypassed(monkeypatch: pytest.MonkeyPatch, scheme: str, kind: str) -> None:
     with raw_server(GOOD) as server:
         use_proxy(monkeypatch, f"{kind}://127.0.0.1:9")
         told = told_of(asking(f"{scheme}://127.0.0.1:{server.port}"))
@@ -170,17 +170,17 @@ def test_a_socks_proxy_is_refused_and_not_passed_by(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("proxy_url", ["http://", "ftp://127.0.0.1:9"])
-def test_a_proxy_whose_address_makes_no_sense(monkeypatch: pytest.MonkeyPatch, proxy_url: str) -> None:
+def test_an_invalid_proxy_address(monkeypatch: pytest.MonkeyPatch, proxy_url: str) -> None:
     use_proxy(monkeypatch, proxy_url)
     assert told_of(asking("http://api.example")) == (
         "Example DNS cannot be reached: the address of the proxy cannot be used; check HTTPS_PROXY."
     )
 
 
-# The respite
+# After a failure
 
 
-def test_a_source_that_could_not_be_reached_is_left_alone_for_a_minute_and_the_sentence_says_so() -> None:
+def test_an_unreachable_source_is_not_tried_again_for_a_minute_and_the_error_says_so() -> None:
     with raw_server(says(b"")) as server:
         asker = asking(server.url, retries=2)
         told_of(asker)
@@ -191,7 +191,7 @@ def test_a_source_that_could_not_be_reached_is_left_alone_for_a_minute_and_the_s
     assert str(raised.value) == ("Example DNS could not be reached a moment ago and is not asked again for 60 seconds.")
 
 
-def test_after_the_respite_the_source_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_that_minute_the_source_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "RESPITE", 0.1)
     answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
     with raw_server(lambda connection: connection.sendall(next(answers))) as server:
@@ -202,7 +202,7 @@ def test_after_the_respite_the_source_is_asked_again(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("status", [b"401 Unauthorized", b"429 Too Many", b"503 Busy"])
-def test_a_source_that_answers_with_an_error_is_asked_again_at_once(status: bytes) -> None:
+def test_a_source_that_returns_an_error_status_may_be_tried_again_at_once(status: bytes) -> None:
     with raw_server(says(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) as server:
         asker = asking(server.url)
         for _ in range(2):
@@ -211,7 +211,7 @@ def test_a_source_that_answers_with_an_error_is_asked_again_at_once(status: byte
     assert len(server.heads) == 2
 
 
-def test_a_transport_beside_another_has_a_respite_of_its_own() -> None:
+def test_another_host_of_the_source_may_still_be_tried() -> None:
     with raw_server(GOOD) as server:
         asker = asking("http://127.0.0.1:9")
         told_of(asker)

@@ -1,4 +1,4 @@
-"""The credentials go to PassiveTotal, in one header, and nowhere else."""
+"""The credentials are sent only to PassiveTotal, in one header."""
 
 import logging
 import ssl
@@ -13,13 +13,15 @@ import trustme
 
 from passivedns.errors import CredentialsRefused, NoAnswer, SourceError
 from passivedns.sources import http
+from passivedns.sources.http import Http, Patience
+from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.sources.source import Client
 from sandbox.faults import FAULTS
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.raw_server import RawServer, Speak, raw_server, says
-from tests.unit.sources.clients import client, question
+from tests.unit.sources.clients import question
 
 PASSWORDS = (API_KEY, b64encode(f"{USERNAME}:{API_KEY}".encode()).decode(), b64encode(API_KEY.encode()).decode())
 OURS = f"Authorization: Basic {PASSWORDS[1]}\r\n".encode()
@@ -27,11 +29,12 @@ OK = says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def asker(url: str) -> Client:
-    return client("riskiq", url, username=USERNAME, api_key=API_KEY)
+    settings = RiskIQSettings.model_validate({"username": USERNAME, "api_key": API_KEY})
+    return RiskIQClient(settings, Http(RISKIQ, url, Patience(0.5, 0, 0)))
 
 
 def fails(ask: Client) -> SourceError | None:
-    """What comes of reading the quota and a search."""
+    """The error of a quota request and a search, if any."""
     try:
         ask.budget()
         ask.look_up(question(DOMAIN))
@@ -40,7 +43,7 @@ def fails(ask: Client) -> SourceError | None:
     return None
 
 
-def test_the_credentials_are_in_the_authorization_header_and_nowhere_else_in_a_request() -> None:
+def test_the_credentials_are_only_in_the_authorization_header() -> None:
     with raw_server(OK) as server:
         fails(asker(server.url))
     assert len(server.heads) == 2
@@ -50,7 +53,7 @@ def test_the_credentials_are_in_the_authorization_header_and_nowhere_else_in_a_r
         assert not [word for word in (*PASSWORDS, USERNAME, "analyst") if word in rest]
 
 
-def test_a_request_tells_the_value_the_window_and_the_version_of_the_connector_and_nothing_else() -> None:
+def test_a_request_contains_only_the_value_the_time_window_and_the_connector_version() -> None:
     with serving(passivetotal_app(service := PassiveTotal(own_records(datetime.now(UTC).date())))) as url:
         fails(asker(url))
     quota, search = service.requests
@@ -68,7 +71,7 @@ def server() -> Iterator[tuple[PassiveTotal, str]]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_goes_wrong_no_log_no_error_and_no_traceback_shows_the_credentials(
+def test_no_log_error_or_traceback_of_any_failure_contains_the_credentials(
     server: tuple[PassiveTotal, str], fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
@@ -81,7 +84,7 @@ def test_whatever_goes_wrong_no_log_no_error_and_no_traceback_shows_the_credenti
     assert not [word for word in (*PASSWORDS, USERNAME) if word in caplog.text + told + repr(error)]
 
 
-def test_a_client_shows_no_credentials() -> None:
+def test_the_repr_of_a_client_contains_no_credentials() -> None:
     ask = asker("http://127.0.0.1:9")
     assert not [word for word in (*PASSWORDS, USERNAME) if word in f"{ask!r} {ask} {vars(ask)}"]
 
@@ -120,21 +123,21 @@ def test_a_redirect_to_another_port_or_host_gets_no_credentials(elsewhere: Calla
 
 @pytest.fixture
 def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else's credentials, where requests looks for them."""
+    """Other credentials, where requests looks for them."""
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login other password secret\ndefault login other password secret\n")
     monkeypatch.setenv("NETRC", str(path))
 
 
 @pytest.mark.usefixtures("netrc")
-def test_credentials_in_a_netrc_file_do_not_replace_those_of_the_settings() -> None:
+def test_credentials_in_a_netrc_file_do_not_replace_the_configured_ones() -> None:
     with raw_server(OK) as server:
         fails(asker(server.url))
     assert [OURS in head for head in server.heads] == [True, True]
 
 
 @pytest.mark.usefixtures("netrc")
-def test_credentials_in_a_netrc_file_are_sent_nowhere_after_a_redirect() -> None:
+def test_credentials_in_a_netrc_file_are_not_sent_after_a_redirect() -> None:
     with raw_server(redirect("/elsewhere")) as server:
         fails(asker(server.url))
     assert [head for head in server.heads if has_credentials(server) and OURS not in head] == []
@@ -169,7 +172,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("trusted")
-def test_an_authority_of_the_environment_is_trusted(tls: ssl.SSLContext) -> None:
+def test_a_ca_from_the_environment_is_trusted(tls: ssl.SSLContext) -> None:
     with raw_server(says(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"), tls) as server:
         assert isinstance(fails(asker(server.url)), CredentialsRefused)
 
@@ -182,7 +185,7 @@ def test_a_redirect_from_https_to_http_gets_no_credentials(tls: ssl.SSLContext) 
         assert not has_credentials(other)
 
 
-def test_a_server_with_a_certificate_that_nobody_trusts_gets_no_credentials(tls: ssl.SSLContext) -> None:
+def test_a_server_with_an_untrusted_certificate_gets_no_credentials(tls: ssl.SSLContext) -> None:
     with raw_server(OK, tls) as server:
         error = fails(asker(server.url))
     assert isinstance(error, NoAnswer)

@@ -1,4 +1,4 @@
-"""Dates as sources write them, and those that nobody can believe."""
+"""Dates in the formats of sources, and implausible ones."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,19 +20,19 @@ def test_a_number_of_seconds_or_milliseconds_is_a_date_to_the_second(written: An
 
 
 @pytest.mark.parametrize("written", [86_400, 2_000_000_000, -1, 10**400, float("nan"), "", "soon", True, None, []])
-def test_a_number_at_the_bounds_or_no_number_is_no_date(written: Any) -> None:
+def test_an_implausible_number_or_other_value_is_no_date(written: Any) -> None:
     assert unix(written, LATEST) is None
 
 
 @pytest.mark.parametrize("written", [86_401, 1_999_999_999])
-def test_a_number_within_the_bounds_is_a_date(written: int) -> None:
+def test_a_plausible_number_is_a_date(written: int) -> None:
     assert unix(written, LATEST) == datetime.fromtimestamp(written, UTC)
 
 
 @pytest.mark.parametrize(
     "written", ["2020-09-13T12:26:40Z", "2020-09-13 12:26:40", "2020-09-13T12:26:40.9", "2020-09-13T14:26:40+02:00"]
 )
-def test_iso_8601_is_a_date_and_in_utc_where_it_names_no_zone(written: str) -> None:
+def test_iso_8601_is_a_date_and_in_utc_without_a_zone(written: str) -> None:
     assert iso(written, LATEST) == MOMENT
 
 
@@ -48,16 +48,16 @@ def test_iso_8601_is_a_date_and_in_utc_where_it_names_no_zone(written: str) -> N
         None,
     ],
 )
-def test_iso_8601_at_the_bounds_or_another_form_is_no_date(written: Any) -> None:
+def test_an_implausible_or_malformed_iso_8601_text_is_no_date(written: Any) -> None:
     assert iso(written, LATEST) is None
 
 
-def test_first_and_last_may_be_written_in_two_ways() -> None:
+def test_first_and_last_may_have_different_formats() -> None:
     assert span(1_600_000_000, "2020-09-13T12:26:40Z", LATEST) == (MOMENT, MOMENT)
 
 
 @pytest.mark.parametrize(("first", "last"), [(1_600_000_001, 1_600_000_000), ("2020-09-14", "2020-09-13")])
-def test_a_last_before_the_first_leaves_neither(first: Any, last: Any) -> None:
+def test_both_dates_are_dropped_if_last_precedes_first(first: Any, last: Any) -> None:
     assert span(first, last, LATEST) == (None, None)
 
 

@@ -1,4 +1,4 @@
-"""A source that means harm: whatever it sends, the transport ends in time, keeps its memory, and says what happened."""
+"""A hostile source: whatever it sends, the transport ends in time, limits its memory, and names the failure."""
 
 import socket
 import tracemalloc
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MEBIBYTE = 2**20
 LONG = 5
-"""Seconds for an attempt while Python counts its memory, which makes it slow."""
+"""Timeout in seconds while tracemalloc slows Python down."""
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def with_headers(status: bytes, *headers: bytes) -> Speak:
     return says(b"\r\n".join([b"HTTP/1.1 " + status, b"Content-Length: 0", b"Connection: close", *headers, b"", b""]))
 
 
-# What is not HTTP, or hardly
+# Invalid HTTP
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def with_headers(status: bytes, *headers: bytes) -> Speak:
         b"file:///etc/passwd",
     ],
 )
-def test_a_redirect_to_anywhere_is_an_error_of_the_source(location: bytes) -> None:
+def test_any_redirect_is_an_error_of_the_source(location: bytes) -> None:
     assert isinstance(outcome_of(with_headers(b"302 Found", b"Location: " + location)), SourceError)
 
 
@@ -68,7 +68,7 @@ def test_a_redirect_to_anywhere_is_an_error_of_the_source(location: bytes) -> No
     ],
     ids=lambda pause: repr(pause[:40]),
 )
-def test_a_retry_after_that_makes_no_sense_is_no_answer(pause: bytes) -> None:
+def test_an_invalid_retry_after_is_a_failure_of_the_source(pause: bytes) -> None:
     assert type(outcome_of(with_headers(b"503 Unavailable", b"Retry-After: " + pause))) is NoAnswer
 
 
@@ -100,7 +100,7 @@ def test_what_is_not_http_is_an_error_of_the_source(answer: bytes) -> None:
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 200 OK", OK, OK + b"Content-Type: text/", OK + b"Content-Length: 0\r\n"], ids=repr
 )
-def test_a_connection_that_ends_inside_the_head_is_an_error(head: bytes) -> None:
+def test_a_connection_that_ends_inside_the_headers_is_an_error(head: bytes) -> None:
     outcome = outcome_of(says(head))
     assert type(outcome) is Unreachable
     assert str(outcome) == "Example DNS cannot be reached: the response was cut off."
@@ -118,7 +118,7 @@ def test_a_connection_that_ends_inside_the_head_is_an_error(head: bytes) -> None
     ],
     ids=lambda header: repr(header[:40]),
 )
-def test_an_odd_header_beside_a_good_answer_does_no_harm(header: bytes) -> None:
+def test_an_odd_header_does_not_affect_a_good_response(header: bytes) -> None:
     outcome = outcome_of(says(OK, header, b"\r\n\r\n{}"))
     assert isinstance(outcome, Reply)
     assert (outcome.status, outcome.body) == (200, b"{}")
@@ -137,7 +137,7 @@ def gushing(head: bytes, content: bytes, times: int) -> Speak:
 
 
 def peak(of: Callable[[], object]) -> int:
-    """Bytes that Python's allocator held at the most while something ran."""
+    """The peak of Python's memory in bytes during a call."""
     tracemalloc.start()
     try:
         of()
@@ -152,13 +152,13 @@ def peak(of: Callable[[], object]) -> int:
     [OK, b"HTTP/1.1 302 Found\r\nLocation: /\r\n", b"HTTP/1.1 503 Unavailable\r\n", b"HTTP/1.1 401 Unauthorized\r\n"],
     ids=lambda head: head[9:12].decode(),
 )
-def test_an_answer_without_end_costs_little_more_than_the_largest_body(head: bytes) -> None:
+def test_an_endless_response_takes_little_more_memory_than_the_largest_body(head: bytes) -> None:
     flood = gushing(head + b"\r\n", b" " * MEBIBYTE, 400)
     assert peak(lambda: outcome_of(flood, LONG)) < 2.5 * LARGEST_BODY
 
 
 @pytest.mark.slow
-def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_cut_off_at_the_largest_body() -> None:
+def test_a_gzip_bomb_is_cut_off_at_the_largest_body() -> None:
     member = zlib.compress(bytes(128 * MEBIBYTE), level=9, wbits=31)
     bomb = gushing(OK + b"Content-Encoding: gzip\r\n\r\n", member, 8)
     assert len(member) * 8 < 1.2 * MEBIBYTE

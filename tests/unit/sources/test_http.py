@@ -1,4 +1,4 @@
-"""What the transport sends, what it repeats, and what it makes of what comes back, against real servers."""
+"""Requests, retries and replies of the transport, with real servers."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ TOKEN = "token-of-nobody"
 
 
 class Echo(Service):
-    """Answers any request with `status`, `body` and `headers`, and notes it."""
+    """Answers and records any request with `status`, `body` and `headers`."""
 
     status = 200
     body = b"{}"
@@ -54,7 +54,7 @@ served = stand_in(Echo, echo_app)
 
 
 def answering(*responses: bytes) -> Speak:
-    """A server that says one of these after the other, a connection each."""
+    """A server that sends one of these responses on each connection."""
     left = iter(responses)
     return lambda connection: connection.sendall(next(left))
 
@@ -64,10 +64,10 @@ def response(status: str, body: bytes = b"{}", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-# What is sent
+# Requests
 
 
-def test_a_search_is_a_get_that_asks_for_json_and_says_who_asks(url: str, service: Echo) -> None:
+def test_a_search_is_a_get_request_for_json_with_the_name_of_the_connector(url: str, service: Echo) -> None:
     asking(f"{url}/v1").search("/dns", {"query": "a b"}, x_cursor="7")
     (request,) = service.requests
     assert (request.method, request.path, request.params) == ("GET", "/v1/dns", {"query": "a b"})
@@ -83,7 +83,7 @@ def test_the_base_url_may_end_in_a_slash(url: str, service: Echo) -> None:
     assert service.requests[0].path == "/v1/dns"
 
 
-def test_the_credentials_of_the_session_go_out_with_every_request(url: str, service: Echo) -> None:
+def test_every_request_carries_the_credentials_of_the_session(url: str, service: Echo) -> None:
     asker = asking(url)
     asker.session.headers["X-Key"] = TOKEN
     asker.session.auth = ("nobody", PASSWORD)
@@ -94,7 +94,7 @@ def test_the_credentials_of_the_session_go_out_with_every_request(url: str, serv
     assert all(request.headers["authorization"].startswith("Basic ") for request in service.requests)
 
 
-def test_a_netrc_file_does_not_take_the_place_of_the_credentials(
+def test_a_netrc_file_does_not_replace_the_credentials(
     url: str, service: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "netrc").write_text("default login somebody password else\n")
@@ -105,7 +105,7 @@ def test_a_netrc_file_does_not_take_the_place_of_the_credentials(
     assert service.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_transport_beside_another_posts_a_form_without_the_credentials_of_the_other(url: str, service: Echo) -> None:
+def test_a_transport_to_another_host_posts_a_form_without_the_credentials(url: str, service: Echo) -> None:
     asker = asking("http://example.invalid")
     asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
     asker.beside(EXAMPLE, url).log_in("/token", {"client_secret": PASSWORD})
@@ -115,7 +115,7 @@ def test_a_transport_beside_another_posts_a_form_without_the_credentials_of_the_
     assert "authorization" not in request.headers
 
 
-def test_the_next_page_is_asked_for_exactly_as_the_source_wrote_it(url: str, service: Echo) -> None:
+def test_the_url_of_the_next_page_is_requested_unchanged(url: str, service: Echo) -> None:
     asking(f"{url}/v1").follow(f"{url}/v2/dns?$skiptoken=a%2Fb")
     assert service.requests[0].path == "/v2/dns"
     assert service.requests[0].params == {"$skiptoken": "a/b"}
@@ -139,7 +139,7 @@ def test_the_next_page_is_asked_for_exactly_as_the_source_wrote_it(url: str, ser
         "",
     ],
 )
-def test_a_next_page_anywhere_else_is_refused_before_anything_is_sent(url: str, service: Echo, address: str) -> None:
+def test_a_next_page_on_another_host_is_rejected_before_anything_is_sent(url: str, service: Echo, address: str) -> None:
     with pytest.raises(BadAnswer, match="not on its own host"):
         asking(url).follow(address.format(host=url.removeprefix("http://")))
     assert service.requests == []
@@ -166,7 +166,7 @@ def test_one_connection_serves_several_requests() -> None:
     assert len(connections) == 1
 
 
-def test_a_cookie_is_not_kept() -> None:
+def test_cookies_are_not_stored() -> None:
     with raw_server(says(response("200 OK", b"{}", "Set-Cookie: crumb=1"))) as server:
         asker = asking(server.url)
         for _ in range(2):
@@ -176,14 +176,14 @@ def test_a_cookie_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_no_redirect_is_followed(url: str, service: Echo, status: str) -> None:
+def test_redirects_are_not_followed(url: str, service: Echo, status: str) -> None:
     elsewhere = says(response(status, b"", f"Location: {url}/"))
     with raw_server(elsewhere) as server, pytest.raises(BadAnswer, match="not from the Example DNS API"):
         asking(server.url).search("/")
     assert service.requests == []
 
 
-# What comes back
+# Replies
 
 
 def test_a_reply_has_its_status_its_headers_in_any_case_and_its_body(url: str, service: Echo) -> None:
@@ -207,7 +207,7 @@ def test_a_reply_has_its_status_its_headers_in_any_case_and_its_body(url: str, s
         (599, NoAnswer),
     ],
 )
-def test_a_status_of_an_error_is_that_error(url: str, service: Echo, status: int, error: type[SourceError]) -> None:
+def test_each_error_status_raises_its_error(url: str, service: Echo, status: int, error: type[SourceError]) -> None:
     service.status = status
     with pytest.raises(SourceError) as raised:
         asking(url).search("/dns")
@@ -215,12 +215,12 @@ def test_a_status_of_an_error_is_that_error(url: str, service: Echo, status: int
     assert f"(HTTP {status})" in str(raised.value)
 
 
-def test_a_status_that_the_source_uses_for_nothing_known_comes_back_as_a_reply(url: str, service: Echo) -> None:
+def test_a_status_that_may_mean_nothing_known_is_returned_as_a_reply(url: str, service: Echo) -> None:
     service.status = 404
     assert asking(url).search("/dns").status == 404
 
 
-def test_what_the_source_says_of_an_error_is_repeated_on_one_line(url: str, service: Echo) -> None:
+def test_the_error_message_of_a_source_is_quoted_on_one_line(url: str, service: Echo) -> None:
     service.status, service.body = 400, b'{"message": "no\\r\\n\\u001b[31m such \\u0000name"}'
     with pytest.raises(RequestRefused) as raised:
         asking(url).search("/dns")
@@ -247,39 +247,39 @@ def test_the_header_and_the_secret_of_a_form_are_masked_too(url: str, service: E
         asker.log_in("/token", {"client_secret": PASSWORD})
 
 
-def test_a_success_comes_back_as_it_is_even_where_it_holds_the_user_name(url: str, service: Echo) -> None:
+def test_a_success_is_returned_unmasked_even_if_it_contains_the_user_name(url: str, service: Echo) -> None:
     asker = asking(url)
     asker.session.auth = ("nobody@example.org", PASSWORD)
     service.body = b'{"mailbox": "nobody@example.org"}'
     assert asker.search("/dns").body == service.body
 
 
-# What is asked again, and when
+# Retries
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "504", "reset", "cut-connection"])
-def test_what_may_pass_is_asked_again(url: str, service: Echo, fault: str) -> None:
+def test_transient_failures_are_retried(url: str, service: Echo, fault: str) -> None:
     service.fail(fault, times=1)
     assert asking(url, retries=1).search("/dns").body == b"{}"
     assert len(service.requests) == 2
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 501])
-def test_what_would_come_again_is_not_asked_again(url: str, service: Echo, status: int) -> None:
+def test_permanent_failures_are_not_retried(url: str, service: Echo, status: int) -> None:
     service.status = status
     with contextlib.suppress(SourceError):
         asking(url, retries=3).search("/dns")
     assert len(service.requests) == 1
 
 
-def test_the_source_says_what_may_pass(url: str, service: Echo) -> None:
+def test_each_source_defines_which_statuses_are_retried(url: str, service: Echo) -> None:
     service.status = 429
     with pytest.raises(RateLimited):
         asking(url, retries=3, retried=frozenset({500})).search("/dns")
     assert len(service.requests) == 1
 
 
-def test_the_last_attempt_decides(url: str, service: Echo) -> None:
+def test_the_last_attempt_determines_the_error(url: str, service: Echo) -> None:
     service.fail("reset", times=1)
     service.status = 503
     with pytest.raises(NoAnswer, match=r"is failing \(HTTP 503\)"):
@@ -288,33 +288,34 @@ def test_the_last_attempt_decides(url: str, service: Echo) -> None:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds of each pause of the transport, which are not waited for."""
+    """The delays of the transport in seconds, which do not take place."""
     made: list[float] = []
     monkeypatch.setattr(http, "time", SimpleNamespace(**vars(time) | {"sleep": made.append}))
     return made
 
 
-def test_the_pauses_between_attempts_double_from_the_first(url: str, service: Echo, pauses: list[float]) -> None:
+def test_the_delays_between_attempts_double(url: str, service: Echo, pauses: list[float]) -> None:
     service.status = 500
     with pytest.raises(NoAnswer):
         asking(url, retries=3, backoff=0.1).search("/dns")
     assert pauses == pytest.approx([0.1, 0.2, 0.4])
 
 
-def test_a_retry_after_is_obeyed(pauses: list[float]) -> None:
+def test_retry_after_is_respected(pauses: list[float]) -> None:
     busy = response("503 Busy", b"", "Retry-After: 17")
     with raw_server(answering(busy, response("200 OK"))) as server:
         assert asking(server.url, retries=1).search("/").body == b"{}"
     assert pauses == [17]
 
 
-def test_a_retry_after_does_not_count_against_the_answer() -> None:
+def test_retry_after_does_not_count_towards_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_WAIT", 0.6)
     busy = response("503 Busy", b"", "Retry-After: 1")
     with raw_server(answering(busy, response("200 OK"))) as server:
         assert asking(server.url, retries=1, timeout=0.5).search("/").body == b"{}"
 
 
-def test_no_pause_is_longer_than_the_longest(url: str, service: Echo, pauses: list[float]) -> None:
+def test_delays_are_capped(url: str, service: Echo, pauses: list[float]) -> None:
     service.status, service.headers = 503, {"Retry-After": "3600"}
     with pytest.raises(NoAnswer):
         asking(url, retries=1, backoff=3600).search("/dns")
@@ -326,14 +327,14 @@ def test_no_pause_is_longer_than_the_longest(url: str, service: Echo, pauses: li
     ["soon", "-1", "9" * 5000, "Mon, 99 Jan 2020 99:99:99 GMT", "Mon, 01 Jan 99999 00:00:00 GMT", "", "1.5"],
     ids=lambda pause: repr(pause[:40]),
 )
-def test_a_retry_after_that_makes_no_sense_is_passed_over(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_retry_after_is_ignored(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
     busy = response("503 Busy", b"", f"Retry-After: {pause}")
     with raw_server(answering(busy, response("200 OK"))) as server:
         assert asking(server.url, retries=1).search("/").body == b"{}"
 
 
-# What is counted
+# Counting
 
 
 def counted(purpose: str) -> float:
@@ -341,7 +342,9 @@ def counted(purpose: str) -> float:
 
 
 @pytest.mark.parametrize("fault", ["500", "reset"])
-def test_every_attempt_of_a_search_is_counted_and_spent(url: str, service: Echo, fault: str) -> None:
+def test_every_attempt_of_a_search_counts_against_the_quota_and_in_the_metrics(
+    url: str, service: Echo, fault: str
+) -> None:
     service.fail(fault)
     before, spent = counted("search"), []
     with pytest.raises(NoAnswer):
@@ -349,7 +352,7 @@ def test_every_attempt_of_a_search_is_counted_and_spent(url: str, service: Echo,
     assert (len(service.requests), counted("search") - before, len(spent)) == (3, 3, 3)
 
 
-def test_the_quota_and_the_sign_in_are_counted_apart_and_spend_nothing(url: str) -> None:
+def test_quota_and_login_requests_are_counted_separately_and_cost_no_search(url: str) -> None:
     before, spent = (counted("quota"), counted("login"), counted("search")), []
     asker = asking(url, spend=lambda: spent.append(1))
     asker.fetch("/quota")
@@ -359,7 +362,7 @@ def test_the_quota_and_the_sign_in_are_counted_apart_and_spend_nothing(url: str)
 
 
 @pytest.mark.parametrize("error", [QuotaExceeded, NoAnswer])
-def test_a_search_that_may_not_be_spent_is_not_made(url: str, service: Echo, error: type[SourceError]) -> None:
+def test_a_search_beyond_the_quota_is_not_sent(url: str, service: Echo, error: type[SourceError]) -> None:
     refused = []
 
     def refuse() -> None:
@@ -371,7 +374,7 @@ def test_a_search_that_may_not_be_spent_is_not_made(url: str, service: Echo, err
     assert (service.requests, refused) == ([], [1])
 
 
-def test_an_error_and_what_it_was_raised_from_hold_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_and_its_causes_contain_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://nobody:{PASSWORD}@127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
     asker = asking("http://api.example")

@@ -178,8 +178,8 @@ def _refusal(body: str) -> bytes:
 
 
 def test_the_pace_of_the_public_data_does_not_apply_to_a_key() -> None:
-    assert MNEMONIC.pace_with(MnemonicSettings()) == "10/minute;1000/day"
-    assert MNEMONIC.pace_with(MnemonicSettings(api_key=API_KEY)) == ""
+    assert MNEMONIC.pace(MnemonicSettings()) == "10/minute;1000/day"
+    assert MNEMONIC.pace(MnemonicSettings(api_key=API_KEY)) == ""
 
 
 def test_public_data_are_clear_and_those_of_a_key_amber() -> None:

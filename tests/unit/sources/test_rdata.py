@@ -1,4 +1,4 @@
-"""DNS in presentation text."""
+"""DNS presentation text."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ from passivedns.sources.rdata import address_type, mailbox, names_and_addresses,
         (None, ""),
     ],
 )
-def test_a_type_is_a_name_in_upper_case(written: Any, kind: str) -> None:
+def test_a_record_type_is_a_name_in_upper_case(written: Any, kind: str) -> None:
     assert record_type(written) == kind
 
 
 @pytest.mark.parametrize(("address", "kind"), [("192.0.2.1", "A"), ("2001:db8::1", "AAAA")])
-def test_an_address_tells_its_type(address: str, kind: str) -> None:
+def test_an_address_determines_its_record_type(address: str, kind: str) -> None:
     assert address_type(address) == kind
 
 
@@ -43,7 +43,7 @@ def test_an_address_tells_its_type(address: str, kind: str) -> None:
         ("TXT", "10 mx.example.net.", ("10 mx.example.net.",)),
     ],
 )
-def test_the_names_and_addresses_in_the_data_are_found(kind: str, data: str, found: tuple[str, ...]) -> None:
+def test_names_and_addresses_are_extracted_from_the_data(kind: str, data: str, found: tuple[str, ...]) -> None:
     assert tuple(names_and_addresses(kind, data)) == found
 
 
@@ -56,5 +56,5 @@ def test_the_names_and_addresses_in_the_data_are_found(kind: str, data: str, fou
         ("admin", "admin"),
     ],
 )
-def test_the_first_bare_dot_of_a_mailbox_is_its_at(written: str, address: str) -> None:
+def test_the_first_unescaped_dot_of_a_mailbox_becomes_an_at(written: str, address: str) -> None:
     assert mailbox(written) == address

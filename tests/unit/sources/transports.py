@@ -1,4 +1,4 @@
-"""A source of its own for tests of the transport, which knows no real one."""
+"""An example source for tests of the transport."""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
-LONGEST = 10
-"""Times the seconds that the attempts may take, for a machine that is busy."""
+LONGEST = 30
+"""Multiple of the timeouts after which a test fails, for busy machines."""
 
 
 def asking(
@@ -23,12 +23,12 @@ def asking(
     spend: Callable[[], None] = lambda: None,
     **row: Any,
 ) -> Http:
-    """A transport to `url`; `row` is what differs from the source above."""
+    """A transport to `url`; `row` overrides fields of the source above."""
     return Http(replace(EXAMPLE, **row), url, Patience(timeout, retries, backoff), spend)
 
 
 def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:
-    """What comes of one search; an AssertionError where it does not end."""
+    """The reply or error of one search; raises AssertionError if it does not end."""
     asker = asking(url, retries, timeout=timeout)
     outcome: list[Reply | Exception] = []
 
