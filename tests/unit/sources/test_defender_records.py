@@ -35,28 +35,29 @@ def row(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def read(*rows: Any, relation: str | None = "passiveDns", **beside: Any) -> Answer:
-    if relation:
-        metadata = f"https://graph.microsoft.com/v1.0/$metadata#security/threatIntelligence/hosts('x')/{relation}"
-        beside["@odata.context"] = metadata
-    return defender.read_saved(json.dumps({"value": rows, **beside}).encode(), "asked.example")
+def read(*rows: Any, relation: str = "passiveDns", **beside: Any) -> Answer:
+    return defender.parse_page({"value": list(rows), **beside}, "asked.example", relation)
+
+
+def read_saved(*rows: Any) -> Answer:
+    return defender.read_saved(json.dumps({"value": rows}).encode(), "asked.example")
 
 
 def ends(answer: Answer) -> list[tuple[str, str]]:
     return [(record.name, record.data) for record in answer.records]
 
 
-def test_the_context_of_a_saved_answer_shows_its_direction() -> None:
+def test_the_list_decides_the_direction() -> None:
     assert ends(read(row(), relation="passiveDns")) == [("example.org", "www.example.org")]
     assert ends(read(row(), relation="passiveDnsReverse")) == [("www.example.org", "example.org")]
 
 
 def test_a_saved_row_with_an_address_shows_its_direction_by_itself() -> None:
     host, address = {"id": "example.org"}, {"id": "192.0.2.1"}
-    assert ends(read(row(parentHost=host, artifact=address), relation=None)) == [("example.org", "192.0.2.1")]
-    assert ends(read(row(parentHost=address, artifact=host), relation=None)) == [("example.org", "192.0.2.1")]
+    assert ends(read_saved(row(parentHost=host, artifact=address))) == [("example.org", "192.0.2.1")]
+    assert ends(read_saved(row(parentHost=address, artifact=host))) == [("example.org", "192.0.2.1")]
     v6 = {"id": "2001:db8::1"}
-    assert ends(read(row(parentHost=v6, artifact=host), relation=None)) == [("example.org", "2001:db8::1")]
+    assert ends(read_saved(row(parentHost=v6, artifact=host))) == [("example.org", "2001:db8::1")]
 
 
 def test_a_saved_page_that_is_not_the_last_is_incomplete() -> None:

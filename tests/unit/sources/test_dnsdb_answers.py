@@ -231,13 +231,18 @@ def test_a_file_without_a_row_or_a_frame_is_no_answer_of_dnsdb(body: bytes) -> N
         ROW | {"rdata": None},
         ROW | {"rdata": []},
         ROW | {"rdata": {"192.0.2.1": 1}},
-        ROW | {"rdata": ["192.0.2.1", 7]},
+        ROW | {"rdata": [7]},
         ROW | {"rdata": [["192.0.2.1"]]},
     ],
 )
 def test_a_broken_row_is_counted_and_costs_its_neighbours_nothing(row: Any) -> None:
     answer = framed(ROW, row, ROW)
     assert (len(answer.records), answer.unreadable, answer.complete) == (2, 1, True)
+
+
+def test_a_broken_value_costs_the_other_values_of_its_row_nothing() -> None:
+    answer = framed(ROW | {"rdata": ["192.0.2.1", 7, "192.0.2.2"]})
+    assert [record.data for record in answer.records] == ["192.0.2.1", "192.0.2.2"]
 
 
 def test_a_broken_line_is_counted_and_costs_its_neighbours_nothing() -> None:

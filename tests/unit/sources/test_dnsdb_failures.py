@@ -139,7 +139,7 @@ def test_the_records_of_the_first_query_outlive_a_failure_of_the_second(
         answer = look_up(url, DOMAIN, reverse_names=True)
     assert {record.name for record in answer.records} == {f"{DOMAIN}."}
     assert not answer.complete
-    assert "The second query of a name failed" in caplog.text
+    assert "The second query for a name failed" in caplog.text
     assert "The DNSDB quota is used up (HTTP 429)" in caplog.text
 
 

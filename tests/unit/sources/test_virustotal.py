@@ -208,7 +208,7 @@ def test_a_quota_that_ends_between_two_pages_leaves_what_was_read(
     answer = virustotal(url).look_up(question("www.example.org"))
     assert (len(answer.records), answer.complete) == (80, False)
     assert caplog.messages == [
-        "The answer of VirusTotal stays incomplete. The VirusTotal quota is used up (HTTP 429). "
+        "The answer from VirusTotal is incomplete. The VirusTotal quota is used up (HTTP 429). "
         "Its response says: Quota exceeded"
     ]
 
