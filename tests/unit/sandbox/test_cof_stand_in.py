@@ -1,7 +1,6 @@
 """The embedded COF servers answer as D4 and balboa do."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,22 +10,23 @@ import requests
 from sandbox.server import serving
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
+from tests.unit.stand_ins import Served, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 
 
-@pytest.fixture
-def d4() -> Iterator[tuple[CofServer, str]]:
-    service = CofServer("d4", FACTS)
-    with serving(cof_app(service)) as url:
-        yield service, url
+served_d4 = stand_in(lambda: CofServer("d4", FACTS), cof_app)
+served_balboa = stand_in(lambda: CofServer("balboa", FACTS), cof_app)
 
 
 @pytest.fixture
-def balboa() -> Iterator[tuple[CofServer, str]]:
-    service = CofServer("balboa", FACTS)
-    with serving(cof_app(service)) as url:
-        yield service, url
+def d4(served_d4: Served[CofServer]) -> tuple[CofServer, str]:
+    return served_d4.renewed(), served_d4.url
+
+
+@pytest.fixture
+def balboa(served_balboa: Served[CofServer]) -> tuple[CofServer, str]:
+    return served_balboa.renewed(), served_balboa.url
 
 
 def get(url: str, **more: Any) -> requests.Response:

@@ -184,6 +184,7 @@ def test_a_drip_never_ends_and_never_times_out(service: PassiveTotal, url: str) 
     response.close()
 
 
+@pytest.mark.slow
 def test_a_huge_answer_is_json_past_64_mebibytes(service: PassiveTotal, url: str) -> None:
     service.fail("huge")
 

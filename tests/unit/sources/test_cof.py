@@ -1,7 +1,6 @@
 """A server of one's own, D4 or balboa, as the client sees it over HTTP."""
 
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +10,13 @@ from pydantic import ValidationError
 from passivedns.errors import BadAnswer, CredentialsRefused, NotEntitled
 from passivedns.model import Answer, Budget
 from passivedns.sources.cof import COF, CofSettings
-from sandbox.server import serving
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
+from tests.unit.stand_ins import Served, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
@@ -35,18 +34,18 @@ MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
 }
 
 
-@pytest.fixture
-def d4() -> Iterator[tuple[CofServer, str]]:
-    service = CofServer("d4", FACTS)
-    with serving(cof_app(service)) as url:
-        yield service, f"{url}/query"
+served_d4 = stand_in(lambda: CofServer("d4", FACTS), cof_app, "/query")
+served_balboa = stand_in(lambda: CofServer("balboa", FACTS), cof_app, "/pdns/query")
 
 
 @pytest.fixture
-def balboa() -> Iterator[tuple[CofServer, str]]:
-    service = CofServer("balboa", FACTS)
-    with serving(cof_app(service)) as url:
-        yield service, f"{url}/pdns/query"
+def d4(served_d4: Served[CofServer]) -> tuple[CofServer, str]:
+    return served_d4.renewed(), served_d4.url
+
+
+@pytest.fixture
+def balboa(served_balboa: Served[CofServer]) -> tuple[CofServer, str]:
+    return served_balboa.renewed(), served_balboa.url
 
 
 def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passivedns.errors import BadAnswer
@@ -24,6 +24,7 @@ ROW = {
     "rrname": "www.example.org",
     "rdata": "192.0.2.1",
 }
+a_few = settings(max_examples=30, deadline=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -286,12 +287,14 @@ def test_an_answer_that_would_take_gigabytes_is_dropped(monkeypatch: pytest.Monk
         read(ROW | {"rdata": ["192.0.2.1"] * 60})
 
 
+@a_few
 @given(st.dictionaries(st.sampled_from([*ROW, "rrdata", "sensor_id", "origin", "zone_time_first"]), json_values))
 def test_whatever_a_row_holds_its_neighbours_are_read(row: dict[str, Any]) -> None:
     answer = read(ROW, ROW, row)
     assert [record.name for record in answer.records].count("www.example.org") >= 2
 
 
+@a_few
 @given(st.binary(max_size=200))
 def test_whatever_bytes_come_they_are_an_answer_or_a_bad_one(body: bytes) -> None:
     try:

@@ -25,7 +25,7 @@ from passivedns.sources import SOURCES, defender, http
 from passivedns.sources.source import Client
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -304,8 +304,8 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "next-page-number": None,
     "cut-connection": (Unreachable, "the response was cut off."),
     "reset": (Unreachable, "the response was cut off."),
-    "stall": (Unreachable, "no answer within 2 s."),
-    "drip": (Unreachable, "no answer within 2 s."),
+    "stall": (Unreachable, NO_ANSWER),
+    "drip": (Unreachable, NO_ANSWER),
 }
 """What each fault of Graph means to the operator; None where it is an answer."""
 
@@ -325,8 +325,8 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
     "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
     "reset": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
-    "stall": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
-    "drip": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
+    "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
+    "drip": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
 }
 """What each fault of Entra means to the operator."""
 

@@ -18,7 +18,7 @@ from passivedns.errors import (
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.sources.broken_answers import each
+from tests.unit.sources.broken_answers import NO_ANSWER, each
 from tests.unit.sources.clients import client, question
 from tests.unit.stand_ins import stand_in
 
@@ -70,8 +70,8 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     ),
     "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
     "reset": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
-    "stall": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
-    "drip": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
+    "stall": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
+    "drip": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
 }
 """What each fault of the stand-in means to the operator."""
 ANSWERS = {

@@ -22,7 +22,7 @@ from passivedns.sources.source import Client
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -33,7 +33,7 @@ _FAILING = "AlienVault OTX is failing (HTTP {}); try again later."
 _REJECTED_KEY = "AlienVault OTX rejected the credentials (HTTP {}); check OTX_API_KEY. Its response says: "
 _NO_LIST = "The response from AlienVault OTX holds no passive DNS; check OTX_API_BASE_URL."
 _NOT_JSON = "The response from AlienVault OTX is not valid JSON or was cut off; check OTX_API_BASE_URL."
-_SLOW = "AlienVault OTX cannot be reached: no answer within 2 s."
+_SLOW = f"AlienVault OTX cannot be reached: {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passivedns.errors import (
@@ -45,6 +45,7 @@ ENTRY = {
     "resolveType": "domain",
     "recordType": "MX",
 }
+a_few = settings(max_examples=30, deadline=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -66,9 +67,9 @@ def answer_to(status: int, content: bytes) -> Answer:
                 raise error
             return reply
 
-    settings = RiskIQSettings(username="analyst", api_key="key")
-    transport = Told(RISKIQ, settings.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
-    return RiskIQClient(settings, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
+    account = RiskIQSettings(username="analyst", api_key="key")
+    transport = Told(RISKIQ, account.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
+    return RiskIQClient(account, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 # Responses
@@ -142,6 +143,7 @@ def test_an_answer_with_results_is_no_error_whatever_is_beside_them(beside: dict
     assert answer_to(200, body({"results": []} | beside)) == Answer([])
 
 
+@a_few
 @given(st.integers(100, 599), st.binary(max_size=40) | st.recursive(st.none() | st.text(), st.lists).map(body))
 def test_any_status_and_body_is_an_answer_or_an_error_of_the_source(status: int, content: bytes) -> None:
     with contextlib.suppress(SourceError):
@@ -252,6 +254,7 @@ def test_sensors_are_names_and_nothing_else(source: Any, sensors: tuple[str, ...
     assert parse_one(source=source).sensors == sensors
 
 
+@a_few
 @given(json_values)
 def test_any_json_in_place_of_an_answer_is_a_bad_answer_or_records(answer: Any) -> None:
     try:
@@ -261,6 +264,7 @@ def test_any_json_in_place_of_an_answer_is_a_bad_answer_or_records(answer: Any) 
     assert len(records) == len(answer["results"])
 
 
+@a_few
 @given(st.lists(json_values | st.dictionaries(st.sampled_from(list(ENTRY)), json_values), max_size=6))
 def test_any_json_in_place_of_a_record_is_one_record(entries: list[Any]) -> None:
     assert len(parse_records({"results": entries}, ASKED)) == len(entries)
@@ -347,6 +351,7 @@ def test_the_organizations_quota_counts_beside_the_users() -> None:
     assert tightest == Allowance("organization", 5, 5, "")
 
 
+@a_few
 @given(json_values | st.fixed_dictionaries({"user": json_values, "organization": json_values}))
 def test_any_json_in_place_of_a_quota_is_a_bad_answer_or_a_quota(answer: Any) -> None:
     try:

@@ -26,7 +26,7 @@ from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -37,7 +37,7 @@ _FAILING = "VirusTotal is failing (HTTP {}); try again later."
 _NO_LIST = "The response from VirusTotal holds no list of resolutions; check VIRUSTOTAL_API_BASE_URL."
 _NOT_JSON = "The response from VirusTotal is not valid JSON or was cut off; check VIRUSTOTAL_API_BASE_URL."
 _REJECTED = "VirusTotal rejected the request (HTTP 400). Its response says: "
-_SLOW = "VirusTotal cannot be reached: no answer within 2 s."
+_SLOW = f"VirusTotal cannot be reached: {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (RequestRefused, f"{_REJECTED}Bad request"),
