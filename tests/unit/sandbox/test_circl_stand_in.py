@@ -1,4 +1,4 @@
-"""The embedded CIRCL answers as the real one does."""
+"""The stand-in for CIRCL behaves like the service."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The embedded COF servers answer as D4 and balboa do."""
+"""The stand-ins for COF servers behave like D4 and balboa."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The embedded Graph is as strict as the documentation of the real one."""
+"""The stand-in for Microsoft Graph is as strict as its documentation."""
 
 from datetime import date
 

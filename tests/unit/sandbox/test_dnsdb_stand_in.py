@@ -1,4 +1,4 @@
-"""The embedded DNSDB is as strict as the vendor's clients say that the service is."""
+"""The stand-in for DNSDB is as strict as the vendor's clients expect."""
 
 import json
 import time
@@ -26,7 +26,7 @@ def get(url: str, key: str = API_KEY, accept: str = "application/x-ndjson", **pa
 
 
 def rows(response: requests.Response) -> list[dict[str, Any]]:
-    """The rows of a whole answer, without its frame."""
+    """The rows of a complete answer, without the frame."""
     begin, *lines, end = [json.loads(line) for line in response.text.splitlines()]
     assert begin == {"cond": "begin"}
     assert end["cond"] in ("succeeded", "limited")

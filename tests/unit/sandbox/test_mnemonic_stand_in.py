@@ -1,4 +1,4 @@
-"""The embedded mnemonic answers as the real one does."""
+"""The stand-in for mnemonic behaves like the service."""
 
 import json
 from datetime import UTC, datetime

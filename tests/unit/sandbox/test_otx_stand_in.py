@@ -1,4 +1,4 @@
-"""The stand-in of OTX is as strict as the service."""
+"""The stand-in for OTX is as strict as the service."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the stand-in for PassiveTotal knows."""
+"""The data of the stand-in for PassiveTotal."""
 
 import ipaddress
 from datetime import date, timedelta

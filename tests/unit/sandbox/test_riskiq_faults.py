@@ -1,4 +1,4 @@
-"""The stand-in for PassiveTotal fails as the real API did, and as any server may."""
+"""The faults of the stand-in for PassiveTotal."""
 
 import time
 from typing import Any

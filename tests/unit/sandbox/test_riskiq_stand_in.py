@@ -1,4 +1,4 @@
-"""The stand-in for PassiveTotal answers as the real API did."""
+"""The stand-in for PassiveTotal behaves like the real API."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def resolved(response: requests.Response) -> list[str]:
     return [record["resolve"] for record in response.json()["results"]]
 
 
-# The endpoints and who may ask them
+# Endpoints and credentials
 
 
 @pytest.mark.parametrize("prefix", ["", "/pt"])
@@ -249,7 +249,7 @@ def test_the_whole_body_of_the_quota_can_be_set(service: PassiveTotal, url: str)
     assert get(url + QUOTA).json() == {"organization": None}
 
 
-# What it was asked
+# Recorded requests
 
 
 def test_every_request_is_recorded(service: PassiveTotal, url: str) -> None:

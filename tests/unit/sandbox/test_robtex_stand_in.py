@@ -1,4 +1,4 @@
-"""The embedded Robtex answers as the real one does."""
+"""The stand-in for Robtex behaves like the service."""
 
 import json
 from datetime import UTC, datetime

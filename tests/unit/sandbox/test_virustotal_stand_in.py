@@ -1,4 +1,4 @@
-"""The stand-in of VirusTotal is as strict as the service."""
+"""The stand-in for VirusTotal is as strict as the service."""
 
 from datetime import UTC, datetime
 from typing import Any

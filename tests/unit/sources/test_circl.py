@@ -1,4 +1,4 @@
-"""CIRCL as the client sees it over HTTP, and its recorded answers."""
+"""The client of CIRCL over HTTP, and its recorded answers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -152,7 +152,7 @@ def test_a_cursor_that_is_not_a_number_is_not_followed(cursor: str) -> None:
 
 
 class _FailsLater(Circl):
-    """Is out of breath after the first page."""
+    """Fails after the first page."""
 
     def receive(self, request: Request) -> Response | None:
         if self.requests:

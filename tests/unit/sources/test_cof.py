@@ -1,4 +1,4 @@
-"""A server of one's own, D4 or balboa, as the client sees it over HTTP."""
+"""The client of Common Output Format servers, D4 and balboa, over HTTP."""
 
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:
     return client("cof", url, **settings).look_up(question(value))
 
 
-def told(answer: Answer) -> set[tuple[str, str, str, datetime | None, datetime | None]]:
+def seen_in(answer: Answer) -> set[tuple[str, str, str, datetime | None, datetime | None]]:
     return {record[:5] for record in answer.records}
 
 
@@ -63,7 +63,7 @@ def fact(name: str, kind: str, data: str) -> Fact:
 def test_a_name_returns_its_history_to_the_second(d4: tuple[CofServer, str]) -> None:
     answer = ask(d4[1])
     seen = fact(DOMAIN, "A", ADDRESS)
-    assert (DOMAIN, "A", ADDRESS, seen.first, seen.last) in told(answer)
+    assert (DOMAIN, "A", ADDRESS, seen.first, seen.last) in seen_in(answer)
     assert {record.type for record in answer.records} == {"A", "AAAA", "NS", "MX", "TXT"}
     assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
 
@@ -76,7 +76,7 @@ def test_d4_returns_all_records_of_the_names_of_an_address(d4: tuple[CofServer, 
 def test_balboa_returns_what_points_to_a_name_and_its_sensor(balboa: tuple[CofServer, str]) -> None:
     answer = ask(balboa[1])
     seen = fact("www.example.org", "CNAME", "example.org.")
-    assert ("www.example.org", "CNAME", DOMAIN, seen.first, seen.last) in told(answer)
+    assert ("www.example.org", "CNAME", DOMAIN, seen.first, seen.last) in seen_in(answer)
     assert {record.sensors for record in answer.records} == {("sandbox",)}
 
 
@@ -86,7 +86,7 @@ def test_rows_of_several_balboa_databases_are_repeated(balboa: tuple[CofServer, 
     service.backends = 2
     twice = ask(url)
     assert len(twice.records) == 2 * len(once.records)
-    assert told(twice) == told(once)
+    assert seen_in(twice) == seen_in(once)
 
 
 @pytest.mark.parametrize(("known", "complete"), [(999, True), (1000, False), (1001, False)])
@@ -170,7 +170,7 @@ def test_a_token_is_the_entire_header(
     d4: tuple[CofServer, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     service, url = d4
-    # Without care, requests would put what a netrc file holds in place of the token.
+    # By default, requests replaces the header with the account of a netrc file.
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     service.authorization = "Bearer 0123abcd"

@@ -1,4 +1,4 @@
-"""The Common Output Format in every dialect that is on record."""
+"""Reading the Common Output Format in all recorded dialects."""
 
 import json
 from datetime import UTC, datetime
@@ -217,7 +217,7 @@ def test_the_sensor_is_the_sensor_id_or_the_host_of_the_origin(
     assert read_one(**fields).sensors == sensors
 
 
-# Which way round
+# Field order
 
 
 def swapped(rrtype: str, rrname: str, rdata: str = "example.org") -> dict[str, Any]:
@@ -267,7 +267,7 @@ def test_a_row_of_two_addresses_does_not_swap_the_others() -> None:
     assert ends(read(odd, ROW)) == [("192.0.2.7", "A", "192.0.2.8"), ("www.example.org", "A", "192.0.2.1")]
 
 
-# What is not an answer
+# Bad answers
 
 
 @pytest.mark.parametrize("body", [b"<html></html>", b"  <!DOCTYPE html>"])

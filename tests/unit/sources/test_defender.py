@@ -1,4 +1,4 @@
-"""The client of Microsoft Graph against a real server that plays Graph and Entra ID."""
+"""The client of Microsoft Graph over HTTP: requests, pages, tokens and errors."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def requests_for_pages(service: Defender) -> list[str]:
     return [request.path.rpartition("/")[2] for request in service.requests]
 
 
-# What is asked, and what comes back
+# Requests and records
 
 
 def test_a_name_is_looked_up_in_both_directions(url: str, service: Defender) -> None:
@@ -307,7 +307,7 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "stall": (Unreachable, NO_ANSWER),
     "drip": (Unreachable, NO_ANSWER),
 }
-"""What each fault of Graph means to the operator; None where it is an answer."""
+"""The error of each fault of Graph; None if it is an answer."""
 
 LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "invalid-client": (CredentialsRefused, "Its response says: AADSTS7000215: Invalid client secret provided."),
@@ -328,7 +328,7 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
     "drip": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
 }
-"""What each fault of Entra means to the operator."""
+"""The error of each fault of Entra ID."""
 
 
 def test_every_fault_has_an_expected_error() -> None:
@@ -336,7 +336,7 @@ def test_every_fault_has_an_expected_error() -> None:
     assert LOGIN_MEANING.keys() == LOGIN_FAULTS.keys()
 
 
-def assert_comes_to(meaning: tuple[type[SourceError], str] | None, url: str) -> None:
+def assert_raised(meaning: tuple[type[SourceError], str] | None, url: str) -> None:
     kind, sentence = error_of(lambda: graph(url).look_up(question(ADDRESS)))
     assert meaning
     assert kind is meaning[0]
@@ -346,13 +346,13 @@ def assert_comes_to(meaning: tuple[type[SourceError], str] | None, url: str) -> 
 @pytest.mark.parametrize("fault", each(fault for fault, meaning in MEANING.items() if meaning))
 def test_each_fault_of_graph_raises_its_error(url: str, service: Defender, fault: str) -> None:
     service.fail(fault)
-    assert_comes_to(MEANING[fault], url)
+    assert_raised(MEANING[fault], url)
 
 
 @pytest.mark.parametrize("fault", each(LOGIN_MEANING))
 def test_each_fault_of_entra_id_raises_its_error(url: str, service: Defender, fault: str) -> None:
     service.login.fail(fault)
-    assert_comes_to(LOGIN_MEANING[fault], url)
+    assert_raised(LOGIN_MEANING[fault], url)
     assert service.requests == []
 
 
@@ -391,7 +391,7 @@ def test_a_429_at_the_sign_in_is_retried(url: str, service: Defender, monkeypatc
     assert graph(url, retries=1).look_up(question(ADDRESS)).records
 
 
-# What Microsoft documents
+# Documented answers
 
 
 def test_the_documented_forward_list_is_read(url: str, service: Defender) -> None:
@@ -411,9 +411,9 @@ def test_the_documented_reverse_list_is_read(url: str, service: Defender) -> Non
 
 
 def test_the_records_are_those_of_the_history(url: str) -> None:
-    def told(value: str) -> set[Fact]:
+    def expected(value: str) -> set[Fact]:
         return {fact for fact in FACTS if fact.is_about(value) and fact.type in ("A", "AAAA")}
 
     for value in (DOMAIN, ADDRESS, ADDRESS_V6):
         records = {record for record in graph(url).look_up(question(value)).records if record.type in ("A", "AAAA")}
-        assert {(r.name, r.type, r.data, r.first_seen, r.last_seen) for r in records} == told(value)
+        assert {(r.name, r.type, r.data, r.first_seen, r.last_seen) for r in records} == expected(value)

@@ -1,4 +1,4 @@
-"""What becomes of the records of Microsoft Graph, one by one, and of answers saved in files."""
+"""Reading the records of Microsoft Graph, and saved answers."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The client of DNSDB against a server that plays it: what it asks, and what comes back."""
+"""The client of DNSDB over HTTP: requests, records and quota."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def records(url: str, value: str, **settings: Any) -> list[Record]:
 
 
 def expected(facts: list[Fact]) -> set[Record]:
-    """The records that facts amount to, names with the root's dot."""
+    """The records of facts, with trailing dots."""
     return {
         Record(f"{fact.name}.", fact.type, target, fact.first, fact.last, SENSORS, "dnsdb")
         for fact in facts
@@ -38,7 +38,7 @@ def expected(facts: list[Fact]) -> set[Record]:
     }
 
 
-# What is asked
+# Requests
 
 
 def test_a_name_needs_one_query(url: str, service: Dnsdb) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of the rows of DNSDB: those that were recorded, and those that nobody should send."""
+"""Reading recorded and malformed answers of DNSDB."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) ->
 
 
 def framed(*rows: Any, end: str = '{"cond":"succeeded"}') -> Answer:
-    """What is read from an answer that holds these rows and ends in this line."""
+    """The answer with these rows and this last line."""
     lines = ['{"cond":"begin"}', *(json.dumps({"obj": row}) for row in rows), end]
     return read_saved("\n".join(lines).encode(), "")
 

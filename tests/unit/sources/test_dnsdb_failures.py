@@ -1,4 +1,4 @@
-"""What each failure of DNSDB means to the operator, and what is left of an answer that has one."""
+"""The errors of DNSDB, and answers with faults."""
 
 import logging
 from datetime import UTC, datetime
@@ -73,7 +73,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "stall": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
     "drip": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
 }
-"""What each fault of the stand-in means to the operator."""
+"""The error of each fault of the stand-in."""
 ANSWERS = {
     "no-rows": (0, True),
     "404-no-results": (0, True),
@@ -84,7 +84,7 @@ ANSWERS = {
     "failed-with-a-row": (1, False),
     "limited-with-a-row": (1, False),
 }
-"""Faults that are answers all the same: how many records they hold, and whether they are complete."""
+"""Faults that are still answers: their number of records, and whether they are complete."""
 
 
 served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)

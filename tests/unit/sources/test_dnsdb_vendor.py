@@ -1,4 +1,4 @@
-"""The client of DNSDB reads what dnsdb2, the client of its vendor, reads from the same server."""
+"""Compares the client of DNSDB with dnsdb2, the client of its vendor, on the same server."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
     "limited-with-a-row": dnsdb2.QueryLimited,
     "unknown-condition": dnsdb2.ProtocolError,
 }
-"""What the vendor's client makes of faults that the connector must not take for a whole answer."""
+"""The error that dnsdb2 raises for each fault that is not a complete answer."""
 
 
 served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)

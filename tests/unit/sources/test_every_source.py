@@ -1,4 +1,4 @@
-"""Whatever a source answers, or somebody in its place: well-formed records, or an error of the connector's own.
+"""Any response, of a source or of another server, becomes well-formed records or a SourceError.
 
 A source that is added to `SOURCES` is tested here once it has a row in samples.py.
 """
@@ -30,11 +30,11 @@ from tests.unit.sources.odd_bodies import HOSTILE, HTML, variants, with_long_lis
 from tests.unit.sources.samples import SAMPLES, Good
 
 LONGEST = 20
-"""Seconds of the processor for the worst answer."""
+"""Maximum CPU time in seconds for any answer."""
 MOST_MEMORY = 600 * 2**20
-"""Bytes for the worst answer."""
+"""Maximum bytes for any answer."""
 LONGEST_SENTENCE = 600
-"""Characters."""
+"""Maximum characters of an error."""
 
 KEYS = list(SOURCES)
 QUESTIONS = [(key, asked) for key in KEYS if key in SAMPLES for asked in SAMPLES[key].answers]
@@ -49,7 +49,7 @@ any_json = st.recursive(
 
 
 class Play:
-    """A service that answers every search with one response, and every sign-in as it should."""
+    """A service that sends one response to every search, and a good one to every sign-in."""
 
     def __init__(self) -> None:
         self.response = b""
@@ -57,7 +57,7 @@ class Play:
         self.server = RawServer(0)
 
     def say(self, body: bytes, status: str = "200 OK", *headers: str) -> None:
-        """Answer every search so from now on."""
+        """Set the response to every search."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
         self.response = "\r\n".join(lines).encode() + body
 
@@ -86,7 +86,7 @@ def good(key: str, asked: str) -> Good:
 
 
 def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
-    """What comes of a question that the service answers; it is checked already."""
+    """The checked result of a look-up at the service."""
     sample = SAMPLES[key]
     play.login = sample.login
     settings: dict[str, Any] = {**sample.settings, **dict.fromkeys(sample.addresses, play.server.url)}
@@ -95,7 +95,7 @@ def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
 
 
 def from_file(key: str, asked: str, body: bytes) -> Answer | SourceError:
-    """What comes of a body that was saved; it is checked already."""
+    """The checked result of reading a saved body."""
     return checked(key, lambda: SOURCES[key].read(body, asked))
 
 
@@ -181,11 +181,11 @@ def test_a_saved_answer_is_read_like_one_over_http(play: Play, key: str, asked: 
     play.say(good(key, asked).body)
     saved = from_file(key, asked, good(key, asked).body)
     assert isinstance(saved, Answer)
-    # Only a file has to say what it is about.
+    # Only a saved answer needs to state what it is about.
     assert saved._replace(about="") == over_http(play, key, asked)
 
 
-# Answers of another shape
+# Malformed answers
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
@@ -220,7 +220,7 @@ def test_any_json_ends_well(play: Play, key: str, asked: str) -> None:
     ends_well()
 
 
-# Cut answers
+# Truncated answers
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
@@ -251,7 +251,7 @@ def test_an_answer_shorter_than_its_content_length_is_an_error(play: Play, key: 
         play.response = whole
 
 
-# Answers that mean harm
+# Hostile answers
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_gzip_bomb_is_an_error_in_bounded_memory(play: Play, key: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_a_tenth_of_the_longest_list_needs_at_most_a_tenth_of_the_memory(key: str) -> None:
-    """A tenth, since Python is many times slower while it counts its memory."""
+    """A tenth, since Python is many times slower while it traces its memory."""
     asked = next(iter(SAMPLES[key].answers))
     body = with_long_list(good(key, asked).body, share=10)
     with bounded_memory(MOST_MEMORY // 10), contextlib.suppress(SourceError):
@@ -302,7 +302,7 @@ def test_a_tenth_of_the_longest_list_needs_at_most_a_tenth_of_the_memory(key: st
 
 @contextlib.contextmanager
 def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
-    """Fails where Python's allocator held more bytes in the block."""
+    """Fails if Python allocates more bytes in the block."""
     tracemalloc.start()
     try:
         yield
@@ -312,7 +312,7 @@ def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
     assert peak < most, f"{peak >> 20} MiB"
 
 
-# Credentials that come back
+# Quoted credentials
 
 
 FORMS = ['{"message": %s}', '{"error": %s}', '{"error": {"code": %s, "message": %s}}', '{"detail": %s}', "%s"]

@@ -1,4 +1,4 @@
-"""mnemonic as the client sees it over HTTP, and its recorded answers."""
+"""The client of mnemonic over HTTP, and its recorded answers."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The client of OTX against a stand-in over HTTP, and its reader against recorded answers."""
+"""The client of OTX over HTTP, and its recorded answers."""
 
 import json
 import re
@@ -83,7 +83,7 @@ def day(ago: int) -> datetime:
 
 
 def asked(service: Otx) -> list[str]:
-    """The kinds of indicator that were asked for."""
+    """The requested kinds of indicator."""
     return [request.path.split("/")[4] for request in service.requests]
 
 
@@ -100,7 +100,7 @@ def row(**fields: Any) -> dict[str, Any]:
     return {"address": ADDRESS, "hostname": DOMAIN, "record_type": "A", **dates, **fields}
 
 
-# What is asked, and what comes back.
+# Requests and records
 
 
 def test_a_registrable_domain_returns_its_subdomains_too(url: str) -> None:
@@ -198,7 +198,7 @@ def test_the_budget_costs_no_request(url: str, service: Otx) -> None:
     assert service.requests == []
 
 
-# Which kind of name is asked for.
+# Kinds of names
 
 
 @pytest.mark.parametrize("kind", ["Domain-Name", "Hostname"])
@@ -232,7 +232,7 @@ def test_a_hostname_with_only_broken_rows_needs_one_request(url: str, service: O
     assert asked(service) == ["hostname"]
 
 
-# What goes wrong.
+# Errors
 
 
 def test_every_fault_has_an_expected_error() -> None:
@@ -276,7 +276,7 @@ def test_a_transient_error_loses_no_records(url: str, service: Otx) -> None:
     assert len(otx(url, retries=1).look_up(question(DOMAIN)).records) == 10
 
 
-# Odd and hostile rows.
+# Malformed rows
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_body_of_another_form_is_a_bad_answer(body: bytes) -> None:
         OTX.read(body, DOMAIN)
 
 
-# What OTX really answered.
+# Recorded answers
 
 
 def test_a_domain_of_2022_has_four_addresses() -> None:
@@ -417,7 +417,7 @@ def test_the_recorded_texts_distinguish_both_kinds_of_429(name: str, kind: type[
         otx(server.url).look_up(question(DOMAIN))
 
 
-# Settings.
+# Settings
 
 
 def test_the_settings_have_a_default_url_and_hide_the_key() -> None:

@@ -1,4 +1,4 @@
-"""PassiveTotal as a source: what it is asked, what each failure means, what it costs, and what is kept of it."""
+"""PassiveTotal: requests, quota, errors and the cache."""
 
 import contextlib
 import logging
@@ -99,11 +99,11 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "stall": (Unreachable, TOO_SLOW),
     "drip": (Unreachable, TOO_SLOW),
 }
-"""What each fault of the stand-in means to the operator."""
+"""The error of each fault of the stand-in."""
 NOTHING_KNOWN = {"404-json", "204", "empty-body"}
-"""Faults that mean that nothing is known."""
+"""Faults that mean "nothing known"."""
 KEPT = {"404-json", "204"}
-"""Those of them that say so clearly."""
+"""Those that are cached, since they say so clearly."""
 
 
 served = stand_in(lambda: PassiveTotal(own_records(NOW.date())), passivetotal_app)
@@ -111,7 +111,7 @@ served = stand_in(lambda: PassiveTotal(own_records(NOW.date())), passivetotal_ap
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in asks for a pause of one second."""
+    """The stand-in sends a Retry-After of one second."""
     monkeypatch.setattr(http, "LONGEST_WAIT", 0.01)
 
 
@@ -125,7 +125,7 @@ def search(of: RiskIQClient, value: str = DOMAIN, since: datetime = MONTH_AGO) -
 
 
 def new_asker(url: str, cache: str = "", cache_ttl: str = "PT24H", **settings: Any) -> Asker:
-    """The source as the connector asks it, with its quota and, where one is named, its cache."""
+    """The source with its quota and, if named, a cache, as in the connector."""
     account = {"username": USERNAME, "api_key": API_KEY, "api_base_url": url} | settings
     pdns = {"cache": cache or "memory", "cache_ttl": cache_ttl if cache else "PT0S", "max_retries": 0}
     (only,) = enricher_of(LookupSettings(PdnsSettings(**pdns), {"riskiq": RiskIQSettings(**account)})).askers
@@ -139,7 +139,7 @@ def asker(url: str) -> Asker:
 
 @pytest.fixture
 def thrifty(url: str) -> Asker:
-    """One that keeps answers."""
+    """An asker with a cache."""
     return new_asker(url, "memory")
 
 
@@ -151,7 +151,7 @@ def endpoints(service: PassiveTotal) -> list[str]:
     return [request.path.rpartition("/v2")[2] for request in service.requests]
 
 
-# What it is asked
+# Requests
 
 
 def test_a_domain_returns_its_records(url: str) -> None:

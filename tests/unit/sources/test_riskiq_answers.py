@@ -1,4 +1,4 @@
-"""What the answers of PassiveTotal mean: lenient in, typed out."""
+"""Reading the responses, records and quota of PassiveTotal."""
 
 import contextlib
 import json
@@ -58,7 +58,7 @@ def body(value: Any) -> bytes:
 
 
 def answer_to(status: int, content: bytes) -> Answer:
-    """What the client makes of a response."""
+    """The answer that the client reads from a response."""
 
     class Told(Http):
         def search(self, *_: Any, **__: Any) -> Reply:

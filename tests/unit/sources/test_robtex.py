@@ -1,4 +1,4 @@
-"""Robtex as the client sees it over HTTP, and its recorded answer."""
+"""The client of Robtex over HTTP, and its recorded answer."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The client of VirusTotal against a stand-in over HTTP, and its reader against recorded answers."""
+"""The client of VirusTotal over HTTP, and its recorded answers."""
 
 import json
 import re
@@ -87,7 +87,7 @@ def day(ago: int) -> datetime:
 
 
 def addresses(count: int) -> list[Fact]:
-    """What www.example.org resolved to, the newest first."""
+    """The addresses of www.example.org, newest first."""
     dates = [day(20) - timedelta(hours=number) for number in range(count)]
     return [Fact("www.example.org", "A", f"198.51.100.{number}", seen, seen) for number, seen in enumerate(dates)]
 
@@ -100,7 +100,7 @@ def row(**attributes: Any) -> dict[str, Any]:
     return {"attributes": {"date": 1565223148, "host_name": DOMAIN, "ip_address": ADDRESS, **attributes}}
 
 
-# What is asked, and what comes back.
+# Requests and records
 
 
 def test_a_name_returns_its_addresses_with_one_date(url: str) -> None:
@@ -169,7 +169,7 @@ def test_the_budget_costs_no_request(url: str, service: VirusTotal) -> None:
     assert service.requests == []
 
 
-# Pages.
+# Pages
 
 
 def test_all_pages_of_40_are_read(url: str, service: VirusTotal) -> None:
@@ -226,7 +226,7 @@ def test_the_client_and_vt_py_read_the_same(url: str, service: VirusTotal) -> No
     ]
 
 
-# What goes wrong.
+# Errors
 
 
 def test_every_fault_has_an_expected_error() -> None:
@@ -262,7 +262,7 @@ def test_a_transient_error_loses_no_records(url: str, service: VirusTotal) -> No
     assert len(virustotal(url, retries=1).look_up(question(DOMAIN)).records) == 5
 
 
-# Odd and hostile rows.
+# Malformed rows
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_a_body_of_another_form_is_a_bad_answer(body: bytes) -> None:
         VIRUSTOTAL.read(body, DOMAIN)
 
 
-# What VirusTotal really answered.
+# Recorded answers
 
 
 def test_a_name_of_2019_has_six_addresses() -> None:
@@ -386,7 +386,7 @@ def test_the_cursor_of_a_recorded_first_page_is_followed(url: str, service: Viru
     ]
 
 
-# Settings.
+# Settings
 
 
 def test_the_default_settings_are_those_of_the_public_api() -> None:
