@@ -119,7 +119,7 @@ def _sensors(entry: dict[str, Any]) -> tuple[str, ...]:
     sensor, origin = entry.get("sensor_id"), entry.get("origin")
     if sensor is None and isinstance(origin, str):
         sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return rdata.sensors(sensor)
+    return rdata.sensors([sensor])
 
 
 def _is_swapped(entries: list[Any], default: bool) -> bool:

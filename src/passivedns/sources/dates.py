@@ -40,9 +40,12 @@ def iso(value: Any, latest: float) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = _parsed(value)
-    except (ValueError, OverflowError):
-        return None
+        # Replacing the zone afterwards takes six times as long.
+        moment = datetime.fromisoformat(value if value.endswith("Z") else f"{value}Z")
+    except ValueError:
+        moment = _zoned(value)
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0)
     # Comparing moments takes a third of the time of comparing their timestamps.
     return moment if _EARLIEST_MOMENT < moment < _moment(latest) else None
 
@@ -52,14 +55,13 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _parsed(text: str) -> datetime:
+def _zoned(text: str) -> datetime:
+    """A date with a zone or without a time; the distant past if it is neither."""
     try:
-        # Replacing the zone afterwards takes six times as long.
-        moment = datetime.fromisoformat(text if text.endswith("Z") else f"{text}Z")
-    except ValueError:
         moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.replace(microsecond=0) if moment.microsecond else moment
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _EARLIEST_MOMENT
 
 
 def span(first: Any, last: Any, latest: float) -> Seen:

@@ -34,7 +34,7 @@ def is_address(text: str) -> bool:
     return ":" in text or text.rpartition(".")[2].isdigit()
 
 
-def sensors(*names: Any) -> tuple[str, ...]:
+def sensors(names: Sequence[Any]) -> tuple[str, ...]:
     """The names that can be shown: printable texts of limited length."""
     return tuple(
         [name for name in names if isinstance(name, str) and 0 < len(name) <= LONGEST_SENSOR and name.isprintable()]

@@ -119,7 +119,7 @@ def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
         rdata.mailbox(data) if kind == "email" else data,
         first_seen,
         last_seen,
-        rdata.sensors(*(seen_by if isinstance(seen_by, list) else [seen_by])),
+        rdata.sensors(seen_by if isinstance(seen_by, list) else [seen_by]),
         RISKIQ.key,
     )
 

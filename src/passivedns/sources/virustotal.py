@@ -127,7 +127,7 @@ def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
     if not (name and address):
         return None
     kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"), latest)
-    return [Record(name, kind, address, None, seen, rdata.sensors(at(attributes, "resolver")), VIRUSTOTAL.key)]
+    return [Record(name, kind, address, None, seen, rdata.sensors([at(attributes, "resolver")]), VIRUSTOTAL.key)]
 
 
 VIRUSTOTAL = Source(

@@ -53,7 +53,7 @@ def test_addresses_differ_from_names(text: str, expected: bool) -> None:
 
 
 def test_only_short_printable_texts_are_sensors() -> None:
-    assert sensors("pingly", None, 7, "", "line\nbreak", "x" * 65, "x" * 64) == ("pingly", "x" * 64)
+    assert sensors(["pingly", None, 7, "", "line\nbreak", "x" * 65, "x" * 64]) == ("pingly", "x" * 64)
 
 
 @pytest.mark.parametrize(
