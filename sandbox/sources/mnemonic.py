@@ -54,8 +54,6 @@ class Mnemonic(Service):
         "412": lambda: _error(412, _said(_LIMIT_WORDS, None)),
         "503": _timeout,
     }
-    resources: int | None = None
-    """Look-ups without a key before it responds with 402; None if unlimited."""
     undated = False
     """Whether rows lack dates, as on a day in August 2026."""
     mixes_types = False
@@ -79,10 +77,7 @@ def _refusal(service: Mnemonic, request: Request) -> Response | None:
         return _error(401, _said("Authentication failed", None))
     if limit > (LIMIT_WITH_KEY if key else PUBLIC_LIMIT):
         return _error(412, _said(_LIMIT_WORDS, None))
-    if key or service.resources is None:
-        return None
-    service.resources -= 1
-    return _resources_used_up() if service.resources < 0 else None
+    return None if key or service.spend() else _resources_used_up()
 
 
 def _limit(request: Request) -> int:

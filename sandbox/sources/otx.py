@@ -40,8 +40,6 @@ class Otx(Service):
         "empty-body": lambda: Response(b"", media_type="application/json"),
     }
     api_key = API_KEY
-    left: int | None = None
-    """Requests left in this hour; None if unlimited."""
     most_rows: int | None = None
     """Maximum rows to send; all are counted."""
     types_mixed_up = False
@@ -57,10 +55,8 @@ class Otx(Service):
             raise HTTPException(429, _ANONYMOUS)
         if key != self.api_key:
             raise HTTPException(403, "Invalid API key")
-        if self.left is not None:
-            if self.left <= 0:
-                raise HTTPException(429, _THROTTLED)
-            self.left -= 1
+        if not self.spend():
+            raise HTTPException(429, _THROTTLED)
 
 
 def otx_app(service: Otx) -> FastAPI:

@@ -37,6 +37,8 @@ class Service:
     """The state of a stand-in: its data, its behaviour and its requests. Public attributes can be set at any time."""
 
     faults: Faults = BROKEN
+    left: int | None = None
+    """Requests left in the quota; None if unlimited."""
 
     def __init__(self, facts: Sequence[Fact] = (), recorded: Mapping[str, bytes] = MappingProxyType({})) -> None:
         """The service knows `facts`; about the names and addresses in `recorded`, it sends these bytes unchanged."""
@@ -74,6 +76,12 @@ class Service:
             failing = (responses for on, responses in self._failing.items() if received.path.endswith(on))
             make = next(next(failing, iter(())), None)
         return make() if make else None
+
+    def spend(self) -> bool:
+        """Use one request of the quota; False if none is left."""
+        if self.left is not None:
+            self.left -= 1
+        return self.left is None or self.left >= 0
 
     async def admit(self, request: Request) -> None:
         """Raise an HTTPException if a request lacks the credentials."""

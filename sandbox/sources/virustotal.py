@@ -46,8 +46,6 @@ class VirusTotal(Service):
         "empty-body": lambda: Response(b"", media_type="application/json"),
     }
     api_key = API_KEY
-    left: int | None = None
-    """Look-ups left in the quota; None if unlimited."""
     as_of_2019 = False
     """Whether answers lack the count, the `meta` of the last page, and the statistics."""
 
@@ -71,7 +69,8 @@ def _resolutions(service: VirusTotal, collection: str, value: str, request: Requ
         return _error(401, "WrongCredentialsError", "Wrong API key")
     _check(collection, value)
     limit, cursor = _limit(request.query_params.get("limit")), request.query_params.get("cursor", "")
-    _spend(service)
+    if not service.spend():
+        raise HTTPException(429, "Quota exceeded")
     if value in service.recorded:
         return _recorded(service.recorded[value], cursor)
     side = "name" if collection == "domains" else "data"
@@ -94,13 +93,6 @@ def _limit(text: str | None) -> int:
     if not text.isdigit() or not 1 <= int(text) <= _HIGHEST_LIMIT:
         raise HTTPException(400, f"limit must be a number from 1 to {_HIGHEST_LIMIT}")
     return int(text)
-
-
-def _spend(service: VirusTotal) -> None:
-    if service.left is not None:
-        if service.left <= 0:
-            raise HTTPException(429, "Quota exceeded")
-        service.left -= 1
 
 
 def _recorded(body: bytes, cursor: str) -> Response:

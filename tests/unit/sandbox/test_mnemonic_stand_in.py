@@ -45,7 +45,7 @@ def test_a_limit_above_the_maximum_is_rejected(url: str, limit: int, key: str | 
 
 
 def test_the_rate_limit_is_a_402_with_a_delay(service: Mnemonic, url: str) -> None:
-    service.resources = 1
+    service.left = 1
     assert rows(get(url))
     response = get(url)
     assert response.status_code == 402

@@ -124,7 +124,7 @@ def test_every_fault_has_an_expected_error() -> None:
 
 
 def test_a_rate_limit_is_not_retried(service: Mnemonic, url: str) -> None:
-    service.resources = 0
+    service.left = 0
     with pytest.raises(RateLimited):
         client("mnemonic", url, retries=3).look_up(question(DOMAIN))
     assert len(service.requests) == 1
