@@ -48,8 +48,11 @@ def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
 
 def at(value: Any, *keys: str) -> Any:
     """The value under nested keys of JSON objects; None if one of them is missing."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
+    try:
+        for key in keys:
+            value = value[key]
+    except (LookupError, TypeError):
+        return None
     return value
 
 

@@ -141,7 +141,8 @@ def _unframed(lines: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
     rows: list[Any] = []
     end: dict[str, Any] = {}
     for line in lines:
-        row, condition = at(line, "obj"), at(line, "cond")
+        fields = line if isinstance(line, dict) else {}
+        row, condition = fields.get("obj"), fields.get("cond")
         if row or condition is None:
             rows.append(row)
         if condition not in (None, "begin", "ongoing"):
