@@ -16,6 +16,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from sandbox.sources.cof import cof_row
 from sandbox.sources.history import Fact, unix
 from sandbox.sources.service import BROKEN, Service, new_app
 
@@ -172,12 +173,10 @@ def _inside(row: Mapping[str, Any], asked: Mapping[str, int]) -> bool:
     if "time_first" not in row:
         return True
     now = int(time.time())
-    for fence in _FENCES:
-        bound = asked.get(fence)
-        if bound is None:
-            continue
-        seen = row[fence.rpartition("_")[0]] - (bound if bound >= 0 else now + bound)
-        if not (seen > 0 if fence.endswith("after") else seen < 0):
+    for fence in asked.keys() & set(_FENCES):
+        bound = asked[fence] if asked[fence] >= 0 else now + asked[fence]
+        seen = row[fence.rpartition("_")[0]]
+        if seen <= bound if fence.endswith("after") else seen >= bound:
             return False
     return True
 
@@ -202,8 +201,7 @@ def _sets(service: Dnsdb, facts: Iterable[Fact]) -> Iterator[dict[str, Any]]:
 
 
 def _data_row(fact: Fact) -> dict[str, Any]:
-    times = {"time_first": unix(fact.first), "time_last": unix(fact.last)}
-    return {"count": 7} | times | {"rrname": f"{fact.name}.", "rrtype": fact.type, "rdata": fact.data}
+    return cof_row(fact) | {"rrname": f"{fact.name}.", "rdata": fact.data}
 
 
 def _target(fact: Fact) -> str:
