@@ -1,10 +1,9 @@
 """Stands in for Common Output Format servers: D4's analyzer-d4-passivedns and DCSO's balboa.
 
-Sources: bin/pdns-cof-server.py of D4 (snapshot 235914f) and the answer that its README prints; query/query_rest.go of
-balboa (cb7de26). Neither needs an account; the one here simulates a proxy in front of them.
+Sources: bin/pdns-cof-server.py of D4 (snapshot 235914f) and the answer in its README; query/query_rest.go of balboa
+(cb7de26). Neither has accounts; here, a proxy in front of them may.
 """
 
-import asyncio
 import json
 from base64 import b64encode
 from collections import Counter
@@ -12,32 +11,26 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from sandbox.sources.history import Fact, about, unix
-from sandbox.sources.service import BROKEN, Faults, Service
+from sandbox.sources.service import BROKEN, Service, new_app
 
+NOT_FOUND = "<html><title>404: Not Found</title><body>404: Not Found</body></html>"
 _D4_TYPES = frozenset({"A", "NS", "CNAME", "MX", "TXT", "AAAA", "SRV", "RRSIG"})
 _D4_MOST = 200
 
 
-def _not_found() -> Response:
-    return HTMLResponse("<html><title>404: Not Found</title><body>404: Not Found</body></html>", 404)
-
-
 class CofServer(Service):
-    """The state of the server. `backends` are the databases of balboa, each of which tells the same."""
+    """The state of the server."""
 
-    faults: Faults = MappingProxyType(
-        {
-            **BROKEN,
-            "401": lambda: PlainTextResponse("Unauthorized", 401),
-            "403": lambda: PlainTextResponse("Forbidden", 403),
-            "404-page": _not_found,
-            "backend-failure": lambda: Response(b""),
-        }
-    )
+    faults = BROKEN | {
+        "401": lambda: PlainTextResponse("Unauthorized", 401),
+        "403": lambda: PlainTextResponse("Forbidden", 403),
+        "404-page": lambda: HTMLResponse(NOT_FOUND, 404),
+        "backend-failure": lambda: Response(b""),
+    }
 
     def __init__(
         self,
@@ -48,36 +41,36 @@ class CofServer(Service):
         super().__init__(list(facts), recorded)
         self.software = software
         self.backends = 1
+        """The databases of balboa, which all have the same rows."""
         self.authorization = ""
-        """The header Authorization that a proxy wants; empty where none is there."""
+        """The Authorization header that the proxy requires; empty if there is no proxy."""
 
     def ask_for_account(self, username: str, password: str) -> None:
-        """Refuse whoever does not log in with this user name and password."""
+        """Require this account."""
         self.authorization = "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+    async def admit(self, request: Request) -> None:
+        if self.authorization not in ("", request.headers.get("authorization")):
+            raise HTTPException(401, "Unauthorized")
 
 
 def cof_app(service: CofServer) -> FastAPI:
     """The server over `service`: D4 at `/query`, balboa at `/pdns/query`."""
-    app = FastAPI(openapi_url=None)
-    path = "/query" if service.software == "d4" else "/pdns/query"
+    app = new_app(service, _d4_error if service.software == "d4" else _balboa_error)
 
-    @app.get(path + "/{value:path}")
+    @app.get("/query/{value:path}" if service.software == "d4" else "/pdns/query/{value:path}")
     async def query(request: Request, value: str) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        if fault:
-            return fault
-        if service.authorization not in ("", request.headers.get("authorization")):
-            return PlainTextResponse("Unauthorized", 401)
         return _d4(service, value) if service.software == "d4" else _balboa(service, value, request)
 
-    @app.api_route("/{path:path}", methods=["GET", "POST"])
-    async def elsewhere(request: Request) -> Response:
-        fault = service.receive(request)
-        go = PlainTextResponse("404 page not found\n", 404)
-        return fault or (_not_found() if service.software == "d4" else go)
-
     return app
+
+
+def _d4_error(status: int, text: str) -> Response:
+    return HTMLResponse(NOT_FOUND, 404) if status == 404 else PlainTextResponse(text, status)
+
+
+def _balboa_error(status: int, text: str) -> Response:
+    return PlainTextResponse("404 page not found\n" if status == 404 else text, status)
 
 
 def lines(rows: Iterable[Mapping[str, Any]], end: str = "\n") -> bytes:
@@ -86,27 +79,28 @@ def lines(rows: Iterable[Mapping[str, Any]], end: str = "\n") -> bytes:
 
 
 def _d4(service: CofServer, value: str) -> Response:
-    """All records of the names that ever pointed to an address, or of the name that is asked."""
+    """All records of the name, or of the names that ever pointed to the address."""
     names = {fact.name for fact in service.facts if fact.type in ("A", "AAAA") and fact.data == value} or {value}
     facts = [fact for fact in service.facts if fact.name in names and fact.type in _D4_TYPES]
     values = Counter((fact.name, fact.type) for fact in facts)
     rows = [
-        _row(fact) | {"origin": "origin not configured"} for fact in facts if values[fact.name, fact.type] < _D4_MOST
+        cof_row(fact) | {"origin": "origin not configured"} for fact in facts if values[fact.name, fact.type] < _D4_MOST
     ]
     return HTMLResponse(service.recorded.get(value, lines(rows)))
 
 
 def _balboa(service: CofServer, value: str, request: Request) -> Response:
-    """Rows that lead to what is asked, then rows of its own; the limit counts only where it has one digit."""
+    """Rows with the value as data, then as owner; a limit of more than one digit is ignored."""
     limit = request.query_params.get("limit", "")
     most = int(limit) if len(limit) == 1 else 1000
     found = sorted(about(service.facts, value), key=lambda fact: fact.name == value)
-    rows = [_row(fact) | {"sensor_id": "sandbox"} for fact in found for _ in range(service.backends)][:most]
+    rows = [cof_row(fact) | {"sensor_id": "sandbox"} for fact in found for _ in range(service.backends)][:most]
     body = service.recorded.get(value, lines(rows))
     return Response(body, 200 if body else 404)
 
 
-def _row(fact: Fact) -> dict[str, Any]:
+def cof_row(fact: Fact) -> dict[str, Any]:
+    """A fact in the Common Output Format."""
     return {
         "count": 1,
         "time_first": unix(fact.first),

@@ -1,14 +1,13 @@
 """Stands in for Microsoft Graph: the two passive DNS lists of a threat intelligence host, and the sign-in.
 
-Source: Microsoft's documentation of Graph v1.0 and its samples, the vendor's notebooks for the token, and the general
-form of Entra's errors. The page size, the answer about an unknown host, and record types beyond A and CNAME are
-undocumented; those here are guesses and can be changed.
+Sources: Microsoft's documentation of Graph v1.0 and its samples, the vendor's notebooks for the token, and the general
+form of Entra ID's errors. The page size, the response to an unknown host, and record types except A and CNAME are
+undocumented; those here are guesses.
 """
 
-import asyncio
 import itertools
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from sandbox.sources.history import Fact
-from sandbox.sources.service import BROKEN, Faults, Service
+from sandbox.sources.service import BROKEN, Service, new_app
 
 TENANT_ID = "00000000-0000-4000-8000-00000000000a"
 CLIENT_ID = "00000000-0000-4000-8000-00000000000b"
@@ -38,45 +37,35 @@ def _entra_error(status: int, error: str, number: int, text: str) -> Response:
     return JSONResponse({"error": error, "error_description": description, "error_codes": [number]}, status)
 
 
-def _graph_json(answer: Mapping[str, Any]) -> Response:
-    return JSONResponse(answer)
+FAULTS = BROKEN | {
+    "400": lambda: _graph_error(400, "BadRequest", "Invalid host."),
+    "401": lambda: _graph_error(401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
+    "403": lambda: _graph_error(403, "Forbidden", "Missing role ThreatIntelligence.Read.All."),
+    "404": lambda: _graph_error(404, "NotFound", "Host not found."),
+    "404-html": lambda: HTMLResponse("<html><h1>Not Found</h1></html>", 404),
+    "429": lambda: _graph_error(429, "TooManyRequests", "Please retry after", {"Retry-After": "1"}),
+    "429-without-retry-after": lambda: _graph_error(429, "TooManyRequests", "Please retry again later."),
+    "503": lambda: _graph_error(503, "ServiceUnavailable", "The service is temporarily unavailable."),
+    "no-list": lambda: JSONResponse({"value": "none"}),
+    "empty-body": lambda: Response(b"", media_type="application/json"),
+    "next-page-elsewhere": lambda: JSONResponse({"value": [], "@odata.nextLink": "https://graph.example/v1.0/page"}),
+    "next-page-nowhere": lambda: JSONResponse({"value": [], "@odata.nextLink": "http://["}),
+    "next-page-number": lambda: JSONResponse({"value": [], "@odata.nextLink": 7}),
+}
+"""Responses of Graph, or of a gateway, in place of a list."""
 
-
-FAULTS: Faults = MappingProxyType(
-    {
-        **BROKEN,
-        "400": lambda: _graph_error(400, "BadRequest", "Invalid host."),
-        "401": lambda: _graph_error(401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
-        "403": lambda: _graph_error(403, "Forbidden", "Missing role ThreatIntelligence.Read.All."),
-        "404": lambda: _graph_error(404, "NotFound", "Host not found."),
-        "404-html": lambda: HTMLResponse("<html><h1>Not Found</h1></html>", 404),
-        "429": lambda: _graph_error(429, "TooManyRequests", "Please retry after", {"Retry-After": "1"}),
-        "429-without-retry-after": lambda: _graph_error(429, "TooManyRequests", "Please retry again later."),
-        "503": lambda: _graph_error(503, "ServiceUnavailable", "The service is temporarily unavailable."),
-        "no-list": lambda: _graph_json({"value": "none"}),
-        "empty-body": lambda: Response(b"", media_type="application/json"),
-        "next-page-elsewhere": lambda: _graph_json({"value": [], "@odata.nextLink": "https://graph.example/v1.0/page"}),
-        "next-page-nowhere": lambda: _graph_json({"value": [], "@odata.nextLink": "http://["}),
-        "next-page-number": lambda: _graph_json({"value": [], "@odata.nextLink": 7}),
-    }
-)
-"""What Graph, or something before it, answers in place of a list."""
-
-LOGIN_FAULTS: Faults = MappingProxyType(
-    {
-        **BROKEN,
-        "invalid-client": lambda: _entra_error(401, "invalid_client", 7000215, "Invalid client secret provided."),
-        "unauthorized-client": lambda: _entra_error(
-            400, "unauthorized_client", 700016, f"Application with identifier '{CLIENT_ID}' was not found."
-        ),
-        "unknown-tenant": lambda: _entra_error(400, "invalid_request", 90002, "Tenant not found."),
-        "403": lambda: _entra_error(403, "access_denied", 53003, "Access has been blocked."),
-        "429": lambda: JSONResponse({"error": "temporarily_unavailable"}, 429, {"Retry-After": "1"}),
-        "no-token": lambda: JSONResponse({"token_type": "Bearer", "expires_in": 3599}),
-        "unprintable-token": lambda: JSONResponse({"access_token": "a\r\nX-Forged: 1", "expires_in": 3599}),
-    }
-)
-"""What Entra, or something before it, answers in place of a token."""
+LOGIN_FAULTS = BROKEN | {
+    "invalid-client": lambda: _entra_error(401, "invalid_client", 7000215, "Invalid client secret provided."),
+    "unauthorized-client": lambda: _entra_error(
+        400, "unauthorized_client", 700016, f"Application with identifier '{CLIENT_ID}' was not found."
+    ),
+    "unknown-tenant": lambda: _entra_error(400, "invalid_request", 90002, "Tenant not found."),
+    "403": lambda: _entra_error(403, "access_denied", 53003, "Access has been blocked."),
+    "429": lambda: JSONResponse({"error": "temporarily_unavailable"}, 429, {"Retry-After": "1"}),
+    "no-token": lambda: JSONResponse({"token_type": "Bearer", "expires_in": 3599}),
+    "unprintable-token": lambda: JSONResponse({"access_token": "a\r\nX-Forged: 1", "expires_in": 3599}),
+}
+"""Responses of Entra ID, or of a gateway, in place of a token."""
 
 
 class Login(Service):
@@ -89,19 +78,24 @@ class Defender(Service):
     """The state of the embedded Graph."""
 
     faults = FAULTS
+    page_size = 100
+    token_life: object = 3599
+    """The stated lifetime in seconds; tokens are valid until revoked."""
+    unknown_is_404 = False
+    """Whether an unknown host causes a 404 instead of an empty list."""
+    entitled = True
 
     def __init__(self, facts: Sequence[Fact] = (), recorded: Mapping[str, bytes] = MappingProxyType({})) -> None:
-        """`recorded` has its bodies by the value and the list: `contoso.com/passiveDns`."""
+        """`recorded` has the bodies by value and list, such as `contoso.com/passiveDns`."""
         super().__init__(facts, recorded)
         self.login = Login()
-        self.page_size = 100
-        self.token_life: object = 3599
-        """Seconds that Entra names; a token is good until it is revoked."""
-        self.unknown_is_404 = False
-        """Answer a 404 about a host that is not known, instead of an empty list."""
-        self.entitled = True
         self._numbers = itertools.count(1)
         self._tokens: set[str] = set()
+
+    def receive(self, request: Request) -> Response | None:
+        """As `Service`, but sign-ins belong to `login`."""
+        is_login = request.url.path.endswith("/token")
+        return self.login.receive(request) if is_login else super().receive(request)
 
     def issue(self) -> str:
         """A new token."""
@@ -110,30 +104,26 @@ class Defender(Service):
         return token
 
     def revoke(self) -> None:
-        """Accept none of the tokens issued so far."""
+        """Revoke all tokens."""
         self._tokens.clear()
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether a request with that header may ask."""
+        """Whether the header has a valid token."""
         scheme, _, token = (authorization or "").partition(" ")
         return scheme == "Bearer" and token in self._tokens
 
 
 def defender_app(service: Defender) -> FastAPI:
-    """Graph at ``/v1.0`` and Entra ID at ``/{tenant}/oauth2/v2.0/token``, on one host."""
-    app = FastAPI(openapi_url=None)
+    """Graph at `/v1.0` and Entra ID at `/{tenant}/oauth2/v2.0/token`, on one host."""
+    app = new_app(service)
 
     @app.post("/{tenant}/oauth2/v2.0/token")
     async def token(request: Request, tenant: str) -> Response:
-        if fault := service.login.receive(request):
-            return fault
         return _token(service, request, tenant, (await request.body()).decode())
 
     @app.get("/v1.0/security/threatIntelligence/hosts/{value}/{relation}")
     async def passive_dns(request: Request, value: str, relation: str) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        return fault or _refusal(service, request, relation) or _list(service, request, value, relation)
+        return _refusal(service, request, relation) or _list(service, request, value, relation)
 
     return app
 
@@ -173,31 +163,30 @@ def _refusal(service: Defender, request: Request, relation: str) -> Response | N
 def _list(service: Defender, request: Request, value: str, relation: str) -> Response:
     if body := service.recorded.get(f"{value}/{relation}"):
         return Response(body, media_type="application/json")
-    told = _forward(service.facts, value) if relation == "passiveDns" else _reverse(service.facts, value)
-    if not told and service.unknown_is_404:
+    records = list(_records(service.facts, value, relation))
+    if not records and service.unknown_is_404:
         return FAULTS["404"]()
     start = int(request.query_params.get("$skiptoken", "0"))
     end = start + service.page_size
-    answer: dict[str, Any] = {"value": told[start:end]}
-    if end < len(told):
+    answer: dict[str, Any] = {"value": records[start:end]}
+    if end < len(records):
         query = urlencode({"$skiptoken": end})
         answer["@odata.nextLink"] = str(request.url.replace(query=query))
     return JSONResponse(answer)
 
 
-def _forward(facts: Sequence[Fact], value: str) -> list[dict[str, Any]]:
-    """What a name leads to: nothing where the value is an address."""
-    return [_record(fact, value, _artifact(fact)) for fact in facts if fact.name == value]
-
-
-def _reverse(facts: Sequence[Fact], value: str) -> list[dict[str, Any]]:
-    """What leads to a name or an address."""
-    hosts = [fact for fact in facts if _artifact(fact)["id"] == value]
-    return [_record(fact, value, {"@odata.type": _type("hostname"), "id": fact.name}) for fact in hosts]
+def _records(facts: Sequence[Fact], value: str, relation: str) -> Iterator[dict[str, Any]]:
+    """What a name points to, or what points to a name or an address."""
+    for fact in facts:
+        artifact = _artifact(fact)
+        if relation == "passiveDns" and fact.name == value:
+            yield _record(fact, value, artifact)
+        elif relation == "passiveDnsReverse" and artifact["id"] == value:
+            yield _record(fact, value, {"@odata.type": _type("hostname"), "id": fact.name})
 
 
 def _artifact(fact: Fact) -> dict[str, str]:
-    """The other side of a record, without preference, serial number or final dot."""
+    """The other side of a record, without preference, serial number or trailing dot."""
     if fact.type in _ADDRESSES:
         return {"@odata.type": _type("ipAddress"), "id": fact.data}
     if fact.type in _NAMES:

@@ -5,22 +5,20 @@ vendor's clients dnsdb2 (1.2.0) and dnsdbq with their tests; the rows follow rec
 invented except for `404-no-results`. Unknown parameters and other `Accept` headers are always rejected.
 """
 
-import asyncio
 import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
-from types import MappingProxyType
 from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from sandbox.sources.cof import cof_row
 from sandbox.sources.history import Fact, unix
-from sandbox.sources.service import BROKEN, Faults, Service
+from sandbox.sources.service import BROKEN, Service, new_app
 
 API_KEY = "d5" * 32
 MEDIA_TYPE = "application/x-ndjson"
@@ -55,111 +53,87 @@ _FAILED = {"cond": "failed", "msg": "Processing timeout; results may be incomple
 class Dnsdb(Service):
     """The state of the embedded service; everything public may be set while it is served."""
 
-    faults: Faults = MappingProxyType(
-        dict(BROKEN)
-        | {
-            "400": lambda: _text(400, "bad request"),
-            "401": lambda: _text(401, "no API key"),
-            "403-key": lambda: _text(403, "API key not valid"),
-            "403-expired": lambda: _text(403, "block of queries expired"),
-            "403-address": lambda: _text(403, "client address not authorized for this API key"),
-            "404": lambda: _text(404, "page not found"),
-            "404-no-results": lambda: _text(404, "no results found for query."),
-            "416": lambda: _text(416, "offset not allowed"),
-            "429": lambda: _text(429, "too many queries within the burst window"),
-            "429-quota": lambda: _text(429, "query quota exceeded"),
-            "503": lambda: _text(503, "too many concurrent connections"),
-            "empty-body": lambda: Response(media_type=MEDIA_TYPE),
-            "no-rows": lambda: _saf(_BEGIN, _SUCCEEDED),
-            "cut-at-once": lambda: _saf(_BEGIN),
-            "cut-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}),
-            "failed-at-once": lambda: _saf(_BEGIN, _FAILED),
-            "failed-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}, _FAILED),
-            "failed-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _FAILED),
-            "limited-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _LIMITED),
-            "ongoing": lambda: _saf(_BEGIN, {"obj": _ROW, "cond": "ongoing"}, _SUCCEEDED),
-            "unknown-condition": lambda: _saf(_BEGIN, {"obj": _ROW}, {"cond": "paused"}),
-            "blank-lines": lambda: Response(
-                b'\n{"cond":"begin"}\n\n%b\r\n\n{"cond":"succeeded"}\n\n' % json.dumps({"obj": _ROW}).encode(),
-                media_type=MEDIA_TYPE,
-            ),
-        }
-    )
+    faults = BROKEN | {
+        "400": lambda: _text(400, "bad request"),
+        "401": lambda: _text(401, "no API key"),
+        "403-key": lambda: _text(403, "API key not valid"),
+        "403-expired": lambda: _text(403, "block of queries expired"),
+        "403-address": lambda: _text(403, "client address not authorized for this API key"),
+        "404": lambda: _text(404, "page not found"),
+        "404-no-results": lambda: _text(404, "no results found for query."),
+        "416": lambda: _text(416, "offset not allowed"),
+        "429": lambda: _text(429, "too many queries within the burst window"),
+        "429-quota": lambda: _text(429, "query quota exceeded"),
+        "503": lambda: _text(503, "too many concurrent connections"),
+        "empty-body": lambda: Response(media_type=MEDIA_TYPE),
+        "no-rows": lambda: _saf(_BEGIN, _SUCCEEDED),
+        "cut-at-once": lambda: _saf(_BEGIN),
+        "cut-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}),
+        "failed-at-once": lambda: _saf(_BEGIN, _FAILED),
+        "failed-after-a-row": lambda: _saf(_BEGIN, {"obj": _ROW}, _FAILED),
+        "failed-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _FAILED),
+        "limited-with-a-row": lambda: _saf(_BEGIN, {"obj": _ROW} | _LIMITED),
+        "ongoing": lambda: _saf(_BEGIN, {"obj": _ROW, "cond": "ongoing"}, _SUCCEEDED),
+        "unknown-condition": lambda: _saf(_BEGIN, {"obj": _ROW}, {"cond": "paused"}),
+        "blank-lines": lambda: Response(
+            b'\n{"cond":"begin"}\n\n%b\r\n\n{"cond":"succeeded"}\n\n' % json.dumps({"obj": _ROW}).encode(),
+            media_type=MEDIA_TYPE,
+        ),
+    }
 
-    def __init__(self, facts: Iterable[Fact] = (), recorded: Mapping[str, bytes] = MappingProxyType({})) -> None:
-        """As `Service`; for a name in `recorded`, both kinds of look-up answer these bytes."""
-        super().__init__(list(facts), recorded)
-        self.api_key = API_KEY
-        self.quota: Literal["daily", "block", "unlimited"] = "daily"
-        self.used = 0
-        """Look-ups so far; at `limit` a look-up is answered with 429, unless the quota is unlimited."""
-        self.limit = 1000
-        self.results_max = 1_000_000
-        """Rows of one answer at most, whatever `limit` a query asks for."""
-        self.offset_max: int | None = None
-        """None where no offset is allowed."""
-        self.zone_files = False
-        """Tell each NS row a second time as zone files have it; those rows are not fenced."""
-        self.rate_body: object = None
-        """In place of the quota that the numbers above make, unless None."""
+    api_key = API_KEY
+    quota: Literal["daily", "block", "unlimited"] = "daily"
+    used = 0
+    """Look-ups so far; at `limit`, the response is 429 unless the quota is unlimited."""
+    limit = 1000
+    results_max = 1_000_000
+    """Maximum rows of an answer, whatever the requested `limit`."""
+    offset_max: int | None = None
+    """None if no offset is allowed."""
+    zone_files = False
+    """Whether each NS row comes a second time, from zone files; fences do not apply to these."""
+    rate_body: object = None
+    """Replaces the quota unless None."""
+
+    async def admit(self, request: Request) -> None:
+        if request.headers.get("x-api-key") != self.api_key:
+            raise HTTPException(403, "API key not valid")
 
 
 def dnsdb_app(service: Dnsdb) -> FastAPI:
     """The API over `service`, at `/dnsdb/v2`."""
-    app = FastAPI(openapi_url=None)
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refusal(_request: Request, error: StarletteHTTPException) -> Response:
-        return PlainTextResponse(f"Error: {error.detail}\n", error.status_code, error.headers)
+    app = new_app(service, lambda status, text: PlainTextResponse(f"Error: {text}\n", status))
 
     @app.get("/dnsdb/v2/ping")
-    async def ping(request: Request) -> Response:
-        return service.receive(request) or _admitted(service, request, {"ping": "ok"})
+    async def ping() -> Response:
+        return JSONResponse({"ping": "ok"})
 
     @app.get("/dnsdb/v2/rate_limit")
-    async def rate_limit(request: Request) -> Response:
-        body = _rate(service) if service.rate_body is None else service.rate_body
-        return service.receive(request) or _admitted(service, request, body)
+    async def rate_limit() -> Response:
+        return JSONResponse(_rate(service) if service.rate_body is None else service.rate_body)
 
     @app.get("/dnsdb/v2/lookup/rrset/name/{name}")
     @app.get("/dnsdb/v2/lookup/rrset/name/{name}/{rrtype}")
-    @app.get("/dnsdb/v2/lookup/rrset/name/{name}/{rrtype}/{bailiwick}")
-    async def rrset(request: Request, name: str, rrtype: str = "ANY", bailiwick: str = "") -> Response:
+    async def rrset(request: Request, name: str, rrtype: str = "ANY") -> Response:
         owned = [fact for fact in service.facts if fact.name == name.lower().removesuffix(".")]
-        rows = (row for row in _sets(service, owned) if not bailiwick or row["bailiwick"] == f"{bailiwick}.")
-        return await _look_up(service, request, name, _typed(rows, rrtype))
+        return _look_up(service, request, name, _typed(_sets(service, owned), rrtype))
 
     @app.get("/dnsdb/v2/lookup/rdata/name/{name}")
     @app.get("/dnsdb/v2/lookup/rdata/name/{name}/{rrtype}")
     async def rdata_name(request: Request, name: str, rrtype: str = "ANY") -> Response:
         pointing = (fact for fact in service.facts if fact.type in _POINTING)
         found = (fact for fact in pointing if _target(fact) == name.lower().removesuffix("."))
-        return await _look_up(service, request, name, _typed(map(_data_row, found), rrtype))
+        return _look_up(service, request, name, _typed(map(_data_row, found), rrtype))
 
     @app.get("/dnsdb/v2/lookup/rdata/ip/{address}")
     async def rdata_ip(request: Request, address: str) -> Response:
         found = (fact for fact in service.facts if fact.type in ("A", "AAAA") and fact.data == address)
-        return await _look_up(service, request, address, map(_data_row, found))
+        return _look_up(service, request, address, map(_data_row, found))
 
     return app
 
 
-def _admitted(service: Dnsdb, request: Request, body: object) -> Response:
-    _admit(service, request)
-    return JSONResponse(body)
-
-
-def _admit(service: Dnsdb, request: Request) -> None:
-    if request.headers.get("x-api-key") != service.api_key:
-        raise HTTPException(403, "API key not valid")
-
-
-async def _look_up(service: Dnsdb, request: Request, value: str, rows: Iterable[dict[str, Any]]) -> Response:
-    fault = service.receive(request)
-    await asyncio.sleep(service.latency)
-    if fault:
-        return fault
-    _admit(service, request)
+def _look_up(service: Dnsdb, request: Request, value: str, rows: Iterable[dict[str, Any]]) -> Response:
     if request.headers.get("accept") != MEDIA_TYPE:
         raise HTTPException(415, f"the media type is {MEDIA_TYPE}")
     asked = _numbers(request.query_params)
@@ -195,16 +169,14 @@ def _answer(service: Dnsdb, asked: Mapping[str, int], rows: Iterable[dict[str, A
 
 
 def _inside(row: Mapping[str, Any], asked: Mapping[str, int]) -> bool:
-    """Whether a row is inside the fences; a negative one counts back from now."""
+    """Whether a row is within the fences; negative ones count back from now."""
     if "time_first" not in row:
         return True
     now = int(time.time())
-    for fence in _FENCES:
-        bound = asked.get(fence)
-        if bound is None:
-            continue
-        seen = row[fence.rpartition("_")[0]] - (bound if bound >= 0 else now + bound)
-        if not (seen > 0 if fence.endswith("after") else seen < 0):
+    for fence in asked.keys() & set(_FENCES):
+        bound = asked[fence] if asked[fence] >= 0 else now + asked[fence]
+        seen = row[fence.rpartition("_")[0]]
+        if seen <= bound if fence.endswith("after") else seen >= bound:
             return False
     return True
 
@@ -215,7 +187,7 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sets(service: Dnsdb, facts: Iterable[Fact]) -> Iterator[dict[str, Any]]:
-    """What one owner has of one type over one time is one row."""
+    """One row for each owner, type and period."""
     for (name, kind, first, last), members in groupby(
         facts, lambda fact: (fact.name, fact.type, fact.first, fact.last)
     ):
@@ -229,8 +201,7 @@ def _sets(service: Dnsdb, facts: Iterable[Fact]) -> Iterator[dict[str, Any]]:
 
 
 def _data_row(fact: Fact) -> dict[str, Any]:
-    times = {"time_first": unix(fact.first), "time_last": unix(fact.last)}
-    return {"count": 7} | times | {"rrname": f"{fact.name}.", "rrtype": fact.type, "rdata": fact.data}
+    return cof_row(fact) | {"rrname": f"{fact.name}.", "rdata": fact.data}
 
 
 def _target(fact: Fact) -> str:
@@ -242,7 +213,7 @@ def _typed(rows: Iterable[dict[str, Any]], rrtype: str) -> Iterator[dict[str, An
 
 
 def _rate(service: Dnsdb) -> dict[str, Any]:
-    """The quota of each kind of API key."""
+    """The quota, by the kind of API key."""
     midnight = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     offset_max = "n/a" if service.offset_max is None else service.offset_max
     common = {"results_max": service.results_max, "offset_max": offset_max}

@@ -1,9 +1,10 @@
-"""Provides one DNS history for all stand-ins, each in its format, so that merges can be checked exactly.
+"""Provides one DNS history that all stand-ins serve, each in its format, so that tests can check merges exactly.
 
 It is invented and contains names and addresses reserved for documentation (RFC 2606, RFC 5737, RFC 3849), with dates
 relative to a given day.
 """
 
+import ipaddress
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -14,20 +15,20 @@ ADDRESS_V6 = "2001:db8::10"
 
 
 class Fact(NamedTuple):
-    """One record set of one value, and when it was in the DNS."""
+    """One record, and when it was in the DNS."""
 
     name: str
-    """The owner name, in lower case, without the root's dot."""
+    """The owner name in lower case, without the trailing dot."""
     type: str
     data: str
-    """In presentation text: `10 mx1.example.net.` for MX, seven fields for SOA, a bare address for A and AAAA."""
+    """Presentation text, such as `10 mx1.example.net.` for MX."""
     first: datetime
     """UTC."""
     last: datetime
     """UTC."""
 
     def is_about(self, value: str) -> bool:
-        """Whether a name or an address is its owner or its whole data."""
+        """Whether a name or an address is the owner or all of the data."""
         return value in (self.name, self.data.removesuffix("."))
 
 
@@ -54,7 +55,7 @@ _ROWS = [
 
 
 def history(today: date, shift: int = 0) -> list[Fact]:
-    """The history as it is on `today` (UTC), seen `shift` days earlier: for a source that saw it at other times."""
+    """The history as of `today` (UTC), with all dates `shift` days earlier, for a source that saw it at other times."""
     noon = datetime.combine(today, time(4, 12, 9), UTC) - timedelta(days=shift)
     return [
         Fact(name, kind, data, noon - timedelta(days=first), noon - timedelta(days=last))
@@ -63,10 +64,18 @@ def history(today: date, shift: int = 0) -> list[Fact]:
 
 
 def about(facts: Iterable[Fact], value: str) -> list[Fact]:
-    """The facts whose owner or whole data is `value`."""
+    """The facts whose owner or data is `value`."""
     return [fact for fact in facts if fact.is_about(value)]
 
 
 def unix(moment: datetime) -> int:
     """A date in Unix seconds."""
     return int(moment.timestamp())
+
+
+def version(value: str) -> int | None:
+    """4 or 6 for an address, None for a name."""
+    try:
+        return ipaddress.ip_address(value).version
+    except ValueError:
+        return None

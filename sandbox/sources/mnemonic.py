@@ -1,20 +1,17 @@
 """Stands in for the COF endpoint of mnemonic PassiveDNS v3.
 
-Sources: mnemonic's integration guide, a real answer of 503 (2020), and third-party measurements in 2026. The
-answer to an unknown key is not recorded; the 401 here is that of the endpoint `/seen` without one.
+Sources: mnemonic's integration guide, a recorded 503 response (2020), and third-party measurements of 2026. The
+response to an unknown key is not recorded; the 401 here is that of the endpoint `/seen` without a key.
 """
 
-import asyncio
-import json
-from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from sandbox.sources.cof import lines
-from sandbox.sources.history import Fact, about, unix
-from sandbox.sources.service import BROKEN, Faults, Service
+from sandbox.sources.cof import cof_row, lines
+from sandbox.sources.history import Fact, about
+from sandbox.sources.service import BROKEN, Service, new_app
 
 API_KEY = "5a" * 16
 PUBLIC_LIMIT = 1000
@@ -45,44 +42,31 @@ def _timeout() -> Response:
 class Mnemonic(Service):
     """The state of the service."""
 
-    faults: Faults = MappingProxyType(
-        {
-            **BROKEN,
-            "402": _resources_used_up,
-            "402-fragment": lambda: Response(
-                json.dumps(
-                    {
-                        "messages": [{"message": "Resource limit exceeded"}],
-                        "metaData": {"millisUntilResourcesAvailable": 60_000},
-                    }
-                ),
-                402,
-            ),
-            "412": lambda: _error(412, _said(_LIMIT_WORDS, None)),
-            "503": _timeout,
-        }
-    )
-    resources: int | None = None
-    """Look-ups without a key until it answers with 402; None for no end."""
+    faults = BROKEN | {
+        "402": _resources_used_up,
+        "402-fragment": lambda: JSONResponse(
+            {
+                "messages": [{"message": "Resource limit exceeded"}],
+                "metaData": {"millisUntilResourcesAvailable": 60_000},
+            },
+            402,
+        ),
+        "412": lambda: _error(412, _said(_LIMIT_WORDS, None)),
+        "503": _timeout,
+    }
     undated = False
-    """Whether it has lost the dates, as on a day of August 2026."""
+    """Whether rows lack dates, as on a day in August 2026."""
     mixes_types = False
-    """Whether it calls IPv6 addresses `a`, as its JSON endpoint did in 2026."""
+    """Whether IPv6 addresses have type `a`, as from the JSON endpoint in 2026."""
 
 
 def mnemonic_app(service: Mnemonic) -> FastAPI:
     """The service at `/pdns/v3/cof`."""
-    app = FastAPI(openapi_url=None)
+    app = new_app(service, lambda status, text: _error(status, _said(text, None)))
 
     @app.get("/pdns/v3/cof/{value:path}")
     async def cof(request: Request, value: str) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        return fault or _refusal(service, request) or _answer(service, request, value)
-
-    @app.api_route("/{path:path}", methods=["GET", "POST"])
-    async def elsewhere(request: Request) -> Response:
-        return service.receive(request) or _error(404, _said("Not found", None))
+        return _refusal(service, request) or _answer(service, request, value)
 
     return app
 
@@ -93,26 +77,21 @@ def _refusal(service: Mnemonic, request: Request) -> Response | None:
         return _error(401, _said("Authentication failed", None))
     if limit > (LIMIT_WITH_KEY if key else PUBLIC_LIMIT):
         return _error(412, _said(_LIMIT_WORDS, None))
-    if key or service.resources is None:
-        return None
-    service.resources -= 1
-    return _resources_used_up() if service.resources < 0 else None
+    return None if key or service.spend() else _resources_used_up()
 
 
 def _limit(request: Request) -> int:
-    """25 rows by default; 0 stands for all."""
+    """25 rows by default; 0 means all."""
     return int(request.query_params.get("limit", "25"))
 
 
 def _answer(service: Mnemonic, request: Request, value: str) -> Response:
-    """Rows of both sides, the last seen first."""
+    """Rows with the value on either side, last seen first."""
     found = sorted(about(service.facts, value), key=lambda fact: fact.last, reverse=True)
     body = service.recorded.get(value, lines(_row(service, fact) for fact in found[: _limit(request) or PUBLIC_LIMIT]))
     return Response(body, media_type="application/x-ndjson")
 
 
 def _row(service: Mnemonic, fact: Fact) -> dict[str, Any]:
-    rrtype = "a" if service.mixes_types and fact.type == "AAAA" else fact.type.lower()
-    first, last = (0, 0) if service.undated else (unix(fact.first), unix(fact.last))
-    row = {"count": 1, "rdata": fact.data.removesuffix("."), "rrname": fact.name, "rrtype": rrtype}
-    return row | {"time_last": last, "time_first": first}
+    kind = "a" if service.mixes_types and fact.type == "AAAA" else fact.type.lower()
+    return cof_row(fact) | {"rrtype": kind} | ({"time_first": 0, "time_last": 0} if service.undated else {})

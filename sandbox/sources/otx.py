@@ -1,12 +1,10 @@
 """Stands in for AlienVault OTX: the passive DNS of an indicator.
 
-The answers follow recordings of 2022 and 2026, and the two bodies of 429 are verbatim. The statuses 400, 403 and 404
-are those of the vendor's client; their texts are invented. The answer of `hostname` for a registrable domain is
-unknown: here it is empty, the strictest assumption.
+The answers follow recordings of 2022 and 2026, and both 429 bodies are verbatim. The statuses 400, 403 and 404 are
+from the vendor's client; their texts are invented. The answer of `hostname` for a registrable domain is unknown: here
+it is empty, the strictest assumption.
 """
 
-import asyncio
-import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -14,10 +12,9 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sandbox.sources.history import Fact
-from sandbox.sources.service import BROKEN, Service
+from sandbox.sources.history import Fact, version
+from sandbox.sources.service import BROKEN, Service, detail, new_app
 
 API_KEY = "3c" * 32
 
@@ -29,58 +26,51 @@ _VERSIONS = {"IPv4": 4, "IPv6": 6}
 _TYPES = ("A", "AAAA", "CNAME", "MX", "NS")
 
 
-def _detail(status: int, text: str) -> Response:
-    return JSONResponse({"detail": text}, status)
-
-
 class Otx(Service):
     """The state of the stand-in."""
 
-    faults = MappingProxyType(
-        {
-            **BROKEN,
-            "400": lambda: _detail(400, "Invalid domain"),
-            "403": lambda: _detail(403, "Invalid API key"),
-            "404": lambda: _detail(404, "Not found."),
-            "429-anonymous": lambda: _detail(429, _ANONYMOUS),
-            "429-throttled": lambda: _detail(429, _THROTTLED),
-            "503": lambda: _detail(503, "Service unavailable"),
-            "no-list": lambda: JSONResponse({"count": 0}),
-            "empty-body": lambda: Response(b"", media_type="application/json"),
-        }
-    )
+    faults = BROKEN | {
+        "400": lambda: detail(400, "Invalid domain"),
+        "403": lambda: detail(403, "Invalid API key"),
+        "404": lambda: detail(404, "Not found."),
+        "429-anonymous": lambda: detail(429, _ANONYMOUS),
+        "429-throttled": lambda: detail(429, _THROTTLED),
+        "503": lambda: detail(503, "Service unavailable"),
+        "no-list": lambda: JSONResponse({"count": 0}),
+        "empty-body": lambda: Response(b"", media_type="application/json"),
+    }
     api_key = API_KEY
-    left: int | None = None
-    """Requests left in this hour; None: no end."""
     most_rows: int | None = None
-    """Send no more rows than this, but count them all."""
+    """Maximum rows to send; all are counted."""
     types_mixed_up = False
-    """Call IPv6 addresses A records."""
+    """Whether IPv6 addresses have type A."""
     counts = True
-    """Tell how many rows there are; the interface of the web site does not."""
+    """Whether the answer has a count; that of the web site has none."""
     not_existing: Mapping[str, datetime] = MappingProxyType({})
-    """Names that did not exist at some date (UTC)."""
+    """Names that did not exist, with the date (UTC)."""
+
+    async def admit(self, request: Request) -> None:
+        key = request.headers.get("x-otx-api-key")
+        if key is None:
+            raise HTTPException(429, _ANONYMOUS)
+        if key != self.api_key:
+            raise HTTPException(403, "Invalid API key")
+        if not self.spend():
+            raise HTTPException(429, _THROTTLED)
 
 
 def otx_app(service: Otx) -> FastAPI:
     """The API over `service`, at `/api/v1`."""
-    app = FastAPI(openapi_url=None)
+    app = new_app(service)
 
     @app.get("/api/v1/indicators/{slug}/{value:path}/passive_dns")
-    async def passive_dns(slug: str, value: str, request: Request) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        return fault or _passive_dns(service, slug, value, request)
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refusal(_request: Request, error: StarletteHTTPException) -> Response:
-        return _detail(error.status_code, str(error.detail))
+    async def passive_dns(slug: str, value: str) -> Response:
+        return _passive_dns(service, slug, value)
 
     return app
 
 
-def _passive_dns(service: Otx, slug: str, value: str, request: Request) -> Response:
-    _admit(service, request)
+def _passive_dns(service: Otx, slug: str, value: str) -> Response:
     _check(slug, value)
     if value in service.recorded:
         return Response(service.recorded[value], media_type="application/json")
@@ -89,33 +79,14 @@ def _passive_dns(service: Otx, slug: str, value: str, request: Request) -> Respo
     return JSONResponse({"passive_dns": rows[: service.most_rows], **count}, headers={"Cache-Control": "max-age=600"})
 
 
-def _admit(service: Otx, request: Request) -> None:
-    key = request.headers.get("x-otx-api-key")
-    if key is None:
-        raise HTTPException(429, _ANONYMOUS)
-    if key != service.api_key:
-        raise HTTPException(403, "Invalid API key")
-    if service.left is not None:
-        if service.left <= 0:
-            raise HTTPException(429, _THROTTLED)
-        service.left -= 1
-
-
 def _check(slug: str, value: str) -> None:
     if slug in _VERSIONS:
-        if _version(value) != _VERSIONS[slug]:
+        if version(value) != _VERSIONS[slug]:
             raise HTTPException(400, f"Invalid {slug}")
     elif slug not in ("domain", "hostname"):
         raise HTTPException(404, "Not found.")
-    elif _version(value) or "." not in value or value.rpartition(".")[2] in _NO_TLDS:
+    elif version(value) or "." not in value or value.rpartition(".")[2] in _NO_TLDS:
         raise HTTPException(400, "Invalid domain")
-
-
-def _version(value: str) -> int | None:
-    try:
-        return ipaddress.ip_address(value).version
-    except ValueError:
-        return None
 
 
 def _registrable(name: str) -> str:
@@ -130,7 +101,7 @@ def _rows(service: Otx, slug: str, value: str) -> list[dict[str, Any]]:
 
 
 def _belongs(fact: Fact, slug: str, value: str) -> bool:
-    """A registrable domain is told with all names below it; any other name by itself."""
+    """Whether a fact is in an answer; that for a registrable domain includes its subdomains."""
     if slug in _VERSIONS:
         return fact.data == value
     if (slug == "domain") != (value == _registrable(value)):

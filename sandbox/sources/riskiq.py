@@ -1,20 +1,19 @@
 """Stands in for PassiveTotal: the two endpoints of API v2 for passive DNS."""
 
 import asyncio
-import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from sandbox.faults import FAULTS
+from sandbox.sources.history import version
 from sandbox.sources.riskiq_data import Answers
-from sandbox.sources.service import Received, Service
+from sandbox.sources.service import Received, Service, new_app
 
 USERNAME = "analyst@example.org"
 API_KEY = "5a" * 32
@@ -29,88 +28,75 @@ def _first_of_next_month() -> str:
 
 
 class PassiveTotal(Service):
-    """The state of the stand-in: what it knows, how it behaves, what it was asked.
-
-    Everything public may be set while it is served; `reset` puts it back.
-    """
+    """The state of the stand-in; `reset` restores it."""
 
     faults = FAULTS
 
     def __init__(self, answers: Answers, **settings: Any) -> None:
-        """`settings` are public attributes to begin with."""
+        """`settings` are initial values of public attributes."""
         super().__init__()
         self.answers = answers
         self.username = USERNAME
         self.api_key = API_KEY
         self.used = 0
-        """Searches counted against the user's licence; at `limit` a search is answered with 429."""
+        """Searches of the user's licence so far; at `limit`, the response to a search is 429."""
         self.limit = 2000
         self.organization_used = 0
         self.organization_limit = 10_000
         self.next_reset = _first_of_next_month()
         self.quota_body: object = None
-        """In place of the quota that the numbers above make, unless None."""
+        """Replaces the quota unless None."""
         self.held: set[str] = set()
-        """Values whose searches are answered only after they are taken out of it."""
+        """Values whose searches wait until they are removed from it."""
         self.ignores_window = False
-        """Answer all records, whatever `start` and `end` say."""
+        """Whether `start` and `end` have no effect."""
         self.strict_content_type = True
-        """Refuse a request with a Content-Type, as the API did, though GET has no body to describe."""
+        """Whether requests with a Content-Type are rejected, as by the API."""
         vars(self).update(settings)
 
     @property
     def searches(self) -> list[Received]:
-        """Those of the requests that searched passive DNS."""
+        """The requests that searched passive DNS."""
         return [request for request in self.requests if request.path.endswith(_SEARCH)]
 
     def fail(self, fault: str, times: int | None = None, on: str = "") -> None:
         """As `Service`; `on` may also be `search` or `quota`."""
         super().fail(fault, times, {"search": _SEARCH, "quota": _QUOTA}.get(on, on))
 
+    async def admit(self, request: Request) -> None:
+        credentials = b64encode(f"{self.username}:{self.api_key}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {credentials}":
+            raise HTTPException(401, "invalid credentials")
+        if self.strict_content_type and "content-type" in request.headers:
+            raise HTTPException(400, "Content-Type without a body")
+
+    async def wait(self, request: Request) -> None:
+        """Only searches wait."""
+        if request.url.path.endswith(_SEARCH):
+            await super().wait(request)
+            while request.query_params.get("query") in self.held:
+                await asyncio.sleep(0.01)
+
     def reset(self) -> None:
-        """Be as new, but for the answers: settings, quota, faults and the record of requests."""
+        """Restore everything except the answers: settings, quota, faults and the recorded requests."""
         vars(self).update(vars(PassiveTotal(self.answers)))
 
 
 def passivetotal_app(service: PassiveTotal) -> FastAPI:
     """The API over `service`, at `/v2` (api.passivetotal.org) and at `/pt/v2` (api.riskiq.net)."""
-    router = APIRouter()
+    app = new_app(service, lambda status, text: JSONResponse({"message": text}, status))
 
-    @router.get(_QUOTA)
-    async def quota(request: Request) -> Response:
-        if fault := service.receive(request):
-            return fault
-        _admit(service, request)
+    @app.get(_QUOTA)
+    @app.get("/pt" + _QUOTA)
+    async def quota() -> Response:
         return JSONResponse(_quota(service) if service.quota_body is None else service.quota_body)
 
-    @router.get(_SEARCH)
+    @app.get(_SEARCH)
+    @app.get("/pt" + _SEARCH)
     async def passive_dns(request: Request) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        while request.query_params.get("query") in service.held:
-            await asyncio.sleep(0.01)
-        if fault:
-            return fault
-        _admit(service, request)
         return JSONResponse(_search(service, request.query_params))
 
-    app = FastAPI(openapi_url=None)
-    app.include_router(router)
-    app.include_router(router, prefix="/pt")
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refusal(_request: Request, error: StarletteHTTPException) -> Response:
-        return JSONResponse({"message": error.detail}, error.status_code, error.headers)
-
     return app
-
-
-def _admit(service: PassiveTotal, request: Request) -> None:
-    credentials = b64encode(f"{service.username}:{service.api_key}".encode()).decode()
-    if request.headers.get("authorization") != f"Basic {credentials}":
-        raise HTTPException(401, "invalid credentials")
-    if service.strict_content_type and "content-type" in request.headers:
-        raise HTTPException(400, "Content-Type without a body")
 
 
 def _search(service: PassiveTotal, params: Mapping[str, str]) -> dict[str, Any]:
@@ -128,7 +114,7 @@ def _search(service: PassiveTotal, params: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _bound(params: Mapping[str, str], name: str) -> datetime | None:
-    """The API takes `YYYY-MM-DD` and `YYYY-MM-DD HH:MM:SS` only; a date is its midnight."""
+    """A time in the only two accepted forms: `YYYY-MM-DD` (midnight) and `YYYY-MM-DD HH:MM:SS`."""
     text = params.get(name)
     if text is None:
         return None
@@ -145,7 +131,7 @@ def _parsed(text: object) -> datetime | None:
 
 
 def _overlaps(record: object, start: datetime | None, end: datetime | None) -> bool:
-    """`start` bounds what was last seen, `end` what was first seen; without dates a record is in any window."""
+    """`start` is compared with last seen, `end` with first seen; a record without dates is in every window."""
     if not isinstance(record, dict):
         return True
     first, last = _parsed(record.get("firstSeen")), _parsed(record.get("lastSeen"))
@@ -160,20 +146,12 @@ def _envelope(query: str, records: list[Any]) -> dict[str, Any]:
         "results": records,
         "totalRecords": len(records),
         "pager": None,
-        "queryType": "ip" if _is_address(query) else "domain",
+        "queryType": "ip" if version(query) else "domain",
     }
 
 
 def _seen(records: list[Any], key: str) -> list[str]:
     return [record[key] for record in records if isinstance(record, dict) and _parsed(record.get(key))]
-
-
-def _is_address(query: str) -> bool:
-    try:
-        ipaddress.ip_address(query)
-    except ValueError:
-        return False
-    return True
 
 
 def _quota(service: PassiveTotal) -> dict[str, Any]:
@@ -201,7 +179,7 @@ def _quota(service: PassiveTotal) -> dict[str, Any]:
 
 
 def _account(searches: int, limit: int, monitor_frequency: str) -> dict[str, Any]:
-    """What user and organization share; the counts of before the licences differ from theirs, as they really did."""
+    """The fields of user and organization; the older counts differ from those of the licences, as in the fixture."""
     monitors = {"keyword_monitors": 0, "basic_monitors": 0, "projects_private": 0, "projects_public": 0}
     limits = {"monitor_results": 10, "create_crawls": 0, "crawl_submissions": 0}
     return {

@@ -20,7 +20,7 @@ DOMAIN = "example.org"
 ADDRESS = "192.0.2.10"
 DIRTY = "dirty.example.org"
 
-# Record type, resolve type, resolve, first and last seen in days ago, sources. Answers come in no order.
+# Record type, resolve type, resolve, first and last seen in days ago, sources. Answers have no order.
 _Row = tuple[str, str, str, int, int, list[str]]
 
 _DOMAIN_ROWS: list[_Row] = [
@@ -31,7 +31,7 @@ _DOMAIN_ROWS: list[_Row] = [
     ("NS", "domain", "ns2.example.net", 700, 1, ["pingly", "riskiq"]),
     ("TXT (SPF1)", "domain", "_spf.example.net", 320, 1, ["pingly", "riskiq"]),
     ("AAAA", "ip", "2001:db8::10", 200, 1, ["riskiq"]),
-    # The same server as the sources write it: one record with the root's dot, one without.
+    # One server as two sources write it, with and without the trailing dot.
     ("SOA", "domain", "ns1.example.net.", 700, 2, ["riskiq"]),
     ("SOA", "domain", "ns1.example.net", 650, 1, ["pingly"]),
     ("A", "ip", "198.51.100.7", 28, 3, ["kaspersky", "pingly", "riskiq"]),
@@ -44,7 +44,7 @@ _DOMAIN_ROWS: list[_Row] = [
     ("AAAA", "ip", "2001:db8:0:1::10", 45, 2, ["pingly"]),
 ]
 
-# An address is answered with the names that pointed at it, as records of type A.
+# The answer about an address has the names that pointed to it, as records of type A.
 _ADDRESS_ROWS: list[_Row] = [
     ("A", "domain", "mail.example.com", 90, 2, ["riskiq"]),
     ("A", "domain", "example.org", 400, 1, ["pingly", "riskiq", "virustotal"]),
@@ -75,31 +75,38 @@ _DIRTY_ROWS: list[_Row] = [
 
 
 def own_records(today: date) -> Answers:
-    """The data set as it stands on `today` (UTC): a rich domain, an address, and a domain of dirty records.
+    """The data set as of `today` (UTC): a rich domain, an address, and a domain of dirty records.
 
-    All dated records but one of the domain and one of the address were seen in the 30 days before `today`.
+    In the 30 days before `today`, all dated records were seen except one of the domain and one of the address.
     """
+    noon = datetime.combine(today, time(4, 12, 9))
+
+    def record(value: str, row: _Row) -> dict[str, Any]:
+        kind, end, resolve, first, last, sources = row
+        return _record(value, kind, end, resolve, noon - timedelta(days=first), noon - timedelta(days=last), sources)
+
     return {
-        DOMAIN: [_record(DOMAIN, row, today) for row in _DOMAIN_ROWS],
-        ADDRESS: [_record(ADDRESS, row, today) for row in _ADDRESS_ROWS],
-        DIRTY: [_record(DIRTY, row, today) for row in _DIRTY_ROWS] + _beyond_the_shape(today),
+        DOMAIN: [record(DOMAIN, row) for row in _DOMAIN_ROWS],
+        ADDRESS: [record(ADDRESS, row) for row in _ADDRESS_ROWS],
+        DIRTY: [record(DIRTY, row) for row in _DIRTY_ROWS] + _malformed(noon),
     }
 
 
-def told(facts: Iterable[Fact]) -> Answers:
-    """What PassiveTotal would answer about every name and address of a history, as records of one source."""
+def answers_of(facts: Iterable[Fact]) -> Answers:
+    """PassiveTotal's answers about every name and address of a history, from one source."""
     answers: Answers = {}
     for fact in facts:
-        for resolve_type, resolve in _resolved(fact):
-            record = _fact_record(fact, fact.name, resolve_type, resolve)
-            answers.setdefault(fact.name, []).append(record)
-        if fact.type in ("A", "AAAA"):
-            answers.setdefault(fact.data, []).append(_fact_record(fact, fact.data, "domain", fact.name))
+        ends = [(fact.name, *end) for end in _resolved(fact)]
+        ends += [(fact.data, "domain", fact.name)] * (fact.type in ("A", "AAAA"))
+        for value, resolve_type, resolve in ends:
+            first, last = (moment.replace(tzinfo=None) for moment in (fact.first, fact.last))
+            record = _record(value, fact.type, resolve_type, resolve, first, last, ["riskiq"])
+            answers.setdefault(value, []).append(record)
     return answers
 
 
 def _resolved(fact: Fact) -> list[tuple[str, str]]:
-    """What a record leads to, by its type: an SOA record to two things, each in a record of its own."""
+    """The resolve types and values of a fact; SOA has two."""
     if fact.type in ("A", "AAAA"):
         return [("ip", fact.data)]
     if fact.type == "SOA":
@@ -108,25 +115,45 @@ def _resolved(fact: Fact) -> list[tuple[str, str]]:
     return [("domain", fact.data.rpartition(" ")[2].removesuffix("."))]
 
 
-def _fact_record(fact: Fact, value: str, resolve_type: str, resolve: str) -> dict[str, Any]:
-    seen = [str(moment.replace(tzinfo=None)) for moment in (fact.first, fact.last)]
+def _record(
+    value: str, record_type: str, resolve_type: str, resolve: str, first: datetime, last: datetime, sources: list[str]
+) -> dict[str, Any]:
     return {
-        "firstSeen": seen[0],
-        "lastSeen": seen[1],
+        "firstSeen": str(first),
+        "lastSeen": str(last),
         "value": value,
-        "collected": seen[1],
-        "source": ["riskiq"],
-        "recordHash": hashlib.sha256(f"{value} {fact.type} {resolve}".encode()).hexdigest(),
+        "collected": str(last + timedelta(seconds=1)),
+        "source": sources,
+        "recordHash": hashlib.sha256(f"{value} {record_type} {resolve}".encode()).hexdigest(),
         "resolve": resolve,
         "resolveType": resolve_type,
-        "recordType": fact.type,
+        "recordType": record_type,
     }
 
 
-def recorded_records(folder: Path) -> Answers:
-    """The records of a folder of recorded `/v2/dns/passive` answers: `example.org.json` answers example.org.
+def _malformed(noon: datetime) -> list[Any]:
+    """Records with invalid dates or missing fields, and records that are not objects."""
 
-    Raises ValueError when a file is no such answer, or when the folder holds none.
+    def address(resolve: str) -> dict[str, Any]:
+        return _record(DIRTY, "A", "ip", resolve, noon - timedelta(days=20), noon - timedelta(days=1), ["riskiq"])
+
+    return [
+        address("192.0.2.23") | {"firstSeen": None, "lastSeen": None},
+        address("192.0.2.24") | {"firstSeen": "None", "lastSeen": "None"},
+        address("192.0.2.25") | {"firstSeen": "1970-01-01 00:00:00"},
+        address("192.0.2.26") | {"resolve": None},
+        {"recordType": "A", "resolve": "192.0.2.27"},
+        {"resolve": "192.0.2.28", "resolveType": "ip"},
+        {},
+        "192.0.2.29",
+        None,
+    ]
+
+
+def recorded_records(folder: Path) -> Answers:
+    """The records in a folder of recorded `/v2/dns/passive` answers; `example.org.json` is about example.org.
+
+    Raises ValueError if a file is not such an answer, or if the folder contains none.
     """
     answers = {path.stem.lower(): _recorded(path) for path in sorted(folder.glob("*.json"))}
     if not answers:
@@ -142,39 +169,3 @@ def _recorded(path: Path) -> list[Any]:
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise ValueError(f"{path} is not a recorded answer: it has no list of results")
     return list(answer["results"])
-
-
-def _record(value: str, row: _Row, today: date) -> dict[str, Any]:
-    record_type, resolve_type, resolve, first, last, sources = row
-    first_seen = datetime.combine(today, time(4, 12, 9)) - timedelta(days=first)
-    last_seen = datetime.combine(today, time(4, 12, 9)) - timedelta(days=last)
-    return {
-        "firstSeen": str(first_seen),
-        "lastSeen": str(last_seen),
-        "value": value,
-        "collected": str(last_seen + timedelta(seconds=1)),
-        "source": sources,
-        "recordHash": hashlib.sha256(f"{value} {record_type} {resolve}".encode()).hexdigest(),
-        "resolve": resolve,
-        "resolveType": resolve_type,
-        "recordType": record_type,
-    }
-
-
-def _beyond_the_shape(today: date) -> list[Any]:
-    """What is not a date, keys that are missing, records that are not objects."""
-
-    def address(resolve: str) -> dict[str, Any]:
-        return _record(DIRTY, ("A", "ip", resolve, 20, 1, ["riskiq"]), today)
-
-    return [
-        address("192.0.2.23") | {"firstSeen": None, "lastSeen": None},
-        address("192.0.2.24") | {"firstSeen": "None", "lastSeen": "None"},
-        address("192.0.2.25") | {"firstSeen": "1970-01-01 00:00:00"},
-        address("192.0.2.26") | {"resolve": None},
-        {"recordType": "A", "resolve": "192.0.2.27"},
-        {"resolve": "192.0.2.28", "resolveType": "ip"},
-        {},
-        "192.0.2.29",
-        None,
-    ]

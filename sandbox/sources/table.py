@@ -14,20 +14,20 @@ class StandIn(NamedTuple):
     """One row."""
 
     make: Callable[[Sequence[Fact]], Service]
-    """A service that tells these facts."""
+    """Creates a service with these facts."""
     app: Callable[[Any], FastAPI]
-    """Its application."""
+    """Creates its application."""
     settings: Mapping[str, str]
-    """The settings that its client needs, by name; `{url}` stands for where it is served."""
+    """The settings that its client requires, by name; `{url}` is replaced by its URL."""
 
     def variables(self, key: str, url: str) -> dict[str, str]:
-        """The environment of a connector that asks it, as the source of that key, at `url`."""
+        """The environment variables of a connector whose source `key` is at `url`."""
         return {f"{key}_{name}".upper(): value.format(url=url) for name, value in self.settings.items()}
 
 
 STAND_INS: Mapping[str, StandIn] = {
     "riskiq": StandIn(
-        lambda facts: riskiq.PassiveTotal(riskiq_data.told(facts)),
+        lambda facts: riskiq.PassiveTotal(riskiq_data.answers_of(facts)),
         riskiq.passivetotal_app,
         {"username": riskiq.USERNAME, "api_key": riskiq.API_KEY, "api_base_url": "{url}/pt"},
     ),

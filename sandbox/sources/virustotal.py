@@ -1,25 +1,21 @@
 """Stands in for VirusTotal v3: the resolutions of names and addresses.
 
-The answers follow recordings of 2019 and 2022: rows with the newest date first, pages of 10 to 40 rows, a raw cursor in
-`meta` and a quoted one in `links.next`. The statuses and codes of errors are those of docs.virustotal.com; messages
-missing there are invented.
+The answers follow recordings of 2019 and 2022: newest rows first, pages of 10 to 40 rows, a raw cursor in `meta` and
+an escaped one in `links.next`. The statuses and codes of errors are those of docs.virustotal.com; messages missing
+there are invented.
 """
 
-import asyncio
-import ipaddress
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from sandbox.sources.history import Fact, unix
-from sandbox.sources.service import BROKEN, Service
+from sandbox.sources.history import Fact, unix, version
+from sandbox.sources.service import BROKEN, Service, new_app
 
 API_KEY = "7e" * 32
 
@@ -36,43 +32,32 @@ def _error(status: int, code: str, message: str) -> Response:
 class VirusTotal(Service):
     """The state of the stand-in."""
 
-    faults = MappingProxyType(
-        {
-            **BROKEN,
-            "400": lambda: _error(400, "BadRequestError", "Bad request"),
-            "400-not-available-yet": lambda: _error(400, "NotAvailableYet", "The resource is not available yet"),
-            "403": lambda: _error(403, "ForbiddenError", "You are not authorized to perform the requested operation"),
-            "404": lambda: _error(404, "NotFoundError", "Resource not found"),
-            "404-html": lambda: Response("<html><h1>Not Found</h1></html>", 404, media_type="text/html"),
-            "429-minute": lambda: _error(429, "TooManyRequestsError", "Too many requests"),
-            "429-quota": lambda: _error(429, "QuotaExceededError", "Quota exceeded"),
-            "503": lambda: _error(503, "TransientError", "Transient server error, retry might work"),
-            "504": lambda: _error(504, "DeadlineExceededError", "The operation took too long to complete"),
-            "no-data": lambda: JSONResponse({"meta": {"count": 0}}),
-            "empty-body": lambda: Response(b"", media_type="application/json"),
-        }
-    )
+    faults = BROKEN | {
+        "400": lambda: _error(400, "BadRequestError", "Bad request"),
+        "400-not-available-yet": lambda: _error(400, "NotAvailableYet", "The resource is not available yet"),
+        "403": lambda: _error(403, "ForbiddenError", "You are not authorized to perform the requested operation"),
+        "404": lambda: _error(404, "NotFoundError", "Resource not found"),
+        "404-html": lambda: Response("<html><h1>Not Found</h1></html>", 404, media_type="text/html"),
+        "429-minute": lambda: _error(429, "TooManyRequestsError", "Too many requests"),
+        "429-quota": lambda: _error(429, "QuotaExceededError", "Quota exceeded"),
+        "503": lambda: _error(503, "TransientError", "Transient server error, retry might work"),
+        "504": lambda: _error(504, "DeadlineExceededError", "The operation took too long to complete"),
+        "no-data": lambda: JSONResponse({"meta": {"count": 0}}),
+        "empty-body": lambda: Response(b"", media_type="application/json"),
+    }
     api_key = API_KEY
-    left: int | None = None
-    """Look-ups left in the quota; None: no end."""
     as_of_2019 = False
-    """Tell no count, no `meta` on a last page, and no statistics."""
+    """Whether answers lack the count, the `meta` of the last page, and the statistics."""
 
 
 def virustotal_app(service: VirusTotal) -> FastAPI:
     """The API over `service`, at `/api/v3`."""
-    app = FastAPI(openapi_url=None)
+    codes = {400: "InvalidArgumentError", 404: "NotFoundError", 429: "QuotaExceededError"}
+    app = new_app(service, lambda status, text: _error(status, codes.get(status, "BadRequestError"), text))
 
     @app.get(_PREFIX + "/{collection}/{value:path}/resolutions")
     async def resolutions(collection: str, value: str, request: Request) -> Response:
-        fault = service.receive(request)
-        await asyncio.sleep(service.latency)
-        return fault or _resolutions(service, collection, value, request)
-
-    @app.exception_handler(StarletteHTTPException)
-    async def refusal(_request: Request, error: StarletteHTTPException) -> Response:
-        codes = {400: "InvalidArgumentError", 404: "NotFoundError", 429: "QuotaExceededError"}
-        return _error(error.status_code, codes.get(error.status_code, "BadRequestError"), str(error.detail))
+        return _resolutions(service, collection, value, request)
 
     return app
 
@@ -84,7 +69,8 @@ def _resolutions(service: VirusTotal, collection: str, value: str, request: Requ
         return _error(401, "WrongCredentialsError", "Wrong API key")
     _check(collection, value)
     limit, cursor = _limit(request.query_params.get("limit")), request.query_params.get("cursor", "")
-    _spend(service)
+    if not service.spend():
+        raise HTTPException(429, "Quota exceeded")
     if value in service.recorded:
         return _recorded(service.recorded[value], cursor)
     side = "name" if collection == "domains" else "data"
@@ -93,20 +79,12 @@ def _resolutions(service: VirusTotal, collection: str, value: str, request: Requ
 
 
 def _check(collection: str, value: str) -> None:
-    if collection == "domains" and (_is_address(value) or not _NAME.fullmatch(value)):
+    if collection == "domains" and (version(value) or not _NAME.fullmatch(value)):
         raise HTTPException(400, f"Invalid domain name {value!r}")
-    if collection == "ip_addresses" and not _is_address(value):
+    if collection == "ip_addresses" and not version(value):
         raise HTTPException(400, f"Invalid IP address {value!r}")
     if collection not in ("domains", "ip_addresses"):
         raise HTTPException(404, "Resource not found")
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _limit(text: str | None) -> int:
@@ -117,20 +95,13 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _spend(service: VirusTotal) -> None:
-    if service.left is not None:
-        if service.left <= 0:
-            raise HTTPException(429, "Quota exceeded")
-        service.left -= 1
-
-
 def _recorded(body: bytes, cursor: str) -> Response:
-    """Only first pages were recorded; what followed them is told as an empty last one."""
+    """Only first pages were recorded; an empty last page follows."""
     return Response(b'{"data": []}' if cursor else body, media_type="application/json")
 
 
 def _cursor(start: int) -> str:
-    # Six digits end in padding, as the real ones do, which must be quoted in a link.
+    # Six digits result in padding, as in real cursors, which a link must escape.
     return urlsafe_b64encode(b"row %06d" % start).decode()
 
 
@@ -154,7 +125,7 @@ def _page(service: VirusTotal, path: str, facts: Sequence[Fact], limit: int, sta
 
 
 def _row(fact: Fact, as_of_2019: bool) -> dict[str, Any]:
-    """The date is that of the first sight: VirusTotal does not renew it."""
+    """The date is that of the first resolution, since VirusTotal does not update it."""
     attributes = {"date": unix(fact.first), "host_name": fact.name, "ip_address": fact.data, "resolver": "VirusTotal"}
     if not as_of_2019:
         attributes |= {"host_name_last_analysis_stats": _HARMLESS, "ip_address_last_analysis_stats": _HARMLESS}

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
+from urllib.parse import quote
 
 
 class Question(NamedTuple):
@@ -19,6 +20,11 @@ class Question(NamedTuple):
     """OpenCTI's type name, such as `Domain-Name`."""
     since: datetime
     """UTC; records last seen earlier are not needed."""
+
+    @property
+    def segment(self) -> str:
+        """The value as a path segment of a URL; colons are not escaped (RFC 3986), as in the vendors' clients."""
+        return quote(self.value, safe=":")
 
 
 class Record(NamedTuple):
@@ -52,6 +58,16 @@ class Answer(NamedTuple):
     """Rows that could not be read."""
     about: str = ""
     """The name or address that it is about, if stated."""
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """The answers to the parts of a question as one."""
+    return Answer(
+        [record for answer in answers for record in answer.records],
+        complete=all(answer.complete for answer in answers),
+        certain=all(answer.certain for answer in answers),
+        unreadable=sum(answer.unreadable for answer in answers),
+    )
 
 
 class Allowance(NamedTuple):

@@ -1,12 +1,15 @@
 """Parses response bodies: a JSON document, or one per line (NDJSON)."""
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
 from passivedns.errors import BadAnswer
+from passivedns.model import Answer, Record
+from passivedns.sources import dates
 from passivedns.sources.source import Source
 
 MOST_VALUES = 1_000_000
@@ -42,6 +45,41 @@ def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
         address = source.variable(source.address)
         raise BadAnswer(f"The response from {source.title} holds no {what}; check {address}.")
     return found
+
+
+def at(value: Any, *keys: str) -> Any:
+    """The value under nested keys of JSON objects; None if one of them is missing."""
+    try:
+        for key in keys:
+            value = value[key]
+    except (LookupError, TypeError):
+        return None
+    return value
+
+
+def text(value: Any) -> str:
+    """A text without blanks around it; empty if the value is not text."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def is_count(value: Any) -> TypeGuard[float]:
+    """Whether a value is a plausible number of searches, rows or seconds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def has_all(rows: Sequence[Any], total: Any) -> bool:
+    """Whether the rows are all that the source has, by the total that it states; true if it states none."""
+    return not isinstance(total, int) or total <= len(rows)
+
+
+def read_rows(rows: Sequence[Any], read: Callable[[dict[str, Any], float], Sequence[Record] | None]) -> Answer:
+    """The records of all rows; a row is unreadable if it is not an object or `read` returns None.
+
+    `read` gets a row and the latest plausible date in Unix seconds.
+    """
+    latest = dates.latest()
+    parts = [read(row, latest) if isinstance(row, dict) else None for row in rows]
+    return Answer([record for part in parts if part for record in part], unreadable=parts.count(None))
 
 
 def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:

@@ -5,7 +5,6 @@ Sources: CIRCL's page on the service, its client PyPDNS 2.3.2, and a recorded an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from passivedns.errors import QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question
 from passivedns.settings.sections import A_BASE_URL, allowed
 from passivedns.settings.values import BaseUrl
-from passivedns.sources.cof import AccountSettings, Rows, accept_lines, answer_of, complaint, log_in, path_of, rows_of
+from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
 from passivedns.sources.failures import worded
 from passivedns.sources.http import LARGEST_BODY, Http, Reply
 from passivedns.sources.source import PASSING, Client, Source
@@ -45,64 +44,46 @@ class CirclClient(Client):
     def __init__(self, settings: CirclSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
-        # Without it CIRCL resolves the name there and then, and whoever owns the name may notice.
+        # Otherwise CIRCL resolves the name at once, which its owner may notice.
         http.session.headers["dribble-disable-active-query"] = "1"
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
         """Look up a name or an address, in up to `MOST_PAGES` requests."""
-        pages = list(self._pages(f"/query{path_of(question.value)}"))
-        # Only all rows together tell which way round they are.
-        rows = _joined([rows_of(CIRCL, page.body) for page in pages])
-        whole = _CURSOR not in pages[-1].headers and not any(map(_is_truncated, pages))
-        answer = _answer(rows)
-        return answer._replace(complete=answer.complete and whole)
+        pages = list(self._pages(f"/query/{question.segment}"))
+        answer = _answer(*(page.body for page in pages))
+        is_cut = _CURSOR in pages[-1].headers or any(map(_is_truncated, pages))
+        return answer._replace(complete=answer.complete and not is_cut)
 
     def _pages(self, path: str) -> Iterator[Reply]:
         """The pages up to the limits; the last one has a cursor if there are more."""
-        cursor: dict[str, str] = {}
-        size = 0
+        size, cursor = 0, ""
         for _ in range(MOST_PAGES):
-            page = self._http.search(path, None, dribble_paginate_count=str(PAGE), **cursor)
+            place = {"dribble_paginate_cursor": cursor} if cursor else {}
+            page = self._http.search(path, None, dribble_paginate_count=str(PAGE), **place)
             if page.body[:64].lower().startswith(b"rate limit exceeded"):
                 raise worded(CIRCL, RateLimited, page.status)
             yield page
             size += len(page.body)
-            following = {"dribble_paginate_cursor": page.headers.get(_CURSOR, "")}
-            if not _is_cursor(following["dribble_paginate_cursor"]) or following == cursor or size > LARGEST_BODY:
+            previous, cursor = cursor, page.headers.get(_CURSOR, "")
+            # A cursor is a number that exceeds the precision of floats, so it stays text.
+            if not cursor.isdecimal() or cursor == previous or size > LARGEST_BODY:
                 return
-            cursor = following
-
-
-def _is_cursor(text: str) -> bool:
-    """Whether a cursor is a number; it stays text, since it exceeds the precision of floats."""
-    return text.isascii() and text.isdecimal()
 
 
 def _is_truncated(page: Reply) -> bool:
     """Whether CIRCL reports a truncated answer, in a list of errors or a single error object."""
-    try:
-        return bool(json.loads(page.headers.get(_ERRORS) or "[]"))
-    except (ValueError, RecursionError):
-        return True
+    return page.headers.get(_ERRORS, "") not in ("", "[]", "{}")
 
 
-def _joined(pages: list[Rows]) -> Rows:
-    return Rows(
-        [entry for page in pages for entry in page.entries],
-        sum(page.unreadable for page in pages),
-        any(page.cut for page in pages),
-    )
-
-
-def _answer(rows: Rows) -> Answer:
-    # Since version 2 the data are in rrname; rows of names only, such as NS, do not show it.
-    return answer_of(CIRCL, rows, swapped=True)
+def _answer(*pages: bytes) -> Answer:
+    # Only all rows together show the field order. If they do not, as with NS, it is that of version 2: swapped.
+    return answer_of(CIRCL, *(rows_of(CIRCL, page) for page in pages), swapped=True)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved page."""
-    return _answer(rows_of(CIRCL, body))
+    return _answer(body)
 
 
 CIRCL = Source(
@@ -115,7 +96,7 @@ CIRCL = Source(
     account="free",
     tlp="TLP:AMBER",
     credentials=("username", "password", "token"),
-    # PyPDNS: "Quota exhausted". Asking again at once would not help.
+    # "Quota exhausted" (PyPDNS): a retry would not help.
     statuses={429: QuotaExceeded},
     retried=PASSING - {429},
     complaint=complaint,

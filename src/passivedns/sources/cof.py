@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from typing import Any, ClassVar, NamedTuple, Self
-from urllib.parse import quote
 
 import requests
 from pydantic import Field, model_validator
@@ -18,12 +17,11 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import lines_of
+from passivedns.sources.bodies import at, lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
 
-_LONGEST_SENSOR = 64
 _MOST_OF_BALBOA = 1000
 """Rows at which balboa silently stops; its parameter for more does not work."""
 _LEAD = 9
@@ -31,7 +29,7 @@ _LEAD = 9
 
 
 class Rows(NamedTuple):
-    """The JSON entries of a body."""
+    """The JSON values in a body."""
 
     entries: list[Any]
     unreadable: int = 0
@@ -48,10 +46,10 @@ def rows_of(source: Source, body: bytes) -> Rows:
     """
     entries, unreadable = lines_of(source, body)
     if unreadable and (document := _parsed(body)) is not None:
-        # It has line breaks within.
+        # The document has line breaks.
         entries, unreadable = [document], 0
-    if len(entries) == 1 and isinstance(entries[0], dict) and isinstance(entries[0].get("dns"), list):
-        entries = entries[0]["dns"]
+    if len(entries) == 1 and isinstance(rows := at(entries[0], "dns"), list):
+        entries = rows
     return Rows(entries, unreadable, cut=unreadable > 0 and _parsed(body.rstrip().rpartition(b"\n")[2]) is None)
 
 
@@ -62,20 +60,20 @@ def _parsed(text: bytes) -> Any:
         return None
 
 
-def answer_of(source: Source, rows: Rows, swapped: bool = False) -> Answer:
-    """The answer in the rows of one response; `swapped` as for `records_of`.
+def answer_of(source: Source, *pages: Rows, swapped: bool = False) -> Answer:
+    """The answer in all pages of a response; `swapped` as for `records_of`.
 
     Raises:
         BadAnswer: none of the rows can be read.
     """
-    records, odd = records_of(rows.entries, source.key, swapped)
-    unreadable = rows.unreadable + odd
+    records, unreadable = records_of([entry for page in pages for entry in page.entries], source.key, swapped)
+    unreadable += sum(page.unreadable for page in pages)
     if unreadable and not records:
         raise BadAnswer(
             f"The response from {source.title} holds nothing in the Common Output Format; check "
             f"{source.variable(source.address)}."
         )
-    return Answer(records, complete=not rows.cut, unreadable=unreadable)
+    return Answer(records, complete=not any(page.cut for page in pages), unreadable=unreadable)
 
 
 def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[list[Record], int]:
@@ -85,60 +83,50 @@ def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[
     `swapped` is the default if none does.
     """
     latest, exchanged = dates.latest(), _is_swapped(entries, swapped)
-    records: list[Record] = []
-    unreadable = 0
-    for entry in entries:
-        read = _records(entry, source, exchanged, latest) if isinstance(entry, dict) else []
-        records += read
-        unreadable += not read
-    return records, unreadable
+    read = [_records(entry, source, exchanged, latest) if isinstance(entry, dict) else [] for entry in entries]
+    return [record for records in read for record in records], read.count([])
 
 
 def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float) -> list[Record]:
     """One record per name or address in the data; none if the entry is incomplete."""
     get = entry.get
-    name, data, record_type = get("rrname"), _data(entry), rdata.record_type(get("rrtype"))
-    if not (name and data and record_type and isinstance(name, str)):
+    name, kind = get("rrname"), rdata.record_type(get("rrtype"))
+    if not (name and kind and isinstance(name, str)):
         return []
     first, last = dates.span(
         get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"), latest
     )
-    sensors = _sensors(get("sensor_id"), get("origin"))
-    if isinstance(data, str) and record_type != "SOA":
-        # Most entries make one record; for them, the way below takes twice as long.
-        owner, text = (data, name) if exchanged else (name, data)
-        (target,) = rdata.names_and_addresses(record_type, text)
-        return [Record(owner, record_type, target, first, last, sensors, source)]
+    sensors = _sensors(entry)
     return [
-        Record(owner, record_type, target, first, last, sensors, source)
-        for owner, text in ((value, name) if exchanged else (name, value) for value in _texts(data))
-        for target in rdata.names_and_addresses(record_type, text)
+        Record(owner, kind, target, first, last, sensors, source)
+        for owner, data in ((text, name) if exchanged else (name, text) for text in _data(entry))
+        for target in rdata.names_and_addresses(kind, data)
     ]
 
 
-def _data(entry: dict[str, Any]) -> Any:
-    """The data of an entry; Robtex calls the field `rrdata`."""
-    return entry.get("rdata") or entry.get("rrdata")
+def _data(entry: dict[str, Any]) -> list[str]:
+    """The data of an entry, one text or a list; Robtex calls the field `rrdata`."""
+    data = entry.get("rdata")
+    if data is None:
+        data = entry.get("rrdata")
+    if isinstance(data, str):
+        return [data]
+    return [text for text in data if text and isinstance(text, str)] if isinstance(data, list) else []
 
 
-def _texts(data: Any) -> list[str]:
-    """The texts in the data of an entry, which is one or a list of them."""
-    return [text for text in (data if isinstance(data, list) else [data]) if text and isinstance(text, str)]
-
-
-def _sensors(sensor: Any, origin: Any) -> tuple[str, ...]:
+def _sensors(entry: dict[str, Any]) -> tuple[str, ...]:
     """The sensor, or else the host of the origin, which is a URL or a placeholder (D4)."""
+    sensor, origin = entry.get("sensor_id"), entry.get("origin")
     if sensor is None and isinstance(origin, str):
         sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    known = isinstance(sensor, str) and 0 < len(sensor) <= _LONGEST_SENSOR and sensor.isprintable()
-    return (sensor,) if known else ()
+    return rdata.sensors([sensor])
 
 
 def _is_swapped(entries: list[Any], default: bool) -> bool:
     lead = 0
     for entry in entries:
         if isinstance(entry, dict) and isinstance(entry.get("rrname"), str):
-            lead += _is_data(entry["rrname"]) - any(map(_is_data, _texts(_data(entry))))
+            lead += _is_data(entry["rrname"]) - any(map(_is_data, _data(entry)))
             if abs(lead) >= _LEAD:
                 break
     return lead > 0 if lead else default
@@ -146,7 +134,7 @@ def _is_swapped(entries: list[Any], default: bool) -> bool:
 
 def _is_data(text: str) -> bool:
     """Whether a text cannot be an owner name: an address, or several fields as in MX and SOA."""
-    return " " in text or ":" in text or text.rpartition(".")[2].isdigit()
+    return " " in text or rdata.is_address(text)
 
 
 class AccountSettings(RestrictedSettings):
@@ -195,11 +183,6 @@ def _with_token(request: requests.PreparedRequest, token: str) -> requests.Prepa
     return request
 
 
-def path_of(value: str) -> str:
-    """A name or an address as a path segment; colons are not escaped (RFC 3986), as in the vendors' clients."""
-    return f"/{quote(value, safe=':')}"
-
-
 def accept_lines(session: requests.Session) -> None:
     """Request COF; servers use no media type for it, or another."""
     session.headers["Accept"] = "application/x-ndjson, */*;q=0.5"
@@ -237,14 +220,12 @@ class CofClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         """Look up a name or an address in one request."""
-        reply = self._http.search(path_of(question.value))
-        if reply.status != 404:
-            # An empty success is also what balboa sends when its database fails.
-            certain = bool(reply.body.strip()) or reply.status == 204
-            return read_saved(reply.body, question.value)._replace(certain=certain)
-        if reply.body.strip():
+        reply = self._http.search(f"/{question.segment}")
+        is_empty = not reply.body.strip()
+        if reply.status == 404 and not is_empty:
             raise worded(COF, BadAnswer, 404, cleaned(complaint(reply)))
-        return Answer([])
+        # balboa also sends an empty success when its database fails.
+        return read_saved(reply.body, question.value)._replace(certain=not is_empty or reply.status in (204, 404))
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
@@ -264,7 +245,7 @@ COF = Source(
     account="own server",
     address="url",
     credentials=("username", "password", "token"),
-    # balboa says by an empty one that it knows nothing; what has a body comes from elsewhere.
+    # balboa sends an empty one if nothing is known; one with a body is not from the API.
     unknown=frozenset({404}),
     complaint=complaint,
 )

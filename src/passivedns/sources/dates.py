@@ -10,6 +10,7 @@ Seen = tuple[datetime | None, datetime | None]
 
 _EARLIEST = 86_400
 """Earlier dates are unknown: sources write 0, a negative number or the first day of 1970."""
+_EARLIEST_MOMENT = datetime.fromtimestamp(_EARLIEST, UTC)
 _MILLISECONDS = 10**11
 """Numbers above this are milliseconds: as seconds they would be after the year 5138."""
 
@@ -39,11 +40,14 @@ def iso(value: Any, latest: float) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = _parsed(value)
-    except (ValueError, OverflowError):
-        return None
-    # To compare moments takes a third of the time of comparing their timestamps.
-    return moment if _moment(_EARLIEST) < moment < _moment(latest) else None
+        # Replacing the zone afterwards takes six times as long.
+        moment = datetime.fromisoformat(value if value.endswith("Z") else f"{value}Z")
+    except ValueError:
+        moment = _zoned(value)
+    if moment.microsecond:
+        moment = moment.replace(microsecond=0)
+    # Comparing moments takes a third of the time of comparing their timestamps.
+    return moment if _EARLIEST_MOMENT < moment < _moment(latest) else None
 
 
 @lru_cache(maxsize=16)
@@ -51,14 +55,13 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _parsed(text: str) -> datetime:
+def _zoned(text: str) -> datetime:
+    """A date with a zone or without a time; the distant past if it is neither."""
     try:
-        # This way takes a sixth of the time of replacing the zone afterwards.
-        moment = datetime.fromisoformat(text if text.endswith("Z") else f"{text}Z")
-    except ValueError:
         moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.replace(microsecond=0) if moment.microsecond else moment
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _EARLIEST_MOMENT
 
 
 def span(first: Any, last: Any, latest: float) -> Seen:
@@ -67,6 +70,11 @@ def span(first: Any, last: Any, latest: float) -> Seen:
         # A fast path for the usual case, in half the time.
         return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
     return seen(unix(first, latest) or iso(first, latest), unix(last, latest) or iso(last, latest))
+
+
+def iso_span(first: Any, last: Any, latest: float) -> Seen:
+    """First and last seen from ISO 8601; both None if last precedes first."""
+    return seen(iso(first, latest), iso(last, latest))
 
 
 def seen(first: datetime | None, last: datetime | None) -> Seen:

@@ -6,7 +6,7 @@ Source: Microsoft's documentation of Graph v1.0 and client credentials. Experime
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,11 +15,11 @@ from urllib.parse import quote, urljoin
 from pydantic import Field
 
 from passivedns.errors import BadAnswer, CredentialsRefused
-from passivedns.model import Answer, Question, Record
+from passivedns.model import Answer, Question, Record, joined
 from passivedns.settings.sections import A_BASE_URL, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of, list_of
+from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import NAMES, Client, Source
@@ -79,26 +79,19 @@ class DefenderClient(Client):
     def look_up(self, question: Question) -> Answer:
         """Look up a name in both directions, or an address in reverse, with one request per page."""
         relations = (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,)
-        pages = [page for relation in relations for page in self._pages(question.value, relation)]
-        return Answer(
-            [record for page in pages for record in page.records],
-            complete=all(page.complete for page in pages),
-            certain=all(page.certain for page in pages),
-            unreadable=sum(page.unreadable for page in pages),
-        )
+        return joined([self._list(question.value, relation) for relation in relations])
 
-    def _pages(self, value: str, relation: str) -> Iterator[Answer]:
-        """The pages of one list; the last one is complete if no further page remains."""
+    def _list(self, value: str, relation: str) -> Answer:
+        """One list, page by page; incomplete if there are more pages or records than allowed."""
         ask = partial(self._http.search, f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}")
-        records = 0
-        for left in reversed(range(MOST_PAGES)):
+        pages: list[Answer] = []
+        for _ in range(MOST_PAGES):
             page, link = _page(self._authorized(ask), value, relation)
-            records += len(page.records)
-            goes_on = bool(link) and left > 0 and records < MOST_RECORDS
-            yield page._replace(complete=goes_on or page.complete)
-            if not goes_on:
-                return
+            pages.append(page)
+            if not link or sum(len(read.records) for read in pages) >= MOST_RECORDS:
+                break
             ask = partial(self._http.follow, link)
+        return joined(pages)._replace(complete=pages[-1].complete)
 
     def _authorized(self, ask: Callable[[], Reply]) -> Reply:
         """The reply to a request with a token, which is renewed once if refused."""
@@ -131,26 +124,18 @@ def parse_token(reply: Reply) -> tuple[str, float]:
         BadAnswer: the reply contains no token.
     """
     answer = json_of(ENTRA, reply.body)
-    token, life = _field(answer, "access_token"), _field(answer, "expires_in")
-    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+    token, life = text(at(answer, "access_token")), at(answer, "expires_in")
+    if not token or not (token.isascii() and token.isprintable()):
         raise worded(ENTRA, BadAnswer, reply.status)
-    is_number = isinstance(life, int | float) and not isinstance(life, bool)
-    return token, life if is_number and 0 < life <= LONGEST_LIFE else 0
+    return token, life if is_count(life) and life <= LONGEST_LIFE else 0
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
     """Read a saved page of either list.
 
-    `@odata.context` names the list. Without it, only a record with an address on one side shows its direction; a
-    record of two names is counted as unreadable.
+    Only a record with an address on one side shows its direction; a record of two names is counted as unreadable.
     """
-    answer = json_of(DEFENDER, body)
-    context = _field(answer, "@odata.context")
-    return parse_page(answer, asked, _relation_of(context) if isinstance(context, str) else None)
-
-
-def _relation_of(context: str) -> str | None:
-    return next((relation for relation in (_REVERSE, _FORWARD) if relation in context), None)
+    return parse_page(json_of(DEFENDER, body), asked)
 
 
 def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
@@ -158,78 +143,48 @@ def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
     if reply.status == 404:
         if not _complaint(reply):
             raise worded(DEFENDER, BadAnswer, 404)
-        # Microsoft does not say that a 404 means this.
+        # Microsoft does not document that it means "nothing known".
         return Answer([], certain=False), ""
     answer = json_of(DEFENDER, reply.body)
-    page = parse_page(answer, asked, relation)
-    link = answer.get("@odata.nextLink")
-    return page, link if isinstance(link, str) else ""
+    return parse_page(answer, asked, relation), text(answer.get("@odata.nextLink"))
 
 
-def parse_page(answer: Any, asked: str, relation: str | None) -> Answer:
+def parse_page(answer: Any, asked: str, relation: str = "") -> Answer:
     """The records of a page; if the list is unknown, only those that show their direction.
 
     Raises:
         BadAnswer: not a page of Microsoft Graph.
     """
     entries = list_of(DEFENDER, answer, "value", "list of records")
-    latest = dates.latest()
-    read = [_records(entry, asked, relation, latest) for entry in entries]
-    return Answer(
-        [record for records in read for record in records],
-        complete=not answer.get("@odata.nextLink"),
-        unreadable=read.count([]),
-    )
+    page = read_rows(entries, partial(_records, asked, relation))
+    return page._replace(complete=not answer.get("@odata.nextLink"))
 
 
-def _records(entry: Any, asked: str, relation: str | None, latest: float) -> list[Record]:
-    """In both lists `parentHost` is the queried value and `artifact` the other side; none if it is missing."""
-    host, artifact = _id(entry, "parentHost") or asked, _id(entry, "artifact")
+def _records(asked: str, relation: str, entry: dict[str, Any], latest: float) -> list[Record] | None:
+    """In both lists `parentHost` is the queried value and `artifact` the other side; None if it is missing."""
+    host, artifact = text(at(entry, "parentHost", "id")) or asked, text(at(entry, "artifact", "id"))
     relation = relation or _evident_relation(host, artifact)
     if not artifact or not relation:
-        return []
+        return None
     name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
     kind = rdata.record_type(entry.get("recordType"))
-    first, last = dates.seen(
-        dates.iso(entry.get("firstSeenDateTime"), latest), dates.iso(entry.get("lastSeenDateTime"), latest)
-    )
-    if kind in ("MX", "SOA"):
-        return [Record(name, kind, end, first, last, (), "defender") for end in rdata.names_and_addresses(kind, data)]
-    return [Record(name, kind, data, first, last, (), "defender")]
+    first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"), latest)
+    return [Record(name, kind, end, first, last, (), DEFENDER.key) for end in rdata.names_and_addresses(kind, data)]
 
 
-def _id(entry: Any, side: str) -> str:
-    """The name or address on one side of a record; empty if missing."""
-    try:
-        text = entry[side]["id"]
-    except (TypeError, LookupError):
-        return ""
-    return text.strip() if isinstance(text, str) else ""
-
-
-def _field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _evident_relation(host: str, artifact: str) -> str | None:
-    return _FORWARD if _is_address(artifact) else _REVERSE if _is_address(host) else None
-
-
-def _is_address(text: str) -> bool:
-    return ":" in text or text.replace(".", "").isdigit()
+def _evident_relation(host: str, artifact: str) -> str:
+    return _FORWARD if rdata.is_address(artifact) else _REVERSE if rdata.is_address(host) else ""
 
 
 def _complaint(reply: Reply) -> str:
     """Code and message of a Graph error: `{"error": {"code", "message"}}`."""
-    error = _field(parsed(reply.body), "error")
-    words = _field(error, "code"), _field(error, "message")
-    return ": ".join(text for text in words if isinstance(text, str) and text)
+    error = at(parsed(reply.body), "error")
+    return ": ".join(filter(None, (text(at(error, "code")), text(at(error, "message")))))
 
 
 def _refusal(reply: Reply) -> str:
     """The first line of an Entra error, `{"error", "error_description"}`; the other lines are for support."""
-    text = _field(parsed(reply.body), "error_description")
-    return text.partition("\n")[0] if isinstance(text, str) else usual_complaint(reply)
+    return text(at(parsed(reply.body), "error_description")).partition("\n")[0] or usual_complaint(reply)
 
 
 DEFENDER = Source(

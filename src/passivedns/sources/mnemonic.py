@@ -1,24 +1,25 @@
 """Queries mnemonic PassiveDNS v3: `GET /cof/<name or address>`, in one request.
 
-Sources: mnemonic's integration guide, one recorded row, and third-party measurements in 2026: the JSON endpoint mixes
-up types and lacks dates, and pages lose rows, since the order changes while sensors work.
+Sources: mnemonic's integration guide, one recorded row, and third-party measurements of 2026: the JSON endpoint mixes
+up types and lacks dates, and paging misses rows, since new observations change the order.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
-from passivedns.model import Answer, Question, Record
+from passivedns.model import Answer, Question
 from passivedns.settings.sections import A_BASE_URL, A_TLP, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, MaxTlp, Secret
-from passivedns.sources.cof import Rows, accept_lines, answer_of, path_of, rows_of
-from passivedns.sources.failures import usual_complaint
+from passivedns.sources.bodies import at, has_all, is_count, text
+from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
+from passivedns.sources.failures import parsed, usual_complaint
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.rdata import address_type
+from passivedns.sources.rdata import fitting_type
 from passivedns.sources.source import Client, Source
 from passivedns.wording import counted
 
@@ -48,7 +49,7 @@ class MnemonicSettings(SourceSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _restrict_what_a_key_opens(cls, values: Any) -> Any:
+    def _set_default_tlp(cls, values: Any) -> Any:
         if not isinstance(values, dict) or str(values.get("results_tlp") or "").strip():
             return values
         has_key = bool(str(values.get("api_key") or "").strip())
@@ -67,76 +68,48 @@ class MnemonicClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         """Look up a name or an address."""
-        reply = self._http.search(f"/cof{path_of(question.value)}", {"limit": str(self._limit)})
-        answer, rows = _read(reply.body)
-        return answer._replace(complete=answer.complete and rows < self._limit)
-
-
-def _with_its_type(record: Record) -> Record:
-    """A record with the type of its address, since IPv6 addresses were seen as `a`."""
-    if record.type not in ("A", "AAAA"):
-        return record
-    fitting = address_type(record.data)
-    return record if record.type == fitting else record._replace(type=fitting)
+        body = self._http.search(f"/cof/{question.segment}", {"limit": str(self._limit)}).body
+        answer = read_saved(body, question.value)
+        return answer._replace(complete=answer.complete and len(body.splitlines()) < self._limit)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved answer of `/cof/` or of the JSON endpoint."""
-    return _read(body)[0]
-
-
-def _read(body: bytes) -> tuple[Answer, int]:
-    """An answer and its number of rows."""
-    rows, complete = _opened(rows_of(MNEMONIC, body))
-    answer = answer_of(MNEMONIC, rows)
-    records = [_with_its_type(record) for record in answer.records]
-    return answer._replace(records=records, complete=answer.complete and complete), len(rows.entries) + rows.unreadable
-
-
-def _opened(rows: Rows) -> tuple[Rows, bool]:
-    """The rows, unwrapped if from the JSON endpoint, and whether they are complete."""
+    rows = rows_of(MNEMONIC, body)
     envelope = rows.entries[0] if len(rows.entries) == 1 else None
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("data"), list):
-        return rows, True
-    data, total = envelope["data"], envelope.get("count")
-    entries = [_cof_entry(entry) if isinstance(entry, dict) else entry for entry in data]
-    return Rows(entries), not isinstance(total, int) or total <= len(data)
+    data = at(envelope, "data")
+    if isinstance(data, list):
+        answer = answer_of(MNEMONIC, Rows([_cof_entry(entry) for entry in data]))
+        answer = answer._replace(complete=has_all(data, at(envelope, "count")))
+    else:
+        answer = answer_of(MNEMONIC, rows)
+    # IPv6 addresses were seen as `a`.
+    records = [record._replace(type=fitting_type(record.type, record.data)) for record in answer.records]
+    return answer._replace(records=records)
 
 
-def _cof_entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """A row of the JSON endpoint converted to COF."""
-    flags = entry.get("flags")
-    dated = not (isinstance(flags, list) and "partialResult" in flags)
+def _cof_entry(entry: Any) -> dict[str, Any]:
+    """A row of the JSON endpoint converted to COF; partial results have no true dates."""
+    flags = at(entry, "flags")
+    dates = {} if isinstance(flags, list) and "partialResult" in flags else entry
     return {
-        "rrname": entry.get("query"),
-        "rrtype": entry.get("rrtype"),
-        "rdata": entry.get("answer"),
-        "time_first": entry.get("firstSeenTimestamp") if dated else None,
-        "time_last": entry.get("lastSeenTimestamp") if dated else None,
+        "rrname": at(entry, "query"),
+        "rrtype": at(entry, "rrtype"),
+        "rdata": at(entry, "answer"),
+        "time_first": at(dates, "firstSeenTimestamp"),
+        "time_last": at(dates, "lastSeenTimestamp"),
     }
 
 
 def _complaint(reply: Reply) -> str:
     """The messages of an error, and the delay until resources are available."""
-    try:
-        body = json.loads(reply.body[: 2**16])
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    said = [text for text in _messages(body.get("messages")) if text]
-    return ". ".join([*said, *_wait(body.get("metaData"))]) or usual_complaint(reply)
-
-
-def _messages(messages: Any) -> list[str]:
+    body = parsed(reply.body)
+    messages, wait = at(body, "messages"), at(body, "metaData", "millisUntilResourcesAvailable")
     entries = messages if isinstance(messages, list) else []
-    texts = [entry.get("message") for entry in entries if isinstance(entry, dict)]
-    return [text for text in texts if isinstance(text, str)]
-
-
-def _wait(details: Any) -> list[str]:
-    wait = details.get("millisUntilResourcesAvailable") if isinstance(details, dict) else None
-    return [f"Available again in {counted(-(-wait // 1000), 'second')}"] if type(wait) is int and wait > 0 else []
+    said = [words for entry in entries if (words := text(at(entry, "message")))]
+    if is_count(wait) and wait > 0:
+        said.append(f"Available again in {counted(math.ceil(wait / 1000), 'second')}")
+    return ". ".join(said) or usual_complaint(reply)
 
 
 MNEMONIC = Source(
@@ -149,7 +122,7 @@ MNEMONIC = Source(
     account="none",
     pace=lambda settings: "" if settings.api_key else "10/minute;1000/day",
     credentials=("api_key",),
-    # It means that too much was asked; elsewhere it means that the account has no licence.
+    # mnemonic's status for its rate limit; elsewhere it means that the account has no licence.
     statuses={402: RateLimited},
     complaint=_complaint,
 )

@@ -6,7 +6,6 @@ Sources: recorded answers of 2022 and 2026, error bodies quoted by its users, an
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import Field
 
@@ -15,7 +14,7 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of, list_of
+from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
 from passivedns.sources.failures import cleaned, usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source
@@ -30,8 +29,7 @@ class OtxSettings(SourceSettings):
     """AlienVault OTX."""
 
     api_key: Secret = Field(
-        description="API key of a free OTX account.",
-        json_schema_extra=allowed("the API key of the OTX account"),
+        description="API key of a free OTX account.", json_schema_extra=allowed("the API key of the OTX account")
     )
     api_base_url: BaseUrl = Field(
         default="https://otx.alienvault.com/api/v1",
@@ -53,20 +51,16 @@ class OtxClient(Client):
         A name of three or more labels is looked up as a host name and, without results, as a domain:
         `example.co.uk` is registrable, which only a public suffix list could tell.
         """
-        answer = Answer([])
-        for slug in _slugs(question):
-            answer = self._ask(slug, question.value)
-            if answer != Answer([]):
-                break
-        return answer
+        answers = (self._ask(slug, question) for slug in _slugs(question))
+        return next((answer for answer in answers if answer != Answer([])), Answer([]))
 
-    def _ask(self, slug: str, value: str) -> Answer:
-        reply = self._http.search(f"/indicators/{slug}/{quote(value, safe=':')}/passive_dns")
+    def _ask(self, slug: str, question: Question) -> Answer:
+        reply = self._http.search(f"/indicators/{slug}/{question.segment}/passive_dns")
         if reply.status == 429:
             said = cleaned(usual_complaint(reply))
             kind = CredentialsRefused if "authenticate" in said.lower() else RateLimited
             raise worded(OTX, kind, reply.status, said)
-        return parse_answer(json_of(OTX, reply.body))
+        return read_saved(reply.body, question.value)
 
 
 def _slugs(question: Question) -> tuple[str, ...]:
@@ -76,43 +70,23 @@ def _slugs(question: Question) -> tuple[str, ...]:
     return ("hostname", "domain") if question.value.count(".") > 1 else ("domain",)
 
 
-def read_saved(body: bytes, asked: str) -> Answer:  # noqa: ARG001  # every row names both its ends
-    """Read a saved answer of `passive_dns`."""
-    return parse_answer(json_of(OTX, body))
-
-
-def parse_answer(answer: Any) -> Answer:
-    """The readable rows of `passive_dns` in order, without those of names that did not exist.
-
-    Raises:
-        BadAnswer: the answer is not OTX's.
-    """
+def read_saved(body: bytes, _asked: str) -> Answer:
+    """Read a saved answer of `passive_dns`, without the rows of names that did not exist."""
+    answer = json_of(OTX, body)
     rows = list_of(OTX, answer, "passive_dns", "passive DNS")
-    latest = dates.latest()
-    read = [_records(row, latest) for row in rows]
-    count = answer.get("count")
-    return Answer(
-        [record for records in read if records for record in records],
-        # The interface of the web site sends no count.
-        complete=not isinstance(count, int) or count <= len(rows),
-        unreadable=read.count(None),
-    )
+    # The interface of the web site sends no count.
+    return read_rows(rows, _records)._replace(complete=has_all(rows, answer.get("count")))
 
 
-def _records(row: Any, latest: float) -> list[Record] | None:
+def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
     """The record of a row (two for SOA with its mailbox); None if an end is missing."""
-    if not isinstance(row, dict):
-        return None
-    name, address = row.get("hostname"), row.get("address")
-    if not (isinstance(name, str) and isinstance(address, str) and name and address):
+    name, address = text(row.get("hostname")), text(row.get("address"))
+    if not (name and address):
         return None
     if address == NO_SUCH_NAME:
         return []
-    kind = row.get("record_type")
-    first, last = dates.seen(dates.iso(row.get("first"), latest), dates.iso(row.get("last"), latest))
-    if kind in ("A", "AAAA"):
-        return [Record(name, rdata.address_type(address), address, first, last, (), OTX.key)]
-    kind = rdata.record_type(kind)
+    kind = rdata.fitting_type(rdata.record_type(row.get("record_type")), address)
+    first, last = dates.iso_span(row.get("first"), row.get("last"), latest)
     return [Record(name, kind, data, first, last, (), OTX.key) for data in rdata.names_and_addresses(kind, address)]
 
 
@@ -126,7 +100,7 @@ OTX = Source(
     account="free",
     credentials=("api_key",),
     statuses={403: CredentialsRefused},
-    # It answers 429 without a key, too; the client reads which of the two it is.
+    # OTX also sends 429 if the key is missing; the client tells the two apart.
     unknown=frozenset({429}),
     retried=PASSING - {429},
 )

@@ -7,8 +7,7 @@ down the default API, but other services implement it.
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import Field
 
@@ -17,7 +16,7 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.sections import A_BASE_URL, QuotaSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of, list_of
+from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, Source
@@ -31,8 +30,7 @@ class RiskIQSettings(QuotaSettings):
         json_schema_extra=allowed("the user name of the PassiveTotal account, usually an e-mail address"),
     )
     api_key: Secret = Field(
-        description="API key.",
-        json_schema_extra=allowed("the API key of the PassiveTotal account"),
+        description="API key.", json_schema_extra=allowed("the API key of the PassiveTotal account")
     )
     api_base_url: BaseUrl = Field(
         default="https://api.riskiq.net/pt",
@@ -53,9 +51,10 @@ class RiskIQClient(Client):
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
-        if answer is None and (reply.status == 404 or not reply.body.strip()):
-            # Without a word or the status for it, the body may have got lost.
-            return Answer([], certain=bool(reply.body.strip()) or reply.status == 204)
+        has_body = bool(reply.body.strip())
+        if reply.status == 404 or not has_body:
+            # An empty body without status 204 may be a lost answer.
+            return Answer([], certain=has_body or reply.status == 204)
         return _answer(answer, question.value)
 
     def budget(self) -> Budget:
@@ -66,37 +65,33 @@ class RiskIQClient(Client):
 def read_saved(body: bytes, asked: str) -> Answer:
     """Read a saved answer of `/v2/dns/passive`."""
     answer = json_of(RISKIQ, body)
-    about = _text(answer.get("queryValue")) if isinstance(answer, dict) else ""
+    about = text(at(answer, "queryValue"))
     return _answer(answer, about or asked)._replace(about=about)
 
 
 def _answer(answer: Any, asked: str) -> Answer:
     records = parse_records(answer, asked)
-    total = answer.get("totalRecords")
-    # No recorded answer was ever paged; one that is would lose records silently.
-    return Answer(records, complete=not isinstance(total, int) or total <= len(records))
+    # No recorded answer was paged; one that is would lose records silently.
+    return Answer(records, complete=has_all(records, at(answer, "totalRecords")))
 
 
 def _read(reply: Reply) -> Any:
-    """The JSON of a reply; None if nothing is known: PassiveTotal's own 404, or a success without a body."""
-    if reply.status == 404 and reply.body.strip() and not reply.body.lstrip().startswith(b"{"):
-        raise worded(RISKIQ, BadAnswer, 404)
-    answer = json_of(RISKIQ, reply.body)
+    """The JSON of a reply; None if nothing is known: PassiveTotal's own 404, or a success without a body.
+
+    Raises:
+        SourceError: it is an error, even with a status of success, or is not from PassiveTotal.
+    """
     if reply.status == 404:
+        if reply.body.lstrip()[:1] not in (b"", b"{"):
+            raise worded(RISKIQ, BadAnswer, 404)
         return None
-    if isinstance(answer, dict) and "results" in answer:
-        return answer
-    said, stated = cleaned(usual_complaint(reply)), _stated_status(answer)
-    if said or stated:
-        raise worded(RISKIQ, meaning(RISKIQ, stated or reply.status, said), stated or reply.status, said)
+    answer = json_of(RISKIQ, reply.body)
+    if at(answer, "results") is None:
+        said, code = cleaned(usual_complaint(reply)), at(answer, "error", "http_code")
+        status = code if isinstance(code, int) and 400 <= code < 600 else reply.status
+        if said or status != reply.status:
+            raise worded(RISKIQ, meaning(RISKIQ, status, said), status, said)
     return answer
-
-
-def _stated_status(answer: Any) -> int | None:
-    """The status in the body of the oldest error form."""
-    error = answer.get("error") if isinstance(answer, dict) else None
-    code = error.get("http_code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def parse_records(answer: Any, asked: str) -> list[Record]:
@@ -114,9 +109,9 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
 
 def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
     get = entry.get
-    first_seen, last_seen = dates.seen(dates.iso(get("firstSeen"), latest), dates.iso(get("lastSeen"), latest))
-    kind, record_type = _text(get("resolveType")).lower(), _text(get("recordType")).upper()
-    value, resolve = _text(get("value")) or asked, _text(get("resolve"))
+    first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"), latest)
+    kind, record_type = text(get("resolveType")).lower(), text(get("recordType")).upper()
+    value, resolve, seen_by = text(get("value")) or asked, text(get("resolve")), get("source")
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)
     return Record(
         name,
@@ -124,26 +119,9 @@ def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
         rdata.mailbox(data) if kind == "email" else data,
         first_seen,
         last_seen,
-        _sensors(entry.get("source")),
+        rdata.sensors(seen_by if isinstance(seen_by, list) else [seen_by]),
         RISKIQ.key,
     )
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _sensors(value: Any) -> tuple[str, ...]:
-    names = tuple(value) if isinstance(value, list) else (value,)
-    try:
-        return _readable(names)
-    except TypeError:  # a list or an object among them
-        return _readable(tuple([name for name in names if isinstance(name, str)]))
-
-
-@lru_cache(maxsize=1024)  # an answer names few combinations, in thousands of records
-def _readable(names: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple([name for name in names if isinstance(name, str) and 0 < len(name) <= 64 and name.isprintable()])
 
 
 def parse_quota(answer: Any) -> Budget:
@@ -154,40 +132,30 @@ def parse_quota(answer: Any) -> Budget:
     """
     if not isinstance(answer, dict):
         raise BadAnswer(f"The quota that {RISKIQ.title} sent is not a JSON object.")
-    owners = ((owner, answer.get(owner)) for owner in ("user", "organization"))
-    return Budget(tuple(a for owner, body in owners if isinstance(body, dict) for a in _allowance(owner, body)))
+    owners = ("user", "organization")
+    return Budget(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
 
 
-def _allowance(owner: str, body: dict[str, Any]) -> list[Allowance]:
+def _allowance(owner: str, account: Any) -> list[Allowance]:
     """At most one allowance: the licence with the most remaining searches, since one is enough."""
-    pairs = _licences(body) or _pair(body.get("counts"), body.get("limits"), "search_api")
+    pairs = _licences(account) or _pair(at(account, "counts", "search_api"), at(account, "limits", "search_api"))
     if not pairs:
         return []
     used, limit = max(pairs, key=lambda pair: pair[1] - pair[0])
-    next_reset = _text(body.get("next_reset"))
-    readable = len(next_reset) <= 32 and next_reset.isprintable()
-    return [Allowance(owner, used, limit, next_reset if readable else "")]
+    reset = text(at(account, "next_reset"))
+    return [Allowance(owner, used, limit, reset if len(reset) <= 32 and reset.isprintable() else "")]
 
 
-def _licences(body: dict[str, Any]) -> list[tuple[float, float]]:
-    """Counters are flat for a user and nested by licence for an organization."""
-    counts, limits = body.get("licenseCounts"), body.get("licenseLimits")
-    if not isinstance(counts, dict) or not isinstance(limits, dict):
-        return []
-    levels: list[tuple[Any, Any]] = [(counts, limits), *((counts[name], limits.get(name)) for name in counts)]
-    return [pair for used, limit in levels for pair in _pair(used, limit, "searchApi")]
+def _licences(account: Any) -> list[tuple[float, float]]:
+    """The used and allowed searches: flat for a user, nested by licence for an organization."""
+    counts, limits = at(account, "licenseCounts"), at(account, "licenseLimits")
+    places = [("searchApi",), *((name, "searchApi") for name in counts)] if isinstance(counts, dict) else []
+    return [pair for keys in places for pair in _pair(at(counts, *keys), at(limits, *keys))]
 
 
-def _pair(counts: Any, limits: Any, key: str) -> list[tuple[float, float]]:
-    """The used and allowed searches, if both are comparable numbers."""
-    if not isinstance(counts, dict) or not isinstance(limits, dict):
-        return []
-    used, limit = counts.get(key), limits.get(key)
-    return [(used, limit)] if _is_count(used) and _is_count(limit) else []
-
-
-def _is_count(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
+def _pair(used: Any, limit: Any) -> list[tuple[float, float]]:
+    """The used and allowed searches, if both are known."""
+    return [(used, limit)] if is_count(used) and is_count(limit) else []
 
 
 RISKIQ = Source(
@@ -198,7 +166,7 @@ RISKIQ = Source(
     client=RiskIQClient,
     read=read_saved,
     shut="Microsoft has shut the PassiveTotal API down",
-    # It gives no time zone: in answers of 2020 and 2021 the dates run 7 to 8 hours behind UTC.
+    # Dates have no time zone; in answers of 2020 and 2021 they are 7 to 8 hours behind UTC.
     clock_tolerance=timedelta(hours=8),
     credentials=("username", "api_key"),
     unknown=frozenset({404}),

@@ -10,7 +10,7 @@ from pydantic import Field
 from passivedns.model import Answer, Question
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl
-from passivedns.sources.cof import accept_lines, answer_of, complaint, path_of, rows_of
+from passivedns.sources.cof import accept_lines, answer_of, complaint, rows_of
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, Client, Source
 
@@ -35,7 +35,7 @@ class RobtexClient(Client):
     def look_up(self, question: Question) -> Answer:
         """Look up a name or an address in one request."""
         direction = "reverse" if question.type in ADDRESSES else "forward"
-        reply = self._http.search(f"/{direction}{path_of(question.value)}")
+        reply = self._http.search(f"/{direction}/{question.segment}")
         return read_saved(reply.body, question.value)
 
 

@@ -6,20 +6,18 @@ Sources: recorded answers of 2019 and 2022, and docs.virustotal.com (resolution 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
-from urllib.parse import quote
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
-from passivedns.model import Answer, Question, Record
+from passivedns.model import Answer, Question, Record, joined
 from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import json_of, list_of
-from passivedns.sources.failures import worded
-from passivedns.sources.http import Http, Reply
+from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
+from passivedns.sources.failures import parsed, worded
+from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
 
 log = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ PUBLIC_PACE = "4/minute;500/day"
 
 _RATE = r"[1-9][0-9]{0,8}/(second|minute|hour|day|month)"
 
-# An empty variable is an unset one, so that no limit needs a word.
+# An empty variable counts as unset, so "no limit" needs a word.
 Pace = Annotated[
     str, Field(pattern=f"^(none|{_RATE}(;{_RATE})*)$"), AfterValidator(lambda pace: "" if pace == "none" else pace)
 ]
@@ -80,97 +78,56 @@ class VirusTotalClient(Client):
     def look_up(self, question: Question) -> Answer:
         """Look up a name or an address; incomplete if there are more pages than allowed."""
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
-        pages = list(self._pages(f"/{collection}/{quote(question.value, safe=':')}/resolutions"))
-        return Answer(
-            [record for page in pages for record in page.records],
-            complete=not pages[-1].cursor,
-            unreadable=sum(page.unreadable for page in pages),
-        )
-
-    def _pages(self, path: str) -> Iterator[Page]:
-        """At least one page; pages already read are kept if no further one is allowed."""
-        page = self._page(path)
-        yield page
+        path = f"/{collection}/{question.segment}/resolutions"
+        answer, cursor = self._page(path)
         for _ in range(self._max_pages - 1):
-            if not page.cursor:
-                return
+            if not cursor:
+                break
             try:
-                page = self._page(path, page.cursor)
+                page, cursor = self._page(path, cursor)
             except (QuotaExceeded, RateLimited) as error:
-                log.warning("The answer of %s stays incomplete. %s", VIRUSTOTAL.title, error)
-                return
-            yield page
+                # The pages before have been paid for.
+                log.warning("The answer from %s is incomplete. %s", VIRUSTOTAL.title, error)
+                break
+            answer = joined([answer, page])
+        return answer._replace(complete=not cursor)
 
-    def _page(self, path: str, cursor: str = "") -> Page:
+    def _page(self, path: str, cursor: str = "") -> tuple[Answer, str]:
         place = {"cursor": cursor} if cursor else {}
         reply = self._http.search(path, {"limit": str(ROWS_A_PAGE), **place})
-        if reply.status == 404:
-            _check_not_found(reply)
-            return Page([])
-        return parse_page(json_of(VIRUSTOTAL, reply.body))
+        if reply.status != 404:
+            return parse_page(json_of(VIRUSTOTAL, reply.body))
+        if not at(parsed(reply.body), "error", "code"):
+            raise worded(VIRUSTOTAL, BadAnswer, 404)
+        return Answer([]), ""
 
 
-class Page(NamedTuple):
-    """A part of an answer."""
-
-    records: list[Record]
-    unreadable: int = 0
-    cursor: str = ""
-    """Cursor of the next page; empty on the last one."""
-
-
-def read_saved(body: bytes, asked: str) -> Answer:  # noqa: ARG001  # every row names both its ends
+def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved page of resolutions."""
-    records, unreadable, cursor = parse_page(json_of(VIRUSTOTAL, body))
-    return Answer(records, complete=not cursor, unreadable=unreadable)
+    return parse_page(json_of(VIRUSTOTAL, body))[0]
 
 
-def parse_page(answer: Any) -> Page:
-    """The readable rows of `data` in order.
+def parse_page(answer: Any) -> tuple[Answer, str]:
+    """The rows of `data` in order, and the cursor of the next page.
+
+    The last page has an empty cursor, none or, in answers of 2019, no `meta`.
 
     Raises:
         BadAnswer: the answer is not VirusTotal's.
     """
-    rows = list_of(VIRUSTOTAL, answer, "data", "list of resolutions")
-    latest = dates.latest()
-    records = [record for row in rows if (record := _record(row, latest))]
-    return Page(records, len(rows) - len(records), _cursor(answer.get("meta")))
+    page = read_rows(list_of(VIRUSTOTAL, answer, "data", "list of resolutions"), _records)
+    cursor = text(at(answer, "meta", "cursor"))
+    return page._replace(complete=not cursor), cursor
 
 
-def _record(row: Any, latest: float) -> Record | None:
+def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
     """The record of a row; None if an end is missing."""
-    attributes = row.get("attributes") if isinstance(row, dict) else None
-    if not isinstance(attributes, dict):
+    attributes = row.get("attributes")
+    name, address = text(at(attributes, "host_name")), text(at(attributes, "ip_address"))
+    if not (name and address):
         return None
-    name, address, resolver = attributes.get("host_name"), attributes.get("ip_address"), attributes.get("resolver")
-    if not (isinstance(name, str) and isinstance(address, str) and name and address):
-        return None
-    sensors = (resolver,) if isinstance(resolver, str) and 0 < len(resolver) <= 64 and resolver.isprintable() else ()
-    return Record(
-        name,
-        rdata.address_type(address),
-        address,
-        None,
-        dates.unix(attributes.get("date"), latest),
-        sensors,
-        VIRUSTOTAL.key,
-    )
-
-
-def _cursor(meta: Any) -> str:
-    """The cursor; answers of 2019 have no `meta` on the last page, later ones no cursor or an empty one."""
-    cursor = meta.get("cursor") if isinstance(meta, dict) else None
-    return cursor if isinstance(cursor, str) else ""
-
-
-def _check_not_found(reply: Reply) -> None:
-    """Raises BadAnswer unless a 404 is VirusTotal's own, which means that nothing is known."""
-    try:
-        answer = json_of(VIRUSTOTAL, reply.body)
-    except BadAnswer:
-        answer = None
-    if not isinstance(answer, dict) or not isinstance(answer.get("error"), dict):
-        raise worded(VIRUSTOTAL, BadAnswer, reply.status)
+    kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"), latest)
+    return [Record(name, kind, address, None, seen, rdata.sensors([at(attributes, "resolver")]), VIRUSTOTAL.key)]
 
 
 VIRUSTOTAL = Source(
@@ -185,6 +142,6 @@ VIRUSTOTAL = Source(
     pace=lambda settings: settings.pace,
     credentials=("api_key",),
     unknown=frozenset({404}),
-    # Each attempt takes a turn of the pace, and a used-up quota stays used up for minutes or days.
+    # A retry would count against the rate limit, and a used-up quota stays so for minutes or days.
     retried=PASSING - {429},
 )

@@ -1,4 +1,4 @@
-"""The embedded CIRCL answers as the real one does."""
+"""The stand-in for CIRCL behaves like the service."""
 
 import json
 from datetime import UTC, datetime
@@ -28,20 +28,20 @@ def rows(response: requests.Response) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer " + TOKEN}, {"Authorization": "wrong"}])
-def test_whoever_does_not_log_in_is_refused(url: str, headers: dict[str, str]) -> None:
+def test_requests_without_credentials_are_rejected(url: str, headers: dict[str, str]) -> None:
     assert get(url, auth=None, **headers).status_code == 401
 
 
-def test_a_token_stands_in_the_header_without_a_scheme(url: str) -> None:
+def test_a_token_has_no_scheme(url: str) -> None:
     assert rows(get(url, auth=None, Authorization=TOKEN))
 
 
-def test_the_data_are_in_the_field_of_the_name(url: str) -> None:
+def test_the_data_are_in_the_field_rrname(url: str) -> None:
     found = {(row["rrtype"], row["rrname"], row["rdata"]) for row in rows(get(url))}
     assert {("A", "192.0.2.10", DOMAIN), ("MX", "10 mx1.example.net", DOMAIN)} < found
 
 
-def test_a_request_that_does_not_forbid_it_makes_an_active_query(service: Circl, url: str) -> None:
+def test_a_request_that_does_not_disable_it_causes_an_active_query(service: Circl, url: str) -> None:
     get(url, dribble_disable_active_query="1")
     assert service.active_queries == []
     get(url)
@@ -49,7 +49,7 @@ def test_a_request_that_does_not_forbid_it_makes_an_active_query(service: Circl,
     assert service.active_queries == service.requests[1:]
 
 
-def test_pages_lead_on_by_cursors_that_floats_do_not_hold(url: str) -> None:
+def test_cursors_exceed_the_precision_of_floats(url: str) -> None:
     first = get(url, dribble_paginate_count="8")
     cursor = first.headers["x-dribble-cursor"]
     second = get(url, dribble_paginate_count="8", dribble_paginate_cursor=cursor)
@@ -59,11 +59,11 @@ def test_pages_lead_on_by_cursors_that_floats_do_not_hold(url: str) -> None:
     assert not {json.dumps(row) for row in rows(first)} & {json.dumps(row) for row in rows(second)}
 
 
-def test_a_filter_leaves_one_type(url: str) -> None:
+def test_a_filter_selects_one_type(url: str) -> None:
     assert {row["rrtype"] for row in rows(get(url, dribble_filter_rrtype="NS"))} == {"NS"}
 
 
-def test_without_pages_a_large_set_is_cut_and_a_header_says_so(service: Circl, url: str) -> None:
+def test_a_large_set_without_paging_is_truncated_with_a_header(service: Circl, url: str) -> None:
     now = datetime.now(UTC)
     service.facts = [Fact(f"h{i}.example.net", "CNAME", DOMAIN, now, now) for i in range(MAXSET + 1)]
     response = get(url)
@@ -75,5 +75,5 @@ def test_without_pages_a_large_set_is_cut_and_a_header_says_so(service: Circl, u
     }
 
 
-def test_another_path_is_not_there(url: str) -> None:
+def test_another_path_is_not_found(url: str) -> None:
     assert get(url.replace("/query/", "/fquery/")).status_code == 404

@@ -1,4 +1,4 @@
-"""The embedded Graph is as strict as the documentation of the real one."""
+"""The stand-in for Microsoft Graph is as strict as its documentation."""
 
 from datetime import date
 
@@ -26,7 +26,7 @@ def ask(url: str, path: str, token: str | None = None) -> requests.Response:
     return requests.get(url + path, headers={"Authorization": f"Bearer {token}"}, timeout=5)
 
 
-def test_a_form_with_the_credentials_is_traded_for_a_token(url: str) -> None:
+def test_a_form_with_the_credentials_returns_a_token(url: str) -> None:
     answer = sign_in(url).json()
     assert answer["token_type"] == "Bearer"
     assert answer["expires_in"] == 3599
@@ -42,18 +42,18 @@ def test_a_form_with_the_credentials_is_traded_for_a_token(url: str) -> None:
         ({"tenant": "wrong"}, 400, "invalid_request"),
     ],
 )
-def test_a_form_with_anything_wrong_is_refused(url: str, form: dict[str, str], status: int, error: str) -> None:
+def test_a_wrong_form_is_rejected(url: str, form: dict[str, str], status: int, error: str) -> None:
     response = sign_in(url, **form)
     assert (response.status_code, response.json()["error"]) == (status, error)
 
 
-def test_json_instead_of_a_form_is_refused(url: str) -> None:
+def test_json_instead_of_a_form_is_rejected(url: str) -> None:
     response = requests.post(f"{url}/{TENANT_ID}/oauth2/v2.0/token", json={"client_id": CLIENT_ID}, timeout=5)
     assert response.status_code == 400
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer forged"}, {"Authorization": CLIENT_SECRET}])
-def test_without_a_token_of_its_own_nothing_is_told(url: str, header: dict[str, str]) -> None:
+def test_a_request_without_a_valid_token_is_rejected(url: str, header: dict[str, str]) -> None:
     response = requests.get(f"{url}{HOSTS}/{DOMAIN}/passiveDns", headers=header, timeout=5)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "InvalidAuthenticationToken")
 
@@ -61,11 +61,11 @@ def test_without_a_token_of_its_own_nothing_is_told(url: str, header: dict[str, 
 @pytest.mark.parametrize(
     "path", [f"{HOSTS}/{DOMAIN}/dns", f"{HOSTS}/{DOMAIN}/passiveDns?$filter=x", f"{HOSTS}/a?$top=1"]
 )
-def test_other_paths_and_query_options_are_refused(url: str, path: str) -> None:
+def test_other_paths_and_query_options_are_rejected(url: str, path: str) -> None:
     assert ask(url, path).status_code in (400, 404)
 
 
-def test_another_method_is_refused(url: str) -> None:
+def test_other_methods_are_rejected(url: str) -> None:
     assert requests.post(f"{url}{HOSTS}/{DOMAIN}/passiveDns", timeout=5).status_code == 405
 
 
@@ -73,13 +73,13 @@ def test_the_forward_list_of_an_address_is_empty(url: str) -> None:
     assert ask(url, f"{HOSTS}/{ADDRESS}/passiveDns").json() == {"value": []}
 
 
-def test_in_both_lists_the_parent_host_is_what_was_asked_about(url: str) -> None:
+def test_the_parent_host_is_the_queried_value_in_both_lists(url: str) -> None:
     for relation in ("passiveDns", "passiveDnsReverse"):
         rows = ask(url, f"{HOSTS}/{DOMAIN}/{relation}").json()["value"]
         assert {row["parentHost"]["id"] for row in rows} == {DOMAIN}
 
 
-def test_pages_lead_to_each_other_until_the_last(url: str, service: Defender) -> None:
+def test_pages_link_to_the_next_one_until_the_last(url: str, service: Defender) -> None:
     service.page_size = 2
     token = service.issue()
     page = ask(url, f"{HOSTS}/{ADDRESS}/passiveDnsReverse", token).json()
@@ -90,6 +90,6 @@ def test_pages_lead_to_each_other_until_the_last(url: str, service: Defender) ->
     assert sizes == [2, 2, 1]
 
 
-def test_a_recorded_body_is_served_as_it_is(url: str, service: Defender) -> None:
+def test_a_recorded_answer_is_served_unchanged(url: str, service: Defender) -> None:
     service.recorded[f"{DOMAIN}/passiveDns"] = b'{"value": [ ]}\n'
     assert ask(url, f"{HOSTS}/{DOMAIN}/passiveDns").content == b'{"value": [ ]}\n'

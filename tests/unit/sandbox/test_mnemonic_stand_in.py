@@ -1,4 +1,4 @@
-"""The embedded mnemonic answers as the real one does."""
+"""The stand-in for mnemonic behaves like the service."""
 
 import json
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ def rows(response: requests.Response) -> list[dict[str, Any]]:
     return [json.loads(line) for line in response.text.splitlines()]
 
 
-def test_types_are_in_lower_case_and_the_last_seen_comes_first(url: str) -> None:
+def test_types_are_in_lower_case_and_rows_last_seen_come_first(url: str) -> None:
     found = rows(get(url))
     assert {row["rrtype"] for row in found} == {"a"}
     assert [row["time_last"] for row in found] == sorted((row["time_last"] for row in found), reverse=True)
@@ -39,13 +39,13 @@ def test_without_a_limit_it_sends_25_rows(service: Mnemonic, url: str) -> None:
 
 
 @pytest.mark.parametrize(("limit", "key"), [(1001, None), (10_001, API_KEY)])
-def test_a_limit_above_the_maximum_is_refused(url: str, limit: int, key: str | None) -> None:
+def test_a_limit_above_the_maximum_is_rejected(url: str, limit: int, key: str | None) -> None:
     response = get(url, limit, key)
     assert (response.status_code, response.json()["responseCode"]) == (412, 412)
 
 
-def test_used_up_resources_are_a_402_that_says_how_long(service: Mnemonic, url: str) -> None:
-    service.resources = 1
+def test_the_rate_limit_is_a_402_with_a_delay(service: Mnemonic, url: str) -> None:
+    service.left = 1
     assert rows(get(url))
     response = get(url)
     assert response.status_code == 402
@@ -54,9 +54,9 @@ def test_used_up_resources_are_a_402_that_says_how_long(service: Mnemonic, url: 
     assert rows(get(url, key=API_KEY))
 
 
-def test_an_unknown_key_is_refused(url: str) -> None:
+def test_an_unknown_key_is_rejected(url: str) -> None:
     assert get(url, key="wrong").status_code == 401
 
 
-def test_another_path_is_not_there(url: str) -> None:
+def test_another_path_is_not_found(url: str) -> None:
     assert get(url.replace("/cof/", "/coff/")).status_code == 404

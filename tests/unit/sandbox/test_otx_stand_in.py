@@ -1,4 +1,4 @@
-"""The stand-in of OTX is as strict as the service."""
+"""The stand-in for OTX is as strict as the service."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -65,54 +65,54 @@ def test_the_newest_row_comes_first(url: str) -> None:
         (f"IPv6/{ADDRESS_V6}", {DOMAIN, "v6.example.com"}),
     ],
 )
-def test_each_slug_tells_what_is_its_own(url: str, path: str, names: set[str]) -> None:
+def test_each_slug_has_its_own_answer(url: str, path: str, names: set[str]) -> None:
     assert hostnames(get(url, path)) == names
 
 
 @pytest.mark.parametrize("path", [f"ipv4/{ADDRESS}", f"Domain/{DOMAIN}", f"IPv4-Addr/{ADDRESS}"])
-def test_capitals_matter_in_a_slug(url: str, path: str) -> None:
+def test_slugs_are_case_sensitive(url: str, path: str) -> None:
     assert get(url, path).status_code == 404
 
 
 @pytest.mark.parametrize("path", [f"IPv4/{ADDRESS_V6}", f"IPv6/{ADDRESS}", f"domain/{ADDRESS}", "domain/printer.local"])
-def test_a_value_of_another_kind_is_refused(url: str, path: str) -> None:
+def test_a_value_of_another_type_is_rejected(url: str, path: str) -> None:
     assert get(url, path).status_code == 400
 
 
-def test_without_a_key_there_is_the_429_of_the_recordings(url: str) -> None:
+def test_a_request_without_a_key_gets_the_recorded_429(url: str) -> None:
     assert detail(get(url, key=None)) == (
         429,
         "Anonymous access to this endpoint is limited. Please authenticate.",
     )
 
 
-def test_a_wrong_key_is_refused(url: str) -> None:
+def test_a_wrong_key_is_rejected(url: str) -> None:
     assert get(url, key="wrong").status_code == 403
 
 
-def test_a_used_up_hour_is_told_in_the_words_of_the_recordings(url: str, service: Otx) -> None:
+def test_a_used_up_hour_gets_the_recorded_429(url: str, service: Otx) -> None:
     service.left = 1
     get(url)
     assert detail(get(url)) == (429, "Over throttling limit (100/hour)")
 
 
-def test_only_get_is_answered(url: str) -> None:
+def test_other_methods_are_rejected(url: str) -> None:
     response = requests.post(f"{url}/domain/{DOMAIN}/passive_dns", headers={"X-OTX-API-KEY": API_KEY}, timeout=5)
     assert response.status_code == 405
 
 
-def test_a_capped_answer_counts_what_it_leaves_out(url: str, service: Otx) -> None:
+def test_a_capped_answer_counts_all_rows(url: str, service: Otx) -> None:
     service.most_rows = 2
     answer = get(url).json()
     assert (len(answer["passive_dns"]), answer["count"]) == (2, 10)
 
 
-def test_a_name_that_did_not_exist_is_an_a_record_without_an_address(url: str, service: Otx) -> None:
+def test_a_nonexistent_name_has_an_a_record_with_nxdomain(url: str, service: Otx) -> None:
     service.not_existing = {"gone.example.org": NOW}
     rows = get(url, "hostname/gone.example.org").json()["passive_dns"]
     assert [(row["address"], row["record_type"]) for row in rows] == [("NXDOMAIN", "A")]
 
 
-def test_a_recorded_answer_comes_as_it_is(url: str, service: Otx) -> None:
+def test_a_recorded_answer_is_served_unchanged(url: str, service: Otx) -> None:
     service.recorded[DOMAIN] = b'{"passive_dns": [ ]  }'
     assert get(url).content == b'{"passive_dns": [ ]  }'

@@ -1,4 +1,4 @@
-"""What the stand-in for PassiveTotal knows."""
+"""The data of the stand-in for PassiveTotal."""
 
 import ipaddress
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ RECORD_KEYS = {
 
 
 @pytest.mark.parametrize("query", [DOMAIN, ADDRESS])
-def test_an_own_record_has_the_keys_of_a_real_one(query: str) -> None:
+def test_a_record_has_the_fields_of_a_real_one(query: str) -> None:
     for record in own_records(TODAY)[query]:
         assert set(record) == RECORD_KEYS
         assert record["value"] == query
@@ -24,7 +24,7 @@ def test_an_own_record_has_the_keys_of_a_real_one(query: str) -> None:
         assert len(bytes.fromhex(record["recordHash"])) == 32
 
 
-def test_every_hash_of_an_answer_is_its_own() -> None:
+def test_every_record_of_an_answer_has_its_own_hash() -> None:
     records = own_records(TODAY)[DOMAIN]
 
     assert len({record["recordHash"] for record in records}) == len(records)
@@ -39,7 +39,7 @@ def test_the_domain_has_every_kind_of_record() -> None:
     }
 
 
-def test_the_address_has_the_names_that_pointed_at_it() -> None:
+def test_the_address_has_the_names_that_pointed_to_it() -> None:
     records = own_records(TODAY)[ADDRESS]
 
     assert {(record["recordType"], record["resolveType"]) for record in records} == {("A", "domain")}
@@ -48,7 +48,7 @@ def test_the_address_has_the_names_that_pointed_at_it() -> None:
 
 @pytest.mark.parametrize("today", [TODAY, date(2020, 2, 29)])
 @pytest.mark.parametrize("query", [DOMAIN, ADDRESS])
-def test_all_own_records_but_one_were_seen_in_the_last_thirty_days(query: str, today: date) -> None:
+def test_all_records_except_one_were_seen_in_the_last_thirty_days(query: str, today: date) -> None:
     window = str(today - timedelta(days=29))
 
     seen = [record["lastSeen"] for record in own_records(today)[query]]
@@ -66,7 +66,7 @@ def test_addresses_of_the_data_set_are_reserved_for_documentation() -> None:
             assert any(ipaddress.ip_address(record["resolve"]) in network for network in reserved)
 
 
-def test_the_dirty_records_hold_what_is_not_a_record() -> None:
+def test_the_dirty_records_include_malformed_entries() -> None:
     records = own_records(TODAY)[DIRTY]
 
     assert None in records
@@ -74,7 +74,7 @@ def test_the_dirty_records_hold_what_is_not_a_record() -> None:
     assert any(isinstance(record, str) for record in records)
 
 
-def test_the_dirty_records_hold_what_is_not_a_date() -> None:
+def test_the_dirty_records_include_invalid_dates() -> None:
     records = [record for record in own_records(TODAY)[DIRTY] if isinstance(record, dict)]
 
     assert {"None", "1970-01-01 00:00:00", None} <= {record.get("firstSeen") for record in records}
@@ -89,13 +89,13 @@ def test_recorded_answers_are_named_after_their_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"results": "none"}', "\N{BYTE ORDER MARK}{}"])
-def test_a_file_that_is_not_a_recorded_answer_is_named(tmp_path: Path, content: str) -> None:
+def test_the_error_names_a_file_that_is_not_a_recorded_answer(tmp_path: Path, content: str) -> None:
     (tmp_path / "recorded.example.json").write_text(content, encoding="utf-8")
 
     with pytest.raises(ValueError, match=r"recorded\.example\.json"):
         recorded_records(tmp_path)
 
 
-def test_a_folder_without_recorded_answers_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_recorded_answers_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no recorded answer"):
         recorded_records(tmp_path / "missing")

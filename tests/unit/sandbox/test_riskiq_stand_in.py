@@ -1,4 +1,4 @@
-"""The stand-in for PassiveTotal answers as the real API did."""
+"""The stand-in for PassiveTotal behaves like the real API."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def resolved(response: requests.Response) -> list[str]:
     return [record["resolve"] for record in response.json()["results"]]
 
 
-# The endpoints and who may ask them
+# Endpoints and credentials
 
 
 @pytest.mark.parametrize("prefix", ["", "/pt"])
@@ -54,13 +54,13 @@ def test_both_endpoints_answer_under_both_prefixes(url: str, prefix: str) -> Non
 
 
 @pytest.mark.parametrize("path", [SEARCH, QUOTA, "/pt" + SEARCH, "/pt" + QUOTA])
-def test_any_method_but_get_is_refused_with_405(url: str, path: str) -> None:
+def test_other_methods_are_rejected(url: str, path: str) -> None:
     assert requests.post(url + path, auth=(USERNAME, API_KEY), timeout=5).status_code == 405
 
 
 @pytest.mark.parametrize("auth", [None, (USERNAME, "0" * 64), ("someone@example.org", API_KEY)])
 @pytest.mark.parametrize("path", [SEARCH, QUOTA])
-def test_wrong_credentials_are_refused_with_401(url: str, path: str, auth: tuple[str, str] | None) -> None:
+def test_wrong_credentials_are_rejected(url: str, path: str, auth: tuple[str, str] | None) -> None:
     response = get(url + path, {"query": DOMAIN}, auth=auth)
 
     assert (response.status_code, response.json()) == (401, {"message": "invalid credentials"})
@@ -73,14 +73,14 @@ def test_the_credentials_can_be_set(service: PassiveTotal, url: str) -> None:
     assert get(url + QUOTA, auth=("other@example.org", "ab" * 32)).status_code == 200
 
 
-def test_a_stray_content_type_is_refused_with_400(url: str) -> None:
+def test_a_content_type_is_rejected(url: str) -> None:
     response = get(url + SEARCH, {"query": DOMAIN}, headers={"Content-Type": "application/json"})
 
     assert response.status_code == 400
     assert "Content-Type" in response.json()["message"]
 
 
-def test_a_stray_content_type_passes_when_the_service_is_lax(service: PassiveTotal, url: str) -> None:
+def test_a_content_type_is_accepted_if_the_service_is_lax(service: PassiveTotal, url: str) -> None:
     service.strict_content_type = False
 
     headers = {"Content-Type": "application/json"}
@@ -90,7 +90,7 @@ def test_a_stray_content_type_passes_when_the_service_is_lax(service: PassiveTot
 # Searches
 
 
-def test_an_answer_has_the_envelope_of_the_real_one(url: str) -> None:
+def test_an_answer_has_the_envelope_of_the_real_api(url: str) -> None:
     answer = search(url).json()
 
     records = answer.pop("results")
@@ -109,7 +109,7 @@ def test_the_query_type_of_an_address_is_ip(url: str, query: str) -> None:
     assert search(url, query).json()["queryType"] == "ip"
 
 
-def test_a_query_is_looked_up_in_any_case_and_echoed_as_asked(url: str) -> None:
+def test_a_query_is_case_insensitive_and_echoed(url: str) -> None:
     answer = search(url, "Example.ORG").json()
 
     assert answer["queryValue"] == "Example.ORG"
@@ -123,7 +123,7 @@ def test_an_unknown_name_has_an_answer_without_records(url: str) -> None:
     assert answer["firstSeen"] is answer["lastSeen"] is None
 
 
-def test_dirty_records_are_served_as_they_are_in_any_window(url: str) -> None:
+def test_dirty_records_are_served_unchanged_in_any_window(url: str) -> None:
     answer = search(url, DIRTY, start=str(TODAY - timedelta(days=30))).json()
 
     assert answer["results"] == own_records(TODAY)[DIRTY]
@@ -131,7 +131,7 @@ def test_dirty_records_are_served_as_they_are_in_any_window(url: str) -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"query": ""}])
-def test_a_search_without_a_query_is_refused_with_400(url: str, params: dict[str, str]) -> None:
+def test_a_search_without_a_query_is_rejected(url: str, params: dict[str, str]) -> None:
     response = get(url + SEARCH, params)
 
     assert response.status_code == 400
@@ -139,16 +139,16 @@ def test_a_search_without_a_query_is_refused_with_400(url: str, params: dict[str
 
 
 @pytest.mark.parametrize("start", ["2024-02-01", "2024-01-31 12:00:01"])
-def test_start_leaves_out_what_was_last_seen_before_it(url: str, start: str) -> None:
+def test_start_excludes_records_last_seen_before_it(url: str, start: str) -> None:
     assert resolved(search(url, "span.example", start=start)) == ["long", "late", "null", "none"]
 
 
 @pytest.mark.parametrize("end", ["2024-03-10", "2024-03-10 07:59:59"])
-def test_end_leaves_out_what_was_first_seen_after_it(url: str, end: str) -> None:
+def test_end_excludes_records_first_seen_after_it(url: str, end: str) -> None:
     assert resolved(search(url, "span.example", end=end)) == ["past", "long", "null", "none"]
 
 
-def test_the_bounds_themselves_are_inside_the_window(url: str) -> None:
+def test_the_window_includes_its_bounds(url: str) -> None:
     bounds = {"start": "2024-01-31 12:00:00", "end": "2024-03-10 08:00:00"}
 
     assert len(resolved(search(url, "span.example", **bounds))) == len(SPAN_RECORDS)
@@ -164,7 +164,7 @@ def test_the_window_can_be_ignored(service: PassiveTotal, url: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "2024-03-18T00:00:00", "2024-03-18 00:00:00.5", "2024-3-18", "20240318", "2024-02-30"]
 )
-def test_a_bound_in_any_other_form_is_refused_with_400(url: str, bound: str, text: str) -> None:
+def test_a_bound_of_another_form_is_rejected(url: str, bound: str, text: str) -> None:
     response = search(url, **{bound: text})
 
     assert response.status_code == 400
@@ -179,7 +179,7 @@ def test_latency_delays_the_answer_to_a_search(service: PassiveTotal, url: str) 
     assert search(url).elapsed >= timedelta(seconds=0.2)
 
 
-def test_a_search_for_a_held_value_is_answered_once_the_value_is_let_go(service: PassiveTotal, url: str) -> None:
+def test_a_search_for_a_held_value_waits_for_its_release(service: PassiveTotal, url: str) -> None:
     service.held = {DOMAIN}
     with ThreadPoolExecutor() as executor:
         held = executor.submit(search, url)
@@ -202,7 +202,7 @@ def test_a_successful_search_counts_one_against_the_quota(service: PassiveTotal,
 
 
 @pytest.mark.parametrize("used", [2000, 2001])
-def test_a_search_beyond_the_quota_is_refused_with_429(service: PassiveTotal, url: str, used: int) -> None:
+def test_a_search_beyond_the_quota_is_rejected(service: PassiveTotal, url: str, used: int) -> None:
     service.used, service.limit = used, 2000
 
     response = search(url)
@@ -225,7 +225,7 @@ def test_the_quota_is_flat_for_the_user_and_nested_for_the_organization(service:
 
 
 @pytest.mark.parametrize("holder", ["user", "organization"])
-def test_the_quota_has_every_field_of_the_real_one(url: str, holder: str) -> None:
+def test_the_quota_has_all_fields_of_the_real_api(url: str, holder: str) -> None:
     account = get(url + QUOTA).json()[holder]
 
     assert set(account) == {
@@ -236,7 +236,7 @@ def test_the_quota_has_every_field_of_the_real_one(url: str, holder: str) -> Non
     assert {"search_api", "search_web"} <= set(account["counts"]) & set(account["limits"])
 
 
-def test_the_quota_tells_a_next_reset_ahead(service: PassiveTotal, url: str) -> None:
+def test_the_next_reset_is_in_the_future(service: PassiveTotal, url: str) -> None:
     next_reset = get(url + QUOTA).json()["user"]["next_reset"]
 
     assert next_reset == service.next_reset
@@ -249,7 +249,7 @@ def test_the_whole_body_of_the_quota_can_be_set(service: PassiveTotal, url: str)
     assert get(url + QUOTA).json() == {"organization": None}
 
 
-# What it was asked
+# Recorded requests
 
 
 def test_every_request_is_recorded(service: PassiveTotal, url: str) -> None:
@@ -264,7 +264,7 @@ def test_every_request_is_recorded(service: PassiveTotal, url: str) -> None:
     assert service.searches == [passive_dns]
 
 
-def test_requests_at_the_same_time_are_all_recorded(service: PassiveTotal, url: str) -> None:
+def test_concurrent_requests_are_all_recorded(service: PassiveTotal, url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: search(url, f"n{number}.example"), range(32)))
 

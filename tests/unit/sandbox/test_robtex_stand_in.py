@@ -1,4 +1,4 @@
-"""The embedded Robtex answers as the real one does."""
+"""The stand-in for Robtex behaves like the service."""
 
 import json
 from datetime import UTC, datetime
@@ -19,17 +19,17 @@ def get(url: str) -> requests.Response:
     return requests.get(url, timeout=5)
 
 
-def test_lines_end_in_a_carriage_return_and_name_the_data_rrdata(url: str) -> None:
+def test_lines_have_carriage_returns_and_the_field_rrdata(url: str) -> None:
     body = get(f"{url}/forward/{DOMAIN}").content
     assert body.count(b"\r\n") == body.count(b"\n") > 0
     assert {"rrname", "rrtype", "rrdata", "count", "time_first", "time_last"} == set(json.loads(body.splitlines()[0]))
 
 
-def test_the_other_direction_knows_nothing_of_a_value(url: str) -> None:
+def test_the_other_direction_has_no_rows(url: str) -> None:
     assert get(f"{url}/forward/{ADDRESS}").content == b""
     assert get(f"{url}/reverse/{DOMAIN}").content == b""
     assert get(f"{url}/reverse/{ADDRESS}").content
 
 
-def test_another_path_is_not_there(url: str) -> None:
+def test_another_path_is_not_found(url: str) -> None:
     assert get(f"{url}/query/{DOMAIN}").status_code == 404

@@ -1,4 +1,4 @@
-"""The stand-in of VirusTotal is as strict as the service."""
+"""The stand-in for VirusTotal is as strict as the service."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -47,17 +47,17 @@ def test_a_row_has_the_fields_of_the_recordings(url: str, service: VirusTotal) -
     assert row["attributes"]["date"] == unix(NOW)
 
 
-def test_ten_rows_are_a_page_unless_another_limit_is_asked_for(url: str, service: VirusTotal) -> None:
+def test_a_page_has_ten_rows_unless_another_limit_is_requested(url: str, service: VirusTotal) -> None:
     service.facts = [Fact(DOMAIN, "A", f"198.51.100.{number}", NOW, NOW) for number in range(100)]
     assert [len(names(url, **params).json()["data"]) for params in ({}, {"limit": "40"})] == [10, 40]
 
 
 @pytest.mark.parametrize("limit", ["0", "41", "-1", "many", ""])
-def test_a_limit_out_of_bounds_is_refused(url: str, limit: str) -> None:
+def test_an_invalid_limit_is_rejected(url: str, limit: str) -> None:
     assert error(names(url, limit=limit)) == (400, "InvalidArgumentError", "limit must be a number from 1 to 40")
 
 
-def test_the_cursor_is_raw_in_meta_and_quoted_in_the_link(url: str, service: VirusTotal) -> None:
+def test_the_cursor_is_raw_in_meta_and_escaped_in_the_link(url: str, service: VirusTotal) -> None:
     service.facts = [Fact(DOMAIN, "A", f"198.51.100.{number}", NOW, NOW) for number in range(11)]
     first = names(url).json()
     cursor, link = first["meta"]["cursor"], first["links"]["next"]
@@ -68,7 +68,7 @@ def test_the_cursor_is_raw_in_meta_and_quoted_in_the_link(url: str, service: Vir
     assert (len(second["data"]), second["meta"], "next" in second["links"]) == (1, {"count": 11}, False)
 
 
-def test_a_made_up_cursor_is_refused(url: str) -> None:
+def test_an_invalid_cursor_is_rejected(url: str) -> None:
     assert error(names(url, cursor="next")) == (400, "InvalidArgumentError", "Invalid cursor")
 
 
@@ -79,12 +79,12 @@ def test_a_made_up_cursor_is_refused(url: str) -> None:
         ("wrong", (401, "WrongCredentialsError", "Wrong API key")),
     ],
 )
-def test_a_request_without_the_key_is_refused(url: str, key: str | None, told: tuple[int, str, str]) -> None:
+def test_a_request_without_the_key_is_rejected(url: str, key: str | None, told: tuple[int, str, str]) -> None:
     assert error(get(f"{url}/domains/{DOMAIN}/resolutions", key)) == told
 
 
 @pytest.mark.parametrize("path", [f"domains/{ADDRESS}", "domains/a%20b", f"ip_addresses/{DOMAIN}"])
-def test_a_value_of_another_kind_is_refused(url: str, path: str) -> None:
+def test_a_value_of_another_type_is_rejected(url: str, path: str) -> None:
     assert error(get(f"{url}/{path}/resolutions"))[:2] == (400, "InvalidArgumentError")
 
 
@@ -93,12 +93,12 @@ def test_another_path_is_not_found(url: str, path: str) -> None:
     assert error(get(f"{url}/{path}"))[:2] == (404, "NotFoundError")
 
 
-def test_only_get_is_answered(url: str) -> None:
+def test_other_methods_are_rejected(url: str) -> None:
     response = requests.post(f"{url}/domains/{DOMAIN}/resolutions", headers={"x-apikey": API_KEY}, timeout=5)
     assert response.status_code == 405
 
 
-def test_each_page_is_a_look_up_of_the_quota(url: str, service: VirusTotal) -> None:
+def test_each_page_costs_a_look_up(url: str, service: VirusTotal) -> None:
     service.left = 1
     names(url)
     assert error(names(url)) == (429, "QuotaExceededError", "Quota exceeded")
@@ -109,6 +109,6 @@ def test_a_name_without_addresses_is_an_empty_list(url: str) -> None:
     assert (answer["data"], answer["meta"]) == ([], {"count": 0})
 
 
-def test_a_recorded_answer_comes_as_it_is(url: str, service: VirusTotal) -> None:
+def test_a_recorded_answer_is_served_unchanged(url: str, service: VirusTotal) -> None:
     service.recorded[DOMAIN] = b'{"data": [ ]  }'
     assert names(url).content == b'{"data": [ ]  }'

@@ -1,4 +1,4 @@
-"""What the faults of any service mean for a source that sends lines: the class of error, and its sentence."""
+"""The errors that the faults of any service cause: their class and their text."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,11 +7,17 @@ import pytest
 
 from passivedns.errors import BadAnswer, NoAnswer, SourceError, Unreachable
 
+ENDLESS = ("stall", "drip")
+"""Faults that only a timeout ends."""
+SHORT = 0.2
+"""The timeout for these, in seconds."""
+NO_ANSWER = f"no answer within {SHORT} s."
+
 Meanings = dict[str, tuple[type[SourceError], str]]
 
 
 def meanings_of_broken(title: str, address: str) -> Meanings:
-    """For each fault of `BROKEN`, with the title of a source and the variable that holds its address."""
+    """The error of each fault in `BROKEN` for a source that sends lines; `address` is the variable with its URL."""
     failing, unreachable = f"{title} is failing (HTTP {{}}); try again later.", f"{title} cannot be reached: "
     return {
         "500": (NoAnswer, f"{failing.format(500)} Its response says: Internal Server Error"),
@@ -24,19 +30,19 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
         ),
         "cut-connection": (Unreachable, f"{unreachable}the response was cut off."),
         "reset": (Unreachable, f"{unreachable}the response was cut off."),
-        "stall": (Unreachable, f"{unreachable}no answer within 2 s."),
-        "drip": (Unreachable, f"{unreachable}no answer within 2 s."),
+        "stall": (Unreachable, f"{unreachable}{NO_ANSWER}"),
+        "drip": (Unreachable, f"{unreachable}{NO_ANSWER}"),
         "huge": (BadAnswer, f"The response from {title} is larger than 64 MiB and was dropped."),
     }
 
 
 def error_of(look_up: Callable[[], object]) -> tuple[type[SourceError], str]:
-    """The class and the sentence of the error in which a look-up ends."""
+    """The class and the text of the error that a look-up raises."""
     with pytest.raises(SourceError) as caught:
         look_up()
     return type(caught.value), str(caught.value)
 
 
 def each(meanings: Iterable[str]) -> list[Any]:
-    """Every fault, to be a parameter; 64 MiB are slow."""
+    """All faults as parameters; that of 64 MiB is slow."""
     return [pytest.param(fault, marks=[pytest.mark.slow] * (fault == "huge")) for fault in meanings]

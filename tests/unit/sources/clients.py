@@ -1,4 +1,4 @@
-"""Clients of sources as the connector makes them, but for tests: they wait a moment and repeat nothing."""
+"""Clients of sources as the connector creates them, with a short timeout and without retries."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,16 +9,18 @@ from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client
 
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
+TIMEOUT: float = 2
+"""Seconds per attempt."""
 
 
 def client(key: str, url: str, retries: int = 0, **settings: Any) -> Client:
     """The client of a source at `url`, with these settings."""
     source = SOURCES[key]
     section = source.settings(**{source.address: url}, **settings)
-    return source.client(section, Http(source, getattr(section, source.address), Patience(2, retries, 0)))
+    return source.client(section, Http(source, getattr(section, source.address), Patience(TIMEOUT, retries, 0)))
 
 
 def question(value: str, since: datetime = LONG_AGO) -> Question:
-    """What is asked about a name or an address."""
+    """A question about a name or an address."""
     kind = "IPv6-Addr" if ":" in value else "IPv4-Addr" if value.replace(".", "").isdigit() else "Domain-Name"
     return Question(value, kind, since)

@@ -1,4 +1,4 @@
-"""Bodies that a source never sends: of another shape, cut, or made to do harm."""
+"""Bodies that a source never sends: malformed, truncated or malicious."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ ODD: list[Any] = [
     ),
     *(86_400, 253_402_300_800, -62_135_596_801, 2**63, "1e400", "-0", "NaN"),
 ]
-"""In place of any part of a body."""
+"""Values to replace any part of a body."""
 
 HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>"
 HOSTILE: dict[str, bytes] = {
@@ -45,7 +45,7 @@ HOSTILE: dict[str, bytes] = {
     "too many brackets": b"[" * (8 * 2**20),
     "empty lines": b"\n" * (16 * 2**20),
 }
-"""By what they are."""
+"""Malicious or malformed bodies, by description."""
 
 
 def variants(body: bytes) -> Iterator[bytes]:
@@ -59,7 +59,7 @@ def variants(body: bytes) -> Iterator[bytes]:
 
 
 def with_long_list(body: bytes, share: int) -> bytes:
-    """The body with that share of as many empty objects, in its first list or as lines, as are still read."""
+    """The body with its first list, or its lines, filled with empty objects: `1 / share` of the maximum."""
     first, *rest = _documents(body)
     many: list[Any] = [{}] * (MOST_VALUES // 3 // share)
     path = next((path for path in _paths(first) if isinstance(_at(first, path), list)), None)
@@ -88,7 +88,7 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 def _replaced(document: Any, path: tuple[Any, ...], value: Any) -> list[Any]:
-    """The document in a list, or no document where it is removed as a whole."""
+    """The changed document in a list; empty if the whole document is removed."""
     if not path:
         return [] if value is REMOVED else [value]
     copy = json.loads(json.dumps(document))

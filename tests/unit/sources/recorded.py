@@ -1,4 +1,4 @@
-"""Answers that the sources really gave; they are not part of this project, and lie beside its checkout."""
+"""Recorded answers of the sources, which are beside the checkout and not part of this project."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ _DATA = PROJECT_ROOT.parent / "shared" / "data"
 
 
 def folder(source: str) -> Path:
-    """Where the answers of a source are; skips the test where they are not."""
+    """The folder with the answers of a source; skips the test if there is none."""
     if not _DATA.is_dir():
         pytest.skip(f"the recorded answers are not at {_DATA}")
     return _DATA / source
 
 
 def recorded(source: str, file: str) -> bytes:
-    """The bytes of an answer; skips the test where there are none."""
+    """The bytes of an answer; skips the test if there is no folder."""
     return (folder(source) / file).read_bytes()

@@ -1,4 +1,4 @@
-"""What the tests of every source need to know of each: a new source adds a row to SAMPLES.
+"""Samples for the tests that all sources share: a new source adds a row to SAMPLES.
 
 Keys, passwords and tokens end in `-of-nobody`, by which the tests find them in a sentence.
 """
@@ -13,26 +13,26 @@ class Good(NamedTuple):
 
     body: bytes
     records: int
-    """How many records it becomes, over HTTP."""
+    """The number of its records, over HTTP."""
     requests: int = 1
-    """How many searches the question takes where each is answered with this body."""
+    """The number of searches that a look-up makes if each gets this body."""
 
 
 class Sample(NamedTuple):
     """A source's row."""
 
     settings: Mapping[str, str]
-    """The settings that it requires, but for addresses."""
+    """Its required settings except URLs."""
     answers: Mapping[str, Good]
-    """By the name or address that is asked about: one of each that the source takes."""
+    """By queried name or address, one of each supported type."""
     addresses: tuple[str, ...] = ()
-    """Its settings for addresses beside `Source.address`."""
+    """Its settings with URLs except `Source.address`."""
     login: bytes = b""
-    """What answers its sign-in (a POST), if it has one."""
+    """The response to its sign-in (a POST), if it has one."""
 
 
 def _one(records: int, *documents: object) -> Good:
-    """An answer to one request: a document, or several as lines."""
+    """The answer to one request: a document, or several lines."""
     return Good(b"".join(json.dumps(document).encode() + b"\n" for document in documents), records)
 
 

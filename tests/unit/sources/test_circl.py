@@ -1,4 +1,4 @@
-"""CIRCL as the client sees it over HTTP, and its recorded answers."""
+"""The client of CIRCL over HTTP, and its recorded answers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ def names_at(address: str, number: int) -> list[Fact]:
     return [Fact(f"h{i}.example.org", "A", address, NOW - timedelta(days=9), NOW) for i in range(number)]
 
 
-def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
+def test_a_name_returns_its_history_to_the_second(url: str) -> None:
     answer = ask(url)
     found = {record[:5] for record in answer.records}
     seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
@@ -62,30 +62,30 @@ def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
     assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
 
 
-def test_the_direction_is_right_although_the_rows_are_swapped(url: str) -> None:
+def test_swapped_rows_have_the_right_direction(url: str) -> None:
     ends = {(record.name, record.data) for record in ask(url).records}
     assert {(DOMAIN, "ns1.example.net"), (DOMAIN, "mx1.example.net"), ("www.example.org", DOMAIN)} < ends
 
 
-def test_the_direction_is_right_where_rows_of_names_only_do_not_show_it(url: str) -> None:
+def test_swapped_rows_of_names_have_the_right_direction(url: str) -> None:
     (record,) = ask(url, "ns1.example.net").records[:1]
     assert (record.name, record.type, record.data) == (DOMAIN, "NS", "ns1.example.net")
 
 
-def test_rows_that_are_not_swapped_are_read_as_they_are(service: Circl, url: str) -> None:
+def test_rows_that_are_not_swapped_are_read_too(service: Circl, url: str) -> None:
     expected = set(ask(url).records)
     service.swapped = False
     assert set(ask(url).records) == expected
 
 
-def test_nothing_known_is_an_answer_without_records(url: str) -> None:
+def test_nothing_known_is_an_empty_answer(url: str) -> None:
     assert ask(url, "nobody.example") == Answer([])
 
 
 # Active queries
 
 
-def test_no_request_lets_circl_resolve_the_name(service: Circl, url: str) -> None:
+def test_no_request_causes_an_active_query(service: Circl, url: str) -> None:
     service.facts = names_at("192.0.2.77", 2 * PAGE + 1)
     ask(url, "192.0.2.77")
     service.fail("502", times=1)
@@ -97,16 +97,14 @@ def test_no_request_lets_circl_resolve_the_name(service: Circl, url: str) -> Non
 # Pages
 
 
-def test_all_pages_make_one_answer(service: Circl, url: str) -> None:
+def test_all_pages_form_one_answer(service: Circl, url: str) -> None:
     service.facts = names_at("192.0.2.77", 2 * PAGE + 1)
     answer = ask(url, "192.0.2.77")
     assert {record.name for record in answer.records} == {fact.name for fact in service.facts}
     assert answer.complete
 
 
-def test_the_first_page_is_asked_for_without_a_cursor_and_the_next_with_that_of_the_one_before(
-    service: Circl, url: str
-) -> None:
+def test_each_page_is_requested_with_the_cursor_of_the_previous_one(service: Circl, url: str) -> None:
     service.facts = names_at("192.0.2.77", PAGE + 1)
     ask(url, "192.0.2.77")
     cursors = [request.headers.get("dribble-paginate-cursor") for request in service.requests]
@@ -114,7 +112,7 @@ def test_the_first_page_is_asked_for_without_a_cursor_and_the_next_with_that_of_
     assert {request.headers["dribble-paginate-count"] for request in service.requests} == {str(PAGE)}
 
 
-def test_pages_end_at_a_bound_and_the_answer_says_so(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_too_many_pages_is_incomplete(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(circl, "MOST_PAGES", 3)
     service.facts = names_at("192.0.2.77", PAGE * 3 + 1)
     answer = ask(url, "192.0.2.77")
@@ -122,21 +120,23 @@ def test_pages_end_at_a_bound_and_the_answer_says_so(service: Circl, url: str, m
     assert (len(answer.records), answer.complete) == (PAGE * 3, False)
 
 
-def test_pages_that_lead_back_to_themselves_end(service: Circl, url: str) -> None:
+def test_a_page_with_its_own_cursor_is_the_last(service: Circl, url: str) -> None:
     service.endless = True
     answer = ask(url)
     assert len(service.requests) == 2
     assert not answer.complete
 
 
-def test_pages_end_when_all_together_are_too_large(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_that_are_too_large_together_are_incomplete(
+    service: Circl, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(circl, "LARGEST_BODY", 100)
     service.facts = names_at("192.0.2.77", 2 * PAGE)
     answer = ask(url, "192.0.2.77")
     assert (len(answer.records), answer.complete, len(service.requests)) == (PAGE, False, 1)
 
 
-def test_rows_of_names_on_one_page_are_read_as_the_addresses_on_another_show(service: Circl, url: str) -> None:
+def test_addresses_on_one_page_decide_the_field_order_of_all(service: Circl, url: str) -> None:
     service.swapped = False
     names = [Fact(DOMAIN, "NS", f"ns{i}.example.net", NOW, NOW) for i in range(PAGE)]
     service.facts = [*names, Fact(DOMAIN, "A", ADDRESS, NOW, NOW)]
@@ -152,7 +152,7 @@ def test_a_cursor_that_is_not_a_number_is_not_followed(cursor: str) -> None:
 
 
 class _FailsLater(Circl):
-    """Is out of breath after the first page."""
+    """Fails after the first page."""
 
     def receive(self, request: Request) -> Response | None:
         if self.requests:
@@ -171,7 +171,7 @@ def test_a_later_page_that_fails_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("in_list", [True, False])
-def test_what_circl_cuts_off_makes_the_answer_incomplete(service: Circl, url: str, in_list: bool) -> None:
+def test_a_truncated_set_makes_the_answer_incomplete(service: Circl, url: str, in_list: bool) -> None:
     service.total, service.errors_in_list = 532_915, in_list
     answer = ask(url)
     assert answer.records
@@ -179,7 +179,7 @@ def test_what_circl_cuts_off_makes_the_answer_incomplete(service: Circl, url: st
 
 
 @pytest.mark.parametrize(("errors", "complete"), [("", True), ("[]", True), ("{}", True), ("maxset", False)])
-def test_the_header_of_errors_is_read_whatever_it_holds(errors: str, complete: bool) -> None:
+def test_any_reported_error_makes_the_answer_incomplete(errors: str, complete: bool) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-dribble-errors: {errors}\r\n\r\n"
     with raw_server(says(head.encode())) as server:
         assert ask(f"{server.url}/pdns").complete == complete
@@ -189,16 +189,16 @@ def test_the_header_of_errors_is_read_whatever_it_holds(errors: str, complete: b
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Circl, url: str, fault: str) -> None:
+def test_each_fault_raises_its_error(service: Circl, url: str, fault: str) -> None:
     service.fail(fault)
     assert error_of(lambda: ask(url)) == MEANING[fault]
 
 
-def test_every_fault_of_the_service_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert set(MEANING) == set(Circl.faults)
 
 
-def test_a_used_up_quota_is_not_asked_again_at_once(service: Circl, url: str) -> None:
+def test_a_used_up_quota_is_not_retried(service: Circl, url: str) -> None:
     service.fail("429")
     with pytest.raises(QuotaExceeded):
         client("circl", url, retries=3, token=TOKEN).look_up(question(DOMAIN))
@@ -208,11 +208,11 @@ def test_a_used_up_quota_is_not_asked_again_at_once(service: Circl, url: str) ->
 # The account
 
 
-def test_a_token_logs_in_too(url: str) -> None:
+def test_a_token_is_accepted(url: str) -> None:
     assert client("circl", url, token=TOKEN).look_up(question(DOMAIN)).records
 
 
-def test_a_wrong_password_is_refused_and_not_shown(url: str) -> None:
+def test_a_wrong_password_is_rejected_and_not_shown(url: str) -> None:
     with pytest.raises(CredentialsRefused) as caught:
         client("circl", url, username=USERNAME, password="wrong horse").look_up(question(DOMAIN))
     assert "horse" not in str(caught.value)
@@ -230,18 +230,18 @@ def test_a_wrong_password_is_refused_and_not_shown(url: str) -> None:
         {"username": USERNAME, "password": PASSWORD, "token": TOKEN},
     ],
 )
-def test_exactly_one_way_in_must_be_set(account: dict[str, str]) -> None:
+def test_exactly_one_kind_of_credentials_is_required(account: dict[str, str]) -> None:
     with pytest.raises(ValidationError) as caught:
         CirclSettings(**account)
     (problem,) = caught.value.errors()
     assert str(problem["ctx"]["error"]) == "Set either CIRCL_USERNAME and CIRCL_PASSWORD, or CIRCL_TOKEN."
 
 
-def test_what_comes_from_circl_is_amber_unless_the_operator_says_otherwise() -> None:
+def test_results_are_amber_by_default() -> None:
     assert CirclSettings(token=TOKEN).results_tlp == "TLP:AMBER"
 
 
-def test_the_default_address_is_that_of_the_service() -> None:
+def test_the_default_url_is_that_of_the_service() -> None:
     assert CirclSettings(token=TOKEN).api_base_url == "https://www.circl.lu/pdns"
 
 
@@ -252,7 +252,7 @@ def date(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]  # year to second
 
 
-def test_the_answer_of_2019_is_the_right_way_round() -> None:
+def test_the_answer_of_2019_is_not_swapped() -> None:
     answer = CIRCL.read(recorded("circl", "domain-www.circl.lu-2019.ndjson"), "www.circl.lu")
     name, host = "www.circl.lu", ("www.circl.lu",)
     assert answer == Answer(
@@ -276,7 +276,7 @@ def test_the_answer_of_2019_is_the_right_way_round() -> None:
     )
 
 
-def test_the_documented_answer_of_version_2_is_turned() -> None:
+def test_the_documented_answer_of_version_2_is_swapped() -> None:
     answer = CIRCL.read(recorded("circl", "docs-v2-circl.lu-2023-swapped.ndjson"), "circl.lu")
     first = date(2023, 10, 8, 20, 53, 5)
     assert answer == Answer(
@@ -296,13 +296,13 @@ def test_the_documented_answer_of_version_2_is_turned() -> None:
     )
 
 
-def test_a_recorded_answer_comes_through_the_client_as_from_the_file(service: Circl, url: str) -> None:
+def test_the_client_reads_a_recorded_answer_like_a_saved_one(service: Circl, url: str) -> None:
     body = recorded("circl", "domain-www.circl.lu-2019.ndjson")
     service.recorded["www.circl.lu"] = body
     assert ask(url, "www.circl.lu") == CIRCL.read(body, "www.circl.lu")
 
 
-def test_a_saved_page_with_a_broken_line_keeps_the_others() -> None:
+def test_a_broken_line_of_a_saved_page_does_not_affect_the_others() -> None:
     row: dict[str, Any] = {"rrname": DOMAIN, "rrtype": "A", "rdata": ADDRESS}
     answer = CIRCL.read(f"{json.dumps(row)}\n{{\n{json.dumps(row)}\n".encode(), DOMAIN)
     assert (len(answer.records), answer.unreadable) == (2, 1)

@@ -1,4 +1,4 @@
-"""The client of Microsoft Graph against a real server that plays Graph and Entra ID."""
+"""The client of Microsoft Graph over HTTP: requests, pages, tokens and errors."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ from passivedns.sources import SOURCES, defender, http
 from passivedns.sources.source import Client
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -46,10 +46,10 @@ def requests_for_pages(service: Defender) -> list[str]:
     return [request.path.rpartition("/")[2] for request in service.requests]
 
 
-# What is asked, and what comes back
+# Requests and records
 
 
-def test_a_name_is_asked_for_what_it_leads_to_and_for_what_leads_to_it(url: str, service: Defender) -> None:
+def test_a_name_is_looked_up_in_both_directions(url: str, service: Defender) -> None:
     graph(url).look_up(question(DOMAIN))
     assert [request.path for request in service.requests] == [
         f"/v1.0/security/threatIntelligence/hosts/{DOMAIN}/passiveDns",
@@ -58,12 +58,12 @@ def test_a_name_is_asked_for_what_it_leads_to_and_for_what_leads_to_it(url: str,
 
 
 @pytest.mark.parametrize("address", [ADDRESS, ADDRESS_V6])
-def test_an_address_is_asked_only_for_what_leads_to_it(url: str, service: Defender, address: str) -> None:
+def test_an_address_is_looked_up_in_reverse_only(url: str, service: Defender, address: str) -> None:
     graph(url).look_up(question(address))
     assert requests_for_pages(service) == ["passiveDnsReverse"]
 
 
-def test_a_hostname_is_asked_like_a_name(url: str, service: Defender) -> None:
+def test_a_hostname_is_looked_up_as_a_name(url: str, service: Defender) -> None:
     graph(url).look_up(Question(DOMAIN, "Hostname", LONG_AGO))
     assert requests_for_pages(service) == ["passiveDns", "passiveDnsReverse"]
 
@@ -73,13 +73,13 @@ def test_the_window_is_not_sent(url: str, service: Defender) -> None:
     assert [request.params for request in service.requests] == [{}, {}]
 
 
-def test_a_value_is_quoted_in_the_path(url: str, service: Defender) -> None:
+def test_a_value_is_escaped_in_the_path(url: str, service: Defender) -> None:
     service.unknown_is_404 = True
     graph(url).look_up(question("a?b.example"))
     assert service.requests[0].path == "/v1.0/security/threatIntelligence/hosts/a%3Fb.example/passiveDns"
 
 
-def test_the_history_of_a_name_comes_back_with_every_arrow_the_right_way_round(url: str) -> None:
+def test_the_records_of_a_name_have_the_right_direction(url: str) -> None:
     answer = graph(url).look_up(question(DOMAIN))
     mail = next(fact for fact in FACTS if fact.type == "MX")
     alias = next(fact for fact in FACTS if fact.type == "CNAME")
@@ -90,20 +90,20 @@ def test_the_history_of_a_name_comes_back_with_every_arrow_the_right_way_round(u
     assert answer.certain
 
 
-def test_the_names_of_an_address_come_back_as_owners(url: str) -> None:
+def test_an_address_returns_its_names_as_owners(url: str) -> None:
     records = graph(url).look_up(question(ADDRESS)).records
     assert [(record.name, record.type, record.data) for record in records] == [
         (fact.name, "A", ADDRESS) for fact in FACTS if fact.data == ADDRESS
     ]
 
 
-def test_what_microsoft_could_not_classify_comes_back_as_it_is(url: str) -> None:
+def test_unclassified_artifacts_are_returned_unchanged(url: str) -> None:
     texts = [record.data for record in graph(url).look_up(question(DOMAIN)).records if record.type == "TXT"]
     assert texts == ['"v=spf1 -all"']
 
 
 @pytest.mark.parametrize("unknown_is_404", [True, False])
-def test_of_an_unknown_host_nothing_is_known(url: str, service: Defender, unknown_is_404: bool) -> None:
+def test_an_unknown_host_is_an_empty_answer(url: str, service: Defender, unknown_is_404: bool) -> None:
     service.unknown_is_404 = unknown_is_404
     assert graph(url).look_up(question("unheard-of.example")) == Answer([], certain=not unknown_is_404)
 
@@ -123,7 +123,7 @@ def test_every_page_is_read(url: str, service: Defender) -> None:
     assert requests_for_pages(service)[2:] == ["passiveDns"] * 4 + ["passiveDnsReverse"]
 
 
-def test_an_answer_of_too_many_pages_is_cut_and_says_so(
+def test_an_answer_of_too_many_pages_is_incomplete(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(defender, "MOST_PAGES", 2)
@@ -135,7 +135,7 @@ def test_an_answer_of_too_many_pages_is_cut_and_says_so(
     assert (len(answer.records), answer.complete) == (4, False)
 
 
-def test_an_answer_of_too_many_records_is_cut_and_says_so(
+def test_an_answer_of_too_many_records_is_incomplete(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(defender, "MOST_RECORDS", 2)
@@ -144,7 +144,7 @@ def test_an_answer_of_too_many_records_is_cut_and_says_so(
     assert (len(answer.records), answer.complete) == (2, False)
 
 
-def test_a_page_that_names_itself_as_the_next_one_ends_at_the_bound(
+def test_a_page_that_links_to_itself_ends_at_the_maximum_of_pages(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(defender, "MOST_PAGES", 3)
@@ -156,7 +156,7 @@ def test_a_page_that_names_itself_as_the_next_one_ends_at_the_bound(
 
 
 @pytest.mark.parametrize("fault", ["next-page-elsewhere", "next-page-nowhere"])
-def test_a_next_page_on_another_host_is_refused(url: str, service: Defender, fault: str) -> None:
+def test_a_next_page_on_another_host_is_rejected(url: str, service: Defender, fault: str) -> None:
     service.fail(fault, 1)
     with pytest.raises(BadAnswer, match="not on its own host"):
         graph(url).look_up(question(ADDRESS))
@@ -174,7 +174,7 @@ def test_one_token_serves_many_look_ups(url: str, service: Defender) -> None:
     assert len({request.headers["authorization"] for request in service.requests}) == 1
 
 
-def test_a_token_is_renewed_shortly_before_its_end(url: str, service: Defender) -> None:
+def test_a_token_is_renewed_shortly_before_it_expires(url: str, service: Defender) -> None:
     service.token_life = defender.RENEWED + 0.2
     asker = graph(url)
     asker.look_up(question(ADDRESS))
@@ -186,13 +186,13 @@ def test_a_token_is_renewed_shortly_before_its_end(url: str, service: Defender) 
 
 
 @pytest.mark.parametrize("life", [None, -1, "soon", True, 10**30])
-def test_a_life_that_makes_no_sense_costs_a_token_for_every_request(url: str, service: Defender, life: object) -> None:
+def test_an_implausible_lifetime_requires_a_token_per_request(url: str, service: Defender, life: object) -> None:
     service.token_life = life
     graph(url).look_up(question(DOMAIN))
     assert len(service.login.requests) == 2
 
 
-def test_a_token_that_is_refused_is_replaced_once(url: str, service: Defender) -> None:
+def test_a_rejected_token_is_replaced_once(url: str, service: Defender) -> None:
     asker = graph(url)
     asker.look_up(question(ADDRESS))
     service.revoke()
@@ -201,7 +201,7 @@ def test_a_token_that_is_refused_is_replaced_once(url: str, service: Defender) -
     assert requests_for_pages(service) == ["passiveDnsReverse"] * 3
 
 
-def test_a_second_refusal_is_an_error_that_names_the_credentials(url: str, service: Defender) -> None:
+def test_a_second_rejection_is_an_error_that_names_the_credentials(url: str, service: Defender) -> None:
     service.fail("401")
     with pytest.raises(CredentialsRefused) as raised:
         graph(url).look_up(question(ADDRESS))
@@ -230,7 +230,7 @@ def test_the_sign_in_counts_as_a_request_but_not_as_a_search(url: str) -> None:
         ("client_secret", "another-secret", "AADSTS7000215: Invalid client secret provided."),
     ],
 )
-def test_wrong_credentials_are_told_in_the_words_of_entra(
+def test_the_error_about_wrong_credentials_quotes_entra_id(
     url: str, service: Defender, setting: str, value: str, said: str
 ) -> None:
     with pytest.raises(CredentialsRefused) as raised:
@@ -243,12 +243,12 @@ def test_wrong_credentials_are_told_in_the_words_of_entra(
     assert service.requests == []
 
 
-def test_an_address_of_entra_that_does_not_resolve_is_told_by_its_own_variable(url: str) -> None:
+def test_an_unreachable_sign_in_names_its_own_variable(url: str) -> None:
     with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* check DEFENDER_LOGIN_BASE_URL"):
         graph(url, login_base_url="http://login.invalid").look_up(question(DOMAIN))
 
 
-def test_a_renewal_that_fails_is_tried_again_at_the_next_look_up(url: str, service: Defender) -> None:
+def test_a_failed_sign_in_is_repeated_at_the_next_look_up(url: str, service: Defender) -> None:
     asker = graph(url)
     service.login.fail("500", 1)
     with pytest.raises(NoAnswer):
@@ -304,10 +304,10 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "next-page-number": None,
     "cut-connection": (Unreachable, "the response was cut off."),
     "reset": (Unreachable, "the response was cut off."),
-    "stall": (Unreachable, "no answer within 2 s."),
-    "drip": (Unreachable, "no answer within 2 s."),
+    "stall": (Unreachable, NO_ANSWER),
+    "drip": (Unreachable, NO_ANSWER),
 }
-"""What each fault of Graph means to the operator; None where it is an answer."""
+"""The error of each fault of Graph; None if it is an answer."""
 
 LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "invalid-client": (CredentialsRefused, "Its response says: AADSTS7000215: Invalid client secret provided."),
@@ -325,18 +325,18 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
     "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
     "reset": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
-    "stall": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
-    "drip": (Unreachable, "Microsoft Entra ID cannot be reached: no answer within 2 s."),
+    "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
+    "drip": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
 }
-"""What each fault of Entra means to the operator."""
+"""The error of each fault of Entra ID."""
 
 
-def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert MEANING.keys() == FAULTS.keys()
     assert LOGIN_MEANING.keys() == LOGIN_FAULTS.keys()
 
 
-def assert_comes_to(meaning: tuple[type[SourceError], str] | None, url: str) -> None:
+def assert_raised(meaning: tuple[type[SourceError], str] | None, url: str) -> None:
     kind, sentence = error_of(lambda: graph(url).look_up(question(ADDRESS)))
     assert meaning
     assert kind is meaning[0]
@@ -344,29 +344,29 @@ def assert_comes_to(meaning: tuple[type[SourceError], str] | None, url: str) -> 
 
 
 @pytest.mark.parametrize("fault", each(fault for fault, meaning in MEANING.items() if meaning))
-def test_each_fault_of_graph_comes_to_its_error(url: str, service: Defender, fault: str) -> None:
+def test_each_fault_of_graph_raises_its_error(url: str, service: Defender, fault: str) -> None:
     service.fail(fault)
-    assert_comes_to(MEANING[fault], url)
+    assert_raised(MEANING[fault], url)
 
 
 @pytest.mark.parametrize("fault", each(LOGIN_MEANING))
-def test_each_fault_of_entra_comes_to_its_error(url: str, service: Defender, fault: str) -> None:
+def test_each_fault_of_entra_id_raises_its_error(url: str, service: Defender, fault: str) -> None:
     service.login.fail(fault)
-    assert_comes_to(LOGIN_MEANING[fault], url)
+    assert_raised(LOGIN_MEANING[fault], url)
     assert service.requests == []
 
 
-def test_a_404_of_graph_means_that_nothing_is_known_but_may_be_wrong(url: str, service: Defender) -> None:
+def test_a_graph_404_is_an_uncertain_empty_answer(url: str, service: Defender) -> None:
     service.fail("404")
     assert graph(url).look_up(question(ADDRESS)) == Answer([], certain=False)
 
 
-def test_a_next_page_that_is_not_an_address_makes_the_answer_incomplete(url: str, service: Defender) -> None:
+def test_an_invalid_link_to_the_next_page_makes_the_answer_incomplete(url: str, service: Defender) -> None:
     service.fail("next-page-number")
     assert graph(url).look_up(question(ADDRESS)) == Answer([], complete=False)
 
 
-def test_a_licence_that_is_missing_is_told_with_what_to_do(url: str, service: Defender) -> None:
+def test_a_missing_licence_is_reported_with_a_remedy(url: str, service: Defender) -> None:
     service.entitled = False
     with pytest.raises(NotEntitled) as raised:
         graph(url).look_up(question(ADDRESS))
@@ -377,7 +377,7 @@ def test_a_licence_that_is_missing_is_told_with_what_to_do(url: str, service: De
     )
 
 
-def test_the_retry_after_of_a_429_is_waited_for(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_retry_after_of_a_429_is_respected(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(http, "time", SimpleNamespace(**vars(time) | {"sleep": pauses.append}))
     service.fail("429", 1)
@@ -385,16 +385,16 @@ def test_the_retry_after_of_a_429_is_waited_for(url: str, service: Defender, mon
     assert pauses == [1]
 
 
-def test_a_429_at_the_sign_in_is_asked_again_too(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_429_at_the_sign_in_is_retried(url: str, service: Defender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LONGEST_WAIT", 0)
     service.login.fail("429", 1)
     assert graph(url, retries=1).look_up(question(ADDRESS)).records
 
 
-# What Microsoft documents
+# Documented answers
 
 
-def test_the_documented_answer_of_passive_dns_becomes_its_record(url: str, service: Defender) -> None:
+def test_the_documented_forward_list_is_read(url: str, service: Defender) -> None:
     service.facts = []
     service.recorded["contoso.com/passiveDns"] = recorded("msgraph", "list-passivedns.json")
     assert graph(url).look_up(question("contoso.com")).records == [
@@ -402,9 +402,7 @@ def test_the_documented_answer_of_passive_dns_becomes_its_record(url: str, servi
     ]
 
 
-def test_the_documented_answer_of_the_reverse_list_becomes_its_record_the_other_way_round(
-    url: str, service: Defender
-) -> None:
+def test_the_documented_reverse_list_is_read(url: str, service: Defender) -> None:
     service.facts = []
     service.recorded["contoso.com/passiveDnsReverse"] = recorded("msgraph", "list-passivednsreverse.json")
     assert graph(url).look_up(question("contoso.com")).records == [
@@ -412,10 +410,10 @@ def test_the_documented_answer_of_the_reverse_list_becomes_its_record_the_other_
     ]
 
 
-def test_records_that_the_stand_in_tells_are_those_of_the_history(url: str) -> None:
-    def told(value: str) -> set[Fact]:
+def test_the_records_are_those_of_the_history(url: str) -> None:
+    def expected(value: str) -> set[Fact]:
         return {fact for fact in FACTS if fact.is_about(value) and fact.type in ("A", "AAAA")}
 
     for value in (DOMAIN, ADDRESS, ADDRESS_V6):
         records = {record for record in graph(url).look_up(question(value)).records if record.type in ("A", "AAAA")}
-        assert {(r.name, r.type, r.data, r.first_seen, r.last_seen) for r in records} == told(value)
+        assert {(r.name, r.type, r.data, r.first_seen, r.last_seen) for r in records} == expected(value)

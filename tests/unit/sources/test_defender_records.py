@@ -1,4 +1,4 @@
-"""What becomes of the records of Microsoft Graph, one by one, and of answers saved in files."""
+"""Reading the records of Microsoft Graph, and saved answers."""
 
 import json
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ from tests.unit.sources.recorded import recorded
 SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
 
 
-def test_the_documented_answer_of_passive_dns_can_be_read_from_a_file() -> None:
+def test_the_documented_forward_list_can_be_read_from_a_file() -> None:
     body = recorded("msgraph", "list-passivedns.json")
     record = Record("contoso.com", "A", "20.103.85.33", *SEEN, (), "defender")
     assert defender.read_saved(body, "contoso.com") == Answer([record])
 
 
-def test_the_documented_answer_of_the_reverse_list_does_not_show_its_direction_in_a_file() -> None:
+def test_the_documented_reverse_list_has_no_direction_in_a_file() -> None:
     body = recorded("msgraph", "list-passivednsreverse.json")
     assert defender.read_saved(body, "contoso.com") == Answer([], unreadable=1)
 
@@ -35,28 +35,29 @@ def row(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def read(*rows: Any, relation: str | None = "passiveDns", **beside: Any) -> Answer:
-    if relation:
-        metadata = f"https://graph.microsoft.com/v1.0/$metadata#security/threatIntelligence/hosts('x')/{relation}"
-        beside["@odata.context"] = metadata
-    return defender.read_saved(json.dumps({"value": rows, **beside}).encode(), "asked.example")
+def read(*rows: Any, relation: str = "passiveDns", **beside: Any) -> Answer:
+    return defender.parse_page({"value": list(rows), **beside}, "asked.example", relation)
+
+
+def read_saved(*rows: Any) -> Answer:
+    return defender.read_saved(json.dumps({"value": rows}).encode(), "asked.example")
 
 
 def ends(answer: Answer) -> list[tuple[str, str]]:
     return [(record.name, record.data) for record in answer.records]
 
 
-def test_the_context_of_a_saved_answer_shows_its_direction() -> None:
+def test_the_list_decides_the_direction() -> None:
     assert ends(read(row(), relation="passiveDns")) == [("example.org", "www.example.org")]
     assert ends(read(row(), relation="passiveDnsReverse")) == [("www.example.org", "example.org")]
 
 
-def test_a_saved_row_with_an_address_shows_its_direction_by_itself() -> None:
+def test_a_saved_row_with_an_address_shows_its_direction() -> None:
     host, address = {"id": "example.org"}, {"id": "192.0.2.1"}
-    assert ends(read(row(parentHost=host, artifact=address), relation=None)) == [("example.org", "192.0.2.1")]
-    assert ends(read(row(parentHost=address, artifact=host), relation=None)) == [("example.org", "192.0.2.1")]
+    assert ends(read_saved(row(parentHost=host, artifact=address))) == [("example.org", "192.0.2.1")]
+    assert ends(read_saved(row(parentHost=address, artifact=host))) == [("example.org", "192.0.2.1")]
     v6 = {"id": "2001:db8::1"}
-    assert ends(read(row(parentHost=v6, artifact=host), relation=None)) == [("example.org", "2001:db8::1")]
+    assert ends(read_saved(row(parentHost=v6, artifact=host))) == [("example.org", "2001:db8::1")]
 
 
 def test_a_saved_page_that_is_not_the_last_is_incomplete() -> None:
@@ -72,47 +73,47 @@ def test_fractions_of_seconds_are_cut_off() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "yesterday", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", [], {}])
-def test_a_date_that_makes_no_sense_is_unknown(value: object) -> None:
+def test_an_implausible_date_is_unknown(value: object) -> None:
     (record,) = read(row(firstSeenDateTime=value)).records
     assert record.first_seen is None
     assert record.last_seen is not None
 
 
-def test_dates_in_the_wrong_order_are_both_unknown() -> None:
+def test_dates_in_the_wrong_order_are_unknown() -> None:
     (record,) = read(row(firstSeenDateTime="2026-11-03T10:00:00Z")).records
     assert (record.first_seen, record.last_seen) == (None, None)
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}])
-def test_a_record_type_that_makes_no_sense_is_empty(value: object) -> None:
+def test_an_invalid_record_type_is_empty(value: object) -> None:
     records = read(row(recordType=value)).records
     assert records[0].type in ("", "TYPE7")
 
 
 @pytest.mark.parametrize("value", [None, 7, "www.example.org", [], {}, {"id": None}, {"id": 7}, {"id": " "}])
-def test_a_row_without_its_other_side_is_unreadable_and_costs_no_neighbour(value: object) -> None:
+def test_a_row_without_its_other_side_is_unreadable(value: object) -> None:
     answer = read(row(), row(artifact=value), row())
     assert (len(answer.records), answer.unreadable) == (2, 1)
 
 
 @pytest.mark.parametrize("entry", [None, 7, "text", [], True])
-def test_a_row_that_is_not_an_object_is_unreadable_and_costs_no_neighbour(entry: object) -> None:
+def test_a_row_that_is_not_an_object_is_unreadable(entry: object) -> None:
     answer = read(row(), entry, row())
     assert (len(answer.records), answer.unreadable) == (2, 1)
 
 
 @pytest.mark.parametrize("value", [None, 7, {}, {"id": ""}, {"id": 7}])
-def test_a_row_without_its_host_is_about_what_was_asked(value: object) -> None:
+def test_a_row_without_its_host_is_about_the_queried_name(value: object) -> None:
     assert ends(read(row(parentHost=value))) == [("asked.example", "www.example.org")]
 
 
-def test_a_mail_server_comes_without_its_preference() -> None:
+def test_the_preference_of_a_mail_server_is_removed() -> None:
     assert ends(read(row(recordType="MX", artifact={"id": "10 mx1.example.net"}))) == [
         ("example.org", "mx1.example.net")
     ]
 
 
-def test_a_start_of_authority_becomes_its_host_and_its_mailbox() -> None:
+def test_an_soa_record_becomes_its_host_and_its_mailbox() -> None:
     artifact = {"id": "ns1.example.net hostmaster.example.org 1 2 3 4 5"}
     assert ends(read(row(recordType="SOA", artifact=artifact))) == [
         ("example.org", "ns1.example.net"),
@@ -121,6 +122,6 @@ def test_a_start_of_authority_becomes_its_host_and_its_mailbox() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"value": {}}', b'{"records": []}', b"<html>", b'{"value": ['])
-def test_a_saved_file_of_another_shape_is_refused(body: bytes) -> None:
+def test_a_saved_file_of_another_form_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer, match="check DEFENDER_API_BASE_URL"):
         defender.read_saved(body, "example.org")

@@ -1,4 +1,4 @@
-"""The client of DNSDB against a server that plays it: what it asks, and what comes back."""
+"""The client of DNSDB over HTTP: requests, records and quota."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def records(url: str, value: str, **settings: Any) -> list[Record]:
 
 
 def expected(facts: list[Fact]) -> set[Record]:
-    """The records that facts amount to, names with the root's dot."""
+    """The records of facts, with trailing dots."""
     return {
         Record(f"{fact.name}.", fact.type, target, fact.first, fact.last, SENSORS, "dnsdb")
         for fact in facts
@@ -38,15 +38,15 @@ def expected(facts: list[Fact]) -> set[Record]:
     }
 
 
-# What is asked
+# Requests
 
 
-def test_a_name_takes_one_query_for_what_it_owns(url: str, service: Dnsdb) -> None:
+def test_a_name_needs_one_query(url: str, service: Dnsdb) -> None:
     assert set(records(url, DOMAIN)) == expected([fact for fact in HISTORY if fact.name == DOMAIN])
     assert [request.path for request in service.requests] == [f"/dnsdb/v2/lookup/rrset/name/{DOMAIN}"]
 
 
-def test_a_second_query_for_who_points_to_a_name_is_made_where_the_operator_wants_it(url: str, service: Dnsdb) -> None:
+def test_a_name_needs_a_second_query_with_reverse_names(url: str, service: Dnsdb) -> None:
     found = set(records(url, DOMAIN, reverse_names=True))
     assert found == expected(about(HISTORY, DOMAIN))
     assert [request.path for request in service.requests] == [
@@ -56,25 +56,25 @@ def test_a_second_query_for_who_points_to_a_name_is_made_where_the_operator_want
 
 
 @pytest.mark.parametrize("address", [ADDRESS, ADDRESS_V6])
-def test_an_address_takes_one_query_whatever_the_setting(url: str, service: Dnsdb, address: str) -> None:
+def test_an_address_needs_one_query_with_any_settings(url: str, service: Dnsdb, address: str) -> None:
     assert set(records(url, address, reverse_names=True)) == expected(about(HISTORY, address))
     assert [request.path for request in service.requests] == [f"/dnsdb/v2/lookup/rdata/ip/{address}"]
 
 
-def test_a_hostname_is_asked_about_as_a_name(url: str) -> None:
+def test_a_hostname_is_looked_up_as_a_name(url: str) -> None:
     asker = client("dnsdb", url, api_key=API_KEY)
     found = asker.look_up(Question("www.example.org", "Hostname", datetime(1990, 1, 1, tzinfo=UTC))).records
     assert {record.type for record in found} == {"A", "CNAME"}
 
 
-def test_a_name_that_cannot_be_in_the_dns_stays_inside_its_part_of_the_path(url: str, service: Dnsdb) -> None:
+def test_an_invalid_name_stays_within_its_path_segment(url: str, service: Dnsdb) -> None:
     records(url, "a?b=c#d.example")
     (request,) = service.requests
     assert request.path == "/dnsdb/v2/lookup/rrset/name/a%3Fb=c%23d.example"
     assert "b" not in request.params
 
 
-def test_a_query_names_the_program_and_carries_the_key_in_a_header_only(url: str, service: Dnsdb) -> None:
+def test_a_query_identifies_the_client_and_sends_the_key_only_in_a_header(url: str, service: Dnsdb) -> None:
     records(url, ADDRESS)
     (request,) = service.requests
     assert {name: request.params[name] for name in ("swclient", "version", "limit")} == {
@@ -87,7 +87,7 @@ def test_a_query_names_the_program_and_carries_the_key_in_a_header_only(url: str
     assert API_KEY not in request.path + str(request.params)
 
 
-def test_only_what_was_seen_in_the_period_is_asked_for_its_first_second_included(url: str, service: Dnsdb) -> None:
+def test_a_query_is_limited_to_the_period_including_its_first_second(url: str, service: Dnsdb) -> None:
     since = next(fact.last for fact in HISTORY if fact.data == "198.51.100.7")
     answer = client("dnsdb", url, api_key=API_KEY).look_up(question(DOMAIN, since))
     data = {record.data for record in answer.records}
@@ -97,13 +97,13 @@ def test_only_what_was_seen_in_the_period_is_asked_for_its_first_second_included
 
 
 @pytest.mark.parametrize("since", [datetime(1960, 1, 1, tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
-def test_a_period_from_before_1970_is_no_fence(url: str, service: Dnsdb, since: datetime) -> None:
+def test_a_period_from_before_1970_is_not_sent(url: str, service: Dnsdb, since: datetime) -> None:
     answer = client("dnsdb", url, api_key=API_KEY).look_up(question(ADDRESS, since))
     assert len(answer.records) == 5
     assert "time_last_after" not in service.requests[0].params
 
 
-def test_zone_files_are_told_from_sensors(url: str, service: Dnsdb) -> None:
+def test_zone_files_are_distinguished_from_sensors(url: str, service: Dnsdb) -> None:
     service.zone_files = True
     of_ns1 = [r for r in records(url, DOMAIN) if (r.type, r.data) == ("NS", "ns1.example.net.")]
     assert [record.sensors for record in of_ns1] == [("sensors",), ("zone files",)]
@@ -129,14 +129,14 @@ def test_nothing_known_is_a_complete_answer_without_records(url: str) -> None:
 # The quota
 
 
-def test_the_quota_of_a_day_says_when_it_starts_anew(url: str, service: Dnsdb) -> None:
+def test_a_daily_quota_has_a_reset(url: str, service: Dnsdb) -> None:
     service.used, service.limit = 23, 500
     (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances
     midnight = f"{datetime.now(UTC).date() + timedelta(days=1)} 00:00:00 UTC"
     assert allowance == Allowance("API key", 23, 500, midnight)
 
 
-def test_the_quota_of_a_block_never_starts_anew(url: str, service: Dnsdb) -> None:
+def test_a_block_quota_has_no_reset(url: str, service: Dnsdb) -> None:
     service.quota, service.used, service.limit = "block", 600, 600
     (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances
     assert (allowance.used, allowance.left, allowance.reset) == (600, 0, "")
@@ -147,7 +147,7 @@ def test_a_key_without_a_quota_has_an_unknown_budget(url: str, service: Dnsdb) -
     assert client("dnsdb", url, api_key=API_KEY).budget() == Budget()
 
 
-def test_to_read_the_quota_costs_no_query(url: str, service: Dnsdb) -> None:
+def test_reading_the_quota_costs_no_query(url: str, service: Dnsdb) -> None:
     client("dnsdb", url, api_key=API_KEY).budget()
     assert service.used == 0
     assert service.requests[0].params == {"swclient": "opencti", "version": __version__}
@@ -168,7 +168,7 @@ def test_to_read_the_quota_costs_no_query(url: str, service: Dnsdb) -> None:
         ({"remaining": 7, "limit": 9, "reset": 1764115200}, (Allowance("API key", 2, 9, "2025-11-26 00:00:00 UTC"),)),
     ],
 )
-def test_every_part_of_the_quota_may_be_absent_or_odd(
+def test_any_field_of_the_quota_may_be_missing_or_invalid(
     url: str, service: Dnsdb, rate: dict[str, object], allowances: tuple[Allowance, ...]
 ) -> None:
     service.rate_body = {"rate": rate}
@@ -176,14 +176,14 @@ def test_every_part_of_the_quota_may_be_absent_or_odd(
 
 
 @pytest.mark.parametrize("body", [[], {}, {"rate": []}, "rate"])
-def test_a_quota_of_another_shape_is_a_bad_answer(url: str, service: Dnsdb, body: object) -> None:
+def test_a_quota_of_another_form_is_a_bad_answer(url: str, service: Dnsdb, body: object) -> None:
     service.rate_body = body
     with pytest.raises(BadAnswer, match=r"holds no rate; check DNSDB_API_BASE_URL\."):
         client("dnsdb", url, api_key=API_KEY).budget()
 
 
 @pytest.mark.parametrize("fault", ["404", "404-no-results", "html"])
-def test_a_quota_from_somewhere_else_is_a_bad_answer(url: str, service: Dnsdb, fault: str) -> None:
+def test_a_quota_from_another_service_is_a_bad_answer(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(BadAnswer, match=r"check DNSDB_API_BASE_URL\."):
         client("dnsdb", url, api_key=API_KEY).budget()

@@ -1,4 +1,4 @@
-"""What becomes of the rows of DNSDB: those that were recorded, and those that nobody should send."""
+"""Reading recorded and malformed answers of DNSDB."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ def utc(year: int, month: int, day: int, hour: int, minute: int, second: int) ->
 
 
 def framed(*rows: Any, end: str = '{"cond":"succeeded"}') -> Answer:
-    """What is read from an answer that holds these rows and ends in this line."""
+    """The answer with these rows and this last line."""
     lines = ['{"cond":"begin"}', *(json.dumps({"obj": row}) for row in rows), end]
     return read_saved("\n".join(lines).encode(), "")
 
@@ -39,7 +39,7 @@ def dates_of(**times: Any) -> tuple[datetime | None, datetime | None, tuple[str,
 # The recorded answers
 
 
-def test_a_row_of_zone_files_and_one_of_sensors() -> None:
+def test_rows_of_zone_files_and_of_sensors_are_read() -> None:
     first, last = utc(2013, 7, 19, 16, 22, 0), utc(2020, 5, 14, 16, 2, 18)
     assert read("v2-saf-rrset-farsightsecurity.com") == Answer(
         [
@@ -60,7 +60,7 @@ def test_a_row_of_zone_files_and_one_of_sensors() -> None:
     )
 
 
-def test_an_answer_that_says_limited_is_incomplete() -> None:
+def test_a_limited_answer_is_incomplete() -> None:
     answer = read("v2-saf-limited-google.com")
     moment = utc(2020, 7, 8, 8, 41, 46)
     assert not answer.complete
@@ -70,7 +70,7 @@ def test_an_answer_that_says_limited_is_incomplete() -> None:
     ]
 
 
-def test_rows_that_point_to_a_name_have_the_owner_as_their_name() -> None:
+def test_rows_that_point_to_a_name_keep_their_owner() -> None:
     answer = read("v2-rdata-name-ptr-farsightsecurity.com")
     assert [(record.name, record.type, record.data) for record in answer.records] == [
         ("207.4.20.149.in-addr.fsi.io.", "PTR", "farsightsecurity.com."),
@@ -85,7 +85,7 @@ def test_rows_that_point_to_a_name_have_the_owner_as_their_name() -> None:
     assert answer.complete
 
 
-def test_mail_servers_come_without_preference_and_start_of_authority_as_host_and_mailbox() -> None:
+def test_mx_loses_its_preference_and_soa_becomes_host_and_mailbox() -> None:
     answer = read("synthetic-soa-mx-example.com")
     assert {(record.first_seen, record.last_seen) for record in answer.records} == {(utc(2018, 3, 27, 10, 43, 28),) * 2}
     assert [(record.type, record.data) for record in answer.records] == [
@@ -98,7 +98,7 @@ def test_mail_servers_come_without_preference_and_start_of_authority_as_host_and
     ]
 
 
-def test_dates_as_text_are_dates() -> None:
+def test_dates_may_be_text() -> None:
     answer = read("v1-humantime-rrset-google.com")
     assert [(r.type, r.data, r.first_seen, r.last_seen, r.sensors) for r in answer.records[1:6:2]] == [
         ("A", "74.125.224.65", utc(2013, 1, 14, 19, 23, 53), utc(2013, 1, 14, 19, 23, 53), SENSORS),
@@ -129,7 +129,7 @@ def test_dates_as_text_are_dates() -> None:
         ),
     ],
 )
-def test_the_bare_rows_of_version_1_about_data(
+def test_bare_rows_of_version_1_about_data_are_read(
     name: str, types: dict[str, int], data: str, first: tuple[int, ...], last: tuple[int, ...]
 ) -> None:
     answer = read(name)
@@ -141,7 +141,7 @@ def test_the_bare_rows_of_version_1_about_data(
 
 
 @pytest.mark.parametrize("name", ["v1-rrset-name-ns-farsightsecurity.com-2020", "v1-rrset-name-time_last_after-2020"])
-def test_a_bare_row_of_version_1_with_three_name_servers(name: str) -> None:
+def test_a_bare_row_of_version_1_with_three_name_servers_is_read(name: str) -> None:
     first, last = utc(2019, 11, 30, 18, 8, 47), utc(2020, 3, 18, 21, 0, 1)
     assert read(name).records == [
         Record("farsightsecurity.com.", "NS", f"ns{number}.dnsmadeeasy.com.", first, last, SENSORS, "dnsdb")
@@ -149,7 +149,7 @@ def test_a_bare_row_of_version_1_with_three_name_servers(name: str) -> None:
     ]
 
 
-def test_the_bare_rows_of_version_1_about_a_host() -> None:
+def test_bare_rows_of_version_1_about_a_host_are_read() -> None:
     name = "www.farsightsecurity.com."
     assert read("v1-rrset-name-www.farsightsecurity.com-2020").records == [
         Record(
@@ -167,7 +167,7 @@ def test_the_bare_rows_of_version_1_about_a_host() -> None:
     ]
 
 
-def test_every_recorded_answer_is_read_to_its_last_row() -> None:
+def test_all_rows_of_the_recorded_answers_are_readable() -> None:
     assert {path.stem: read(path.stem).unreadable for path in folder("dnsdb").glob("*.ndjson")} == dict.fromkeys(
         (path.stem for path in folder("dnsdb").glob("*.ndjson")), 0
     )
@@ -176,7 +176,7 @@ def test_every_recorded_answer_is_read_to_its_last_row() -> None:
 # The frame
 
 
-def test_the_row_of_the_last_line_counts() -> None:
+def test_the_last_line_may_contain_a_row() -> None:
     answer = framed(end=json.dumps({"cond": "limited", "msg": "Result limit reached", "obj": ROW}))
     assert (len(answer.records), answer.complete) == (1, False)
 
@@ -185,17 +185,17 @@ def test_an_answer_without_an_end_is_incomplete() -> None:
     assert not framed(ROW, end="").complete
 
 
-def test_a_cut_last_line_is_counted_and_the_rest_is_read() -> None:
+def test_a_cut_last_line_does_not_affect_the_others() -> None:
     answer = framed(ROW, end='{"obj":{"rrname":"b.exam')
     assert (len(answer.records), answer.complete, answer.unreadable) == (1, False, 1)
 
 
-def test_nothing_but_a_limit_is_an_incomplete_answer() -> None:
+def test_a_limit_without_rows_is_an_incomplete_answer() -> None:
     assert framed(end='{"cond":"limited"}') == Answer([], complete=False)
 
 
 @pytest.mark.parametrize("condition", ["paused", 7, ["succeeded"], {}, "x" * 1000, "\x1b[2J"])
-def test_a_condition_that_nobody_knows_is_no_answer(condition: Any) -> None:
+def test_an_unknown_condition_is_a_bad_answer(condition: Any) -> None:
     with pytest.raises(BadAnswer, match="unknown condition") as raised:
         framed(ROW, end=json.dumps({"cond": condition}))
     assert len(str(raised.value)) < 200
@@ -203,13 +203,13 @@ def test_a_condition_that_nobody_knows_is_no_answer(condition: Any) -> None:
 
 
 @pytest.mark.parametrize("message", [None, 7, ["late"], "late"])
-def test_a_failure_before_the_first_row_is_an_error_whatever_it_says(message: Any) -> None:
+def test_a_failure_before_the_first_row_is_an_error(message: Any) -> None:
     with pytest.raises(NoAnswer, match=r"DNSDB is failing \(HTTP 200\)"):
         framed(end=json.dumps({"cond": "failed", "msg": message}))
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"[]", b'{"error":"x"}', b"null", b"{", b"\xff\xfe", b"Error: no\n"])
-def test_a_file_without_a_row_or_a_frame_is_no_answer_of_dnsdb(body: bytes) -> None:
+def test_a_file_without_a_row_or_a_frame_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer, match=r"check DNSDB_API_BASE_URL\."):
         read_saved(body, "")
 
@@ -231,16 +231,21 @@ def test_a_file_without_a_row_or_a_frame_is_no_answer_of_dnsdb(body: bytes) -> N
         ROW | {"rdata": None},
         ROW | {"rdata": []},
         ROW | {"rdata": {"192.0.2.1": 1}},
-        ROW | {"rdata": ["192.0.2.1", 7]},
+        ROW | {"rdata": [7]},
         ROW | {"rdata": [["192.0.2.1"]]},
     ],
 )
-def test_a_broken_row_is_counted_and_costs_its_neighbours_nothing(row: Any) -> None:
+def test_a_broken_row_is_counted_and_does_not_affect_its_neighbours(row: Any) -> None:
     answer = framed(ROW, row, ROW)
     assert (len(answer.records), answer.unreadable, answer.complete) == (2, 1, True)
 
 
-def test_a_broken_line_is_counted_and_costs_its_neighbours_nothing() -> None:
+def test_a_broken_value_does_not_affect_the_others_of_its_row() -> None:
+    answer = framed(ROW | {"rdata": ["192.0.2.1", 7, "192.0.2.2"]})
+    assert [record.data for record in answer.records] == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_a_broken_line_is_counted_and_does_not_affect_its_neighbours() -> None:
     body = b'{"cond":"begin"}\n{"obj":\n7\n{}\n%b\n{"cond":"succeeded"}' % json.dumps({"obj": ROW}).encode()
     answer = read_saved(body, "")
     assert (len(answer.records), answer.unreadable, answer.complete) == (1, 3, True)
@@ -253,7 +258,7 @@ def test_a_row_without_dates_has_none() -> None:
 @pytest.mark.parametrize(
     "moment", [0, -1, True, None, "n/a", "", [], 10**400, -(10**400), 1e308, 4102444800, "9999-99-99"]
 )
-def test_a_date_that_nobody_can_believe_is_unknown(moment: Any) -> None:
+def test_an_implausible_date_is_unknown(moment: Any) -> None:
     assert dates_of(time_first=moment, time_last=1600000000)[:2] == (None, utc(2020, 9, 13, 12, 26, 40))
 
 
@@ -262,7 +267,7 @@ def test_dates_in_the_wrong_order_are_unknown() -> None:
 
 
 @pytest.mark.parametrize("moment", [1600000000, 1600000000.9, "1600000000", 1600000000123, "2020-09-13T14:26:40+02:00"])
-def test_a_date_may_be_a_number_or_a_text(moment: Any) -> None:
+def test_a_date_may_be_a_number_or_text(moment: Any) -> None:
     assert dates_of(time_first=moment, time_last=moment)[:2] == (utc(2020, 9, 13, 12, 26, 40),) * 2
 
 
@@ -278,6 +283,6 @@ def test_a_date_may_be_a_number_or_a_text(moment: Any) -> None:
         ("A", "", [("A", "")]),
     ],
 )
-def test_other_data_come_back_as_they_are(kind: str, text: str, records: list[tuple[str, str]]) -> None:
+def test_other_data_are_returned_unchanged(kind: str, text: str, records: list[tuple[str, str]]) -> None:
     answer = framed(ROW | {"rrtype": kind, "rdata": text})
     assert [(record.type, record.data) for record in answer.records] == records

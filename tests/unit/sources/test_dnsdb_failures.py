@@ -1,4 +1,4 @@
-"""What each failure of DNSDB means to the operator, and what is left of an answer that has one."""
+"""The errors of DNSDB, and answers with faults."""
 
 import logging
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from passivedns.errors import (
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.sources.broken_answers import each
+from tests.unit.sources.broken_answers import NO_ANSWER, each
 from tests.unit.sources.clients import client, question
 from tests.unit.stand_ins import stand_in
 
@@ -70,10 +70,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     ),
     "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
     "reset": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
-    "stall": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
-    "drip": (Unreachable, "DNSDB cannot be reached: no answer within 2 s."),
+    "stall": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
+    "drip": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
 }
-"""What each fault of the stand-in means to the operator."""
+"""The error of each fault of the stand-in."""
 ANSWERS = {
     "no-rows": (0, True),
     "404-no-results": (0, True),
@@ -84,7 +84,7 @@ ANSWERS = {
     "failed-with-a-row": (1, False),
     "limited-with-a-row": (1, False),
 }
-"""Faults that are answers all the same: how many records they hold, and whether they are complete."""
+"""Faults that are still answers: their number of records, and whether they are complete."""
 
 
 served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
@@ -94,12 +94,12 @@ def look_up(url: str, value: str, retries: int = 0, **settings: object) -> Answe
     return client("dnsdb", url, retries, **{"api_key": API_KEY} | settings).look_up(question(value))
 
 
-def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert MEANING.keys() | ANSWERS.keys() == Dnsdb.faults.keys()
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str) -> None:
+def test_each_fault_raises_its_error(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(SourceError) as raised:
         look_up(url, ADDRESS)
@@ -110,7 +110,7 @@ def test_a_failure_says_what_to_do(url: str, service: Dnsdb, fault: str) -> None
 
 
 @pytest.mark.parametrize(("fault", "amount"), ANSWERS.items())
-def test_an_odd_answer_keeps_its_records(url: str, service: Dnsdb, fault: str, amount: tuple[int, bool]) -> None:
+def test_a_faulty_answer_keeps_its_records(url: str, service: Dnsdb, fault: str, amount: tuple[int, bool]) -> None:
     service.fail(fault)
     answer = look_up(url, DOMAIN)
     assert (len(answer.records), answer.complete) == amount
@@ -118,20 +118,20 @@ def test_an_odd_answer_keeps_its_records(url: str, service: Dnsdb, fault: str, a
 
 
 @pytest.mark.parametrize("fault", ["400", "403-key", "416", "429", "429-quota", "503"])
-def test_what_another_attempt_would_only_make_worse_is_not_repeated(url: str, service: Dnsdb, fault: str) -> None:
+def test_rejections_and_rate_limits_are_not_retried(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(SourceError):
         look_up(url, ADDRESS, retries=3)
     assert len(service.requests) == 1
 
 
-def test_a_failing_server_is_asked_again(url: str, service: Dnsdb) -> None:
+def test_a_failing_server_is_retried(url: str, service: Dnsdb) -> None:
     service.fail("502", times=1)
     assert look_up(url, ADDRESS, retries=1).records
     assert len(service.requests) == 2
 
 
-def test_the_records_of_the_first_query_outlive_a_failure_of_the_second(
+def test_the_records_of_the_first_query_survive_a_failure_of_the_second(
     url: str, service: Dnsdb, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.limit = 1
@@ -139,16 +139,16 @@ def test_the_records_of_the_first_query_outlive_a_failure_of_the_second(
         answer = look_up(url, DOMAIN, reverse_names=True)
     assert {record.name for record in answer.records} == {f"{DOMAIN}."}
     assert not answer.complete
-    assert "The second query of a name failed" in caplog.text
+    assert "The second query for a name failed" in caplog.text
     assert "The DNSDB quota is used up (HTTP 429)" in caplog.text
 
 
-def test_a_failure_of_the_second_query_is_an_error_where_the_first_one_found_nothing(url: str, service: Dnsdb) -> None:
+def test_a_failure_of_the_second_query_is_an_error_if_the_first_found_nothing(url: str, service: Dnsdb) -> None:
     service.limit = 1
     with pytest.raises(QuotaExceeded):
         look_up(url, "unknown.example", reverse_names=True)
 
 
-def test_a_wrong_key_is_refused(url: str) -> None:
+def test_a_wrong_key_is_rejected(url: str) -> None:
     with pytest.raises(CredentialsRefused, match=r"check DNSDB_API_KEY\."):
         look_up(url, ADDRESS, api_key="0" * 64)

@@ -1,4 +1,4 @@
-"""The client of DNSDB reads what dnsdb2, the client of its vendor, reads from the same server."""
+"""Compares the client of DNSDB with dnsdb2, the client of its vendor, on the same server."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {
     "limited-with-a-row": dnsdb2.QueryLimited,
     "unknown-condition": dnsdb2.ProtocolError,
 }
-"""What the vendor's client makes of faults that the connector must not take for a whole answer."""
+"""The error that dnsdb2 raises for each fault that is not a complete answer."""
 
 
 served = stand_in(lambda: Dnsdb(HISTORY), dnsdb_app)
@@ -70,7 +70,7 @@ def rows_of_the_vendor(found: Iterable[dict[str, Any]]) -> set[tuple[str, str, s
 
 
 @pytest.mark.parametrize("value", [DOMAIN, "www.example.org", "unknown.example"])
-def test_the_client_reads_of_a_name_what_the_client_of_the_vendor_reads(url: str, value: str) -> None:
+def test_the_client_and_dnsdb2_read_the_same_about_a_name(url: str, value: str) -> None:
     theirs = vendor(url)
     owned, pointing = theirs.lookup_rrset(value), theirs.lookup_rdata_name(value)
     expected_rows = rows_of_the_vendor(owned) | rows_of_the_vendor(pointing)
@@ -78,12 +78,12 @@ def test_the_client_reads_of_a_name_what_the_client_of_the_vendor_reads(url: str
 
 
 @pytest.mark.parametrize("value", [ADDRESS, ADDRESS_V6, "192.0.2.250"])
-def test_the_client_reads_of_an_address_what_the_client_of_the_vendor_reads(url: str, value: str) -> None:
+def test_the_client_and_dnsdb2_read_the_same_about_an_address(url: str, value: str) -> None:
     assert rows_of(records(url, value)) == rows_of_the_vendor(vendor(url).lookup_rdata_ip(quote(value, safe="")))
 
 
 @pytest.mark.parametrize(("fault", "kind"), OF_THE_VENDOR.items())
-def test_what_the_client_of_the_vendor_refuses_is_an_error_or_incomplete(
+def test_what_dnsdb2_rejects_is_an_error_or_incomplete(
     url: str, service: Dnsdb, fault: str, kind: type[dnsdb2.DnsdbException]
 ) -> None:
     service.fail(fault)
@@ -92,7 +92,7 @@ def test_what_the_client_of_the_vendor_refuses_is_an_error_or_incomplete(
     assert not is_whole(url, DOMAIN)
 
 
-def test_the_quota_is_that_of_the_client_of_the_vendor(url: str, service: Dnsdb) -> None:
+def test_the_client_and_dnsdb2_read_the_same_quota(url: str, service: Dnsdb) -> None:
     service.used = 3
     rate = vendor(url).rate_limit()["rate"]
     (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances

@@ -1,4 +1,4 @@
-"""Whatever a source answers, or somebody in its place: well-formed records, or an error of the connector's own.
+"""Any response, of a source or of another server, becomes well-formed records or a SourceError.
 
 A source that is added to `SOURCES` is tested here once it has a row in samples.py.
 """
@@ -30,11 +30,11 @@ from tests.unit.sources.odd_bodies import HOSTILE, HTML, variants, with_long_lis
 from tests.unit.sources.samples import SAMPLES, Good
 
 LONGEST = 20
-"""Seconds of the processor for the worst answer."""
+"""Maximum CPU time in seconds for any answer."""
 MOST_MEMORY = 600 * 2**20
-"""Bytes for the worst answer."""
+"""Maximum bytes for any answer."""
 LONGEST_SENTENCE = 600
-"""Characters."""
+"""Maximum characters of an error."""
 
 KEYS = list(SOURCES)
 QUESTIONS = [(key, asked) for key in KEYS if key in SAMPLES for asked in SAMPLES[key].answers]
@@ -49,7 +49,7 @@ any_json = st.recursive(
 
 
 class Play:
-    """A service that answers every search with one response, and every sign-in as it should."""
+    """A service that sends one response to every search, and a good one to every sign-in."""
 
     def __init__(self) -> None:
         self.response = b""
@@ -57,7 +57,7 @@ class Play:
         self.server = RawServer(0)
 
     def say(self, body: bytes, status: str = "200 OK", *headers: str) -> None:
-        """Answer every search so from now on."""
+        """Set the response to every search."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
         self.response = "\r\n".join(lines).encode() + body
 
@@ -86,7 +86,7 @@ def good(key: str, asked: str) -> Good:
 
 
 def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
-    """What comes of a question that the service answers; it is checked already."""
+    """The checked result of a look-up at the service."""
     sample = SAMPLES[key]
     play.login = sample.login
     settings: dict[str, Any] = {**sample.settings, **dict.fromkeys(sample.addresses, play.server.url)}
@@ -95,7 +95,7 @@ def over_http(play: Play, key: str, asked: str) -> Answer | SourceError:
 
 
 def from_file(key: str, asked: str, body: bytes) -> Answer | SourceError:
-    """What comes of a body that was saved; it is checked already."""
+    """The checked result of reading a saved body."""
     return checked(key, lambda: SOURCES[key].read(body, asked))
 
 
@@ -157,14 +157,14 @@ def test_every_source_has_a_sample() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_sample_has_an_answer_for_every_kind_of_question_that_the_source_takes(key: str) -> None:
+def test_a_sample_has_an_answer_for_every_supported_type(key: str) -> None:
     kinds = {question(asked).type for asked in SAMPLES[key].answers}
     for takable in (NAMES, ADDRESSES):
         assert bool(kinds & takable) == bool(SOURCES[key].takes & takable)
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_a_good_answer_becomes_its_records_in_as_many_requests_as_it_takes(play: Play, key: str, asked: str) -> None:
+def test_a_good_answer_becomes_its_records_in_the_expected_requests(play: Play, key: str, asked: str) -> None:
     play.say(good(key, asked).body)
     play.server.heads.clear()
     answer = over_http(play, key, asked)
@@ -177,25 +177,25 @@ def test_a_good_answer_becomes_its_records_in_as_many_requests_as_it_takes(play:
 
 
 @pytest.mark.parametrize(("key", "asked"), SINGLE)
-def test_a_saved_answer_is_read_as_the_one_over_http(play: Play, key: str, asked: str) -> None:
+def test_a_saved_answer_is_read_like_one_over_http(play: Play, key: str, asked: str) -> None:
     play.say(good(key, asked).body)
     saved = from_file(key, asked, good(key, asked).body)
     assert isinstance(saved, Answer)
-    # Only a file has to say what it is about.
+    # Only a saved answer needs to state what it is about.
     assert saved._replace(about="") == over_http(play, key, asked)
 
 
-# Answers of another shape
+# Malformed answers
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_a_saved_answer_with_anything_in_place_of_any_part_ends_well(key: str, asked: str) -> None:
+def test_a_saved_answer_with_any_part_replaced_ends_well(key: str, asked: str) -> None:
     for body in variants(good(key, asked).body):
         from_file(key, asked, body)
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_an_answer_with_anything_in_place_of_any_part_ends_well(play: Play, key: str, asked: str) -> None:
+def test_an_answer_with_any_part_replaced_ends_well(play: Play, key: str, asked: str) -> None:
     bodies = list(variants(good(key, asked).body))
 
     @a_few
@@ -220,11 +220,11 @@ def test_any_json_ends_well(play: Play, key: str, asked: str) -> None:
     ends_well()
 
 
-# Cut answers
+# Truncated answers
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_every_beginning_of_a_saved_answer_ends_well_and_never_with_more_records(key: str, asked: str) -> None:
+def test_a_truncated_saved_answer_ends_well_and_never_has_more_records(key: str, asked: str) -> None:
     body = good(key, asked).body
     whole = from_file(key, asked, body)
     for length in range(len(body)):
@@ -234,7 +234,7 @@ def test_every_beginning_of_a_saved_answer_ends_well_and_never_with_more_records
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_a_beginning_of_an_answer_ends_well(play: Play, key: str, asked: str) -> None:
+def test_a_truncated_answer_ends_well(play: Play, key: str, asked: str) -> None:
     body = good(key, asked).body
     for length in range(0, len(body), max(len(body) // 30, 1)):
         play.say(body[:length])
@@ -242,7 +242,7 @@ def test_a_beginning_of_an_answer_ends_well(play: Play, key: str, asked: str) ->
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_an_answer_that_is_shorter_than_it_says_is_an_error(play: Play, key: str, asked: str) -> None:
+def test_an_answer_shorter_than_its_content_length_is_an_error(play: Play, key: str, asked: str) -> None:
     play.say(good(key, asked).body)
     for cut in (1, len(good(key, asked).body) // 2, len(good(key, asked).body)):
         whole = play.response
@@ -251,7 +251,7 @@ def test_an_answer_that_is_shorter_than_it_says_is_an_error(play: Play, key: str
         play.response = whole
 
 
-# Answers that mean harm
+# Hostile answers
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_an_error_with_a_hostile_body_ends_well(play: Play, key: str, status: st
 
 
 @pytest.mark.parametrize(("key", "asked"), QUESTIONS)
-def test_a_web_page_is_never_taken_for_nothing_known(play: Play, key: str, asked: str) -> None:
+def test_a_web_page_never_means_nothing_known(play: Play, key: str, asked: str) -> None:
     for status in ("200 OK", "404 Not Found"):
         play.say(HTML, status, "Content-Type: text/html")
         assert isinstance(over_http(play, key, asked), SourceError)
@@ -283,7 +283,7 @@ def test_a_web_page_is_never_taken_for_nothing_known(play: Play, key: str, asked
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
-def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_an_error_in_bounded_memory(play: Play, key: str) -> None:
+def test_a_gzip_bomb_is_an_error_in_bounded_memory(play: Play, key: str) -> None:
     asked = next(iter(SAMPLES[key].answers))
     play.say(gzip.compress(bytes(128 * 2**20)) * 8, "200 OK", "Content-Encoding: gzip")
     with bounded_memory():
@@ -292,8 +292,8 @@ def test_a_mebibyte_of_gzip_that_becomes_a_gibibyte_is_an_error_in_bounded_memor
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
-def test_a_tenth_of_the_longest_list_that_is_read_takes_a_tenth_of_the_memory_at_the_most(key: str) -> None:
-    """A tenth, since Python is many times slower while it counts its memory."""
+def test_a_tenth_of_the_longest_list_needs_at_most_a_tenth_of_the_memory(key: str) -> None:
+    """A tenth, since Python is many times slower while it traces its memory."""
     asked = next(iter(SAMPLES[key].answers))
     body = with_long_list(good(key, asked).body, share=10)
     with bounded_memory(MOST_MEMORY // 10), contextlib.suppress(SourceError):
@@ -302,7 +302,7 @@ def test_a_tenth_of_the_longest_list_that_is_read_takes_a_tenth_of_the_memory_at
 
 @contextlib.contextmanager
 def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
-    """Fails where Python's allocator held more bytes in the block."""
+    """Fails if Python allocates more bytes in the block."""
     tracemalloc.start()
     try:
         yield
@@ -312,7 +312,7 @@ def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
     assert peak < most, f"{peak >> 20} MiB"
 
 
-# Credentials that come back
+# Quoted credentials
 
 
 FORMS = ['{"message": %s}', '{"error": %s}', '{"error": {"code": %s, "message": %s}}', '{"detail": %s}', "%s"]
@@ -320,7 +320,7 @@ FORMS = ['{"message": %s}', '{"error": %s}', '{"error": {"code": %s, "message": 
 
 @pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "404 No", "429 Slow", "503 Busy"])
 @pytest.mark.parametrize("key", KEYS)
-def test_credentials_that_a_server_repeats_are_not_told(key: str, status: str) -> None:
+def test_credentials_quoted_by_a_server_are_masked(key: str, status: str) -> None:
     for form in FORMS:
         with echoing(status, form) as play:
             over_http(play, key, next(iter(SAMPLES[key].answers)))
@@ -328,7 +328,7 @@ def test_credentials_that_a_server_repeats_are_not_told(key: str, status: str) -
 
 @pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "429 Slow", "503 Busy"])
 @pytest.mark.parametrize("key", [key for key in KEYS if key in SAMPLES and SAMPLES[key].login])
-def test_credentials_that_the_sign_in_repeats_are_not_told(key: str, status: str) -> None:
+def test_credentials_quoted_by_the_sign_in_are_masked(key: str, status: str) -> None:
     for form in [*FORMS, '{"error": "invalid_client", "error_description": %s}']:
         with echoing(status, form, login=True) as play:
             assert isinstance(over_http(play, key, next(iter(SAMPLES[key].answers))), SourceError)

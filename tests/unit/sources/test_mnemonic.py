@@ -1,4 +1,4 @@
-"""mnemonic as the client sees it over HTTP, and its recorded answers."""
+"""The client of mnemonic over HTTP, and its recorded answers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def names_at(address: str, number: int) -> list[Fact]:
     return [Fact(f"h{i}.example.org", "A", address, NOW - timedelta(days=9), NOW) for i in range(number)]
 
 
-def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
+def test_a_name_returns_its_history_to_the_second(url: str) -> None:
     answer = ask(url)
     seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
     assert Record(DOMAIN, "A", ADDRESS, seen.first, seen.last, (), "mnemonic") in answer.records
@@ -58,52 +58,52 @@ def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
     assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
 
 
-def test_the_names_of_an_address_come_back(url: str) -> None:
+def test_an_address_returns_its_names(url: str) -> None:
     names = {record.name for record in ask(url, ADDRESS).records}
     assert names == {"example.org", "www.example.org", "mail.example.com", "shared.example.net", "old.tenant.example"}
 
 
-def test_nothing_known_is_an_answer_without_records(url: str) -> None:
+def test_nothing_known_is_an_empty_answer(url: str) -> None:
     assert ask(url, "nobody.example") == Answer([])
 
 
-def test_one_question_is_one_request_for_the_public_maximum(service: Mnemonic, url: str) -> None:
+def test_a_look_up_is_one_request_for_the_public_maximum(service: Mnemonic, url: str) -> None:
     ask(url)
     (request,) = service.requests
     assert (request.path, request.params) == (f"/pdns/v3/cof/{DOMAIN}", {"limit": "1000"})
     assert "argus-api-key" not in request.headers
 
 
-def test_a_key_asks_for_ten_times_as_much(service: Mnemonic, url: str) -> None:
+def test_a_key_allows_ten_times_as_many_rows(service: Mnemonic, url: str) -> None:
     ask(url, api_key=API_KEY)
     (request,) = service.requests
     assert (request.headers["argus-api-key"], request.params) == (API_KEY, {"limit": "10000"})
 
 
 @pytest.mark.parametrize(("known", "complete"), [(999, True), (1000, False), (1001, False)])
-def test_as_many_rows_as_the_limit_may_not_be_all(service: Mnemonic, url: str, known: int, complete: bool) -> None:
+def test_as_many_rows_as_the_limit_may_be_incomplete(service: Mnemonic, url: str, known: int, complete: bool) -> None:
     service.facts = names_at(ADDRESS, known)
     answer = ask(url, ADDRESS)
     assert (len(answer.records), answer.complete) == (min(known, 1000), complete)
 
 
-def test_with_a_key_a_thousand_rows_are_all(service: Mnemonic, url: str) -> None:
+def test_a_thousand_rows_are_complete_with_a_key(service: Mnemonic, url: str) -> None:
     service.facts = names_at(ADDRESS, 1000)
     assert ask(url, ADDRESS, api_key=API_KEY).complete
 
 
-def test_lost_dates_are_unknown(service: Mnemonic, url: str) -> None:
+def test_zero_dates_are_unknown(service: Mnemonic, url: str) -> None:
     service.undated = True
     assert {(record.first_seen, record.last_seen) for record in ask(url).records} == {(None, None)}
 
 
-def test_the_address_tells_whether_a_record_is_a_or_aaaa(service: Mnemonic, url: str) -> None:
+def test_the_address_decides_between_a_and_aaaa(service: Mnemonic, url: str) -> None:
     service.mixes_types = True
     types = {record.data: record.type for record in ask(url).records}
     assert (types[ADDRESS], types[ADDRESS_V6]) == ("A", "AAAA")
 
 
-def test_an_envelope_in_place_of_lines_is_read_too() -> None:
+def test_an_envelope_instead_of_lines_is_read() -> None:
     envelope = json.dumps({"responseCode": 200, "count": 0, "size": 0, "data": [], "messages": []})
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(envelope)}\r\n\r\n"
     with raw_server(says(head.encode(), envelope.encode())) as server:
@@ -114,23 +114,23 @@ def test_an_envelope_in_place_of_lines_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Mnemonic, url: str, fault: str) -> None:
+def test_each_fault_raises_its_error(service: Mnemonic, url: str, fault: str) -> None:
     service.fail(fault)
     assert error_of(lambda: ask(url)) == MEANING[fault]
 
 
-def test_every_fault_of_the_service_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert set(MEANING) == set(Mnemonic.faults)
 
 
-def test_used_up_resources_are_not_asked_again_at_once(service: Mnemonic, url: str) -> None:
-    service.resources = 0
+def test_a_rate_limit_is_not_retried(service: Mnemonic, url: str) -> None:
+    service.left = 0
     with pytest.raises(RateLimited):
         client("mnemonic", url, retries=3).look_up(question(DOMAIN))
     assert len(service.requests) == 1
 
 
-def test_a_wrong_key_is_refused_and_not_shown(url: str) -> None:
+def test_a_wrong_key_is_rejected_and_not_shown(url: str) -> None:
     with pytest.raises(CredentialsRefused, match="check MNEMONIC_API_KEY") as caught:
         ask(url, api_key="wrong-horse")
     assert "horse" not in str(caught.value)
@@ -144,7 +144,7 @@ def test_a_wrong_key_is_refused_and_not_shown(url: str) -> None:
         ('{"metaData": {"millisUntilResourcesAvailable": 1001}, "messages": null}', "Available again in 2 seconds"),
     ],
 )
-def test_the_sentence_tells_what_there_is_to_tell(body: str, said: str) -> None:
+def test_the_error_quotes_the_messages_and_the_delay(body: str, said: str) -> None:
     with (
         raw_server(says(_refusal(body))) as server,
         pytest.raises(RateLimited, match=f"Its response says: {said}$"),
@@ -164,7 +164,7 @@ def test_the_sentence_tells_what_there_is_to_tell(body: str, said: str) -> None:
         "[" * 50_000,
     ],
 )
-def test_the_sentence_does_without_what_cannot_be_told(body: str) -> None:
+def test_the_error_omits_unreadable_details(body: str) -> None:
     with raw_server(says(_refusal(body))) as server, pytest.raises(RateLimited) as caught:
         ask(server.url)
     assert str(caught.value) == "mnemonic rate limit exceeded (HTTP 402); try again later."
@@ -177,22 +177,22 @@ def _refusal(body: str) -> bytes:
 # Settings
 
 
-def test_the_pace_of_the_public_data_does_not_apply_to_a_key() -> None:
+def test_a_key_lifts_the_public_rate_limit() -> None:
     assert MNEMONIC.pace(MnemonicSettings()) == "10/minute;1000/day"
     assert MNEMONIC.pace(MnemonicSettings(api_key=API_KEY)) == ""
 
 
-def test_public_data_are_clear_and_those_of_a_key_amber() -> None:
+def test_results_are_clear_without_a_key_and_amber_with_one() -> None:
     assert MnemonicSettings().results_tlp == "TLP:CLEAR"
     assert MnemonicSettings(api_key=" ").results_tlp == "TLP:CLEAR"
     assert MnemonicSettings(api_key=API_KEY).results_tlp == "TLP:AMBER"
 
 
-def test_the_operator_may_say_what_the_data_of_a_key_are() -> None:
+def test_the_tlp_of_results_can_be_set() -> None:
     assert MnemonicSettings(api_key=API_KEY, results_tlp="TLP:GREEN").results_tlp == "TLP:GREEN"
 
 
-def test_the_default_address_is_that_of_the_service() -> None:
+def test_the_default_url_is_that_of_the_service() -> None:
     assert MnemonicSettings().api_base_url == "https://api.mnemonic.no/pdns/v3"
 
 
@@ -205,7 +205,7 @@ def test_the_recorded_row_is_a_record() -> None:
     assert answer == Answer([Record("test.com", "A", "34.224.149.186", first, last, (), "mnemonic")])
 
 
-def test_the_documented_envelope_has_one_of_twenty_rows() -> None:
+def test_the_documented_envelope_is_incomplete() -> None:
     answer = MNEMONIC.read(recorded("mnemonic", "docs-envelope-and-record.json"), "cnn.com")
     first, last = datetime(2012, 6, 21, 19, 52, 20, tzinfo=UTC), datetime(2013, 8, 26, 12, 30, 48, tzinfo=UTC)
     record = Record("cnn.com.", "A", "157.166.255.19", first, last, (), "mnemonic")
@@ -234,7 +234,7 @@ def test_a_recorded_error_is_not_an_answer(file: str) -> None:
         ("503 Service Unavailable", "error-503-timeout.json", TIMED_OUT),
     ],
 )
-def test_a_recorded_error_is_told_in_its_own_words(status: str, file: str, sentence: str) -> None:
+def test_a_recorded_error_is_quoted(status: str, file: str, sentence: str) -> None:
     body = recorded("mnemonic", file)
     head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
     with raw_server(says(head.encode(), body)) as server, pytest.raises((RateLimited, NoAnswer)) as caught:
@@ -242,9 +242,7 @@ def test_a_recorded_error_is_told_in_its_own_words(status: str, file: str, sente
     assert str(caught.value) == sentence
 
 
-def test_a_body_of_the_limit_in_broken_lines_is_not_complete(
-    service: Mnemonic, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_lines_count_towards_the_limit(service: Mnemonic, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnemonic, "PUBLIC_LIMIT", 2)
     service.recorded[DOMAIN] = b'{"rrname": "example.org", "rrtype": "a", "rdata": "192.0.2.1"}\n{"rr\n'
     answer = ask(url)

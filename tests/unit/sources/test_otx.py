@@ -1,4 +1,4 @@
-"""The client of OTX against a stand-in over HTTP, and its reader against recorded answers."""
+"""The client of OTX over HTTP, and its recorded answers."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from passivedns.sources.source import Client
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -33,7 +33,7 @@ _FAILING = "AlienVault OTX is failing (HTTP {}); try again later."
 _REJECTED_KEY = "AlienVault OTX rejected the credentials (HTTP {}); check OTX_API_KEY. Its response says: "
 _NO_LIST = "The response from AlienVault OTX holds no passive DNS; check OTX_API_BASE_URL."
 _NOT_JSON = "The response from AlienVault OTX is not valid JSON or was cut off; check OTX_API_BASE_URL."
-_SLOW = "AlienVault OTX cannot be reached: no answer within 2 s."
+_SLOW = f"AlienVault OTX cannot be reached: {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (
@@ -83,7 +83,7 @@ def day(ago: int) -> datetime:
 
 
 def asked(service: Otx) -> list[str]:
-    """The kinds of indicator that were asked for."""
+    """The requested kinds of indicator."""
     return [request.path.split("/")[4] for request in service.requests]
 
 
@@ -100,10 +100,10 @@ def row(**fields: Any) -> dict[str, Any]:
     return {"address": ADDRESS, "hostname": DOMAIN, "record_type": "A", **dates, **fields}
 
 
-# What is asked, and what comes back.
+# Requests and records
 
 
-def test_a_registrable_domain_comes_back_with_the_names_below_it(url: str) -> None:
+def test_a_registrable_domain_returns_its_subdomains_too(url: str) -> None:
     answer = otx(url).look_up(question(DOMAIN))
     assert set(ends(answer)) == {
         (DOMAIN, "A", "192.0.2.10"),
@@ -125,7 +125,7 @@ def test_dates_without_a_zone_are_utc(url: str, service: Otx) -> None:
     assert otx(url).look_up(question(DOMAIN)).records == [Record(DOMAIN, "A", ADDRESS, day(60), day(5), (), "otx")]
 
 
-def test_the_names_of_an_address_come_back_as_owners(url: str, service: Otx) -> None:
+def test_an_address_returns_its_names_as_owners(url: str, service: Otx) -> None:
     answer = otx(url).look_up(question(ADDRESS))
     assert set(ends(answer)) == {
         ("example.org", "A", ADDRESS),
@@ -137,13 +137,13 @@ def test_the_names_of_an_address_come_back_as_owners(url: str, service: Otx) -> 
     assert asked(service) == ["IPv4"]
 
 
-def test_an_ipv6_address_is_asked_for_by_its_own_slug(url: str, service: Otx) -> None:
+def test_an_ipv6_address_has_its_own_slug(url: str, service: Otx) -> None:
     answer = otx(url).look_up(question(ADDRESS_V6))
     assert set(ends(answer)) == {(DOMAIN, "AAAA", ADDRESS_V6), ("v6.example.com", "AAAA", ADDRESS_V6)}
     assert service.requests[0].path == f"/api/v1/indicators/IPv6/{ADDRESS_V6}/passive_dns"
 
 
-def test_the_type_follows_the_address_where_the_two_disagree(url: str, service: Otx) -> None:
+def test_the_address_decides_between_a_and_aaaa(url: str, service: Otx) -> None:
     service.types_mixed_up = True
     answer = otx(url).look_up(question(ADDRESS_V6))
     assert {record.type for record in answer.records} == {"AAAA"}
@@ -157,25 +157,25 @@ def test_an_unknown_domain_is_an_empty_answer(url: str) -> None:
     assert otx(url).look_up(question("never.example")) == Answer([])
 
 
-def test_rows_of_names_that_did_not_exist_are_neither_records_nor_broken(url: str, service: Otx) -> None:
+def test_nxdomain_rows_are_neither_records_nor_unreadable(url: str, service: Otx) -> None:
     service.facts = [Fact(DOMAIN, "A", ADDRESS, day(60), day(5))]
     service.not_existing = {"gone.example.org": day(3)}
     answer = otx(url).look_up(question(DOMAIN))
     assert (ends(answer), answer.complete, answer.unreadable) == ([(DOMAIN, "A", ADDRESS)], True, 0)
 
 
-def test_an_answer_with_fewer_rows_than_it_counts_is_incomplete(url: str, service: Otx) -> None:
+def test_an_answer_with_fewer_rows_than_its_count_is_incomplete(url: str, service: Otx) -> None:
     service.most_rows = 3
     answer = otx(url).look_up(question(DOMAIN))
     assert (len(answer.records), answer.complete) == (3, False)
 
 
-def test_an_answer_that_counts_nothing_is_complete(url: str, service: Otx) -> None:
+def test_an_answer_without_a_count_is_complete(url: str, service: Otx) -> None:
     service.counts = False
     assert otx(url).look_up(question(DOMAIN)).complete
 
 
-def test_the_key_goes_out_in_its_header_only(url: str, service: Otx) -> None:
+def test_the_key_is_sent_only_in_its_header(url: str, service: Otx) -> None:
     otx(url).look_up(question(DOMAIN))
     request = service.requests[0]
     assert request.headers["x-otx-api-key"] == API_KEY
@@ -183,7 +183,7 @@ def test_the_key_goes_out_in_its_header_only(url: str, service: Otx) -> None:
     assert API_KEY not in f"{request.path} {request.params}"
 
 
-def test_a_value_is_quoted_in_the_path() -> None:
+def test_a_value_is_escaped_in_the_path() -> None:
     body = b'{"passive_dns": []}'
     with raw_server(says(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body)) as server:
         otx(server.url).look_up(Question("a b/../c?d#é", "Domain-Name", LONG_AGO))
@@ -193,17 +193,17 @@ def test_a_value_is_quoted_in_the_path() -> None:
     ]
 
 
-def test_no_budget_is_asked_for(url: str, service: Otx) -> None:
+def test_the_budget_costs_no_request(url: str, service: Otx) -> None:
     assert otx(url).budget() == Budget()
     assert service.requests == []
 
 
-# Which kind of name is asked for.
+# Kinds of names
 
 
 @pytest.mark.parametrize("kind", ["Domain-Name", "Hostname"])
 @pytest.mark.parametrize(("name", "slug"), [("example.org", "domain"), ("www.example.org", "hostname")])
-def test_two_labels_are_a_domain_and_more_are_a_host_name(
+def test_two_labels_are_a_domain_and_more_are_a_hostname(
     url: str, service: Otx, kind: str, name: str, slug: str
 ) -> None:
     answer = otx(url).look_up(Question(name, kind, LONG_AGO))
@@ -211,7 +211,7 @@ def test_two_labels_are_a_domain_and_more_are_a_host_name(
     assert asked(service) == [slug]
 
 
-def test_a_registrable_domain_of_three_labels_is_asked_for_again_as_a_domain(url: str, service: Otx) -> None:
+def test_a_registrable_domain_of_three_labels_is_also_looked_up_as_a_domain(url: str, service: Otx) -> None:
     service.facts = [
         Fact("example.co.uk", "A", ADDRESS, day(60), day(5)),
         Fact("www.example.co.uk", "A", ADDRESS, day(60), day(6)),
@@ -221,41 +221,41 @@ def test_a_registrable_domain_of_three_labels_is_asked_for_again_as_a_domain(url
     assert asked(service) == ["hostname", "domain"]
 
 
-def test_a_host_name_that_is_unknown_takes_two_requests(url: str, service: Otx) -> None:
+def test_an_unknown_hostname_needs_two_requests(url: str, service: Otx) -> None:
     assert otx(url).look_up(question("never.example.org")) == Answer([])
     assert asked(service) == ["hostname", "domain"]
 
 
-def test_a_host_name_with_nothing_but_broken_rows_is_not_asked_for_again(url: str, service: Otx) -> None:
+def test_a_hostname_with_only_broken_rows_needs_one_request(url: str, service: Otx) -> None:
     service.recorded["www.example.org"] = b'{"passive_dns": [7], "count": 1}'
     assert otx(url).look_up(question("www.example.org")) == Answer([], unreadable=1)
     assert asked(service) == ["hostname"]
 
 
-# What goes wrong.
+# Errors
 
 
-def test_every_fault_of_the_stand_in_has_its_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert set(MEANING) == set(Otx.faults)
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_fault_becomes_an_error_in_the_words_of_the_operator(url: str, service: Otx, fault: str) -> None:
+def test_each_fault_raises_its_error(url: str, service: Otx, fault: str) -> None:
     service.fail(fault)
     assert error_of(lambda: otx(url).look_up(question(DOMAIN))) == MEANING[fault]
 
 
-def test_a_wrong_key_is_named_by_its_variable_and_not_shown(url: str) -> None:
+def test_the_error_about_a_wrong_key_names_its_variable_only(url: str) -> None:
     with pytest.raises(CredentialsRefused, match=f"^{re.escape(_REJECTED_KEY.format(403))}Invalid API key$"):
         otx(url, api_key="not-the-key").look_up(question(DOMAIN))
 
 
-def test_a_top_level_domain_that_otx_does_not_take_is_a_refused_request(url: str) -> None:
+def test_an_unsupported_top_level_domain_is_a_rejected_request(url: str) -> None:
     with pytest.raises(RequestRefused, match="Invalid domain"):
         otx(url).look_up(question("printer.local"))
 
 
-def test_a_used_up_hour_is_a_rate_limit(url: str, service: Otx) -> None:
+def test_a_used_up_hour_is_reported_as_a_rate_limit(url: str, service: Otx) -> None:
     service.left = 0
     with pytest.raises(RateLimited):
         otx(url).look_up(question(DOMAIN))
@@ -264,21 +264,19 @@ def test_a_used_up_hour_is_a_rate_limit(url: str, service: Otx) -> None:
 @pytest.mark.parametrize(
     ("fault", "requests"), [("500", 3), ("503", 3), ("429-anonymous", 1), ("429-throttled", 1), ("403", 1)]
 )
-def test_a_failing_service_is_asked_again_and_a_refusal_is_not(
-    url: str, service: Otx, fault: str, requests: int
-) -> None:
+def test_a_failing_service_is_retried_and_a_rejection_is_not(url: str, service: Otx, fault: str, requests: int) -> None:
     service.fail(fault)
     with pytest.raises(SourceError):
         otx(url, retries=2).look_up(question(DOMAIN))
     assert len(service.requests) == requests
 
 
-def test_an_error_that_passes_costs_nothing(url: str, service: Otx) -> None:
+def test_a_transient_error_loses_no_records(url: str, service: Otx) -> None:
     service.fail("503", times=1)
     assert len(otx(url, retries=1).look_up(question(DOMAIN)).records) == 10
 
 
-# Odd and hostile rows.
+# Malformed rows
 
 
 @pytest.mark.parametrize(
@@ -297,18 +295,18 @@ def test_an_error_that_passes_costs_nothing(url: str, service: Otx) -> None:
         row(address=16909060),
     ],
 )
-def test_a_broken_row_is_counted_and_costs_its_neighbours_nothing(broken: Any) -> None:
+def test_a_broken_row_is_counted_and_does_not_affect_its_neighbours(broken: Any) -> None:
     answer = read(row(), broken, row(address="192.0.2.11"), count=3)
     assert [record.data for record in answer.records] == [ADDRESS, "192.0.2.11"]
     assert (answer.complete, answer.unreadable) == (True, 1)
 
 
 @pytest.mark.parametrize("when", [None, "", 0, "soon", "0001-01-01T00:00:00", "9999-12-31T23:59:59", []])
-def test_an_impossible_date_is_an_unknown_one(when: Any) -> None:
+def test_an_implausible_date_is_unknown(when: Any) -> None:
     assert read(row(first=when, last=when)).records == [Record(DOMAIN, "A", ADDRESS, None, None, (), "otx")]
 
 
-def test_dates_in_the_wrong_order_are_both_unknown() -> None:
+def test_dates_in_the_wrong_order_are_unknown() -> None:
     record = read(row(first="2020-01-02T00:00:00", last="2020-01-01T00:00:00")).records[0]
     assert (record.first_seen, record.last_seen) == (None, None)
 
@@ -332,25 +330,25 @@ def test_dates_in_the_wrong_order_are_both_unknown() -> None:
         ({}, ADDRESS, [("", ADDRESS)]),
     ],
 )
-def test_types_are_those_of_the_dns(written: Any, address: str, records: list[tuple[str, str]]) -> None:
+def test_types_and_data_are_in_dns_terms(written: Any, address: str, records: list[tuple[str, str]]) -> None:
     answer = read(row(record_type=written, address=address))
     assert [(record.type, record.data) for record in answer.records] == records
 
 
 @pytest.mark.parametrize("count", [None, "9", [], 0, -1, 1, True])
-def test_a_count_that_is_no_more_than_the_rows_leaves_the_answer_complete(count: Any) -> None:
+def test_an_answer_with_as_many_rows_as_its_count_is_complete(count: Any) -> None:
     assert read(row(), count=count).complete
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b"7", b'{"passive_dns": {}}', b'{"passive_dns": null}', b"\xff", b"[" * 9999]
 )
-def test_a_body_of_another_shape_is_no_answer(body: bytes) -> None:
+def test_a_body_of_another_form_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer, match="OTX_API_BASE_URL"):
         OTX.read(body, DOMAIN)
 
 
-# What OTX really answered.
+# Recorded answers
 
 
 def test_a_domain_of_2022_has_four_addresses() -> None:
@@ -381,7 +379,7 @@ def test_an_address_of_2022_has_34_names() -> None:
     )
 
 
-def test_a_domain_of_2026_that_was_cut_after_one_of_213_rows_is_incomplete() -> None:
+def test_one_of_213_rows_of_2026_is_incomplete() -> None:
     answer = OTX.read(recorded("otx", "domain-stealer.cy-2026-first-record.json"), "stealer.cy")
     moment = datetime(2025, 9, 12, 9, 47, 59, tzinfo=UTC)
     assert answer == Answer(
@@ -389,7 +387,7 @@ def test_a_domain_of_2026_that_was_cut_after_one_of_213_rows_is_incomplete() -> 
     )
 
 
-def test_a_record_of_the_web_site_is_read_like_one_of_the_api() -> None:
+def test_a_record_of_the_web_site_is_read() -> None:
     answer = OTX.read(recorded("otx", "ipv4-195.22.26.248-record-otxapi.json"), "195.22.26.248")
     assert answer == Answer(
         [
@@ -406,23 +404,23 @@ def test_a_record_of_the_web_site_is_read_like_one_of_the_api() -> None:
     )
 
 
-def test_a_name_that_did_not_exist_in_2023_has_no_records() -> None:
+def test_a_nonexistent_name_of_2023_has_no_records() -> None:
     assert OTX.read(recorded("otx", "nxdomain-record.fragment.json"), "dns.vietbaotinmoi.com") == Answer([])
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("error-429-anonymous", CredentialsRefused), ("error-429-throttled", RateLimited)]
 )
-def test_both_kinds_of_429_are_told_apart_by_their_recorded_words(name: str, kind: type[SourceError]) -> None:
+def test_the_recorded_texts_distinguish_both_kinds_of_429(name: str, kind: type[SourceError]) -> None:
     head = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\n\r\n"
     with raw_server(says(head, recorded("otx", f"{name}.json"))) as server, pytest.raises(kind):
         otx(server.url).look_up(question(DOMAIN))
 
 
-# Settings.
+# Settings
 
 
-def test_the_settings_have_the_address_of_otx_and_do_not_show_the_key() -> None:
+def test_the_settings_have_a_default_url_and_hide_the_key() -> None:
     settings = OtxSettings(api_key=API_KEY)
     assert settings.api_base_url == "https://otx.alienvault.com/api/v1"
     assert API_KEY not in repr(settings)

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from passivedns.sources.rdata import address_type, mailbox, names_and_addresses, record_type
+from passivedns.sources.rdata import (
+    address_type,
+    fitting_type,
+    is_address,
+    mailbox,
+    names_and_addresses,
+    record_type,
+    sensors,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +37,23 @@ def test_a_record_type_is_a_name_in_upper_case(written: Any, kind: str) -> None:
 @pytest.mark.parametrize(("address", "kind"), [("192.0.2.1", "A"), ("2001:db8::1", "AAAA")])
 def test_an_address_determines_its_record_type(address: str, kind: str) -> None:
     assert address_type(address) == kind
+
+
+@pytest.mark.parametrize(("kind", "data", "fitting"), [("A", "2001:db8::1", "AAAA"), ("NS", "2001:db8::1", "NS")])
+def test_only_the_types_of_addresses_are_corrected(kind: str, data: str, fitting: str) -> None:
+    assert fitting_type(kind, data) == fitting
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("192.0.2.1", True), ("2001:db8::1", True), ("example.org", False), ("example.org.", False), ("", False)],
+)
+def test_addresses_differ_from_names(text: str, expected: bool) -> None:
+    assert is_address(text) is expected
+
+
+def test_only_short_printable_texts_are_sensors() -> None:
+    assert sensors(["pingly", None, 7, "", "line\nbreak", "x" * 65, "x" * 64]) == ("pingly", "x" * 64)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""PassiveTotal as a source: what it is asked, what each failure means, what it costs, and what is kept of it."""
+"""PassiveTotal: requests, quota, errors and the cache."""
 
 import contextlib
 import logging
@@ -30,6 +30,7 @@ from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
+from tests.unit.sources.broken_answers import ENDLESS, NO_ANSWER, SHORT, each
 from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC)
@@ -40,7 +41,7 @@ CHECK_ADDRESS = "check RISKIQ_API_BASE_URL."
 NOT_JSON = f"The response from PassiveTotal is not valid JSON or was cut off; {CHECK_ADDRESS}"
 NO_LIST = f"The response from PassiveTotal holds no list of results; {CHECK_ADDRESS}"
 CUT_OFF = "PassiveTotal cannot be reached: the response was cut off."
-TOO_SLOW = "PassiveTotal cannot be reached: no answer within 0.5 s."
+TOO_SLOW = f"PassiveTotal cannot be reached: {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (RequestRefused, "PassiveTotal rejected the request (HTTP 400). Its response says: invalid query"),
@@ -98,12 +99,11 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "stall": (Unreachable, TOO_SLOW),
     "drip": (Unreachable, TOO_SLOW),
 }
-"""What each fault of the stand-in means to the operator."""
+"""The error of each fault of the stand-in."""
 NOTHING_KNOWN = {"404-json", "204", "empty-body"}
-"""Faults that mean that nothing is known."""
+"""Faults that mean "nothing known"."""
 KEPT = {"404-json", "204"}
-"""Those of them that say so clearly."""
-SLOW = {"stall", "drip"}
+"""Those that are cached, since they say so clearly."""
 
 
 served = stand_in(lambda: PassiveTotal(own_records(NOW.date())), passivetotal_app)
@@ -111,7 +111,7 @@ served = stand_in(lambda: PassiveTotal(own_records(NOW.date())), passivetotal_ap
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in asks for a pause of one second."""
+    """The stand-in sends a Retry-After of one second."""
     monkeypatch.setattr(http, "LONGEST_WAIT", 0.01)
 
 
@@ -125,7 +125,7 @@ def search(of: RiskIQClient, value: str = DOMAIN, since: datetime = MONTH_AGO) -
 
 
 def new_asker(url: str, cache: str = "", cache_ttl: str = "PT24H", **settings: Any) -> Asker:
-    """The source as the connector asks it, with its quota and, where one is named, its cache."""
+    """The source with its quota and, if named, a cache, as in the connector."""
     account = {"username": USERNAME, "api_key": API_KEY, "api_base_url": url} | settings
     pdns = {"cache": cache or "memory", "cache_ttl": cache_ttl if cache else "PT0S", "max_retries": 0}
     (only,) = enricher_of(LookupSettings(PdnsSettings(**pdns), {"riskiq": RiskIQSettings(**account)})).askers
@@ -139,7 +139,7 @@ def asker(url: str) -> Asker:
 
 @pytest.fixture
 def thrifty(url: str) -> Asker:
-    """One that keeps answers."""
+    """An asker with a cache."""
     return new_asker(url, "memory")
 
 
@@ -151,22 +151,22 @@ def endpoints(service: PassiveTotal) -> list[str]:
     return [request.path.rpartition("/v2")[2] for request in service.requests]
 
 
-# What it is asked
+# Requests
 
 
-def test_the_records_of_a_domain_come_back(url: str) -> None:
+def test_a_domain_returns_its_records(url: str) -> None:
     records = search(client(url)).records
     assert {record.type for record in records} == {"A", "AAAA", "MX", "NS", "SOA", "CNAME", "TXT (SPF1)"}
     assert {record.name for record in records} == {DOMAIN}
 
 
-def test_the_names_at_an_address_own_their_records(url: str) -> None:
+def test_an_address_returns_the_names_that_point_to_it(url: str) -> None:
     records = search(client(url), ADDRESS).records
     assert {record.data for record in records} == {ADDRESS}
     assert "mail.example.com" in {record.name for record in records}
 
 
-def test_requests_are_what_the_api_wants(url: str, service: PassiveTotal) -> None:
+def test_requests_have_the_expected_method_and_headers(url: str, service: PassiveTotal) -> None:
     search(client(url))
     (request,) = service.searches
     assert request.method == "GET"
@@ -176,13 +176,13 @@ def test_requests_are_what_the_api_wants(url: str, service: PassiveTotal) -> Non
     assert request.headers["authorization"].startswith("Basic ")
 
 
-def test_the_window_starts_in_utc_with_a_blank_between_date_and_time(url: str, service: PassiveTotal) -> None:
+def test_the_window_starts_in_utc_with_a_space_between_date_and_time(url: str, service: PassiveTotal) -> None:
     pacific = timezone(timedelta(hours=-7))
     search(client(url), since=datetime(2026, 10, 25, 5, 4, 3, 999, tzinfo=pacific))
     assert service.searches[0].params == {"query": DOMAIN, "start": "2026-10-25 12:04:03"}
 
 
-def test_records_before_the_window_are_dropped_where_the_server_ignores_it(asker: Asker, service: PassiveTotal) -> None:
+def test_records_before_the_window_are_dropped_if_the_server_ignores_it(asker: Asker, service: PassiveTotal) -> None:
     within = ask(asker).records
     service.ignores_window = True
     assert ask(asker).records == within
@@ -190,7 +190,7 @@ def test_records_before_the_window_are_dropped_where_the_server_ignores_it(asker
     assert len(ask(asker).records) > len(within)
 
 
-def test_a_record_that_is_up_to_8_hours_too_old_is_kept(asker: Asker, service: PassiveTotal) -> None:
+def test_a_record_up_to_8_hours_too_old_is_kept(asker: Asker, service: PassiveTotal) -> None:
     service.ignores_window = True
     newest = max(record.last_seen for record in ask(asker).records if record.last_seen)
     asker.since = lambda _: newest + timedelta(hours=8)
@@ -199,7 +199,7 @@ def test_a_record_that_is_up_to_8_hours_too_old_is_kept(asker: Asker, service: P
     assert not ask(asker).records
 
 
-def test_neither_the_key_nor_its_base64_is_ever_logged(
+def test_neither_the_key_nor_its_base64_is_logged(
     url: str, service: PassiveTotal, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -216,13 +216,13 @@ def test_neither_the_key_nor_its_base64_is_ever_logged(
 # The quota
 
 
-def test_the_quota_is_asked_before_the_first_search_and_not_again_at_once(asker: Asker, service: PassiveTotal) -> None:
+def test_the_quota_is_read_before_the_first_search_only(asker: Asker, service: PassiveTotal) -> None:
     ask(asker)
     ask(asker, ADDRESS)
     assert endpoints(service) == ["/account/quota", "/dns/passive", "/dns/passive"]
 
 
-def test_the_quota_tells_what_was_spent(url: str, service: PassiveTotal) -> None:
+def test_the_quota_states_the_used_searches(url: str, service: PassiveTotal) -> None:
     service.used, service.limit, service.next_reset = 7, 9, RESET
     assert client(url).budget().allowances == (
         Allowance("user", 7, 9, RESET),
@@ -230,7 +230,7 @@ def test_the_quota_tells_what_was_spent(url: str, service: PassiveTotal) -> None
     )
 
 
-def test_to_read_the_quota_costs_no_search(url: str, service: PassiveTotal) -> None:
+def test_reading_the_quota_costs_no_search(url: str, service: PassiveTotal) -> None:
     client(url).budget()
     assert service.used == 0
 
@@ -268,7 +268,7 @@ def test_to_read_the_quota_costs_no_search(url: str, service: PassiveTotal) -> N
         ),
     ],
 )
-def test_a_quota_that_is_used_up_is_told_and_nothing_is_searched(
+def test_a_used_up_quota_is_reported_without_a_search(
     url: str, service: PassiveTotal, state: dict[str, int], reserve: int, sentence: str
 ) -> None:
     vars(service).update(state, next_reset=RESET)
@@ -279,14 +279,14 @@ def test_a_quota_that_is_used_up_is_told_and_nothing_is_searched(
 
 
 @pytest.mark.parametrize(("used", "is_left"), [(1899, True), (1900, False), (1999, False)])
-def test_the_searches_in_reserve_are_not_made(url: str, service: PassiveTotal, used: int, is_left: bool) -> None:
+def test_reserved_searches_are_not_used(url: str, service: PassiveTotal, used: int, is_left: bool) -> None:
     service.used = used
     ask(new_asker(url, quota_reserve=100))
     assert len(service.searches) == is_left
 
 
 @pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "403-quota", "429"])
-def test_a_quota_that_cannot_be_read_is_a_warning_and_the_search_goes_ahead(
+def test_an_unreadable_quota_causes_a_warning_and_does_not_stop_the_search(
     asker: Asker, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     service.fail(fault, on="quota")
@@ -294,12 +294,12 @@ def test_a_quota_that_cannot_be_read_is_a_warning_and_the_search_goes_ahead(
     assert "The quota cannot be read; PassiveTotal is asked all the same." in caplog.text
 
 
-def test_a_quota_in_an_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:
+def test_a_quota_of_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:
     service.quota_body = {"user": {"licenseCounts": None}}
     assert ask(asker).records
 
 
-def test_wrong_credentials_are_told_by_the_quota_already(url: str, service: PassiveTotal) -> None:
+def test_the_quota_call_reports_wrong_credentials(url: str, service: PassiveTotal) -> None:
     failure = ask(new_asker(url, api_key="wrong")).failure
     assert isinstance(failure, CredentialsRefused)
     assert "check RISKIQ_USERNAME and RISKIQ_API_KEY." in str(failure)
@@ -309,33 +309,33 @@ def test_wrong_credentials_are_told_by_the_quota_already(url: str, service: Pass
 # Failures
 
 
-def test_every_fault_of_the_stand_in_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert MEANING.keys() | NOTHING_KNOWN == FAULTS.keys()
 
 
-@pytest.mark.parametrize(("fault", "meaning"), MEANING.items())
-def test_a_failure_says_what_to_do(service: PassiveTotal, url: str, fault: str, meaning: tuple[type, str]) -> None:
+@pytest.mark.parametrize("fault", each(MEANING))
+def test_each_fault_raises_its_error(service: PassiveTotal, url: str, fault: str) -> None:
     service.fail(fault, on="search")
     with pytest.raises(SourceError) as raised:
-        search(client(url, timeout=0.5 if fault in SLOW else 10))
-    assert (type(raised.value), str(raised.value)) == meaning
+        search(client(url, timeout=SHORT if fault in ENDLESS else 10))
+    assert (type(raised.value), str(raised.value)) == MEANING[fault]
 
 
 @pytest.mark.parametrize("fault", sorted(NOTHING_KNOWN))
-def test_that_nothing_is_known_is_no_failure(service: PassiveTotal, url: str, fault: str) -> None:
+def test_nothing_known_is_not_a_failure(service: PassiveTotal, url: str, fault: str) -> None:
     service.fail(fault, on="search")
     assert search(client(url)).records == []
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "504", "reset"])
-def test_a_passing_fault_is_retried(url: str, service: PassiveTotal, fault: str) -> None:
+def test_a_transient_fault_is_retried(url: str, service: PassiveTotal, fault: str) -> None:
     service.fail(fault, times=1, on="search")
     assert search(client(url, retries=1)).records
     assert len(service.searches) == 2
 
 
 @pytest.mark.parametrize("fault", ["400", "401", "402", "403", "404-json", "html", "cut-json", "redirect"])
-def test_a_fault_that_would_come_again_is_not_retried(url: str, service: PassiveTotal, fault: str) -> None:
+def test_a_permanent_fault_is_not_retried(url: str, service: PassiveTotal, fault: str) -> None:
     service.fail(fault, times=1, on="search")
     with contextlib.suppress(SourceError):
         search(client(url, retries=1))
@@ -345,7 +345,7 @@ def test_a_fault_that_would_come_again_is_not_retried(url: str, service: Passive
 # The cache
 
 
-def test_what_is_in_the_cache_costs_no_request_not_even_for_the_quota(thrifty: Asker, service: PassiveTotal) -> None:
+def test_a_cached_answer_costs_no_request_not_even_for_the_quota(thrifty: Asker, service: PassiveTotal) -> None:
     first = ask(thrifty)
     asked = len(service.requests)
     service.used = service.limit
@@ -357,7 +357,7 @@ def test_what_is_in_the_cache_costs_no_request_not_even_for_the_quota(thrifty: A
 
 
 @pytest.mark.parametrize("window", [timedelta(days=30), timedelta(hours=12), timedelta(minutes=30)])
-def test_a_window_of_the_same_length_is_answered_from_the_cache_however_late_it_begins(
+def test_a_later_window_of_the_same_length_is_answered_from_the_cache(
     thrifty: Asker, service: PassiveTotal, window: timedelta
 ) -> None:
     thrifty.since = lambda now: now - window
@@ -366,34 +366,32 @@ def test_a_window_of_the_same_length_is_answered_from_the_cache_however_late_it_
     assert len(service.searches) == 1
 
 
-def test_a_longer_window_is_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+def test_a_longer_window_needs_another_search(thrifty: Asker, service: PassiveTotal) -> None:
     ask(thrifty)
     thrifty.since = lambda now: now - timedelta(days=31)
     ask(thrifty)
     assert len(service.searches) == 2
 
 
-def test_another_observable_is_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+def test_another_observable_needs_another_search(thrifty: Asker, service: PassiveTotal) -> None:
     ask(thrifty)
     ask(thrifty, ADDRESS)
     assert len(service.searches) == 2
 
 
-def test_an_observable_of_which_nothing_is_known_is_searched_once(thrifty: Asker, service: PassiveTotal) -> None:
+def test_an_unknown_observable_is_searched_once(thrifty: Asker, service: PassiveTotal) -> None:
     for _ in range(2):
         assert ask(thrifty, "unheard-of.example").records == []
     assert len(service.searches) == 1
 
 
-def test_the_answers_of_another_service_do_not_count(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+def test_cached_answers_of_another_service_are_not_used(url: str, service: PassiveTotal, tmp_path: Path) -> None:
     for base_url in (url, f"{url}/", f"{url}/pt"):
         ask(new_asker(base_url, str(tmp_path / "cache.sqlite")))
     assert [request.path for request in service.searches] == ["/v2/dns/passive", "/pt/v2/dns/passive"]
 
 
-def test_records_that_have_left_the_window_since_they_were_kept_are_dropped(
-    thrifty: Asker, service: PassiveTotal
-) -> None:
+def test_cached_records_that_have_left_the_window_are_dropped(thrifty: Asker, service: PassiveTotal) -> None:
     service.ignores_window = True
     edge = max(record.last_seen for record in ask(thrifty).records if record.last_seen) + timedelta(hours=8)
     thrifty.since = lambda _: edge
@@ -404,8 +402,8 @@ def test_records_that_have_left_the_window_since_they_were_kept_are_dropped(
     assert moved_on.cached_since is not None
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - SLOW))
-def test_only_what_says_clearly_that_nothing_is_known_is_kept_of_the_faults(
+@pytest.mark.parametrize("fault", each(sorted(FAULTS.keys() - ENDLESS)))
+def test_only_faults_that_clearly_mean_nothing_known_are_cached(
     thrifty: Asker, service: PassiveTotal, fault: str
 ) -> None:
     service.fail(fault, on="search")
@@ -413,7 +411,7 @@ def test_only_what_says_clearly_that_nothing_is_known_is_kept_of_the_faults(
     assert bool(ask(thrifty).cached_since) is (fault in KEPT)
 
 
-def test_a_cache_that_fails_costs_a_search_and_no_enrichment(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+def test_a_failing_cache_costs_a_search_and_no_enrichment(url: str, service: PassiveTotal, tmp_path: Path) -> None:
     (tmp_path / "cache.sqlite").write_bytes(b"no database " * 1000)
     thrifty = new_asker(url, str(tmp_path / "cache.sqlite"))
     for _ in range(2):
@@ -421,7 +419,7 @@ def test_a_cache_that_fails_costs_a_search_and_no_enrichment(url: str, service: 
     assert len(service.searches) == 2
 
 
-def test_no_credential_comes_into_the_cache(url: str, service: PassiveTotal, tmp_path: Path) -> None:
+def test_the_cache_contains_no_credentials(url: str, service: PassiveTotal, tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     ask(new_asker(url, str(path)))
     sent = service.searches[0].headers["authorization"].removeprefix("Basic ")

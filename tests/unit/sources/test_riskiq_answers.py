@@ -1,4 +1,4 @@
-"""What the answers of PassiveTotal mean: lenient in, typed out."""
+"""Reading the responses, records and quota of PassiveTotal."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passivedns.errors import (
@@ -45,6 +45,7 @@ ENTRY = {
     "resolveType": "domain",
     "recordType": "MX",
 }
+a_few = settings(max_examples=30, deadline=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -57,7 +58,7 @@ def body(value: Any) -> bytes:
 
 
 def answer_to(status: int, content: bytes) -> Answer:
-    """What the client makes of a response."""
+    """The answer that the client reads from a response."""
 
     class Told(Http):
         def search(self, *_: Any, **__: Any) -> Reply:
@@ -66,9 +67,9 @@ def answer_to(status: int, content: bytes) -> Answer:
                 raise error
             return reply
 
-    settings = RiskIQSettings(username="analyst", api_key="key")
-    transport = Told(RISKIQ, settings.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
-    return RiskIQClient(settings, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
+    account = RiskIQSettings(username="analyst", api_key="key")
+    transport = Told(RISKIQ, account.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
+    return RiskIQClient(account, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 # Responses
@@ -84,9 +85,7 @@ def answer_to(status: int, content: bytes) -> Answer:
         (404, body({"message": "You have requested this URI"}), True),
     ],
 )
-def test_a_404_of_the_api_and_an_empty_success_mean_that_nothing_is_known(
-    status: int, content: bytes, is_certain: bool
-) -> None:
+def test_an_api_404_and_an_empty_success_mean_nothing_known(status: int, content: bytes, is_certain: bool) -> None:
     assert answer_to(status, content) == Answer([], certain=is_certain)
 
 
@@ -129,7 +128,7 @@ def test_each_status_and_body_has_its_error(status: int, content: bytes, error: 
     assert type(raised.value) is error
 
 
-def test_the_words_of_the_server_are_in_the_error_on_one_short_line() -> None:
+def test_the_error_quotes_the_server_on_one_short_line() -> None:
     with pytest.raises(RequestRefused) as raised:
         answer_to(400, body({"message": "bad\nquery " + "x" * 1000}))
     assert "Its response says: bad query xxx" in str(raised.value)
@@ -138,12 +137,13 @@ def test_the_words_of_the_server_are_in_the_error_on_one_short_line() -> None:
 
 
 @pytest.mark.parametrize("beside", [{"message": "quota nearly exceeded"}, {"error": {"http_code": 403}}])
-def test_an_answer_with_results_is_no_error_whatever_is_beside_them(beside: dict[str, Any]) -> None:
+def test_an_answer_with_results_is_never_an_error(beside: dict[str, Any]) -> None:
     assert answer_to(200, body({"results": []} | beside)) == Answer([])
 
 
+@a_few
 @given(st.integers(100, 599), st.binary(max_size=40) | st.recursive(st.none() | st.text(), st.lists).map(body))
-def test_any_status_and_body_is_an_answer_or_an_error_of_the_source(status: int, content: bytes) -> None:
+def test_any_status_and_body_is_an_answer_or_a_source_error(status: int, content: bytes) -> None:
     with contextlib.suppress(SourceError):
         assert isinstance(answer_to(status, content), Answer)
 
@@ -156,7 +156,7 @@ def parse_one(**changes: Any) -> Record:
     return record
 
 
-def test_an_entry_becomes_a_record_in_the_words_of_dns() -> None:
+def test_an_entry_becomes_a_record_in_dns_terms() -> None:
     assert parse_one() == Record(
         name="example.org",
         type="MX",
@@ -169,26 +169,26 @@ def test_an_entry_becomes_a_record_in_the_words_of_dns() -> None:
 
 
 @pytest.mark.parametrize("record_type", ["A", "AAAA", "a"])
-def test_a_record_of_an_address_that_resolves_to_a_domain_has_that_domain_as_its_owner(record_type: str) -> None:
+def test_the_owner_of_an_address_record_that_resolves_to_a_domain_is_that_domain(record_type: str) -> None:
     record = parse_one(recordType=record_type, value="192.0.2.10", resolve="mail.example.com")
     assert (record.name, record.type, record.data) == ("mail.example.com", record_type.upper(), "192.0.2.10")
 
 
-def test_the_mailbox_of_an_soa_record_gets_its_at_sign() -> None:
+def test_the_mailbox_of_an_soa_record_gets_an_at_sign() -> None:
     record = parse_one(recordType="SOA", resolveType="email", resolve=r"dns\.admin.example.org")
     assert record.data == "dns.admin@example.org"
 
 
-def test_every_entry_is_returned_in_the_order_of_the_answer() -> None:
+def test_entries_keep_their_order() -> None:
     answer = {"results": [ENTRY | {"resolve": name} for name in ("b.example", "a.example", "b.example")]}
     assert [record.data for record in parse_records(answer, ASKED)] == ["b.example", "a.example", "b.example"]
 
 
-def test_no_results_are_no_records() -> None:
+def test_an_answer_without_results_has_no_records() -> None:
     assert parse_records({"results": [], "totalRecords": 0, "pager": None}, ASKED) == []
 
 
-def test_an_answer_that_holds_fewer_records_than_it_tells_is_not_complete() -> None:
+def test_an_answer_with_fewer_records_than_its_total_is_incomplete() -> None:
     assert answer_to(200, body({"results": [], "totalRecords": 62})) == Answer([], complete=False)
     assert answer_to(200, body({"results": [ENTRY], "totalRecords": 1})).complete
 
@@ -202,7 +202,7 @@ def test_an_answer_without_a_list_of_results_is_a_bad_answer(answer: Any) -> Non
 
 
 @pytest.mark.parametrize("entry", [None, 7, "text", ["list"], {}])
-def test_an_entry_that_is_not_an_object_or_empty_is_a_record_of_what_was_asked_without_anything(entry: Any) -> None:
+def test_an_empty_or_malformed_entry_becomes_an_empty_record_of_the_queried_name(entry: Any) -> None:
     assert parse_records({"results": [entry]}, ASKED) == [Record(ASKED, "", "", None, None, (), "riskiq")]
 
 
@@ -213,7 +213,7 @@ def test_a_field_that_is_not_text_counts_as_missing(key: str, empty: str, value:
 
 
 @pytest.mark.parametrize("value", [None, 7, "", " "])
-def test_an_entry_that_does_not_say_what_it_is_about_is_about_what_was_asked(value: Any) -> None:
+def test_an_entry_without_a_value_is_about_the_queried_name(value: Any) -> None:
     assert parse_one(value=value).name == ASKED
 
 
@@ -221,22 +221,22 @@ def test_an_entry_that_does_not_say_what_it_is_about_is_about_what_was_asked(val
     "date",
     [None, "None", "", "yesterday", 1571000000, "2019-13-01 00:00:00", "1970-01-01 00:00:00", "9999-12-31 23:59:59"],
 )
-def test_a_date_that_makes_no_sense_is_unknown(date: Any) -> None:
+def test_an_implausible_date_is_unknown(date: Any) -> None:
     record = parse_one(firstSeen=date)
     assert record.first_seen is None
     assert record.last_seen is not None
 
 
-def test_dates_in_the_wrong_order_are_both_unknown() -> None:
+def test_dates_in_the_wrong_order_are_unknown() -> None:
     record = parse_one(firstSeen="2019-10-05 21:51:41", lastSeen="2014-11-16 18:02:30")
     assert (record.first_seen, record.last_seen) == (None, None)
 
 
-def test_a_date_with_a_zone_is_turned_into_utc() -> None:
+def test_a_date_with_a_time_zone_is_converted_to_utc() -> None:
     assert parse_one(firstSeen="2019-01-01T05:00:00-07:00").first_seen == datetime(2019, 1, 1, 12, tzinfo=UTC)
 
 
-def test_fractions_of_a_second_are_cut_since_a_span_is_told_in_seconds() -> None:
+def test_fractions_of_a_second_are_cut_off() -> None:
     assert parse_one(firstSeen="2019-01-01 05:00:00.987").first_seen == datetime(2019, 1, 1, 5, tzinfo=UTC)
 
 
@@ -248,12 +248,13 @@ def test_a_date_without_a_time_is_midnight() -> None:
     ("source", "sensors"),
     [(None, ()), ("riskiq", ("riskiq",)), ([], ()), (["pingly", None, 7, "", "line\nbreak", "x" * 65], ("pingly",))],
 )
-def test_sensors_are_names_and_nothing_else(source: Any, sensors: tuple[str, ...]) -> None:
+def test_sensors_are_readable_names_only(source: Any, sensors: tuple[str, ...]) -> None:
     assert parse_one(source=source).sensors == sensors
 
 
+@a_few
 @given(json_values)
-def test_any_json_in_place_of_an_answer_is_a_bad_answer_or_records(answer: Any) -> None:
+def test_any_json_as_an_answer_is_a_bad_answer_or_records(answer: Any) -> None:
     try:
         records = parse_records(answer, ASKED)
     except BadAnswer:
@@ -261,18 +262,19 @@ def test_any_json_in_place_of_an_answer_is_a_bad_answer_or_records(answer: Any) 
     assert len(records) == len(answer["results"])
 
 
+@a_few
 @given(st.lists(json_values | st.dictionaries(st.sampled_from(list(ENTRY)), json_values), max_size=6))
-def test_any_json_in_place_of_a_record_is_one_record(entries: list[Any]) -> None:
+def test_any_json_as_an_entry_is_one_record(entries: list[Any]) -> None:
     assert len(parse_records({"results": entries}, ASKED)) == len(entries)
 
 
-def test_duplicate_keys_keep_the_last_as_json_does() -> None:
+def test_the_last_of_duplicate_keys_wins() -> None:
     entry = '{"recordType": "A", "recordType": "MX", "resolveType": "domain"}'
     answer = read_saved(f'{{"results": [], "results": [{entry}]}}'.encode(), ASKED)
     assert [record.type for record in answer.records] == ["MX"]
 
 
-def test_every_record_of_the_recorded_answer_is_read() -> None:
+def test_all_records_of_the_recorded_answer_are_read() -> None:
     answer = read_saved(recorded("passivetotal", "passivetotal.org.json"), "")
     assert (len(answer.records), answer.complete) == (62, True)
     assert {record.name for record in answer.records} == {"passivetotal.org"}
@@ -290,7 +292,7 @@ def licences(used: Any, limit: Any) -> dict[str, Any]:
     return {"licenseCounts": {"searchApi": used}, "licenseLimits": {"searchApi": limit}}
 
 
-def test_the_quota_of_a_user_is_flat_and_that_of_an_organization_is_nested_by_licence() -> None:
+def test_the_quota_is_flat_for_a_user_and_nested_by_licence_for_an_organization() -> None:
     quota = {
         "user": {**licences(1234, 2000), "next_reset": "2026-12-01 00:00:00"},
         "organization": {
@@ -304,23 +306,23 @@ def test_the_quota_of_a_user_is_flat_and_that_of_an_organization_is_nested_by_li
     )
 
 
-def test_the_older_counters_count_where_licences_are_missing() -> None:
+def test_the_older_counters_are_used_if_licences_are_missing() -> None:
     assert allowances(counts={"search_api": 100}, limits={"search_api": 1000}) == (Allowance("user", 100, 1000, ""),)
 
 
-def test_licences_count_before_the_older_counters() -> None:
+def test_licences_precede_the_older_counters() -> None:
     both = allowances(**licences(1, 2), counts={"search_api": 1000}, limits={"search_api": 1000})
     assert both == (Allowance("user", 1, 2, ""),)
 
 
 @pytest.mark.parametrize(("used", "limit", "left"), [(1, 2, 1), (2, 2, 0), (3, 2, 0), (2.5, 2, 0)])
-def test_nothing_is_left_of_a_quota_when_the_limit_is_met_or_overrun(used: float, limit: float, left: float) -> None:
+def test_no_searches_are_left_at_or_above_the_limit(used: float, limit: float, left: float) -> None:
     (allowance,) = allowances(**licences(used, limit))
     assert allowance.left == left
 
 
 @pytest.mark.parametrize("count", [None, "2", True, [], -1, float("nan"), float("inf"), 10**400])
-def test_a_counter_that_is_not_a_count_means_unknown_not_used_up(count: Any) -> None:
+def test_an_invalid_counter_means_unknown_not_used_up(count: Any) -> None:
     assert allowances(**licences(count, 2)) == allowances(**licences(2, count)) == ()
 
 
@@ -330,7 +332,7 @@ def test_missing_counters_mean_unknown_not_used_up(user: Any) -> None:
 
 
 @pytest.mark.parametrize("reset", [None, 7, "x" * 33, "line\nbreak"])
-def test_a_reset_that_is_not_a_short_text_is_unknown(reset: Any) -> None:
+def test_an_unreadable_reset_is_unknown(reset: Any) -> None:
     assert allowances(**licences(1, 2), next_reset=reset) == (Allowance("user", 1, 2, ""),)
 
 
@@ -342,13 +344,14 @@ def test_one_licence_with_searches_left_is_enough() -> None:
     assert allowances(**quota) == (Allowance("user", 3, 5, ""),)
 
 
-def test_the_organizations_quota_counts_beside_the_users() -> None:
+def test_the_quota_of_the_organization_counts_as_well() -> None:
     tightest = parse_quota({"user": licences(1, 2), "organization": licences(5, 5)}).tightest
     assert tightest == Allowance("organization", 5, 5, "")
 
 
+@a_few
 @given(json_values | st.fixed_dictionaries({"user": json_values, "organization": json_values}))
-def test_any_json_in_place_of_a_quota_is_a_bad_answer_or_a_quota(answer: Any) -> None:
+def test_any_json_as_a_quota_is_a_bad_answer_or_a_quota(answer: Any) -> None:
     try:
         parse_quota(answer)
     except BadAnswer:

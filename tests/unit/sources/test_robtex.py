@@ -1,4 +1,4 @@
-"""Robtex as the client sees it over HTTP, and its recorded answer."""
+"""The client of Robtex over HTTP, and its recorded answer."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ def ask(url: str, value: str = DOMAIN) -> Answer:
     return client("robtex", url).look_up(question(value))
 
 
-def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
+def test_a_name_returns_its_history_to_the_second(url: str) -> None:
     answer = ask(url)
     seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
     assert Record(DOMAIN, "A", ADDRESS, seen.first, seen.last, (), "robtex") in answer.records
@@ -39,7 +39,7 @@ def test_the_history_of_a_name_comes_back_to_the_second(url: str) -> None:
         (ADDRESS_V6, {"example.org", "v6.example.com"}),
     ],
 )
-def test_the_names_of_an_address_come_back(url: str, address: str, names: set[str]) -> None:
+def test_an_address_returns_its_names(url: str, address: str, names: set[str]) -> None:
     records = ask(url, address).records
     assert {record.name for record in records} == names
     assert {record.data for record in records} == {address}
@@ -54,28 +54,28 @@ def test_the_names_of_an_address_come_back(url: str, address: str, names: set[st
         ("IPv6-Addr", ADDRESS_V6, f"/pdns/reverse/{ADDRESS_V6}"),
     ],
 )
-def test_names_are_asked_forward_and_addresses_in_reverse(
+def test_names_are_looked_up_forward_and_addresses_in_reverse(
     service: Robtex, url: str, kind: str, value: str, path: str
 ) -> None:
     client("robtex", url).look_up(Question(value, kind, LONG_AGO))
     assert [(request.path, request.params) for request in service.requests] == [(path, {})]
 
 
-def test_nothing_known_is_an_answer_without_records(url: str) -> None:
+def test_nothing_known_is_an_empty_answer(url: str) -> None:
     assert ask(url, "nobody.example") == Answer([])
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_fault_is_the_error_that_the_operator_can_act_on(service: Robtex, url: str, fault: str) -> None:
+def test_each_fault_raises_its_error(service: Robtex, url: str, fault: str) -> None:
     service.fail(fault)
     assert error_of(lambda: ask(url)) == MEANING[fault]
 
 
-def test_every_fault_of_the_service_has_a_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert set(MEANING) == set(Robtex.faults)
 
 
-def test_the_default_address_is_that_of_the_service() -> None:
+def test_the_default_url_is_that_of_the_service() -> None:
     assert RobtexSettings().api_base_url == "https://freeapi.robtex.com/pdns"
 
 

@@ -1,4 +1,4 @@
-"""The client of VirusTotal against a stand-in over HTTP, and its reader against recorded answers."""
+"""The client of VirusTotal over HTTP, and its recorded answers."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -37,7 +37,7 @@ _FAILING = "VirusTotal is failing (HTTP {}); try again later."
 _NO_LIST = "The response from VirusTotal holds no list of resolutions; check VIRUSTOTAL_API_BASE_URL."
 _NOT_JSON = "The response from VirusTotal is not valid JSON or was cut off; check VIRUSTOTAL_API_BASE_URL."
 _REJECTED = "VirusTotal rejected the request (HTTP 400). Its response says: "
-_SLOW = "VirusTotal cannot be reached: no answer within 2 s."
+_SLOW = f"VirusTotal cannot be reached: {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (RequestRefused, f"{_REJECTED}Bad request"),
@@ -87,7 +87,7 @@ def day(ago: int) -> datetime:
 
 
 def addresses(count: int) -> list[Fact]:
-    """What www.example.org resolved to, the newest first."""
+    """The addresses of www.example.org, newest first."""
     dates = [day(20) - timedelta(hours=number) for number in range(count)]
     return [Fact("www.example.org", "A", f"198.51.100.{number}", seen, seen) for number, seen in enumerate(dates)]
 
@@ -100,10 +100,10 @@ def row(**attributes: Any) -> dict[str, Any]:
     return {"attributes": {"date": 1565223148, "host_name": DOMAIN, "ip_address": ADDRESS, **attributes}}
 
 
-# What is asked, and what comes back.
+# Requests and records
 
 
-def test_the_addresses_of_a_name_come_back_with_one_date(url: str) -> None:
+def test_a_name_returns_its_addresses_with_one_date(url: str) -> None:
     assert virustotal(url).look_up(question(DOMAIN)) == Answer(
         [
             Record(DOMAIN, "A", "198.51.100.7", None, day(28), ("VirusTotal",), "virustotal"),
@@ -115,7 +115,7 @@ def test_the_addresses_of_a_name_come_back_with_one_date(url: str) -> None:
     )
 
 
-def test_the_names_of_an_address_come_back_as_owners(url: str) -> None:
+def test_an_address_returns_its_names_as_owners(url: str) -> None:
     answer = virustotal(url).look_up(question(ADDRESS))
     assert [(record.name, record.type, record.data) for record in answer.records] == [
         ("shared.example.net", "A", ADDRESS),
@@ -126,13 +126,13 @@ def test_the_names_of_an_address_come_back_as_owners(url: str) -> None:
     ]
 
 
-def test_an_ipv6_address_is_asked_for_as_an_address(url: str, service: VirusTotal) -> None:
+def test_an_ipv6_address_is_looked_up_as_an_address(url: str, service: VirusTotal) -> None:
     answer = virustotal(url).look_up(question(ADDRESS_V6))
     assert [(record.name, record.type) for record in answer.records] == [("v6.example.com", "AAAA"), (DOMAIN, "AAAA")]
     assert service.requests[0].path == f"/api/v3/ip_addresses/{ADDRESS_V6}/resolutions"
 
 
-def test_a_hostname_is_asked_for_like_a_name(url: str, service: VirusTotal) -> None:
+def test_a_hostname_is_looked_up_as_a_name(url: str, service: VirusTotal) -> None:
     virustotal(url).look_up(Question("www.example.org", "Hostname", LONG_AGO))
     assert [request.path for request in service.requests] == ["/api/v3/domains/www.example.org/resolutions"]
 
@@ -141,16 +141,16 @@ def test_the_window_drops_nothing(url: str) -> None:
     assert len(virustotal(url).look_up(question(DOMAIN, since=day(1))).records) == 5
 
 
-def test_a_name_that_nobody_resolved_is_an_empty_answer(url: str) -> None:
+def test_an_unknown_name_is_an_empty_answer(url: str) -> None:
     assert virustotal(url).look_up(question("never.example.org")) == Answer([])
 
 
-def test_a_404_of_the_api_means_that_nothing_is_known(url: str, service: VirusTotal) -> None:
+def test_an_api_404_means_nothing_known(url: str, service: VirusTotal) -> None:
     service.fail("404")
     assert virustotal(url).look_up(question(DOMAIN)) == Answer([])
 
 
-def test_the_key_goes_out_in_its_header_only(url: str, service: VirusTotal) -> None:
+def test_the_key_is_sent_only_in_its_header(url: str, service: VirusTotal) -> None:
     virustotal(url).look_up(question(DOMAIN))
     request = service.requests[0]
     assert request.headers["x-apikey"] == API_KEY
@@ -158,21 +158,21 @@ def test_the_key_goes_out_in_its_header_only(url: str, service: VirusTotal) -> N
     assert API_KEY not in f"{request.path} {request.params}"
 
 
-def test_a_value_is_quoted_in_the_path() -> None:
+def test_a_value_is_escaped_in_the_path() -> None:
     with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n", b'{"data":[]}')) as server:
         virustotal(server.url).look_up(Question("a b/../c?d#é.example", "Domain-Name", LONG_AGO))
     assert server.heads[0].split()[1] == (b"/api/v3/domains/a%20b%2F..%2Fc%3Fd%23%C3%A9.example/resolutions?limit=40")
 
 
-def test_no_budget_is_asked_for(url: str, service: VirusTotal) -> None:
+def test_the_budget_costs_no_request(url: str, service: VirusTotal) -> None:
     assert virustotal(url).budget() == Budget()
     assert service.requests == []
 
 
-# Pages.
+# Pages
 
 
-def test_pages_of_40_are_read_to_the_end(url: str, service: VirusTotal) -> None:
+def test_all_pages_of_40_are_read(url: str, service: VirusTotal) -> None:
     service.facts = addresses(100)
     answer = virustotal(url).look_up(question("www.example.org"))
     assert [record.data for record in answer.records] == [f"198.51.100.{number}" for number in range(100)]
@@ -181,9 +181,7 @@ def test_pages_of_40_are_read_to_the_end(url: str, service: VirusTotal) -> None:
 
 
 @pytest.mark.parametrize(("pages", "rows", "complete"), [(1, 40, False), (2, 80, False), (3, 100, True)])
-def test_no_more_pages_are_read_than_are_allowed(
-    url: str, service: VirusTotal, pages: int, rows: int, complete: bool
-) -> None:
+def test_the_maximum_of_pages_is_kept(url: str, service: VirusTotal, pages: int, rows: int, complete: bool) -> None:
     service.facts = addresses(100)
     answer = virustotal(url, max_pages=pages).look_up(question("www.example.org"))
     assert (len(answer.records), answer.complete, len(service.requests)) == (rows, complete, pages)
@@ -201,26 +199,24 @@ def test_a_last_page_without_meta_is_the_end(url: str, service: VirusTotal) -> N
     assert (len(answer.records), answer.complete) == (41, True)
 
 
-def test_a_quota_that_ends_between_two_pages_leaves_what_was_read(
-    url: str, service: VirusTotal, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_earlier_pages_survive_a_used_up_quota(url: str, service: VirusTotal, caplog: pytest.LogCaptureFixture) -> None:
     service.facts, service.left = addresses(100), 2
     answer = virustotal(url).look_up(question("www.example.org"))
     assert (len(answer.records), answer.complete) == (80, False)
     assert caplog.messages == [
-        "The answer of VirusTotal stays incomplete. The VirusTotal quota is used up (HTTP 429). "
+        "The answer from VirusTotal is incomplete. The VirusTotal quota is used up (HTTP 429). "
         "Its response says: Quota exceeded"
     ]
 
 
-def test_a_cursor_that_leads_nowhere_new_ends_with_the_pages() -> None:
+def test_a_repeated_cursor_ends_at_the_maximum_of_pages() -> None:
     body = json.dumps({"data": [row()], "meta": {"cursor": "again"}}).encode()
     with raw_server(says(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body)) as server:
         answer = virustotal(server.url, max_pages=3).look_up(question(DOMAIN))
     assert (len(server.heads), answer.complete) == (3, False)
 
 
-def test_what_vt_py_iterates_over_is_what_the_client_reads(url: str, service: VirusTotal) -> None:
+def test_the_client_and_vt_py_read_the_same(url: str, service: VirusTotal) -> None:
     service.facts = addresses(100)
     with vt.Client(API_KEY, host=url) as oracle:
         rows = list(oracle.iterator("/domains/www.example.org/resolutions", batch_size=40))
@@ -230,20 +226,20 @@ def test_what_vt_py_iterates_over_is_what_the_client_reads(url: str, service: Vi
     ]
 
 
-# What goes wrong.
+# Errors
 
 
-def test_every_fault_of_the_stand_in_has_its_meaning() -> None:
+def test_every_fault_has_an_expected_error() -> None:
     assert {*MEANING, "404"} == set(VirusTotal.faults)
 
 
 @pytest.mark.parametrize("fault", each(MEANING))
-def test_a_fault_becomes_an_error_in_the_words_of_the_operator(url: str, service: VirusTotal, fault: str) -> None:
+def test_each_fault_raises_its_error(url: str, service: VirusTotal, fault: str) -> None:
     service.fail(fault)
     assert error_of(lambda: virustotal(url).look_up(question(DOMAIN))) == MEANING[fault]
 
 
-def test_a_wrong_key_is_named_by_its_variable_and_not_shown(url: str) -> None:
+def test_the_error_about_a_wrong_key_names_its_variable_only(url: str) -> None:
     sentence = (
         "VirusTotal rejected the credentials (HTTP 401); check VIRUSTOTAL_API_KEY. Its response says: Wrong API key"
     )
@@ -252,7 +248,7 @@ def test_a_wrong_key_is_named_by_its_variable_and_not_shown(url: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("503", 3), ("500", 3), ("429-minute", 1), ("429-quota", 1)])
-def test_a_failing_service_is_asked_again_and_a_used_up_quota_is_not(
+def test_a_failing_service_is_retried_and_a_used_up_quota_is_not(
     url: str, service: VirusTotal, fault: str, requests: int
 ) -> None:
     service.fail(fault)
@@ -261,12 +257,12 @@ def test_a_failing_service_is_asked_again_and_a_used_up_quota_is_not(
     assert len(service.requests) == requests
 
 
-def test_an_error_that_passes_costs_nothing(url: str, service: VirusTotal) -> None:
+def test_a_transient_error_loses_no_records(url: str, service: VirusTotal) -> None:
     service.fail("503", times=1)
     assert len(virustotal(url, retries=1).look_up(question(DOMAIN)).records) == 5
 
 
-# Odd and hostile rows.
+# Malformed rows
 
 
 @pytest.mark.parametrize(
@@ -286,19 +282,19 @@ def test_an_error_that_passes_costs_nothing(url: str, service: VirusTotal) -> No
         row(ip_address=16909060),
     ],
 )
-def test_a_broken_row_is_counted_and_costs_its_neighbours_nothing(broken: Any) -> None:
+def test_a_broken_row_is_counted_and_does_not_affect_its_neighbours(broken: Any) -> None:
     answer = read(row(), broken, row(ip_address="192.0.2.11"))
     assert [record.data for record in answer.records] == [ADDRESS, "192.0.2.11"]
     assert answer.unreadable == 1
 
 
 @pytest.mark.parametrize("when", [None, 0, -1, "soon", True, 10**18, float("inf"), float("nan"), [], 4102444800])
-def test_a_row_with_an_impossible_date_is_an_undated_record(when: Any) -> None:
+def test_a_row_with_an_implausible_date_is_an_undated_record(when: Any) -> None:
     assert read(row(date=when)).records == [Record(DOMAIN, "A", ADDRESS, None, None, (), "virustotal")]
 
 
 @pytest.mark.parametrize("resolver", [None, "", "x" * 65, "a\nb", 7, ["VirusTotal"]])
-def test_a_resolver_that_is_no_name_is_left_out(resolver: Any) -> None:
+def test_an_unreadable_resolver_is_omitted(resolver: Any) -> None:
     assert read(row(resolver=resolver)).records[0].sensors == ()
 
 
@@ -308,12 +304,12 @@ def test_an_answer_without_a_cursor_is_complete(meta: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'{"data": {}}', b'{"data": null}', b"\xff", b"[" * 9999])
-def test_a_body_of_another_shape_is_no_answer(body: bytes) -> None:
+def test_a_body_of_another_form_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer, match="VIRUSTOTAL_API_BASE_URL"):
         VIRUSTOTAL.read(body, DOMAIN)
 
 
-# What VirusTotal really answered.
+# Recorded answers
 
 
 def test_a_name_of_2019_has_six_addresses() -> None:
@@ -343,7 +339,7 @@ def test_an_address_of_2019_has_the_first_ten_of_its_names() -> None:
     )
 
 
-def test_a_first_page_of_2022_names_its_resolvers() -> None:
+def test_a_first_page_of_2022_has_resolvers() -> None:
     answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-gist.json"), "gist.github.com")
     assert (len(answer.records), answer.complete, answer.unreadable) == (10, False, 0)
     assert {(record.name, record.type) for record in answer.records} == {("gist.github.com", "A")}
@@ -366,7 +362,7 @@ def test_a_first_page_of_two_hundred_is_incomplete() -> None:
     )
 
 
-def test_a_living_pair_of_2022_has_the_date_of_2019() -> None:
+def test_the_date_of_a_current_resolution_is_not_updated() -> None:
     answer = VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-one.json"), "one.one.one.one")
     assert answer.complete
     assert [(record.data, record.last_seen) for record in answer.records] == [
@@ -379,7 +375,7 @@ def test_an_empty_answer_of_2022_is_complete() -> None:
     assert VIRUSTOTAL.read(recorded("virustotal", "wtfis-resolutions-no_result.json"), DOMAIN) == Answer([])
 
 
-def test_a_recorded_first_page_is_followed_by_its_cursor(url: str, service: VirusTotal) -> None:
+def test_the_cursor_of_a_recorded_first_page_is_followed(url: str, service: VirusTotal) -> None:
     service.recorded["45.83.140.140"] = recorded("virustotal", "ip-45.83.140.140-2019.json")
     answer = virustotal(url).look_up(question("45.83.140.140"))
     assert (len(answer.records), answer.complete) == (10, True)
@@ -390,10 +386,10 @@ def test_a_recorded_first_page_is_followed_by_its_cursor(url: str, service: Viru
     ]
 
 
-# Settings.
+# Settings
 
 
-def test_the_settings_have_the_defaults_of_the_public_api() -> None:
+def test_the_default_settings_are_those_of_the_public_api() -> None:
     settings = VirusTotalSettings(api_key=API_KEY)
     assert (settings.api_base_url, settings.max_pages, settings.pace, settings.ignore_time_window) == (
         "https://www.virustotal.com/api/v3",
@@ -410,17 +406,17 @@ def test_the_settings_do_not_show_the_key() -> None:
 @pytest.mark.parametrize(
     ("written", "pace"), [("1000/minute", "1000/minute"), (" 20/second;9/day ", "20/second;9/day"), ("none", "")]
 )
-def test_a_premium_key_may_have_another_pace_or_none(written: str, pace: str) -> None:
+def test_the_rate_limit_can_be_changed_or_removed(written: str, pace: str) -> None:
     assert VirusTotalSettings(api_key=API_KEY, pace=written).pace == pace
 
 
 @pytest.mark.parametrize("pace", ["", "fast", "4", "0/minute", "4/fortnight", "4/minute;", "4 per minute", "-1/day"])
-def test_a_pace_that_is_no_rate_is_refused(pace: str) -> None:
+def test_an_invalid_rate_limit_is_rejected(pace: str) -> None:
     with pytest.raises(ValidationError, match="pace"):
         VirusTotalSettings(api_key=API_KEY, pace=pace)
 
 
 @pytest.mark.parametrize("pages", [0, 101, "many"])
-def test_a_number_of_pages_out_of_bounds_is_refused(pages: Any) -> None:
+def test_an_invalid_number_of_pages_is_rejected(pages: Any) -> None:
     with pytest.raises(ValidationError, match="max_pages"):
         VirusTotalSettings(api_key=API_KEY, max_pages=pages)
