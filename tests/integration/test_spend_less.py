@@ -47,8 +47,8 @@ def test_that_nothing_is_known_is_told_from_the_cache_too(thrifty: World) -> Non
 def test_the_text_says_how_many_records_were_not_wanted(thrifty: World) -> None:
     text = str(thrifty.enrich("Domain-Name", DOMAIN).message)
     assert text.startswith("Added 3 observables and 3 relationships from ")
-    assert "record type not chosen" in text
-    assert "over the maximum of relationships" in text
+    assert "record type not selected" in text
+    assert "over the relationship limit" in text
 
 
 def test_what_an_enrichment_added_is_not_looked_up_by_itself_where_that_is_wanted(thrifty: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passivedns.converter import NOT_CHOSEN, OVER_MAXIMUM, RECORD_TYPES, canonical_value, convert
+from passivedns.converter import NOT_SELECTED, OVER_LIMIT, RECORD_TYPES, canonical_value, convert
 from passivedns.model import Enrichment, Entity, Record, Relation
 from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
@@ -126,7 +126,7 @@ def test_an_address_does_not_resolve_to_an_address(entity_type: str, found: Reco
 @pytest.mark.parametrize("record_type", ["CNAME", "MX", "NS", "SOA"])
 def test_an_address_is_not_the_data_of_a_record_that_leads_to_a_name(record_type: str) -> None:
     enrichment = enrich(record(record_type, ENTITY, "a.example"), of=entity("IPv4-Addr"))
-    assert enrichment.left_out == Counter({"address for a name": 1})
+    assert enrichment.left_out == Counter({"address instead of a name": 1})
 
 
 @pytest.mark.parametrize(
@@ -201,19 +201,19 @@ def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical_value(e
         (record("PTR"), "PTR"),
         (record("", "a.example"), "incomplete record"),
         (a(""), "empty value"),
-        (a("a@a.example"), "no address"),
-        (a("a.example"), "name for an address"),
-        (a("2001:db8::1"), "address of the other family"),
-        (a("999.0.0.1"), "no address"),
-        (ns("192.0.2.1"), "address for a name"),
+        (a("a@a.example"), "not an IP address"),
+        (a("a.example"), "name instead of an address"),
+        (a("2001:db8::1"), "wrong IP version"),
+        (a("999.0.0.1"), "not an IP address"),
+        (ns("192.0.2.1"), "address instead of a name"),
         (ns("."), "empty value"),
         (ns("*.example.com"), "wildcard"),
         (ns("https://example.com/"), "URL"),
-        (ns("184.168.131.0/24"), "CIDR"),
+        (ns("184.168.131.0/24"), "CIDR range"),
         (ns("localhost"), "single label"),
-        (ns("two words.example"), "blank inside"),
-        (ns("a@a.example"), "mailbox for a name"),
-        (record("SOA", "nobody@"), "no mailbox"),
+        (ns("two words.example"), "contains whitespace"),
+        (ns("a@a.example"), "mailbox instead of a name"),
+        (record("SOA", "nobody@"), "not a mailbox"),
         (record("CNAME", ENTITY, "*.example.com"), "wildcard"),
         (ns("EXAMPLE.org."), "the observable itself"),
         (record("X" * 100), "X" * 32),
@@ -328,7 +328,7 @@ def test_two_half_dated_records_span_what_lies_between() -> None:
 def test_record_types_that_are_not_chosen_are_left_out_and_counted() -> None:
     enrichment = enrich(a(), ns(), ns("b.example"), record("TXT"), record_types=("A", "MX"))
     assert enrichment.kept == Counter({"A": 1})
-    assert enrichment.left_out == Counter({NOT_CHOSEN: 2, "TXT": 1})
+    assert enrichment.left_out == Counter({NOT_SELECTED: 2, "TXT": 1})
 
 
 def test_a_record_of_a_chosen_type_that_cannot_be_used_keeps_its_own_reason() -> None:
@@ -353,7 +353,7 @@ def test_the_records_of_the_others_are_left_out_and_counted() -> None:
     merged = [ns(last_seen=FIRST), record("SOA", "ns.example.com", last_seen=FIRST)]
     enrichment = enrich(a(), ns("."), *merged, max_relationships=1)
     assert enrichment.kept == Counter({"A": 1})
-    assert enrichment.left_out == Counter({OVER_MAXIMUM: 2, "empty value": 1})
+    assert enrichment.left_out == Counter({OVER_LIMIT: 2, "empty value": 1})
 
 
 def test_a_relation_is_as_recent_as_the_latest_of_its_records() -> None:
@@ -383,7 +383,7 @@ def test_which_of_equally_old_relations_are_made_does_not_depend_on_their_order(
 def test_no_maximum_and_one_that_is_not_exceeded_cut_nothing(maximum: int) -> None:
     enrichment = enrich(a(), ns(), max_relationships=maximum)
     assert enrichment == enrich(a(), ns())
-    assert OVER_MAXIMUM not in enrichment.left_out
+    assert OVER_LIMIT not in enrichment.left_out
 
 
 # Whatever comes

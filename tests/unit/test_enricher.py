@@ -99,14 +99,14 @@ def test_only_the_chosen_types_of_record_are_used() -> None:
     client = Known(record(), record("mx.example.net", "MX"))
     result = enricher({"one": client}, record_types=["MX"]).enrich(ENTITY, NOW)
     assert [relation.value for relation in result.enrichment.relations] == ["mx.example.net"]
-    assert result.enrichment.left_out == {"record type not chosen": 1}
+    assert result.enrichment.left_out == {"record type not selected": 1}
 
 
 def test_of_more_than_the_maximum_those_seen_last_are_used() -> None:
     client = Known(record("192.0.2.1", days=9), record("192.0.2.2", days=1), record("192.0.2.3", days=5))
     result = enricher({"one": client}, max_relationships=2).enrich(ENTITY, NOW)
     assert {relation.value for relation in result.enrichment.relations} == {"192.0.2.2", "192.0.2.3"}
-    assert result.enrichment.left_out == {"over the maximum of relationships": 1}
+    assert result.enrichment.left_out == {"over the relationship limit": 1}
 
 
 def test_the_maximum_counts_what_all_sources_say_together() -> None:

@@ -13,7 +13,9 @@ from passivedns.enrichment import UNREADABLE
 from passivedns.errors import ConnectorError, QuotaExceeded, TlpRefused
 from passivedns.metrics import OTHER, count_records, failure_kind, show_budget
 from passivedns.model import Allowance, Budget, Entity, Record
+from passivedns.settings.table import PROJECT_ROOT
 
+TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 NOT_OF_AN_ENRICHMENT = {errors.ConnectorError, errors.SourceError, errors.SettingsError, errors.PlatformError}
 NOT_OF_A_SOURCE = {errors.AllFailed, errors.NotSent}
 
@@ -63,20 +65,20 @@ def test_thousands_of_record_types_are_counted_under_one_label() -> None:
         ("TXT", "v=spf1", "TXT"),
         ("PTR", "a.example", "PTR"),
         ("A", "", "empty value"),
-        ("A", "192.0.2.0/24", "CIDR"),
-        ("A", "2001:db8::1", "address of the other family"),
-        ("A", "a.example", "name for an address"),
-        ("A", "?", "no address"),
+        ("A", "192.0.2.0/24", "CIDR range"),
+        ("A", "2001:db8::1", "wrong IP version"),
+        ("A", "a.example", "name instead of an address"),
+        ("A", "?", "not an IP address"),
         ("NS", f"{'a.' * 150}example", "name too long"),
-        ("NS", "a b.example", "blank inside"),
+        ("NS", "a b.example", "contains whitespace"),
         ("NS", "*.example", "wildcard"),
         ("NS", "http://a.example", "URL"),
-        ("NS", "a@a.example", "mailbox for a name"),
-        ("NS", "192.0.2.1", "address for a name"),
+        ("NS", "a@a.example", "mailbox instead of a name"),
+        ("NS", "192.0.2.1", "address instead of a name"),
         ("NS", "localhost", "single label"),
-        ("NS", "-a.example", "no domain name"),
+        ("NS", "-a.example", "not a domain name"),
         ("NS", "example.org", "the observable itself"),
-        ("SOA", "?@", "no mailbox"),
+        ("SOA", "?@", "not a mailbox"),
     ],
 )
 def test_what_the_converter_leaves_out_of_a_domain_has_a_label(record_type: str, data: str, reason: str) -> None:
@@ -101,8 +103,8 @@ def test_what_the_converter_leaves_out_of_an_address_has_a_label_too(found: tupl
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"record_types": ["MX"]}, "record type not chosen"),
-        ({"max_relationships": 1}, "over the maximum of relationships"),
+        ({"record_types": ["MX"]}, "record type not selected"),
+        ({"max_relationships": 1}, "over the relationship limit"),
     ],
 )
 def test_what_the_settings_leave_out_has_a_label(limits: dict[str, Any], reason: str) -> None:
@@ -116,6 +118,20 @@ def test_rows_that_cannot_be_read_have_a_label() -> None:
     before = left_out("unreadable row")
     count_records({}, {UNREADABLE: 3})
     assert left_out("unreadable row") == before + 3
+
+
+def documented_reasons() -> list[str]:
+    section = TROUBLESHOOTING.partition("### Reasons for records that were left out")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def test_every_documented_reason_has_a_label() -> None:
+    """`test_documents.py` shows that the table lists the reasons of the code."""
+    assert len(documented_reasons()) > 20
+    for reason in documented_reasons():
+        before = left_out(reason)
+        count_records({}, {reason: 1})
+        assert left_out(reason) == before + 1, reason
 
 
 def record(name: str, record_type: str, data: str) -> Record:

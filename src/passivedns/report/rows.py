@@ -8,7 +8,7 @@ from passivedns.asking import EVERYTHING
 from passivedns.enrichment import Result
 from passivedns.model import Entity, Relation, newest_first
 from passivedns.stix.knowledge import Publisher, seen_by
-from passivedns.stix.objects import STIX_TYPES, StixObject
+from passivedns.stix.objects import StixObject
 from passivedns.summary import failure
 from passivedns.wording import counted, listed
 
@@ -73,7 +73,7 @@ class Lookup(NamedTuple):
 
     def bundle_objects(self) -> list[StixObject]:
         """What the daemon would send outside a playbook; empty where it would send nothing."""
-        entity = {"type": STIX_TYPES[self.entity.type], "spec_version": "2.1"}
+        entity = {"type": self.entity.type.lower(), "spec_version": "2.1"}
         bare = entity | {"id": self.entity.id, "value": self.entity.value}
         return [bare, *self.result.objects] if self.result.objects else []
 

@@ -111,7 +111,7 @@ def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Pa
     lookup = look_up(path, DOMAIN, record_types="a,mx")
     assert (
         lookup.summary
-        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not chosen 8, TXT (SPF1) 2"
+        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not selected 8, TXT (SPF1) 2"
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from passivedns.model import Entity, Relation
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions, markings, seen_by
+from passivedns.stix.knowledge import Publisher, additions, markings, seen_by, strictest_tlp
 from passivedns.stix.objects import StixObject
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
@@ -188,8 +188,8 @@ def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_rel
 
 
 def test_the_markings_of_several_relations_are_the_strictest_of_all() -> None:
-    assert markings(entity(), [relation(), relation(CIRCL), relation(DNSDB)], SEVERAL) == [AMBER]
-    assert markings(entity(RED, tlp="TLP:RED"), [relation(CIRCL)], SEVERAL) == [RED]
+    assert markings(entity(), strictest_tlp([(RISKIQ,), (CIRCL,), (DNSDB,)], SEVERAL)) == [AMBER]
+    assert markings(entity(RED, tlp="TLP:RED"), strictest_tlp([(CIRCL,)], SEVERAL)) == [RED]
 
 
 def test_what_is_added_is_json() -> None:

@@ -81,8 +81,8 @@ def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recen
     older = record("ns1.example.net", "NS", last_seen=DAY, first_seen=None, sensors=("riskiq", "pingly"))
     content = note(older, record())["content"]
     assert content.splitlines()[0] == (
-        "What RiskIQ PassiveTotal knows of the Domain-Name `www.example.org`: "
-        "2 relationships, the most recently seen first."
+        "Passive DNS of the Domain-Name `www.example.org` from RiskIQ PassiveTotal: "
+        "2 relationships, most recently seen first."
     )
     assert table(content) == [
         ["Record type", "Value", "First seen", "Last seen", "Sources"],
@@ -99,8 +99,8 @@ def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_
         publisher=SEVERAL,
     )["content"]
     assert content.splitlines()[0] == (
-        "What RiskIQ PassiveTotal and CIRCL know of the Domain-Name `www.example.org`: "
-        "2 relationships, the most recently seen first."
+        "Passive DNS of the Domain-Name `www.example.org` from RiskIQ PassiveTotal and CIRCL: "
+        "2 relationships, most recently seen first."
     )
     assert [cells[-1] for cells in table(content)] == [
         "Sources",
@@ -111,7 +111,7 @@ def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_
 
 def test_of_several_sources_only_those_that_know_something_are_named() -> None:
     content = note(record(source="circl", sensors=()), publisher=SEVERAL)["content"]
-    assert content.startswith("What CIRCL knows of the Domain-Name `www.example.org`: 1 relationship, ")
+    assert content.startswith("Passive DNS of the Domain-Name `www.example.org` from CIRCL: 1 relationship, ")
 
 
 def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:

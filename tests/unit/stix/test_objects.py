@@ -88,12 +88,15 @@ def relationship(start: datetime | None = None, stop: datetime | None = None) ->
         "resolves-to",
         SOURCE,
         TARGET,
-        description="A records (riskiq)",
-        start=start,
-        stop=stop,
-        created=objects.timestamp(NOW, "milliseconds"),
-        author=AUTHOR_ID,
-        markings=[TLP_CLEAR],
+        start,
+        stop,
+        {
+            "description": "A records (riskiq)",
+            "created": objects.timestamp(NOW, "milliseconds"),
+            "modified": objects.timestamp(NOW, "milliseconds"),
+            "created_by_ref": AUTHOR_ID,
+            "object_marking_refs": [TLP_CLEAR],
+        },
     )
 
 

@@ -5,6 +5,7 @@ import unicodedata
 import idna
 import pytest
 
+from passivedns.sources import rdata
 from passivedns.stix.values import Unusable, address, ascii_name, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63
@@ -36,15 +37,15 @@ def test_a_mapped_address_has_one_form_in_every_version_of_python() -> None:
     ("text", "reason"),
     [
         ("", "empty value"),
-        ("999.1.1.1", "no address"),
-        ("192.0.2.01", "no address"),
-        ("192.0.2", "no address"),
-        ("192.0.2.1\n", "no address"),
-        ("192.0.2.1\0", "no address"),
-        ("\ud800", "no address"),
-        ("192.0.2.0/24", "CIDR"),
-        ("2001:db8::1", "address of the other family"),
-        ("www.example.org", "name for an address"),
+        ("999.1.1.1", "not an IP address"),
+        ("192.0.2.01", "not an IP address"),
+        ("192.0.2", "not an IP address"),
+        ("192.0.2.1\n", "not an IP address"),
+        ("192.0.2.1\0", "not an IP address"),
+        ("\ud800", "not an IP address"),
+        ("192.0.2.0/24", "CIDR range"),
+        ("2001:db8::1", "wrong IP version"),
+        ("www.example.org", "name instead of an address"),
     ],
 )
 def test_what_is_not_an_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
@@ -52,7 +53,7 @@ def test_what_is_not_an_ipv4_address_is_refused_with_its_reason(text: str, reaso
         address(text, "IPv4-Addr")
 
 
-@pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "no address"), ("2001:db8::/32", "CIDR")])
+@pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "not an IP address"), ("2001:db8::/32", "CIDR range")])
 def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv6-Addr")
@@ -98,31 +99,31 @@ def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
         ("*.example.org", "wildcard"),
         ("http://example.org/path", "URL"),
         ("example.org/path", "URL"),
-        ("184.168.131.0/24", "CIDR"),
-        ("192.0.2.1", "address for a name"),
-        ("2001:db8::1", "address for a name"),
-        ("hostmaster@example.org", "mailbox for a name"),
+        ("184.168.131.0/24", "CIDR range"),
+        ("192.0.2.1", "address instead of a name"),
+        ("2001:db8::1", "address instead of a name"),
+        ("hostmaster@example.org", "mailbox instead of a name"),
         ("localhost", "single label"),
-        ("two words.example.org", "blank inside"),
-        ("line\nbreak.example.org", "blank inside"),
-        ("example..org", "no domain name"),
-        ("example.org..", "no domain name"),
-        (".example.org", "no domain name"),
-        ("-example.org", "no domain name"),
-        ("-bücher.example", "no domain name"),
-        ("example.o", "no domain name"),
-        ("999.1.1.1", "no domain name"),
-        ("bücher.123", "no domain name"),
-        ("example.org:443", "no domain name"),
-        ("\\032name.example.org", "no domain name"),
-        ('quo"te.example.org', "no domain name"),
-        ("nul\0.example.org", "no domain name"),
-        ("\ud800.example.org", "no domain name"),
-        ("right\u202eleft.example.org", "no domain name"),
+        ("two words.example.org", "contains whitespace"),
+        ("line\nbreak.example.org", "contains whitespace"),
+        ("example..org", "not a domain name"),
+        ("example.org..", "not a domain name"),
+        (".example.org", "not a domain name"),
+        ("-example.org", "not a domain name"),
+        ("-bücher.example", "not a domain name"),
+        ("example.o", "not a domain name"),
+        ("999.1.1.1", "not a domain name"),
+        ("bücher.123", "not a domain name"),
+        ("example.org:443", "not a domain name"),
+        ("\\032name.example.org", "not a domain name"),
+        ('quo"te.example.org', "not a domain name"),
+        ("nul\0.example.org", "not a domain name"),
+        ("\ud800.example.org", "not a domain name"),
+        ("right\u202eleft.example.org", "not a domain name"),
         ("例え。テスト", "single label"),
-        ("full。stop.example", "no domain name"),
-        (f"{LONG_LABEL}a.example.org", "no domain name"),
-        (f"{'😀' * 32}.example", "no domain name"),
+        ("full。stop.example", "not a domain name"),
+        (f"{LONG_LABEL}a.example.org", "not a domain name"),
+        (f"{'😀' * 32}.example", "not a domain name"),
         (f"{'a.' * 127}org", "name too long"),
         ("a" * 1_000_000, "name too long"),
     ],
@@ -138,13 +139,28 @@ def test_what_is_not_a_domain_name_is_refused_with_its_reason(text: str, reason:
         ("hostmaster@example.org", "hostmaster@example.org"),
         ("AWSDNS-Hostmaster@Amazon.com", "awsdns-hostmaster@amazon.com"),
         ("hostmaster@example.org.", "hostmaster@example.org"),
+    ],
+)
+def test_a_mailbox_is_kept_in_lower_case_without_the_trailing_dot(text: str, canonical: str) -> None:
+    assert mailbox(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
         ("hostmaster.example.org", "hostmaster@example.org"),
         ("hostmaster.example.org.", "hostmaster@example.org"),
         (r"first\.last.example.org", "first.last@example.org"),
     ],
 )
-def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(text: str, canonical: str) -> None:
-    assert mailbox(text) == canonical
+def test_a_dotted_mailbox_of_an_soa_record_is_usable_once_its_source_has_read_it(text: str, canonical: str) -> None:
+    assert mailbox(rdata.mailbox(text)) == canonical
+
+
+@pytest.mark.parametrize("text", ["example.org", r"a\.\.b.x.org"])
+def test_a_dotted_text_that_is_not_a_mailbox_stays_unusable(text: str) -> None:
+    with pytest.raises(Unusable, match=r"^not a mailbox$"):
+        mailbox(rdata.mailbox(text))
 
 
 @pytest.mark.parametrize(
@@ -152,20 +168,19 @@ def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(te
     [
         ("", "empty value"),
         (".", "empty value"),
-        ("example.org", "no mailbox"),
-        ("nobody", "no mailbox"),
-        ("@example.org", "no mailbox"),
-        ("a@b@example.org", "no mailbox"),
-        ("..@x.org", "no mailbox"),
-        ("a..b@x.org", "no mailbox"),
-        (".a@x.org", "no mailbox"),
-        ("a.@x.org", "no mailbox"),
-        (r"a\.\.b.x.org", "no mailbox"),
-        ("two words@example.org", "no mailbox"),
-        ("a@exa_mple.org", "no mailbox"),
-        ("a@192.0.2.1", "no mailbox"),
-        ("ü@example.org", "no mailbox"),
-        ("a@" + "b" * 1_000_000, "no mailbox"),
+        ("example.org", "not a mailbox"),
+        ("nobody", "not a mailbox"),
+        ("@example.org", "not a mailbox"),
+        ("a@b@example.org", "not a mailbox"),
+        ("..@x.org", "not a mailbox"),
+        ("a..b@x.org", "not a mailbox"),
+        (".a@x.org", "not a mailbox"),
+        ("a.@x.org", "not a mailbox"),
+        ("two words@example.org", "not a mailbox"),
+        ("a@exa_mple.org", "not a mailbox"),
+        ("a@192.0.2.1", "not a mailbox"),
+        ("ü@example.org", "not a mailbox"),
+        ("a@" + "b" * 1_000_000, "not a mailbox"),
     ],
 )
 def test_what_is_not_a_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
