@@ -99,6 +99,12 @@ def test_half_of_the_width_is_the_timeline_s(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("shown")
+def test_no_heading_touches_the_next_one(browser: Chrome) -> None:
+    for button in browser.find_elements(By.CSS_SELECTOR, "th button"):
+        assert button.rect["width"] + 4 <= button.find_element(By.XPATH, "..").rect["width"], button.text
+
+
+@pytest.mark.usefixtures("shown")
 def test_a_bar_tells_its_times_of_day_on_hover(browser: Chrome) -> None:
     cell = browser.find_element(By.CSS_SELECTOR, "td.line")
     ActionChains(browser).move_to_element(cell).perform()

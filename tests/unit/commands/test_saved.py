@@ -88,7 +88,7 @@ def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) ->
 def test_that_nothing_is_known_is_no_error(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, []), DOMAIN)
     assert failure(lookup) is None
-    assert lookup.summary == "No record is known."
+    assert lookup.summary == "No records found."
     assert lookup.bundle_objects() == []
 
 
@@ -175,7 +175,7 @@ def test_of_several_sources_that_are_named_the_one_that_can_read_it_is_taken(tmp
 def test_a_file_of_a_source_that_knows_nothing_is_recognised(tmp_path: Path) -> None:
     lookup = look_up(save(tmp_path, {"results": []}), DOMAIN)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == ["riskiq"]
-    assert lookup.summary == "No record is known."
+    assert lookup.summary == "No records found."
 
 
 @pytest.mark.parametrize(

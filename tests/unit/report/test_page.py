@@ -70,7 +70,7 @@ def test_the_timeline_reaches_until_the_look_up_which_is_marked(tmp_path: Path) 
     records = [seen("A", "ip", "192.0.2.1", "2016-11-24 12:00", "2021-11-24 12:00")]
     elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
     (today,) = [span for span in elements.of("span") if span.get("class") == "today"]
-    assert (today["style"], today["title"]) == ("--at: 100.0%", "2026-11-24, when this was looked up")
+    assert (today["style"], today["title"]) == ("--at: 100.0%", "Looked up on 2026-11-24")
     (bar,) = [cell["style"] for cell in elements.of("td") if cell.get("class") == "line"]
     assert bar == "--from: 0.0%; --width: 50.0%"
 
@@ -119,7 +119,7 @@ def test_no_id_is_there_twice(elements: Elements) -> None:
 
 def test_several_look_ups_are_listed_on_top(elements: Elements) -> None:
     assert [a["href"] for a in elements.of("a")][:3] == ["#q1", "#q2", "#q3"]
-    assert "Nothing was found that could be shown here." in elements.text
+    assert "No relationships to show." in elements.text
 
 
 def test_what_was_left_out_is_told_with_the_reason(elements: Elements) -> None:

@@ -101,7 +101,7 @@ def test_records_that_say_the_same_are_told_as_merged() -> None:
 
 
 def test_where_nobody_knows_anything_the_summary_says_so() -> None:
-    assert lookup_at({"one": Answer([]), "two": Answer([])}).summary == "No record is known."
+    assert lookup_at({"one": Answer([]), "two": Answer([])}).summary == "No records found."
 
 
 def test_the_scale_reaches_from_the_first_to_the_last_sighting_of_all() -> None:

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from passivedns.errors import NoAnswer
@@ -27,7 +28,7 @@ def drawn(lookup: Lookup, width: int = 80, encoding: str = "utf-8") -> list[str]
     """The lines as they are written to a file or a pipe."""
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding, write_through=True), width=width, highlight=False)
-    console.print(report(lookup))
+    console.print(report(lookup, console.options))
     return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
 
 
@@ -71,6 +72,14 @@ def test_the_timeline_is_there_where_every_column_beside_it_fits(tmp_path: Path)
         assert any("●" in line for line in lines) == there
 
 
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_value_longer_than_an_address_is_not_broken_where_there_is_room(tmp_path: Path, width: int) -> None:
+    value = "ec2-203-0-113-200.ap-northeast-1.compute.example.com"
+    lines = drawn(lookup_of(tmp_path, DOMAIN, [*RECORDS, seen("CNAME", "domain", value, "2019-01-01", None)]), width)
+    assert [line.split()[:2] for line in lines if "ec2" in line] == [["CNAME", value]]
+    assert any("●" in line for line in lines) == (width == 140)
+
+
 def test_a_long_value_is_folded_and_never_cut(tmp_path: Path) -> None:
     value = f"{'a' * 60}.{'b' * 60}.example"
     lines = drawn(lookup_of(tmp_path, DOMAIN, [seen("MX", "domain", value, "2019-01-01", "2020-01-01")]))
@@ -86,10 +95,10 @@ def test_a_terminal_without_unicode_gets_plain_signs(tmp_path: Path) -> None:
 def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS[-1:])) == [
         "example.org  Domain-Name, all records",
-        "No relationship",
+        "No relationships",
         "Left out 1 of 1 record: TXT 1",
     ]
-    assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
+    assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No records found."]
 
 
 def test_a_table_of_unknown_dates_has_no_timeline(tmp_path: Path) -> None:
