@@ -20,23 +20,15 @@ _LABELS = 60
 """Characters of labels above a timeline."""
 
 
-class Line(NamedTuple):
-    """A row of the table."""
-
-    relation: Relation
-    sources: str
-    bar: tuple[float, float] | None
-    """First and last seen on the timeline, from 0 to 1."""
-
-
 class Section(NamedTuple):
     """One look-up."""
 
     lookup: Lookup
-    lines: list[Line]
+    relations: list[Relation]
+    scale: Scale | None
     ticks: list[Tick]
     today: float
-    """The moment of the look-up on the timeline, from 0 to 1."""
+    """The moment of the look-up on the scale."""
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
@@ -51,7 +43,7 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"named": named, "day": day}
+    environment.filters |= {"day": day, "named": named, "seen_by": seen_by}
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         sections=[_section(lookup, made) for lookup in lookups],
@@ -64,13 +56,12 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
 
 
 def _section(lookup: Lookup, made: datetime) -> Section:
-    common = scale(lookup.relations, until=made)
-    lines = [
-        Line(relation, seen_by(relation.sources, lookup.publisher), common.bar(relation) if common else None)
-        for relation in lookup.relations
-    ]
-    today = common.position(made) if common else 0
-    return Section(lookup, lines, _ticks(common, today) if common else [], today)
+    relations = lookup.relations
+    common = scale(relations, until=made)
+    if not common:
+        return Section(lookup, relations, None, [], 0)
+    today = common.position(made)
+    return Section(lookup, relations, common, _ticks(common, today), today)
 
 
 def _ticks(common: Scale, today: float) -> list[Tick]:
