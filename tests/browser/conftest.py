@@ -1,4 +1,4 @@
-"""Debian's own Chromium, without a window and with nothing of the user's in it."""
+"""Starts Debian's Chromium, headless and with an empty profile."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, and that it can be used without a mouse and without light."""
+"""The page in a real browser: its content, filters, accessibility and security."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Show = Callable[[dict[str, list[Any]]], None]
 
 @pytest.fixture
 def show(browser: Chrome, tmp_path: Path) -> Iterator[Show]:
-    """Open the page of these answers; when the test is over, nothing may have gone wrong on it."""
+    """Open the page of these answers; the test fails if the browser logs an error."""
 
     def show_answers(answers: dict[str, list[Any]]) -> None:
         (tmp_path / "page.html").write_text(
@@ -45,12 +45,12 @@ def show(browser: Chrome, tmp_path: Path) -> Iterator[Show]:
 
 @pytest.fixture
 def shown(show: Show) -> None:
-    """The page of the domain of the sandbox."""
+    """The page of the sandbox's domain."""
     show({DOMAIN: own_records(NOW.date())[DOMAIN]})
 
 
 def complaints(browser: Chrome) -> list[dict[str, Any]]:
-    """What the browser has logged since the last call."""
+    """The browser's log since the last call."""
     log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
     return log
 
@@ -68,7 +68,7 @@ def press(browser: Chrome, *keys: str) -> None:
 
 
 def tab_to(browser: Chrome, text: str) -> WebElement:
-    """Press Tab until what has this text has the focus."""
+    """Press Tab until the element with this text has the focus."""
     for _ in range(60):
         press(browser, Keys.TAB)
         focused = browser.switch_to.active_element
@@ -81,7 +81,7 @@ BAR = "const bar = getComputedStyle(arguments[0], '::before'); return [bar.left,
 
 
 @pytest.mark.usefixtures("shown")
-def test_every_bar_lies_where_its_dates_say(browser: Chrome) -> None:
+def test_every_bar_matches_its_dates(browser: Chrome) -> None:
     cells = browser.find_elements(By.CSS_SELECTOR, "td.line")
     assert len(cells) == 13
     for row, cell in zip(rows(browser), cells, strict=True):
@@ -93,7 +93,7 @@ def test_every_bar_lies_where_its_dates_say(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("shown")
-def test_half_of_the_width_is_the_timeline_s(browser: Chrome) -> None:
+def test_the_timeline_takes_half_of_the_width(browser: Chrome) -> None:
     cell, table = (browser.find_element(By.CSS_SELECTOR, selector) for selector in ("td.line", "table"))
     assert cell.rect["width"] / table.rect["width"] == pytest.approx(0.5, abs=0.01)
 
@@ -105,7 +105,7 @@ def test_no_heading_touches_the_next_one(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("shown")
-def test_a_bar_tells_its_times_of_day_on_hover(browser: Chrome) -> None:
+def test_a_bar_shows_its_times_of_day_on_hover(browser: Chrome) -> None:
     cell = browser.find_element(By.CSS_SELECTOR, "td.line")
     ActionChains(browser).move_to_element(cell).perform()
     day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
@@ -113,13 +113,13 @@ def test_a_bar_tells_its_times_of_day_on_hover(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("shown")
-def test_a_filter_leaves_what_contains_the_text_in_the_table(browser: Chrome) -> None:
+def test_the_text_filter_keeps_rows_that_contain_the_text(browser: Chrome) -> None:
     browser.find_element(By.CSS_SELECTOR, "input[type=search]").send_keys("NS")
     assert column(browser, 1) == ["ns2.example.net", "ns1.example.net"]
     assert browser.find_element(By.CSS_SELECTOR, "output").text == "2 of 13"
 
 
-def test_a_source_is_a_filter_too(browser: Chrome, tmp_path: Path) -> None:
+def test_the_text_filter_matches_sources(browser: Chrome, tmp_path: Path) -> None:
     answers = {key: Answer([record(key, f"192.0.2.{number}")]) for number, key in enumerate(("first", "second"))}
     (tmp_path / "page.html").write_text(page([lookup_at(answers)], NOW), encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
@@ -128,7 +128,7 @@ def test_a_source_is_a_filter_too(browser: Chrome, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("shown")
-def test_record_types_can_be_switched_off_and_a_row_stays_while_one_of_its_types_is_on(browser: Chrome) -> None:
+def test_a_row_is_shown_while_one_of_its_record_types_is_selected(browser: Chrome) -> None:
     for box in browser.find_elements(By.CSS_SELECTOR, "input[type=checkbox]"):
         if box.get_attribute("value") != "SOA":
             box.click()
@@ -161,7 +161,7 @@ def test_addresses_are_sorted_as_numbers_and_come_before_names(browser: Chrome, 
     ]
 
 
-def test_a_date_leaves_what_was_seen_before_and_after_it_or_on_it(browser: Chrome, show: Show) -> None:
+def test_the_date_filter_keeps_rows_whose_period_contains_the_date(browser: Chrome, show: Show) -> None:
     dates = [("2020-01-01", "2020-03-01"), ("2020-02-02 23:00", "2020-02-02 23:59"), ("2020-02-03", "2021-01-01")]
     records = [seen("A", "ip", f"192.0.2.{number}", *pair) for number, pair in enumerate([*dates, (None, None)])]
     show({DOMAIN: records})
@@ -173,7 +173,7 @@ def test_a_date_leaves_what_was_seen_before_and_after_it_or_on_it(browser: Chrom
 
 
 @pytest.mark.usefixtures("shown")
-def test_everything_that_can_be_used_has_a_name_and_shows_the_focus(browser: Chrome) -> None:
+def test_every_control_has_a_name_and_shows_the_focus(browser: Chrome) -> None:
     for element in browser.find_elements(By.CSS_SELECTOR, "button, input, [tabindex], summary"):
         assert element.accessible_name, element.get_attribute("outerHTML")
     focused = tab_to(browser, "Value")
@@ -181,7 +181,7 @@ def test_everything_that_can_be_used_has_a_name_and_shows_the_focus(browser: Chr
 
 
 def contrast(browser: Chrome, selector: str) -> float:
-    """The contrast of a text with the card that it stands on, as WCAG 2.2 section 1.4.3 computes it."""
+    """The contrast of a text with the background of the card (WCAG 2.2 section 1.4.3)."""
     element = browser.find_element(By.CSS_SELECTOR, selector)
     card = browser.find_element(By.CSS_SELECTOR, ".lookup")
     colours = (element.value_of_css_property("color"), card.value_of_css_property("background-color"))
@@ -197,7 +197,7 @@ def luminance(colour: str) -> float:
 
 @pytest.fixture(params=["light", "dark"])
 def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
-    """What the user has chosen for all pages."""
+    """The colour scheme that the user prefers."""
     features = [{"name": "prefers-color-scheme", "value": request.param}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     yield request.param
@@ -205,7 +205,7 @@ def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("shown")
-def test_text_can_be_read_by_day_and_by_night(browser: Chrome, scheme: str, tmp_path: Path) -> None:
+def test_text_has_enough_contrast_in_both_colour_schemes(browser: Chrome, scheme: str, tmp_path: Path) -> None:
     for selector in ("h1", ".what", "td.value", "td.sources", ".tick", ".today", "output", "th button"):
         assert contrast(browser, selector) > 4.5, selector
     ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
@@ -213,7 +213,7 @@ def test_text_can_be_read_by_day_and_by_night(browser: Chrome, scheme: str, tmp_
     browser.save_screenshot(str(tmp_path / f"{scheme}.png"))
 
 
-def test_hostile_values_are_shown_as_text_and_nothing_runs(browser: Chrome, show: Show) -> None:
+def test_hostile_values_are_shown_as_text_and_never_run(browser: Chrome, show: Show) -> None:
     show({DOMAIN: HOSTILE})
     browser.find_element(By.TAG_NAME, "summary").click()
     assert "owned" not in browser.title
@@ -224,7 +224,7 @@ def test_hostile_values_are_shown_as_text_and_nothing_runs(browser: Chrome, show
     assert len(browser.find_elements(By.TAG_NAME, "script")) == 1
 
 
-def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, show: Show) -> None:
+def test_an_injected_script_would_not_run(browser: Chrome, show: Show) -> None:
     show({DOMAIN: HOSTILE})
     add = "const s = document.createElement('script'); s.text = \"document.title = 'owned'\"; document.body.append(s)"
     browser.execute_script(add)
@@ -244,7 +244,7 @@ def test_without_its_script_the_page_still_shows_everything(browser: Chrome, sho
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_several_look_ups_are_filtered_one_by_one(browser: Chrome, show: Show) -> None:
+def test_each_look_up_has_its_own_filter(browser: Chrome, show: Show) -> None:
     answers = own_records(NOW.date())
     show({DOMAIN: answers[DOMAIN], ADDRESS: answers[ADDRESS]})
     first, second = browser.find_elements(By.CLASS_NAME, "lookup")
@@ -261,7 +261,7 @@ def thousands(show: Show) -> None:
 
 
 def took(browser: Chrome, script: str) -> float:
-    """Milliseconds until a script has run and the page is laid out again."""
+    """Milliseconds to run a script and lay out the page again."""
     found: float = browser.execute_script(
         f"const start = performance.now(); {script}; document.body.offsetHeight; return performance.now() - start"
     )
@@ -269,21 +269,21 @@ def took(browser: Chrome, script: str) -> float:
 
 
 @pytest.mark.usefixtures("thousands")
-def test_thousands_of_rows_are_filtered_while_one_types(browser: Chrome) -> None:
+def test_thousands_of_rows_are_filtered_while_typing(browser: Chrome) -> None:
     typed = "search.value = 'host6999'; search.dispatchEvent(new Event('input', { bubbles: true }))"
     assert took(browser, f"const search = document.querySelector('input[type=search]'); {typed}") < 500
     assert column(browser, 1) == ["host6999.example.org"]
 
 
 @pytest.mark.usefixtures("thousands")
-def test_thousands_of_rows_are_drawn_only_where_they_are_in_sight(browser: Chrome) -> None:
+def test_only_visible_rows_of_thousands_are_drawn(browser: Chrome) -> None:
     drawn = "return [...document.querySelectorAll('td.value')].filter((cell) => cell.checkVisibility({ %s })).length"
     assert browser.execute_script(drawn % "") == 7000
     assert browser.execute_script(drawn % "contentVisibilityAuto: true") < 200
 
 
 @pytest.mark.usefixtures("thousands")
-def test_the_head_of_a_long_table_stays_in_sight(browser: Chrome) -> None:
+def test_the_header_of_a_long_table_stays_visible(browser: Chrome) -> None:
     browser.execute_script("document.documentElement.style.scrollBehavior = 'auto'; scrollTo(0, 20000)")
     top = browser.execute_script("return document.querySelector('thead').getBoundingClientRect().top")
     assert top == pytest.approx(0, abs=1)
@@ -301,7 +301,7 @@ def test_on_a_narrow_screen_the_table_scrolls_and_the_page_does_not(browser: Chr
 
 
 @pytest.mark.usefixtures("thousands")
-def test_on_paper_every_row_is_there(browser: Chrome) -> None:
+def test_every_row_is_printed(browser: Chrome) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         drawn = "return [...document.querySelectorAll('td.value')].filter((cell) => cell.checkVisibility(%s)).length"

@@ -1,4 +1,4 @@
-"""One spelling of each address, name and mailbox, and a reason for all the rest."""
+"""The canonical form of addresses, names and mailboxes, and the reasons for rejecting others."""
 
 import unicodedata
 
@@ -25,7 +25,7 @@ def test_an_ipv4_address_is_kept(text: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2001:db8::1", "2001:DB8::1", "2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8:0:0::1"]
 )
-def test_every_spelling_of_an_ipv6_address_comes_to_one(text: str) -> None:
+def test_all_spellings_of_an_ipv6_address_have_one_canonical_form(text: str) -> None:
     assert address(text, "IPv6-Addr") == "2001:db8::1"
 
 
@@ -48,13 +48,13 @@ def test_a_mapped_address_has_one_form_in_every_version_of_python() -> None:
         ("www.example.org", "name instead of an address"),
     ],
 )
-def test_what_is_not_an_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_an_ipv4_address_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv4-Addr")
 
 
 @pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "not an IP address"), ("2001:db8::/32", "CIDR range")])
-def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_an_ipv6_address_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv6-Addr")
 
@@ -76,17 +76,17 @@ def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reaso
         (f"{'ü' * 63}.example", f"{'ü' * 63}.example"),
     ],
 )
-def test_a_domain_name_is_kept_in_lower_case_without_the_roots_dot(text: str, canonical: str) -> None:
+def test_a_domain_name_is_kept_in_lower_case_without_the_trailing_dot(text: str, canonical: str) -> None:
     assert domain_name(text) == canonical
 
 
-def test_a_name_has_one_spelling_whether_its_accents_are_letters_or_marks() -> None:
+def test_nfc_and_nfd_spellings_of_a_name_have_one_canonical_form() -> None:
     composed, decomposed = (unicodedata.normalize(form, "Bücher-việt.example") for form in ("NFC", "NFD"))
     assert composed != decomposed
     assert domain_name(composed) == domain_name(decomposed) == composed.lower()
 
 
-def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
+def test_a_million_accents_are_rejected_without_being_composed() -> None:
     with pytest.raises(Unusable, match="name too long"):
         domain_name("a" + "\u0316\u0301" * 500_000)
 
@@ -128,7 +128,7 @@ def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
         ("a" * 1_000_000, "name too long"),
     ],
 )
-def test_what_is_not_a_domain_name_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_a_domain_name_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         domain_name(text)
 
@@ -183,13 +183,13 @@ def test_a_dotted_text_that_is_not_a_mailbox_stays_unusable(text: str) -> None:
         ("a@" + "b" * 1_000_000, "not a mailbox"),
     ],
 )
-def test_what_is_not_a_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_a_mailbox_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         mailbox(text)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("192.0.2.1", True), ("::1", True), ("a.example", False)])
-def test_addresses_of_both_families_are_told_from_names(text: str, expected: bool) -> None:
+def test_addresses_of_both_versions_are_distinguished_from_names(text: str, expected: bool) -> None:
     assert is_address(text) is expected
 
 
@@ -209,6 +209,6 @@ def test_an_international_name_has_an_ascii_form_in_the_dns(name: str, in_the_dn
     assert ascii_name(name) == in_the_dns
 
 
-def test_the_ascii_form_is_that_of_idna_2008() -> None:
+def test_the_ascii_form_follows_idna_2008() -> None:
     names = ["bücher.example", "straße.example", "例え.テスト", "παράδειγμα.δοκιμή", "ไทย.example", "שלום.example"]
     assert [ascii_name(name) for name in names] == [idna.encode(name).decode() for name in names]
