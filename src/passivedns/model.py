@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from math import inf
@@ -138,13 +138,8 @@ class Enrichment(NamedTuple):
         return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
-def newest_first(relations: Iterable[Relation]) -> list[Relation]:
-    """Relations by last seen, first seen, record types and value; undated ones last, addresses in numeric order."""
-    return sorted(relations, key=recency)
-
-
 def recency(relation: Relation) -> tuple[float, float, tuple[str, ...], bytes, str]:
-    """The sort key of `newest_first`."""
+    """Sort key: most recently seen first, undated last; then by record types and value, addresses in numeric order."""
     last, first = (-moment.timestamp() if moment else inf for moment in (relation.last_seen, relation.first_seen))
     family = FAMILIES.get(relation.value_type)
     number = inet_pton(family, relation.value) if family else b""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from passivedns.asking import EVERYTHING
 from passivedns.enrichment import Result
-from passivedns.model import Entity, Relation, newest_first
+from passivedns.model import Entity, Relation, recency
 from passivedns.stix.knowledge import Publisher
 from passivedns.stix.objects import StixObject
 from passivedns.summary import failure
@@ -23,7 +23,7 @@ class Lookup(NamedTuple):
     @property
     def relations(self) -> list[Relation]:
         """The relations, most recently seen first."""
-        return newest_first(self.result.enrichment.relations)
+        return sorted(self.result.enrichment.relations, key=recency)
 
     @property
     def since(self) -> datetime:

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Sequence
 
-from passivedns.model import Entity, Relation, newest_first
+from passivedns.model import Entity, Relation, recency
 from passivedns.stix.knowledge import Publisher, markings, seen_by, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.wording import counted, day, joined, named
@@ -39,7 +39,7 @@ def summary_note(
         # The clock of OpenCTI may be ahead, and STIX 2.1 section 3.2 demands this order.
         "modified": max(created, modified),
         "abstract": f"Passive DNS of {_code(entity.value)}",
-        "content": _content(entity, newest_first(relations), publisher),
+        "content": _content(entity, sorted(relations, key=recency), publisher),
         "object_refs": [entity.id],
         "created_by_ref": publisher.author,
         "object_marking_refs": markings(entity, strictest_tlp((found.sources for found in relations), publisher)),
