@@ -62,12 +62,13 @@ def _layout(longest: Sequence[int], width: int, dated: bool) -> tuple[list[int],
     kind, value, first, last, *keys = longest
     # One character separates columns.
     free = width - kind - first - last - 3
-    sources = sum(keys) + len(keys)
-    beside = min(sources, _SOURCES + 1) + 1
+    folded = [min(key, max(_SOURCES, width // 4)) for key in keys]
+    beside = sum(folded) + len(folded) + 1
     if dated and min(value, _ADDRESS) <= free - beside - _TIMELINE:
         value = min(value, max(_ADDRESS, free - beside - width // 3))
-        return [kind, value, first, last, *(min(key, _SOURCES) for key in keys)], free - value - beside
-    value = max(1, min(value, max(free - sources, min(_ADDRESS, free - min(sources, _SOURCES // 2)))))
+        return [kind, value, first, last, *folded], free - value - beside
+    sources = sum(keys) + len(keys)
+    value = min(value, max(free - sources, min(_ADDRESS, free - min(sources, _SOURCES // 2)), free // 2, 1))
     return [kind, value, first, last, *(max(1, min(key, free - value - 1)) for key in keys)], 0
 
 
