@@ -88,7 +88,7 @@ def _matcher(entity: Entity) -> Callable[[str], bool]:
         if text in spellings or text.lower().removesuffix(".") in spellings:
             return True
         # Only international names and IPv6 addresses have other spellings.
-        if text.isascii() and ":" not in text:
+        if text.isascii() and not (entity.type == "IPv6-Addr" and ":" in text):
             return False
         try:
             return values.ascii_name(canonical_value(entity.type, text)) in spellings

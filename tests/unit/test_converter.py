@@ -181,8 +181,12 @@ def test_another_international_name_is_not_the_entity() -> None:
     assert enrichment.left_out == Counter({"not about the observable": 1})
 
 
-def test_the_spelling_of_the_other_side_does_not_change_a_relation() -> None:
-    assert enrich(ns("NS.Example.com.")) == enrich(ns("ns.example.com"))
+@pytest.mark.parametrize(
+    ("spelt", "canonical"),
+    [("NS.Example.com.", "ns.example.com"), ("NS.bu\u0308cher.example", "ns.b\u00fccher.example")],
+)
+def test_the_spelling_of_the_other_side_does_not_change_a_relation(spelt: str, canonical: str) -> None:
+    assert enrich(ns(spelt)) == enrich(ns(canonical))
 
 
 @pytest.mark.parametrize(("entity_type", "value"), [("IPv4-Addr", "192.0.2.0/24"), ("Domain-Name", "*.example.org")])
