@@ -23,7 +23,7 @@ def report(lookup: Lookup, options: ConsoleOptions) -> RenderableType:
     several = len(lookup.publisher.names) > 1
     heading = Text.assemble((lookup.entity.value, "bold"), f"  {lookup.entity.type}, {lookup.period}")
     table: list[RenderableType] = ["", _table(shown, several, options), ""] if shown else []
-    sources = [Text(f"Sources: {lookup.sources}")] if several else []
+    sources = [Text(f"Records by source: {lookup.sources}")] if several else []
     return Group(heading, *table, Text(lookup.summary), *sources)
 
 
