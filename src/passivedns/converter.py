@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import product
 
-from passivedns.model import Enrichment, Entity, Record, Relation, Sources, recency
+from passivedns.model import FAMILIES, Enrichment, Entity, Record, Relation, Sources, recency
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
 
@@ -19,22 +19,11 @@ RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
 NOT_SELECTED = "record type not selected"
 OVER_LIMIT = "over the relationship limit"
 
-ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
-
 _SECOND = timedelta(seconds=1)
-
 _ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
 
 # OpenCTI accepts `resolves-to` here in every version since 6.3; it accepts `related-to` everywhere.
-_RESOLVES = {("Domain-Name", "Domain-Name"), *product(("Domain-Name", "Hostname"), ADDRESS_TYPES)}
-
-_NORMALISE: dict[str, Callable[[str], str]] = {
-    "Domain-Name": values.domain_name,
-    "Email-Addr": values.mailbox,
-    "Hostname": values.domain_name,
-    "IPv4-Addr": partial(values.address, address_type="IPv4-Addr"),
-    "IPv6-Addr": partial(values.address, address_type="IPv6-Addr"),
-}
+_RESOLVES = {("Domain-Name", "Domain-Name"), *product(("Domain-Name", "Hostname"), FAMILIES)}
 
 _Edge = tuple[str, str, bool]
 """Type and value of the other observable, and whether the arrow starts there. Records with the same edge are merged."""
@@ -48,7 +37,9 @@ def canonical_value(entity_type: str, value: str) -> str:
     Raises:
         Unusable: not a single address or name; `str(error)` is the reason.
     """
-    return _NORMALISE[entity_type](value)
+    if entity_type in FAMILIES:
+        return values.address(value, entity_type)
+    return values.mailbox(value) if entity_type == "Email-Addr" else values.domain_name(value)
 
 
 def convert(
@@ -66,7 +57,7 @@ def convert(
         try:
             if record.type not in record_types:
                 raise Unusable(_why_not(record))
-            edges[_edge(entity.type in ADDRESS_TYPES, is_entity, record)].append(record)
+            edges[_edge(entity.type in FAMILIES, is_entity, record)].append(record)
         except Unusable as reason:
             left_out[str(reason)] += 1
     # Few combinations occur in an answer, and equal ones share one object.
@@ -102,7 +93,7 @@ def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) ->
     """The direction is from the owner of the record to its data; one of the two is the entity."""
     if is_entity(record.name):
         value_type, reverse = _type_of_data(record), False
-        if of_address and value_type in ADDRESS_TYPES:
+        if of_address and value_type in FAMILIES:
             raise Unusable("address of an address")
         value = canonical_value(value_type, record.data)
     elif is_entity(record.data):
