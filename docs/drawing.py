@@ -33,7 +33,7 @@ def terminal(width: int = 100) -> str:
     """`main.py lookup example.org` at three sources, as SVG."""
     console = Console(record=True, width=width, file=StringIO(), force_terminal=True, highlight=False)
     console.print("$ python3 src/main.py lookup example.org")
-    console.print(report(lookup(SHOWN)))
+    console.print(report(lookup(SHOWN), console.options))
     return console.export_svg(title="passive DNS", theme=MONOKAI, unique_id="lookup")
 
 

@@ -24,7 +24,7 @@ _ENTITY = {
     "id": stix.observable_id("Domain-Name", "example.org"),
     "value": "example.org",
 }
-_NAMES = {stix_type: name for name, stix_type in stix.STIX_TYPES.items()}
+_NAMES = {"domain-name": "Domain-Name", "email-addr": "Email-Addr", "ipv4-addr": "IPv4-Addr", "ipv6-addr": "IPv6-Addr"}
 
 
 def objects() -> list[StixObject]:

@@ -28,21 +28,21 @@ SOURCES = ("circl", "mnemonic", "robtex")
 FAILING = "robtex"
 """The source that fails in the demo, unless it is the only one."""
 EVERYTHING = "P30Y"
-"""The time window for recorded answers, which ended years ago."""
+"""Time window for recorded answers, which are years old."""
 _WIDE = 100
-"""Minimum width of a terminal that also shows the relationship type."""
+"""Terminal width from which the type of relationship is shown."""
 NEXT = """
 [bold]What to do next[/]
-  Look up a real name, in sources that need no account:
+  Look up a real name at sources that need no account:
     .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex
-  Write a report:
+  Write a report as an HTML page:
     .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex --format html > report.html
-  Run it with your OpenCTI: see Install in README.md."""
+  Connect it to your OpenCTI: see Install in README.md."""
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> int:
-    """Run the demo; return 0 if every work closed without an error and added relationships."""
+    """Run the demo; returns 0 if every work succeeded and added relationships, else 1."""
     arguments = _arguments()
     platform = OpenCTI()
     with ExitStack() as stack:
@@ -50,7 +50,7 @@ def main() -> int:
         try:
             with console.status("Waiting for the connector to register"):
                 platform.wait_registered(60)
-            console.print("The connector is registered and listens.")
+            console.print("The connector has registered and is listening.")
             outcomes = [enrich(platform, value) for value in arguments.values]
             console.print(NEXT)
             return 0 if all(outcomes) else 1
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Path | None) -> Daemon:
     opencti_url = stack.enter_context(serving(opencti_app(platform)))
-    console.print(f"Embedded OpenCTI at {opencti_url}, embedded sources: {', '.join(sources)}.")
+    console.print(f"Embedded OpenCTI at {opencti_url} with embedded sources: {', '.join(sources)}.")
     window = EVERYTHING if data else "P30D"
     environment = http_settings(opencti_url, platform.token) | {
         "PDNS_SOURCES": ",".join(sources),
@@ -89,7 +89,7 @@ def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Pa
 
 
 def _service(key: str, data: Path | None) -> Service:
-    """Return a stand-in with the shared history, or for PassiveTotal with its own records."""
+    """A stand-in with the demo's history; PassiveTotal's has records of its own."""
     today = datetime.now(UTC).date()
     if key == "riskiq":
         return PassiveTotal(recorded_records(data) if data else own_records(today))
@@ -98,14 +98,14 @@ def _service(key: str, data: Path | None) -> Service:
 
 
 def enrich(platform: OpenCTI, value: str) -> bool:
-    """Enrich one value and show the result; return whether it succeeded and added relationships."""
+    """Enrich one value and show the result; returns whether the work succeeded and added relationships."""
     entity = platform.add_observable(_entity_type(value), value)
     with console.status(f"Enriching {value}"):
         work = platform.enrich(entity).wait(120)
     relationships = [item for item in platform.relationships() if entity.standard_id in _ends(item)]
     console.print(f"\n[bold]{entity.entity_type} {value}[/]\n{_mark(work)} {escape(str(work.message))}")
-    for refusal in work.errors:
-        console.print(f"[red]✗[/] OpenCTI refused: {escape(refusal)}")
+    for error in work.errors:
+        console.print(f"[red]✗[/] OpenCTI rejected: {escape(error)}")
     if relationships:
         console.print(_table(platform, entity.standard_id, relationships), soft_wrap=False)
     return bool(relationships) and not work.in_error and not work.errors
@@ -127,11 +127,11 @@ def _mark(work: Work) -> str:
 
 
 def _table(platform: OpenCTI, entity: str, relationships: list[dict[str, Any]]) -> Table:
-    """Tabulate the relationships of an entity: direction, other end, dates and sources."""
+    """The relationships of an entity: direction, other end, dates and description."""
     wide = console.width >= _WIDE
     names = ["relationship"] if wide else []
     columns = [Column(name, no_wrap=True) for name in (*names, "observable", "first seen", "last seen")]
-    table = Table(*columns, Column("seen in", overflow="fold"), box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table = Table(*columns, Column("description", overflow="fold"), box=SIMPLE_HEAD, show_edge=False, padding=0)
     for row in sorted(_row(platform, entity, relationship) for relationship in relationships):
         table.add_row(*row[-len(table.columns) :])
     return table

@@ -3,53 +3,32 @@
 Pure: no HTTP, no clock, no pycti, and no source by name.
 """
 
-import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
+from itertools import product
 
-from passivedns.model import Enrichment, Entity, Record, Relation, Sources
+from passivedns.model import FAMILIES, Enrichment, Entity, Record, Relation, Sources, recency
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
 
 RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
 """Mapped record types."""
 
-NOT_CHOSEN = "record type not chosen"
-"""Reason for an unmapped record type."""
-OVER_MAXIMUM = "over the maximum of relationships"
-"""Reason for records of the oldest relations above the maximum."""
-
-ADDRESS_TYPES = ("IPv4-Addr", "IPv6-Addr")
-NAME_TYPES = ("Domain-Name", "Hostname")
+NOT_SELECTED = "record type not selected"
+OVER_LIMIT = "over the relationship limit"
 
 _SECOND = timedelta(seconds=1)
-
 _ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
 
-# Where OpenCTI takes `resolves-to` in every version since 6.3; `related-to` is taken everywhere.
-_RESOLVES = {
-    ("Domain-Name", "Domain-Name"),
-    ("Domain-Name", "IPv4-Addr"),
-    ("Domain-Name", "IPv6-Addr"),
-    ("Hostname", "IPv4-Addr"),
-    ("Hostname", "IPv6-Addr"),
-}
-
-_NORMALISE: dict[str, Callable[[str], str]] = {
-    "Domain-Name": values.domain_name,
-    "Email-Addr": values.mailbox,
-    "Hostname": values.domain_name,
-    "IPv4-Addr": partial(values.address, address_type="IPv4-Addr"),
-    "IPv6-Addr": partial(values.address, address_type="IPv6-Addr"),
-}
-
+# OpenCTI accepts `resolves-to` here in every version since 6.3; it accepts `related-to` everywhere.
+_RESOLVES = {("Domain-Name", "Domain-Name"), *product(("Domain-Name", "Hostname"), FAMILIES)}
 
 _Edge = tuple[str, str, bool]
-"""What decides whether two records come to the same relation of the entity: type and value of the other side, and
-whether the arrow comes from there.
-"""
+"""Type and value of the other observable, and whether the arrow starts there. Records with the same edge are merged."""
+_Provenance = tuple[tuple[str, ...], Sources]
+"""Sorted record types, and sorted sources with their sorted sensors."""
 
 
 def canonical_value(entity_type: str, value: str) -> str:
@@ -58,15 +37,13 @@ def canonical_value(entity_type: str, value: str) -> str:
     Raises:
         Unusable: not a single address or name; `str(error)` is the reason.
     """
-    return _NORMALISE[entity_type](value)
+    if entity_type in FAMILIES:
+        return values.address(value, entity_type)
+    return values.mailbox(value) if entity_type == "Email-Addr" else values.domain_name(value)
 
 
 def convert(
-    entity: Entity,
-    records: Iterable[Record],
-    *,
-    record_types: Collection[str] = RECORD_TYPES,
-    max_relationships: int = 0,
+    entity: Entity, records: Iterable[Record], record_types: Collection[str] = RECORD_TYPES, max_relationships: int = 0
 ) -> Enrichment:
     """Convert the records about the entity to relations.
 
@@ -75,59 +52,59 @@ def convert(
     """
     edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
     left_out: Counter[str] = Counter()
-    is_entity = partial(_is, entity.type, _spellings(entity))
+    is_entity = _matcher(entity)
     for record in records:
         try:
             if record.type not in record_types:
                 raise Unusable(_why_not(record))
-            edges[_edge(entity.type in ADDRESS_TYPES, is_entity, record)].append(record)
+            edges[_edge(entity.type in FAMILIES, is_entity, record)].append(record)
         except Unusable as reason:
             left_out[str(reason)] += 1
-    if 0 < max_relationships < len(edges):
-        newest = heapq.nlargest(max_relationships, edges, key=lambda edge: (_last_seen(edges[edge]), edge))
-        left_out[OVER_MAXIMUM] = sum(map(len, edges.values())) - sum(len(edges[edge]) for edge in newest)
-        chosen = set(newest)
-        edges = defaultdict(list, {edge: found for edge, found in edges.items() if edge in chosen})
-    kept = Counter([record.type for found in edges.values() for record in found])
-    # Lists of records go as relations come, and most relations share their sources: with too many objects at once, a
-    # full garbage collection takes more time than the rest.
-    relate = partial(_relation, entity.type, cache(_alone))
-    return Enrichment([relate(edge, edges.pop(edge)) for edge in list(edges)], kept, left_out)
+    # Few combinations occur in an answer, and equal ones share one object.
+    relate = partial(_relation, entity.type, cache(_provenance))
+    merged = [(relate(edge, found), found) for edge, found in edges.items()]
+    if 0 < max_relationships < len(merged):
+        merged.sort(key=lambda pair: recency(pair[0]))
+        left_out[OVER_LIMIT] = sum(len(found) for _, found in merged[max_relationships:])
+        del merged[max_relationships:]
+    kept = Counter([record.type for _, found in merged for record in found])
+    return Enrichment([relation for relation, _ in merged], kept, left_out)
+
+
+def _matcher(entity: Entity) -> Callable[[str], bool]:
+    """A function that returns whether a name or an address is the entity in any spelling."""
+    spellings = {entity.value, values.ascii_name(entity.value)}
+
+    def is_entity(text: str) -> bool:
+        if text in spellings or text.lower().removesuffix(".") in spellings:
+            return True
+        # Only international names and IPv6 addresses have other spellings.
+        if text.isascii() and not (entity.type == "IPv6-Addr" and ":" in text):
+            return False
+        try:
+            return values.ascii_name(canonical_value(entity.type, text)) in spellings
+        except Unusable:
+            return False
+
+    return is_entity
 
 
 def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) -> _Edge:
     """The direction is from the owner of the record to its data; one of the two is the entity."""
     if is_entity(record.name):
         value_type, reverse = _type_of_data(record), False
-        if of_address and value_type in ADDRESS_TYPES:
+        if of_address and value_type in FAMILIES:
             raise Unusable("address of an address")
         value = canonical_value(value_type, record.data)
     elif is_entity(record.data):
         if of_address and record.type not in _ADDRESS_OF:
-            raise Unusable("address for a name")
+            raise Unusable("address instead of a name")
         value_type, value, reverse = "Domain-Name", values.domain_name(record.name), True
     else:
         raise Unusable("not about the observable")
     if is_entity(value):
         raise Unusable("the observable itself")
     return value_type, value, reverse
-
-
-def _spellings(entity: Entity) -> frozenset[str]:
-    """The entity's value and its DNS form."""
-    return frozenset({entity.value, values.ascii_name(entity.value)})
-
-
-def _is(entity_type: str, spellings: Collection[str], text: str) -> bool:
-    """Whether a name or an address is the entity in any spelling."""
-    if text in spellings or text.lower().removesuffix(".") in spellings:
-        return True
-    if text.isascii() and not (entity_type == "IPv6-Addr" and ":" in text):
-        return False
-    try:
-        return values.ascii_name(canonical_value(entity_type, text)) in spellings
-    except Unusable:
-        return False
 
 
 def _type_of_data(record: Record) -> str:
@@ -137,19 +114,17 @@ def _type_of_data(record: Record) -> str:
 
 
 def _why_not(record: Record) -> str:
-    """The reason for an unmapped type, shortened and sanitized."""
+    """The reason for leaving out a record by its type; an unmapped type is shortened and sanitized."""
     if record.type in RECORD_TYPES:
-        return NOT_CHOSEN
+        return NOT_SELECTED
     if not record.type:
         return "incomplete record"
     return "".join(c for c in record.type[:32] if c.isprintable()) or "unknown type"
 
 
-def _last_seen(records: Sequence[Record]) -> datetime:
-    return max(record.last_seen or record.first_seen or datetime.min.replace(tzinfo=UTC) for record in records)
-
-
-def _relation(entity_type: str, alone: Callable[..., Sources], edge: _Edge, records: Sequence[Record]) -> Relation:
+def _relation(
+    entity_type: str, provenance: Callable[..., _Provenance], edge: _Edge, records: Sequence[Record]
+) -> Relation:
     value_type, value, reverse = edge
     ends = (value_type, entity_type) if reverse else (entity_type, value_type)
     return Relation(
@@ -157,26 +132,18 @@ def _relation(entity_type: str, alone: Callable[..., Sources], edge: _Edge, reco
         value,
         value_type,
         reverse,
-        _in_order(frozenset([record.type for record in records])),
-        alone(records[0].source, records[0].sensors) if len(records) == 1 else _sources(records),
+        *provenance(frozenset([(record.type, record.source, record.sensors) for record in records])),
         *_seen(records),
     )
 
 
-@cache
-def _in_order(record_types: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(record_types))
-
-
-def _alone(source: str, sensors: Sequence[str]) -> Sources:
-    return ((source, tuple(sorted({*sensors}))),)
-
-
-def _sources(records: Sequence[Record]) -> Sources:
+def _provenance(observed: Collection[tuple[str, str, tuple[str, ...]]]) -> _Provenance:
+    """From the type, source and sensors of each record."""
     sensors: defaultdict[str, set[str]] = defaultdict(set)
-    for record in records:
-        sensors[record.source].update(record.sensors)
-    return tuple((source, tuple(sorted(sensors[source]))) for source in sorted(sensors))
+    for _, source, names in observed:
+        sensors[source].update(names)
+    record_types = tuple(sorted({record_type for record_type, _, _ in observed}))
+    return record_types, tuple((source, tuple(sorted(sensors[source]))) for source in sorted(sensors))
 
 
 def _seen(records: Sequence[Record]) -> tuple[datetime, datetime] | tuple[None, None]:

@@ -58,24 +58,16 @@ class Enricher(NamedTuple):
     def enrich(self, entity: Entity, now: datetime, known_since: str | None = None) -> Result:
         """Query the sources about an entity and convert the answers to STIX.
 
-        `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, as STIX writes it.
+        `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, in STIX format.
         """
         outcomes = ask(self.askers, entity.value, entity.type, entity.tlp, now, self.record_types)
         with metrics.CONVERTING.time():
-            found = self._convert(entity, outcomes)
+            records = (record for outcome in outcomes for record in outcome.records)
+            found = convert(entity, records, self.record_types, self.max_relationships)
             added = additions(entity, found.relations, self.publisher, now)
+        if unreadable := sum(outcome.unreadable for outcome in outcomes):
+            found.left_out[UNREADABLE] += unreadable
         if self.with_note and added:
             stamp = objects.timestamp(now, "milliseconds")
             added.append(summary_note(entity, found.relations, self.publisher, known_since or stamp, stamp))
         return Result(outcomes, found, added)
-
-    def _convert(self, entity: Entity, outcomes: Sequence[Outcome]) -> Enrichment:
-        found = convert(
-            entity,
-            (record for outcome in outcomes for record in outcome.records),
-            record_types=self.record_types,
-            max_relationships=self.max_relationships,
-        )
-        if unreadable := sum(outcome.unreadable for outcome in outcomes):
-            found.left_out[UNREADABLE] += unreadable
-        return found

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 from urllib.parse import quote
+
+FAMILIES = {"IPv4-Addr": AF_INET, "IPv6-Addr": AF_INET6}
+"""The socket family of each address type."""
 
 
 class Question(NamedTuple):
@@ -150,22 +154,12 @@ class Enrichment(NamedTuple):
         return len({(relation.value_type, relation.value) for relation in self.relations})
 
 
-_FAMILIES = {"IPv4-Addr": AF_INET, "IPv6-Addr": AF_INET6}
-
-
-def newest_first(relations: Iterable[Relation]) -> list[Relation]:
-    """The relations, the most recently seen first, those of unknown date last; then by type and value."""
-    return sorted(relations, key=lambda found: (-_order(found.last_seen), -_order(found.first_seen), *_name(found)))
-
-
-def _name(relation: Relation) -> tuple[tuple[str, ...], bytes, str]:
-    """Addresses are in order as numbers."""
-    family = _FAMILIES.get(relation.value_type)
-    return relation.record_types, inet_pton(family, relation.value) if family else b"", relation.value
-
-
-def _order(moment: datetime | None) -> float:
-    return moment.timestamp() if moment else float("-inf")
+def recency(relation: Relation) -> tuple[float, float, tuple[str, ...], bytes, str]:
+    """Sort key: most recently seen first, undated last; then by record types and value, addresses in numeric order."""
+    last, first = (-moment.timestamp() if moment else inf for moment in (relation.last_seen, relation.first_seen))
+    family = FAMILIES.get(relation.value_type)
+    number = inet_pton(family, relation.value) if family else b""
+    return last, first, relation.record_types, number, relation.value
 
 
 class State(StrEnum):

@@ -43,15 +43,10 @@ def _nothing_known(value: str, answered: Sequence[Outcome]) -> str:
     since = min(outcome.since for outcome in answered)
     period = "" if since <= EVERYTHING else f" since {since:%Y-%m-%d}"
     verb = "know" if len(answered) > 1 else "knows"
-    return f"{joined(_titles(answered))} {verb} no passive DNS records of {value}{period}"
-
-
-def _titles(outcomes: Sequence[Outcome]) -> list[str]:
-    return [outcome.source.title for outcome in outcomes]
+    return f"{joined([outcome.source.title for outcome in answered])} {verb} no passive DNS records of {value}{period}"
 
 
 def _remarks(result: Result, now: datetime) -> Iterator[str]:
-    """Additional remarks."""
     found, answered = result.enrichment, result.answered
     if found.left_out:
         yield f"left out {found.left_out.total():,}: {listed(found.left_out)}"

@@ -1,7 +1,7 @@
-"""Formats numbers, lists, ages and outside text for people."""
+"""Formats numbers, lists, dates and outside text for people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from passivedns.model import Allowance
 
@@ -25,25 +25,30 @@ def named(names: Sequence[str], most: int = 20) -> str:
     return ", ".join([*names[:most], "…"] if len(names) > most else names)
 
 
-def one_line(text: str) -> str:
-    """Outside text on one line of limited length."""
-    return "".join(c if c.isprintable() else " " for c in text[:100])
-
-
 def joined(names: Sequence[str]) -> str:
     """Names as a list in a sentence, such as `CIRCL, mnemonic and Robtex`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def one_line(text: str) -> str:
+    """Outside text on one line of at most 100 characters."""
+    return printable(text[:100]).replace("\n", " ")
+
+
+def printable(text: str) -> str:
+    """Text without terminal control characters except newlines."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def day(moment: datetime | None) -> str:
+    """A date such as `2026-11-24`."""
+    return f"{moment:%Y-%m-%d}" if moment else "unknown"
 
 
 def age(length: timedelta) -> str:
     """An age in the largest unit that fits, such as `3 hours old`."""
     fitting = (f"{counted(length // unit, name)} old" for name, unit in _UNITS if length >= unit)
     return next(fitting, "less than a minute old")
-
-
-def printable(text: str) -> str:
-    """Text without terminal control characters except newlines."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def allowance_in_words(allowance: Allowance) -> str:

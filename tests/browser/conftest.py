@@ -1,4 +1,4 @@
-"""Provides Chromium without a window and with an empty profile."""
+"""Starts Debian's Chromium, headless and with an empty profile."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: content, filters, keyboard use, dark mode and printing."""
+"""The page in a real browser: its content, filters, accessibility and security."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Show = Callable[[dict[str, list[Any]]], None]
 
 @pytest.fixture
 def show(browser: Chrome, tmp_path: Path) -> Iterator[Show]:
-    """Open the page of these answers, and check after the test that it logged no error."""
+    """Open the page of these answers; the test fails if the browser logs an error."""
 
     def show_answers(answers: dict[str, list[Any]]) -> None:
         (tmp_path / "page.html").write_text(
@@ -50,7 +50,7 @@ def shown(show: Show) -> None:
 
 
 def complaints(browser: Chrome) -> list[dict[str, Any]]:
-    """Return what the browser has logged since the last call."""
+    """The browser's log since the last call."""
     log: list[dict[str, Any]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
     return log
 
@@ -81,7 +81,7 @@ BAR = "const bar = getComputedStyle(arguments[0], '::before'); return [bar.left,
 
 
 @pytest.mark.usefixtures("shown")
-def test_every_bar_is_drawn_at_its_dates(browser: Chrome) -> None:
+def test_every_bar_matches_its_dates(browser: Chrome) -> None:
     cells = browser.find_elements(By.CSS_SELECTOR, "td.line")
     assert len(cells) == 13
     for row, cell in zip(rows(browser), cells, strict=True):
@@ -99,7 +99,13 @@ def test_the_timeline_takes_half_of_the_width(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("shown")
-def test_a_bar_shows_times_of_day_on_hover(browser: Chrome) -> None:
+def test_no_heading_touches_the_next_one(browser: Chrome) -> None:
+    for button in browser.find_elements(By.CSS_SELECTOR, "th button"):
+        assert button.rect["width"] + 4 <= button.find_element(By.XPATH, "..").rect["width"], button.text
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_bar_shows_its_times_of_day_on_hover(browser: Chrome) -> None:
     cell = browser.find_element(By.CSS_SELECTOR, "td.line")
     ActionChains(browser).move_to_element(cell).perform()
     day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
@@ -122,7 +128,7 @@ def test_the_text_filter_matches_sources(browser: Chrome, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("shown")
-def test_record_types_can_be_hidden_and_a_row_stays_while_one_of_its_types_is_shown(browser: Chrome) -> None:
+def test_a_row_is_shown_while_one_of_its_record_types_is_selected(browser: Chrome) -> None:
     for box in browser.find_elements(By.CSS_SELECTOR, "input[type=checkbox]"):
         if box.get_attribute("value") != "SOA":
             box.click()
@@ -175,7 +181,7 @@ def test_every_control_has_a_name_and_shows_the_focus(browser: Chrome) -> None:
 
 
 def contrast(browser: Chrome, selector: str) -> float:
-    """Return the contrast of a text with its card (WCAG 2.2 section 1.4.3)."""
+    """The contrast of a text with the background of the card (WCAG 2.2 section 1.4.3)."""
     element = browser.find_element(By.CSS_SELECTOR, selector)
     card = browser.find_element(By.CSS_SELECTOR, ".lookup")
     colours = (element.value_of_css_property("color"), card.value_of_css_property("background-color"))
@@ -191,7 +197,7 @@ def luminance(colour: str) -> float:
 
 @pytest.fixture(params=["light", "dark"])
 def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Set the user's preferred color scheme."""
+    """The colour scheme that the user prefers."""
     features = [{"name": "prefers-color-scheme", "value": request.param}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     yield request.param
@@ -199,7 +205,7 @@ def scheme(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("shown")
-def test_text_has_enough_contrast_in_light_and_dark_mode(browser: Chrome, scheme: str, tmp_path: Path) -> None:
+def test_text_has_enough_contrast_in_both_colour_schemes(browser: Chrome, scheme: str, tmp_path: Path) -> None:
     for selector in ("h1", ".what", "td.value", "td.sources", ".tick", ".today", "output", "th button"):
         assert contrast(browser, selector) > 4.5, selector
     ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
@@ -207,7 +213,7 @@ def test_text_has_enough_contrast_in_light_and_dark_mode(browser: Chrome, scheme
     browser.save_screenshot(str(tmp_path / f"{scheme}.png"))
 
 
-def test_hostile_values_are_shown_as_text_and_run_no_script(browser: Chrome, show: Show) -> None:
+def test_hostile_values_are_shown_as_text_and_never_run(browser: Chrome, show: Show) -> None:
     show({DOMAIN: HOSTILE})
     browser.find_element(By.TAG_NAME, "summary").click()
     assert "owned" not in browser.title
@@ -238,7 +244,7 @@ def test_without_javascript_the_page_shows_everything(browser: Chrome, show: Sho
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-def test_each_of_several_look_ups_has_its_own_filter(browser: Chrome, show: Show) -> None:
+def test_each_look_up_has_its_own_filter(browser: Chrome, show: Show) -> None:
     answers = own_records(NOW.date())
     show({DOMAIN: answers[DOMAIN], ADDRESS: answers[ADDRESS]})
     first, second = browser.find_elements(By.CLASS_NAME, "lookup")
@@ -255,7 +261,7 @@ def thousands(show: Show) -> None:
 
 
 def took(browser: Chrome, script: str) -> float:
-    """Return the milliseconds until a script has run and the layout is updated."""
+    """Milliseconds to run a script and lay out the page again."""
     found: float = browser.execute_script(
         f"const start = performance.now(); {script}; document.body.offsetHeight; return performance.now() - start"
     )
@@ -277,7 +283,7 @@ def test_only_visible_rows_of_thousands_are_drawn(browser: Chrome) -> None:
 
 
 @pytest.mark.usefixtures("thousands")
-def test_the_head_of_a_long_table_stays_visible(browser: Chrome) -> None:
+def test_the_header_of_a_long_table_stays_visible(browser: Chrome) -> None:
     browser.execute_script("document.documentElement.style.scrollBehavior = 'auto'; scrollTo(0, 20000)")
     top = browser.execute_script("return document.querySelector('thead').getBoundingClientRect().top")
     assert top == pytest.approx(0, abs=1)

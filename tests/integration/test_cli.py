@@ -96,7 +96,7 @@ def test_a_saved_answer_needs_no_settings_and_costs_nothing(desk: Desk, answer: 
 def test_options_choose_the_time_window_and_the_record_types(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, "--since", "P3Y", "--record-types", "a, mx")
     assert (
-        "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not chosen 8, TXT (SPF1) 2"
+        "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not selected 8, TXT (SPF1) 2"
         in ended.stdout
     )
     (search,) = desk.service.searches

@@ -114,7 +114,7 @@ def test_an_observable_out_of_scope_is_not_looked_up(world: World) -> None:
 
 def test_a_network_is_not_looked_up(world: World) -> None:
     work = world.enrich("IPv4-Addr", "192.0.2.0/24")
-    assert work.message == "192.0.2.0/24 was not looked up: not a single IP address or domain name (CIDR)"
+    assert work.message == "192.0.2.0/24 was not looked up: not a single IP address or domain name (CIDR range)"
     assert world.service.requests == []
 
 

@@ -114,4 +114,4 @@ def test_a_first_look_up_needs_no_account_no_opencti_and_no_other_setting(checko
         looked_up = run(command, checkout, **elsewhere)
     assert looked_up.returncode == 0, looked_up.stderr
     assert "19 records, merged into 9 relationships" in looked_up.stdout
-    assert looked_up.stdout.rstrip().endswith("Sources: mnemonic 11; Robtex 10")
+    assert looked_up.stdout.rstrip().endswith("Records by source: mnemonic 11; Robtex 10")

@@ -47,8 +47,8 @@ def test_an_empty_answer_is_cached(thrifty: World) -> None:
 def test_the_text_counts_unwanted_records(thrifty: World) -> None:
     text = str(thrifty.enrich("Domain-Name", DOMAIN).message)
     assert text.startswith("Added 3 observables and 3 relationships from ")
-    assert "record type not chosen" in text
-    assert "over the maximum of relationships" in text
+    assert "record type not selected" in text
+    assert "over the relationship limit" in text
 
 
 def test_with_skip_own_results_are_not_enriched_automatically(thrifty: World) -> None:

@@ -1,4 +1,4 @@
-"""Look-ups of answers that a test writes into a file."""
+"""Look-ups of answers that a test saves to a file."""
 
 import json
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def save(folder: Path, value: str, records: list[Any]) -> Path:
-    """A file as PassiveTotal would have answered."""
+    """Save an answer in PassiveTotal's form."""
     path = folder / f"{value}.json"
     path.write_text(json.dumps({"queryValue": value, "results": records}))
     return path
 
 
 def lookup_of(folder: Path, value: str, records: list[Any]) -> Lookup:
-    """What `main.py lookup --file` makes of an answer of PassiveTotal."""
+    """The look-up of `main.py lookup --file` for an answer of PassiveTotal."""
     _, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value], PdnsSettings())
     entity = observable(value)
     return Lookup(entity, enricher.enrich(entity, NOW), enricher.publisher)

@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class Known(Client):
-    """A source that answers from memory."""
+    """An in-memory source."""
 
     def __init__(self, answer: Answer | SourceError) -> None:
         self._answer = answer
@@ -32,13 +32,13 @@ class Known(Client):
 
 
 def record(source: str, data: str, record_type: str = "A", *, year: int = 2026, sensors: Sequence[str] = ()) -> Record:
-    """A record of example.org that was seen on the first day of a year."""
+    """A record of example.org, seen on the first day of a year."""
     day = datetime(year, 1, 1, tzinfo=UTC)
     return Record("example.org", record_type, data, day, day, tuple(sensors), source)
 
 
 def lookup_at(answers: Mapping[str, Answer | SourceError]) -> Lookup:
-    """What comes of example.org at sources, by their keys, with these answers."""
+    """The look-up of example.org at sources (by key) with these answers."""
     sources = [replace(SOURCES["riskiq"], key=key, title=key.title(), organization=key.title()) for key in answers]
     askers = [
         Asker(source, Known(answer), Meter(source), since=lambda _: EVERYTHING)

@@ -1,4 +1,4 @@
-"""The mapping table, and the merge of what comes to the same relation."""
+"""The mapping of records to relations, and their merge."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passivedns.converter import NOT_CHOSEN, OVER_MAXIMUM, RECORD_TYPES, canonical_value, convert
+from passivedns.converter import NOT_SELECTED, OVER_LIMIT, RECORD_TYPES, canonical_value, convert
 from passivedns.model import Enrichment, Entity, Record, Relation
 from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
@@ -27,7 +27,7 @@ VALUES = {
     "IPv6-Addr": "2001:db8::10",
 }
 ENTITY = "the entity"
-"""Stands for the value of the entity in a record."""
+"""Placeholder for the value of the entity in a record."""
 
 
 def entity(entity_type: str = "Domain-Name", value: str = "") -> Entity:
@@ -57,7 +57,7 @@ def enrich(*records: Record, of: Entity | None = None, **limits: Any) -> Enrichm
 
 
 def edges(enrichment: Enrichment) -> list[tuple[str, str, str]]:
-    """The relations as (source, type, target), in words."""
+    """The relations as (source, type, target)."""
     return [edge(relation) for relation in enrichment.relations]
 
 
@@ -124,9 +124,9 @@ def test_an_address_does_not_resolve_to_an_address(entity_type: str, found: Reco
 
 
 @pytest.mark.parametrize("record_type", ["CNAME", "MX", "NS", "SOA"])
-def test_an_address_is_not_the_data_of_a_record_that_leads_to_a_name(record_type: str) -> None:
+def test_an_address_is_not_the_data_of_a_record_with_a_name(record_type: str) -> None:
     enrichment = enrich(record(record_type, ENTITY, "a.example"), of=entity("IPv4-Addr"))
-    assert enrichment.left_out == Counter({"address for a name": 1})
+    assert enrichment.left_out == Counter({"address instead of a name": 1})
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,12 @@ def test_another_international_name_is_not_the_entity() -> None:
     assert enrichment.left_out == Counter({"not about the observable": 1})
 
 
-def test_the_spelling_of_the_other_side_does_not_change_a_relation() -> None:
-    assert enrich(ns("NS.Example.com.")) == enrich(ns("ns.example.com"))
+@pytest.mark.parametrize(
+    ("spelt", "canonical"),
+    [("NS.Example.com.", "ns.example.com"), ("NS.bu\u0308cher.example", "ns.b\u00fccher.example")],
+)
+def test_the_spelling_of_the_other_side_does_not_change_a_relation(spelt: str, canonical: str) -> None:
+    assert enrich(ns(spelt)) == enrich(ns(canonical))
 
 
 @pytest.mark.parametrize(("entity_type", "value"), [("IPv4-Addr", "192.0.2.0/24"), ("Domain-Name", "*.example.org")])
@@ -191,7 +195,7 @@ def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical_value(e
         canonical_value(entity_type, value)
 
 
-# What is left out
+# Records left out
 
 
 @pytest.mark.parametrize(
@@ -201,19 +205,19 @@ def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical_value(e
         (record("PTR"), "PTR"),
         (record("", "a.example"), "incomplete record"),
         (a(""), "empty value"),
-        (a("a@a.example"), "no address"),
-        (a("a.example"), "name for an address"),
-        (a("2001:db8::1"), "address of the other family"),
-        (a("999.0.0.1"), "no address"),
-        (ns("192.0.2.1"), "address for a name"),
+        (a("a@a.example"), "not an IP address"),
+        (a("a.example"), "name instead of an address"),
+        (a("2001:db8::1"), "wrong IP version"),
+        (a("999.0.0.1"), "not an IP address"),
+        (ns("192.0.2.1"), "address instead of a name"),
         (ns("."), "empty value"),
         (ns("*.example.com"), "wildcard"),
         (ns("https://example.com/"), "URL"),
-        (ns("184.168.131.0/24"), "CIDR"),
+        (ns("184.168.131.0/24"), "CIDR range"),
         (ns("localhost"), "single label"),
-        (ns("two words.example"), "blank inside"),
-        (ns("a@a.example"), "mailbox for a name"),
-        (record("SOA", "nobody@"), "no mailbox"),
+        (ns("two words.example"), "contains whitespace"),
+        (ns("a@a.example"), "mailbox instead of a name"),
+        (record("SOA", "nobody@"), "not a mailbox"),
         (record("CNAME", ENTITY, "*.example.com"), "wildcard"),
         (ns("EXAMPLE.org."), "the observable itself"),
         (record("X" * 100), "X" * 32),
@@ -221,15 +225,13 @@ def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical_value(e
         (record("\n"), "unknown type"),
     ],
 )
-def test_what_cannot_be_used_is_left_out_and_counted_and_costs_its_neighbours_nothing(
-    found: Record, reason: str
-) -> None:
+def test_unusable_records_are_left_out_and_counted_without_affecting_others(found: Record, reason: str) -> None:
     enrichment = enrich(found, a(), found)
     assert enrichment.left_out == Counter({reason: 2})
     assert edges(enrichment) == [("entity", "resolves-to", "IPv4-Addr 192.0.2.1")]
 
 
-def test_where_nothing_can_be_used_nothing_is_made() -> None:
+def test_there_are_no_relations_without_usable_records() -> None:
     enrichment = enrich(ns("."), record("TXT"))
     assert enrichment == Enrichment([], Counter(), Counter({"empty value": 1, "TXT": 1}))
 
@@ -237,7 +239,7 @@ def test_where_nothing_can_be_used_nothing_is_made() -> None:
 # The merge
 
 
-def test_records_of_one_target_merge_to_the_widest_span_and_keep_their_types_and_sensors() -> None:
+def test_records_of_one_target_are_merged_with_the_widest_span_and_all_types_and_sensors() -> None:
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC)
     soa = record("SOA", "NS.example.com.", first_seen=early, last_seen=FIRST, sensors=("riskiq", "pingly"))
     enrichment = enrich(ns(last_seen=late), soa)
@@ -256,7 +258,7 @@ def test_records_of_one_target_merge_to_the_widest_span_and_keep_their_types_and
     assert enrichment.kept == Counter({"NS": 1, "SOA": 1})
 
 
-def test_records_of_several_sources_merge_with_the_sensors_of_each_in_alphabetical_order() -> None:
+def test_records_of_several_sources_are_merged_with_sources_and_sensors_in_alphabetical_order() -> None:
     enrichment = enrich(
         a(sensors=("riskiq",)),
         a(source="circl", sensors=()),
@@ -267,11 +269,11 @@ def test_records_of_several_sources_merge_with_the_sensors_of_each_in_alphabetic
     assert enrichment.kept == Counter({"A": 4})
 
 
-def test_the_sensors_of_a_single_record_are_in_alphabetical_order_each_once() -> None:
+def test_the_sensors_of_a_single_record_are_unique_and_in_alphabetical_order() -> None:
     assert only(enrich(a(sensors=("z", "a", "z")))).sources == (("riskiq", ("a", "z")),)
 
 
-def test_the_order_of_the_records_changes_nothing_but_the_order_of_the_relations() -> None:
+def test_the_order_of_the_records_affects_only_the_order_of_the_relations() -> None:
     records = [
         ns(),
         record("SOA", "ns.example.com", sensors=("pingly",)),
@@ -284,7 +286,7 @@ def test_the_order_of_the_records_changes_nothing_but_the_order_of_the_relations
     assert (forth.kept, forth.left_out) == (back.kept, back.left_out)
 
 
-def test_both_directions_to_one_name_are_two_relations() -> None:
+def test_two_directions_to_one_name_are_two_relations() -> None:
     assert edges(enrich(record("NS"), record("NS", ENTITY, "a.example"))) == [
         ("entity", "resolves-to", "Domain-Name a.example"),
         ("Domain-Name a.example", "resolves-to", "entity"),
@@ -305,7 +307,7 @@ def test_a_stop_that_equals_the_start_is_a_second_later() -> None:
     ("found", "times"),
     [(a(first_seen=None), (LAST, LAST + SECOND)), (a(last_seen=None), (FIRST, FIRST + SECOND))],
 )
-def test_a_record_with_one_date_was_seen_then(found: Record, times: tuple[datetime, datetime]) -> None:
+def test_a_record_with_one_date_uses_it_for_both_ends(found: Record, times: tuple[datetime, datetime]) -> None:
     assert dates(enrich(found)) == times
 
 
@@ -317,30 +319,30 @@ def test_a_record_with_one_date_widens_the_span_of_the_others_only_by_that_date(
     assert dates(enrich(a(first_seen=None), a(first_seen=FIRST, last_seen=FIRST))) == (FIRST, LAST)
 
 
-def test_two_half_dated_records_span_what_lies_between() -> None:
+def test_two_half_dated_records_span_the_time_between_them() -> None:
     found = a(first_seen=LAST, last_seen=None), a(first_seen=None, last_seen=FIRST)
     assert dates(enrich(*found)) == (FIRST, LAST)
 
 
-# What the operator chooses
+# Settings
 
 
-def test_record_types_that_are_not_chosen_are_left_out_and_counted() -> None:
+def test_record_types_that_are_not_selected_are_left_out_and_counted() -> None:
     enrichment = enrich(a(), ns(), ns("b.example"), record("TXT"), record_types=("A", "MX"))
     assert enrichment.kept == Counter({"A": 1})
-    assert enrichment.left_out == Counter({NOT_CHOSEN: 2, "TXT": 1})
+    assert enrichment.left_out == Counter({NOT_SELECTED: 2, "TXT": 1})
 
 
-def test_a_record_of_a_chosen_type_that_cannot_be_used_keeps_its_own_reason() -> None:
+def test_an_unusable_record_of_a_selected_type_keeps_its_reason() -> None:
     assert enrich(ns("."), record_types=("NS",)).left_out == Counter({"empty value": 1})
 
 
 def aged(data: str, days: int, **changes: Any) -> Record:
-    """A record that was seen last so many days ago."""
+    """A record last seen this many days ago."""
     return a(data, last_seen=LAST - timedelta(days=days), **changes)
 
 
-def test_of_too_many_relations_those_that_were_seen_last_are_made() -> None:
+def test_the_limit_keeps_the_most_recently_seen_relations() -> None:
     ages = {"192.0.2.1": 3, "192.0.2.2": 1, "192.0.2.3": 4, "192.0.2.4": 2}
     enrichment = enrich(*[aged(data, days) for data, days in ages.items()], max_relationships=2)
     assert edges(enrichment) == [
@@ -349,11 +351,11 @@ def test_of_too_many_relations_those_that_were_seen_last_are_made() -> None:
     ]
 
 
-def test_the_records_of_the_others_are_left_out_and_counted() -> None:
+def test_records_over_the_limit_are_left_out_and_counted() -> None:
     merged = [ns(last_seen=FIRST), record("SOA", "ns.example.com", last_seen=FIRST)]
     enrichment = enrich(a(), ns("."), *merged, max_relationships=1)
     assert enrichment.kept == Counter({"A": 1})
-    assert enrichment.left_out == Counter({OVER_MAXIMUM: 2, "empty value": 1})
+    assert enrichment.left_out == Counter({OVER_LIMIT: 2, "empty value": 1})
 
 
 def test_a_relation_is_as_recent_as_the_latest_of_its_records() -> None:
@@ -362,7 +364,7 @@ def test_a_relation_is_as_recent_as_the_latest_of_its_records() -> None:
     assert enrichment.kept == Counter({"A": 2})
 
 
-def test_relations_without_dates_are_made_last_and_half_dated_ones_by_the_date_they_have() -> None:
+def test_the_limit_drops_undated_relations_first_and_uses_the_only_date_of_others() -> None:
     undated = a("192.0.2.1", first_seen=None, last_seen=None)
     half_dated = a("192.0.2.2", first_seen=LAST, last_seen=None)
     dated = aged("192.0.2.3", 1)
@@ -373,23 +375,23 @@ def test_relations_without_dates_are_made_last_and_half_dated_ones_by_the_date_t
     assert edges(enrich(undated, half_dated, dated, max_relationships=1))[0][2] == "IPv4-Addr 192.0.2.2"
 
 
-def test_which_of_equally_old_relations_are_made_does_not_depend_on_their_order() -> None:
+def test_the_limit_does_not_depend_on_the_order_of_the_records() -> None:
     records = [a(f"192.0.2.{number}") for number in range(20, 30)]
     forth, back = (enrich(*order, max_relationships=3) for order in (records, reversed(records)))
     assert sorted(edges(forth)) == sorted(edges(back))
 
 
 @pytest.mark.parametrize("maximum", [0, 2, 3])
-def test_no_maximum_and_one_that_is_not_exceeded_cut_nothing(maximum: int) -> None:
+def test_nothing_is_dropped_without_a_limit_or_below_it(maximum: int) -> None:
     enrichment = enrich(a(), ns(), max_relationships=maximum)
     assert enrichment == enrich(a(), ns())
-    assert OVER_MAXIMUM not in enrichment.left_out
+    assert OVER_LIMIT not in enrichment.left_out
 
 
-# Whatever comes
+# Any records
 
 
-def test_the_dirty_answer_loses_exactly_what_cannot_be_used() -> None:
+def test_the_dirty_answer_loses_only_unusable_records() -> None:
     dirty = entity(value=DIRTY)
     records = parse_records({"results": own_records(NOW.date())[DIRTY]}, DIRTY)
     enrichment = convert(dirty, records)
@@ -444,7 +446,7 @@ messy_records = st.builds(
     st.sets(st.sampled_from(sorted(RECORD_TYPES))) | st.just(RECORD_TYPES),
     st.integers(0, 6),
 )
-def test_any_mix_of_records_yields_only_objects_that_the_platform_accepts(
+def test_any_mix_of_records_yields_only_objects_that_opencti_accepts(
     entity_type: str, records: list[Record], record_types: set[str], maximum: int
 ) -> None:
     enrichment = enrich(*records, of=entity(entity_type), record_types=record_types, max_relationships=maximum)

@@ -1,4 +1,4 @@
-"""From the value of an observable to the objects that go to OpenCTI, with sources that answer from memory."""
+"""From an observable to the objects for OpenCTI, with in-memory sources."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -23,7 +23,7 @@ ENTITY = Entity(observable_id("Domain-Name", "example.org"), "Domain-Name", "exa
 
 
 class Known(Client):
-    """A source that answers from memory."""
+    """An in-memory source."""
 
     def __init__(self, *records: Record, unreadable: int = 0) -> None:
         self.answer = Answer(list(records), unreadable=unreadable)
@@ -59,7 +59,7 @@ def of(objects: Collection[StixObject], stix_type: str) -> list[StixObject]:
     return [item for item in objects if item["type"] == stix_type]
 
 
-def test_what_the_only_source_says_becomes_an_author_a_marking_observables_and_relationships() -> None:
+def test_records_of_a_single_source_become_author_marking_observables_and_relationships() -> None:
     result = enricher({"one": Known(record(), record("192.0.2.2"))}).enrich(ENTITY, NOW)
     assert [item["type"] for item in result.objects] == [
         "identity",
@@ -72,7 +72,7 @@ def test_what_the_only_source_says_becomes_an_author_a_marking_observables_and_r
     assert (result.records, len(result.answered)) == (2, 1)
 
 
-def test_what_several_sources_say_of_one_thing_is_one_relationship() -> None:
+def test_records_of_several_sources_about_one_target_make_one_relationship() -> None:
     clients: dict[str, Client] = {"one": Known(record(days=5)), "two": Known(record(source="two", days=2))}
     result = enricher(clients).enrich(ENTITY, NOW)
     (relationship,) = of(result.objects, "relationship")
@@ -82,56 +82,56 @@ def test_what_several_sources_say_of_one_thing_is_one_relationship() -> None:
     assert result.records == 2
 
 
-def test_the_source_that_fails_costs_the_other_nothing() -> None:
+def test_a_failing_source_does_not_affect_the_others() -> None:
     result = enricher({"down": Down(), "one": Known(record())}).enrich(ENTITY, NOW)
     assert [outcome.source.key for outcome in result.outcomes] == ["down", "one"]
     assert [outcome.source.key for outcome in result.answered] == ["one"]
     assert len(of(result.objects, "relationship")) == 1
 
 
-def test_rows_that_could_not_be_read_are_left_out_and_counted() -> None:
+def test_unreadable_rows_are_left_out_and_counted() -> None:
     result = enricher({"one": Known(record(), unreadable=2)}).enrich(ENTITY, NOW)
     assert result.enrichment.left_out == {"unreadable row": 2}
     assert result.records == 3
 
 
-def test_only_the_chosen_types_of_record_are_used() -> None:
+def test_only_selected_record_types_are_used() -> None:
     client = Known(record(), record("mx.example.net", "MX"))
     result = enricher({"one": client}, record_types=["MX"]).enrich(ENTITY, NOW)
     assert [relation.value for relation in result.enrichment.relations] == ["mx.example.net"]
-    assert result.enrichment.left_out == {"record type not chosen": 1}
+    assert result.enrichment.left_out == {"record type not selected": 1}
 
 
-def test_of_more_than_the_maximum_those_seen_last_are_used() -> None:
+def test_the_limit_keeps_the_most_recently_seen_of_one_source() -> None:
     client = Known(record("192.0.2.1", days=9), record("192.0.2.2", days=1), record("192.0.2.3", days=5))
     result = enricher({"one": client}, max_relationships=2).enrich(ENTITY, NOW)
     assert {relation.value for relation in result.enrichment.relations} == {"192.0.2.2", "192.0.2.3"}
-    assert result.enrichment.left_out == {"over the maximum of relationships": 1}
+    assert result.enrichment.left_out == {"over the relationship limit": 1}
 
 
-def test_the_maximum_counts_what_all_sources_say_together() -> None:
+def test_the_limit_applies_to_all_sources_together() -> None:
     clients: dict[str, Client] = {"one": Known(record("192.0.2.1")), "two": Known(record("192.0.2.2", source="two"))}
     result = enricher(clients, max_relationships=1).enrich(ENTITY, NOW)
     assert len(of(result.objects, "relationship")) == 1
 
 
 @pytest.mark.parametrize("client", [Known(), Known(record("mail", "TXT"))], ids=["nothing known", "nothing usable"])
-def test_where_nothing_is_usable_nothing_is_added_and_no_note_is_written(client: Client) -> None:
+def test_without_usable_records_nothing_is_added_and_no_note_is_written(client: Client) -> None:
     assert enricher({"one": client}, with_note=True).enrich(ENTITY, NOW).objects == []
 
 
-def test_a_note_is_written_where_it_is_wanted() -> None:
+def test_a_note_is_written_if_enabled() -> None:
     (note,) = of(enricher({"one": Known(record())}, with_note=True).enrich(ENTITY, NOW).objects, "note")
     assert (note["object_refs"], note["created"]) == ([ENTITY.id], "2026-11-24T12:00:00.000Z")
 
 
-def test_a_note_is_as_old_as_the_entity_is_known() -> None:
+def test_a_note_is_as_old_as_the_entity_in_opencti() -> None:
     known = "2026-01-02T03:04:05.678Z"
     (note,) = of(enricher({"one": Known(record())}, with_note=True).enrich(ENTITY, NOW, known).objects, "note")
     assert (note["created"], note["modified"]) == (known, "2026-11-24T12:00:00.000Z")
 
 
-def test_what_a_restricted_source_says_is_marked_as_it_demands() -> None:
+def test_records_of_a_restricted_source_have_its_marking() -> None:
     clients: dict[str, Client] = {"one": Known(record()), "two": Known(record(source="two"))}
     result = enricher(clients, {"two": "TLP:RED"}).enrich(ENTITY, NOW)
     (address,) = of(result.objects, "ipv4-addr")

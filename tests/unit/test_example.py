@@ -1,4 +1,4 @@
-"""The example of docs/stix-mapping.md is what the connector makes of its answer, and what OpenCTI accepts."""
+"""The example of docs/stix-mapping.md matches the connector, and OpenCTI accepts it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.world import HAS_HTTP_PROTOCOLS, new_world
 MAPPING = (PROJECT_ROOT / "docs/stix-mapping.md").read_text(encoding="utf-8")
 
 
-def test_the_bundle_of_the_example_is_what_the_converter_makes() -> None:
+def test_the_bundle_of_the_example_is_up_to_date() -> None:
     assert (PROJECT_ROOT / "docs/example-bundle.json").read_text(encoding="utf-8") == example.bundle()
 
 
@@ -23,7 +23,7 @@ def test_the_graph_of_the_example_shows_the_bundle() -> None:
     assert example.graph() in MAPPING
 
 
-def test_the_objects_that_the_mapping_shows_are_those_of_the_bundle() -> None:
+def test_the_objects_in_the_mapping_are_those_of_the_bundle() -> None:
     shown = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", MAPPING, re.DOTALL)]
     assert shown
     assert [item for item in shown if item not in example.objects()] == []
@@ -38,14 +38,14 @@ def test_the_table_of_the_example_shows_the_answer() -> None:
     assert "\n".join(rows) in MAPPING
 
 
-def test_the_bundle_of_the_example_is_stix_that_the_platform_accepts() -> None:
+def test_the_bundle_of_the_example_is_valid_stix_that_opencti_accepts() -> None:
     known = {item["id"]: item for item in example.objects()}
     assert [platform_rules.refusal(item, known.get) for item in known.values()] == [None] * 12
     assert stix2.parse(example.bundle(), allow_custom=True)["type"] == "bundle"
 
 
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
-def test_the_connector_sends_the_example_and_says_what_the_mapping_quotes() -> None:
+def test_the_connector_sends_the_example_with_the_quoted_text() -> None:
     answer = json.loads(example.ANSWER.read_bytes())
     with new_world(RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW="P30Y") as world:
         world.service.answers[answer["queryValue"]] = answer["results"]

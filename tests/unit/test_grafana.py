@@ -1,4 +1,4 @@
-"""The dashboard in docs/grafana.json asks for what the connector serves, and for all of it."""
+"""The dashboard in docs/grafana.json queries all metrics of the connector, and only those."""
 
 import json
 import re
@@ -15,13 +15,13 @@ from passivedns.model import Allowance, Budget
 
 DASHBOARD: dict[str, Any] = json.loads(Path("docs/grafana.json").read_text(encoding="utf-8"))
 QUERIES = [(panel["title"], target) for panel in DASHBOARD["panels"] for target in panel["targets"]]
-# What Prometheus adds when it scrapes.
+# Labels that Prometheus adds when it scrapes.
 SCRAPED = {"instance", "job"}
 
 
 @pytest.fixture(scope="module")
 def served() -> dict[str, set[str]]:
-    """The labels of every series of the connector's own, by name."""
+    """The labels of each of the connector's series."""
     metrics.count_records({"A": 1}, {"TXT": 1})
     metrics.show_budget("riskiq", Budget((Allowance("user", 1, 2, ""),)))
     metrics.expect("riskiq")
@@ -40,14 +40,14 @@ def asked(query: str) -> set[str]:
 
 
 def labels(target: dict[str, Any]) -> set[str]:
-    """Those by which a query selects or groups, and those of its legend."""
+    """The labels that a query selects or groups by, and those of its legend."""
     selected = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", target["expr"])
     grouped = [name for group in re.findall(r"by \(([^)]*)\)", target["expr"]) for name in group.split(", ")]
     return {*selected, *grouped, *re.findall(r"{{(\w+)}}", target["legendFormat"])}
 
 
 @pytest.mark.parametrize(("title", "target"), QUERIES)
-def test_a_panel_asks_for_series_and_labels_that_exist(
+def test_every_panel_queries_existing_series_and_labels(
     served: dict[str, set[str]], title: str, target: dict[str, Any]
 ) -> None:
     names = asked(target["expr"])
@@ -65,13 +65,13 @@ def test_every_metric_is_shown(served: dict[str, set[str]]) -> None:
 
 
 def test_it_can_be_imported_anywhere() -> None:
-    """It names no data source of one installation; who imports it chooses one."""
+    """It names no data source of one installation; one is selected on import."""
     assert "id" not in DASHBOARD
     assert set(data_sources(DASHBOARD)) == {"${datasource}"}
     assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["datasource", "instance", "source"]
 
 
-def test_whatever_is_known_by_source_is_shown_for_the_sources_that_are_chosen(served: dict[str, set[str]]) -> None:
+def test_series_by_source_are_filtered_by_the_selected_sources(served: dict[str, set[str]]) -> None:
     for title, target in QUERIES:
         for name, selection in re.findall(r"(pdns_\w+)({[^}]*})", target["expr"]):
             assert ('source=~"$source"' in selection) is ("source" in served[name]), title
@@ -87,7 +87,7 @@ def data_sources(part: Any) -> Iterator[str]:
             yield from data_sources(inner)
 
 
-def test_the_panels_do_not_lie_on_one_another() -> None:
+def test_the_panels_do_not_overlap() -> None:
     for one, other in combinations([panel["gridPos"] for panel in DASHBOARD["panels"]], 2):
         apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         apart_y = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]

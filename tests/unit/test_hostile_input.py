@@ -1,4 +1,4 @@
-"""Answers of odd shape or great size: the connector ends in time, keeps its memory, and loses no record uncounted."""
+"""Malformed and huge answers: time and memory stay limited, and every record is counted."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ GOOD = record("A", "ip", "192.0.2.1")
 
 
 class Enriched(NamedTuple):
-    """What came of an answer."""
+    """The result of an answer."""
 
     records: list[Record]
     enrichment: Enrichment
@@ -39,12 +39,12 @@ class Enriched(NamedTuple):
 
 
 def answered(body: bytes) -> Answer:
-    """What the client makes of a body."""
+    """The client's answer for a body."""
     return client_of(200, body).look_up(QUESTION)
 
 
 def enriched(*entries: Any) -> Enriched:
-    """Entries of an answer, as JSON, through the whole way to STIX; every promise of the converter holds on it."""
+    """Convert the entries of an answer (JSON) to STIX and check every invariant of the converter."""
     records = answered(json.dumps({"results": entries}).encode()).records
     enrichment = convert(ENTITY, records)
     return Enriched(records, enrichment, check_enrichment(ENTITY, records, enrichment))
@@ -55,20 +55,20 @@ def ns(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", fuzz_records.SEEDS)
-def test_what_the_fuzzer_of_records_starts_from_breaks_no_promise(seed: bytes) -> None:
+def test_the_seeds_of_the_record_fuzzer_break_no_invariant(seed: bytes) -> None:
     fuzz_records.check(seed)
 
 
 @pytest.mark.parametrize("seed", fuzz_converter.SEEDS)
-def test_what_the_fuzzer_of_the_converter_starts_from_breaks_no_promise(seed: bytes) -> None:
+def test_the_seeds_of_the_converter_fuzzer_break_no_invariant(seed: bytes) -> None:
     fuzz_converter.check(seed)
 
 
-# Of odd shape
+# Malformed answers
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"results": ', "}"), ('{"results": [', "]}")])
-def test_json_that_is_nested_too_deep_to_be_read_is_a_bad_answer(opening: str, closing: str) -> None:
+def test_json_nested_too_deeply_is_a_bad_answer(opening: str, closing: str) -> None:
     with pytest.raises(BadAnswer):
         answered((opening * 100_000 + "null" + closing * 100_000).encode())
 
@@ -78,12 +78,12 @@ def test_json_that_is_nested_too_deep_to_be_read_is_a_bad_answer(opening: str, c
     "body",
     [b"[" * 1_000_000, b'{"results": ' * 1_000_000, b"9" * 1_000_000, b"\xff\x00", b'"\\ud800"', b"[NaN]", b"[[]]"],
 )
-def test_what_is_not_an_answer_is_at_worst_a_bad_one_at_every_source(source: Source, body: bytes) -> None:
+def test_anything_but_an_answer_is_at_worst_a_bad_answer_at_every_source(source: Source, body: bytes) -> None:
     with contextlib.suppress(SourceError):
         assert source.read(body, "example.org").records == []
 
 
-def test_json_that_is_nested_in_a_record_costs_that_record_a_field() -> None:
+def test_nested_json_in_a_record_affects_only_its_field() -> None:
     nested: Any = "ns.example.com"
     for _ in range(400):
         nested = [nested]
@@ -105,7 +105,7 @@ LONG = "a" * 1_000_000
     + [ns(source=[LONG, "riskiq"]), ns() | {LONG: "a"}],
     ids=itertools.count(),
 )
-def test_a_million_characters_in_a_field_take_little_time_and_leave_no_trace(entry: dict[str, Any]) -> None:
+def test_a_million_characters_in_a_field_take_little_time_and_are_left_out(entry: dict[str, Any]) -> None:
     begun = time.thread_time()
     came = enriched(entry, GOOD)
     assert time.thread_time() - begun < 1
@@ -114,31 +114,31 @@ def test_a_million_characters_in_a_field_take_little_time_and_leave_no_trace(ent
 
 
 @pytest.mark.parametrize("value", [7, 1.5, True, None, [], {}, "\ud800", "x\ud800.example", "\x00", "1e999"])
-def test_what_is_not_a_value_of_a_field_costs_its_neighbours_nothing(value: Any) -> None:
+def test_an_invalid_field_does_not_affect_other_records(value: Any) -> None:
     came = enriched(*[ns(**{key: value}) for key in ns()], GOOD)
     assert len(came.records) == len(ns()) + 1
     assert came.enrichment.kept["A"] == 1
 
 
-def test_of_duplicate_keys_the_last_one_counts() -> None:
+def test_the_last_of_duplicate_keys_counts() -> None:
     body = b'{"results": 7, "results": [{"resolve": "192.0.2.9", "resolve": "192.0.2.1"}]}'
     (found,) = answered(body).records
     assert found.data == "192.0.2.1"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "9" * 4000, "true", '"7"'])
-def test_what_counts_nothing_in_a_quota_means_unknown(number: str) -> None:
+def test_an_invalid_quota_is_unknown(number: str) -> None:
     body = b'{"user": {"licenseCounts": {"searchApi": 1}, "licenseLimits": {"searchApi": %s}}}' % number.encode()
     assert client_of(200, body).budget().allowances == ()
 
 
 def test_an_integer_of_a_million_digits_is_a_bad_answer() -> None:
-    """Python takes 4,300 digits, since the time to read more grows with their square (CVE-2020-10735)."""
+    """Python accepts 4,300 digits, since the time to parse more grows quadratically (CVE-2020-10735)."""
     with pytest.raises(BadAnswer):
         answered(b'{"results": [], "totalRecords": %s}' % (b"9" * 1_000_000))
 
 
-# Of great size
+# Huge answers
 
 
 def distinct_names(number: int) -> list[Any]:
@@ -158,7 +158,7 @@ def no_names(number: int) -> list[Any]:
 
 
 def seconds_a_record(make: Callable[[int], list[Any]], number: int) -> float:
-    """Of processor time, from parsed JSON to STIX; of few records, the best of three."""
+    """Processor time from parsed JSON to STIX; the best of three for few records."""
     answer = {"results": make(number)}
     spent = []
     for _ in range(max(1, 12_000 // number)):
@@ -171,7 +171,7 @@ def seconds_a_record(make: Callable[[int], list[Any]], number: int) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [distinct_names, distinct_sensors, distinct_types, no_names])
 def test_a_record_among_40_000_takes_as_long_as_one_among_4_000(make: Callable[[int], list[Any]]) -> None:
-    # If the time grew with the square of their number, it would be ten times.
+    # Quadratic growth would make it ten times.
     assert seconds_a_record(make, 40_000) < 2.5 * seconds_a_record(make, 4_000)
 
 
@@ -186,6 +186,6 @@ def test_100_000_sensors_of_one_record_make_a_short_description() -> None:
     assert len(came.objects[-1]["description"]) <= LONGEST_DESCRIPTION
 
 
-def test_a_sensor_with_the_length_of_a_book_is_left_out() -> None:
+def test_an_overlong_sensor_is_left_out() -> None:
     came = enriched(ns(source=["x" * 2**20, "riskiq"]))
     assert came.objects[-1]["description"] == "NS records (RiskIQ PassiveTotal: riskiq)"

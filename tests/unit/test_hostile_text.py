@@ -1,4 +1,4 @@
-"""Texts that mean to be taken for others: they forge no text of a work, no description and no line of log."""
+"""Hostile text cannot forge the text of a work, a description or a log line."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ forgeries = pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES
 
 @forgeries
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 429, 500])
-def test_the_words_of_an_error_stay_on_one_short_line(forgery: str, status: int) -> None:
+def test_the_text_of_an_error_stays_on_one_short_line(forgery: str, status: int) -> None:
     bodies = ({"message": forgery * 1000}, {"error": {"message": forgery, "http_code": 500}}, {"error": forgery})
     for body in bodies:
         with pytest.raises(SourceError) as raised:
@@ -43,12 +43,12 @@ def test_a_stated_status_of_4000_digits_stays_out_of_the_text() -> None:
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    """After the tests, every line of log is one of pycti's JSON formatter."""
+    """After the tests, every log line must come from pycti's JSON formatter."""
     if not HAS_HTTP_PROTOCOLS:
         pytest.skip("this pycti lacks the HTTP protocols, which came with 6.5")
     with new_world(**QUICK, CONNECTOR_LOG_LEVEL="debug") as world:
         world.enrich("Domain-Name", DOMAIN)
-        # uvicorn stumbles over the port that pycti gives it, and says so outside of the format.
+        # uvicorn complains about the port that pycti passes, in its own format.
         of_the_start = len(world.daemon.log)
         yield world
         assert [line for line in world.daemon.log[of_the_start:].splitlines() if not is_line_of_log(line)] == []
@@ -68,7 +68,7 @@ def is_line_of_log(line: str) -> bool:
 
 
 @forgeries
-def test_records_forge_no_text_of_a_work_and_no_description(world: World, forgery: str) -> None:
+def test_records_cannot_forge_the_text_of_a_work_or_a_description(world: World, forgery: str) -> None:
     name = f"forged{len(world.service.answers)}.example"
     world.service.answers[name] = [
         record(f"X{forgery}", "domain", "a.example"),
@@ -84,7 +84,7 @@ def test_records_forge_no_text_of_a_work_and_no_description(world: World, forger
 
 
 @forgeries
-def test_the_next_reset_of_a_quota_forges_no_sentence(forgery: str) -> None:
+def test_the_reset_of_a_quota_cannot_forge_a_sentence(forgery: str) -> None:
     meter = Meter(RISKIQ)
     meter.refresh(client_of(200, used_up(f"2026-12-01{forgery * 1000}")).budget)
     with pytest.raises(QuotaExceeded) as raised:
@@ -98,8 +98,8 @@ def used_up(next_reset: str) -> bytes:
 
 
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
-def test_a_quota_that_is_used_up_or_complains_forges_no_text_of_a_work_and_no_line_of_log() -> None:
-    # Worlds of their own, since a quota is read once a minute.
+def test_a_quota_answer_cannot_forge_the_text_of_a_work_or_a_log_line() -> None:
+    # A separate world each, since a quota is read once a minute.
     with new_world(**QUICK) as world:
         world.service.quota_body = json.loads(used_up("".join(FORGERIES.values())))
         work = world.enrich("Domain-Name", DOMAIN)
@@ -114,12 +114,12 @@ def test_a_quota_that_is_used_up_or_complains_forges_no_text_of_a_work_and_no_li
 
 
 @forgeries
-def test_the_value_of_an_observable_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+def test_the_value_of_an_observable_cannot_forge_the_text_of_a_work(world: World, forgery: str) -> None:
     assert is_sentence(world.enrich("Domain-Name", f"{forgery}.example").message or "")
 
 
 @forgeries
-def test_the_name_of_a_marking_forges_no_text_of_a_work(world: World, forgery: str) -> None:
+def test_the_name_of_a_marking_cannot_forge_the_text_of_a_work(world: World, forgery: str) -> None:
     work = world.platform.enrich(world.entity("Domain-Name", DOMAIN, markings=[f"TLP:{forgery}"])).wait(60)
     assert work.in_error
     assert is_sentence(work.message or "")
@@ -127,8 +127,8 @@ def test_the_name_of_a_marking_forges_no_text_of_a_work(world: World, forgery: s
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti lacks the HTTP protocols, which came with 6.5")
-def test_100_000_types_of_records_are_counted_in_a_short_text() -> None:
-    # A world of its own, since the stand-in may take more than the second that tests of failures leave it.
+def test_100_000_record_types_are_counted_in_a_short_text() -> None:
+    # A separate world, since the stand-in may exceed the one-second timeout of the tests of failures.
     with new_world() as world:
         types = [record(f"TYPE{number}", "domain", "a.example") for number in range(100_000)]
         world.service.answers["types.example"] = types

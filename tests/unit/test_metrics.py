@@ -1,4 +1,4 @@
-"""What is counted, and that no answer can make the number of series grow."""
+"""The metrics, whose number of series no answer can increase."""
 
 import re
 from typing import Any
@@ -13,7 +13,9 @@ from passivedns.enrichment import UNREADABLE
 from passivedns.errors import ConnectorError, QuotaExceeded, TlpRefused
 from passivedns.metrics import OTHER, count_records, failure_kind, show_budget
 from passivedns.model import Allowance, Budget, Entity, Record
+from passivedns.settings.table import PROJECT_ROOT
 
+TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 NOT_OF_AN_ENRICHMENT = {errors.ConnectorError, errors.SourceError, errors.SettingsError, errors.PlatformError}
 NOT_OF_A_SOURCE = {errors.AllFailed, errors.NotSent}
 
@@ -37,7 +39,7 @@ def series() -> int:
 # Records
 
 
-def test_records_are_counted_by_type_and_those_left_out_by_reason() -> None:
+def test_records_are_counted_by_type_or_by_the_reason_for_leaving_them_out() -> None:
     before = value("pdns_records_total", type="NS"), left_out("wildcard")
     count_records({"NS": 3}, {"wildcard": 2})
     assert (value("pdns_records_total", type="NS"), left_out("wildcard")) == (before[0] + 3, before[1] + 2)
@@ -63,23 +65,23 @@ def test_thousands_of_record_types_are_counted_under_one_label() -> None:
         ("TXT", "v=spf1", "TXT"),
         ("PTR", "a.example", "PTR"),
         ("A", "", "empty value"),
-        ("A", "192.0.2.0/24", "CIDR"),
-        ("A", "2001:db8::1", "address of the other family"),
-        ("A", "a.example", "name for an address"),
-        ("A", "?", "no address"),
+        ("A", "192.0.2.0/24", "CIDR range"),
+        ("A", "2001:db8::1", "wrong IP version"),
+        ("A", "a.example", "name instead of an address"),
+        ("A", "?", "not an IP address"),
         ("NS", f"{'a.' * 150}example", "name too long"),
-        ("NS", "a b.example", "blank inside"),
+        ("NS", "a b.example", "contains whitespace"),
         ("NS", "*.example", "wildcard"),
         ("NS", "http://a.example", "URL"),
-        ("NS", "a@a.example", "mailbox for a name"),
-        ("NS", "192.0.2.1", "address for a name"),
+        ("NS", "a@a.example", "mailbox instead of a name"),
+        ("NS", "192.0.2.1", "address instead of a name"),
         ("NS", "localhost", "single label"),
-        ("NS", "-a.example", "no domain name"),
+        ("NS", "-a.example", "not a domain name"),
         ("NS", "example.org", "the observable itself"),
-        ("SOA", "?@", "no mailbox"),
+        ("SOA", "?@", "not a mailbox"),
     ],
 )
-def test_what_the_converter_leaves_out_of_a_domain_has_a_label(record_type: str, data: str, reason: str) -> None:
+def test_reasons_for_records_of_a_domain_have_labels(record_type: str, data: str, reason: str) -> None:
     before = left_out(reason)
     count_records({}, leave_out("Domain-Name", "example.org", record("example.org", record_type, data)))
     assert left_out(reason) == before + 1
@@ -92,7 +94,7 @@ def test_what_the_converter_leaves_out_of_a_domain_has_a_label(record_type: str,
         (("a.example", "A", "192.0.2.2"), "not about the observable"),
     ],
 )
-def test_what_the_converter_leaves_out_of_an_address_has_a_label_too(found: tuple[str, str, str], reason: str) -> None:
+def test_reasons_for_records_of_an_address_have_labels(found: tuple[str, str, str], reason: str) -> None:
     before = left_out(reason)
     count_records({}, leave_out("IPv4-Addr", "192.0.2.1", record(*found)))
     assert left_out(reason) == before + 1
@@ -101,21 +103,35 @@ def test_what_the_converter_leaves_out_of_an_address_has_a_label_too(found: tupl
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"record_types": ["MX"]}, "record type not chosen"),
-        ({"max_relationships": 1}, "over the maximum of relationships"),
+        ({"record_types": ["MX"]}, "record type not selected"),
+        ({"max_relationships": 1}, "over the relationship limit"),
     ],
 )
-def test_what_the_settings_leave_out_has_a_label(limits: dict[str, Any], reason: str) -> None:
+def test_reasons_that_depend_on_the_settings_have_labels(limits: dict[str, Any], reason: str) -> None:
     before = left_out(reason)
     records = [record("example.org", "A", "192.0.2.1"), record("example.org", "A", "192.0.2.2")]
     count_records({}, leave_out("Domain-Name", "example.org", *records, **limits))
     assert left_out(reason) > before
 
 
-def test_rows_that_cannot_be_read_have_a_label() -> None:
+def test_unreadable_rows_have_a_label() -> None:
     before = left_out("unreadable row")
     count_records({}, {UNREADABLE: 3})
     assert left_out("unreadable row") == before + 3
+
+
+def documented_reasons() -> list[str]:
+    section = TROUBLESHOOTING.partition("### Reasons for records that were left out")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def test_every_documented_reason_has_a_label() -> None:
+    """`test_documents.py` shows that the table lists the reasons of the code."""
+    assert len(documented_reasons()) > 20
+    for reason in documented_reasons():
+        before = left_out(reason)
+        count_records({}, {reason: 1})
+        assert left_out(reason) == before + 1, reason
 
 
 def record(name: str, record_type: str, data: str) -> Record:
@@ -130,7 +146,7 @@ def leave_out(entity_type: str, value: str, *records: Record, **limits: Any) -> 
 
 
 def kinds(*exceptions: type[ConnectorError]) -> set[str]:
-    """The labels of all failures but these."""
+    """The labels of all failures except these."""
     classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, ConnectorError)]
     return {failure_kind(item) for item in classes if item not in exceptions}
 
@@ -144,12 +160,12 @@ def test_the_kind_of_a_failure_is_its_class_in_snake_case() -> None:
     assert [failure_kind(failure) for failure in (QuotaExceeded, TlpRefused)] == ["quota_exceeded", "tlp_refused"]
 
 
-def test_each_failure_that_an_enrichment_can_meet_is_there_before_it_occurs() -> None:
-    """An alert on an increase would miss the first one otherwise."""
+def test_every_kind_of_failure_of_an_enrichment_starts_at_zero() -> None:
+    """Otherwise an alert on an increase would miss the first failure."""
     assert {sample.labels["kind"] for sample in counters("pdns_failures")} == kinds(*NOT_OF_AN_ENRICHMENT)
 
 
-def test_what_can_happen_at_a_source_is_there_before_it_happens() -> None:
+def test_every_series_of_a_source_starts_at_zero() -> None:
     metrics.expect("expected")
     failures = [item.labels["kind"] for item in counters("pdns_source_failures") if item.labels["source"] == "expected"]
     assert set(failures) == kinds(*NOT_OF_AN_ENRICHMENT, *NOT_OF_A_SOURCE)
@@ -165,7 +181,7 @@ def quota(source: str, owner: str) -> tuple[float, float]:
     return value("pdns_quota_used_searches", **labels), value("pdns_quota_limit_searches", **labels)
 
 
-def test_the_quota_is_shown_by_source_and_owner_as_it_was_read_last() -> None:
+def test_the_latest_quota_is_shown_by_source_and_owner() -> None:
     show_budget("riskiq", Budget((Allowance("user", 10, 100, ""), Allowance("organization", 700, 1000, ""))))
     show_budget("dnsdb", Budget((Allowance("user", 1, 2, ""),)))
     show_budget("riskiq", Budget((Allowance("user", 11, 100, ""),)))
@@ -183,8 +199,8 @@ def test_an_unknown_quota_changes_nothing() -> None:
 # Names
 
 
-def test_names_are_those_of_prometheus() -> None:
-    """Its rules: a prefix of the application, base units in the plural, `_total` for what only grows."""
+def test_names_follow_the_conventions_of_prometheus() -> None:
+    """A prefix for the application, base units in the plural, `_total` for counters."""
     for family in families():
         assert re.fullmatch(r"pdns_[a-z_]+", family.name)
         assert family.documentation.endswith(".")

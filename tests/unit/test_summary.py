@@ -1,4 +1,4 @@
-"""The text that closes a work: what was added, from which records, and what failed on the way."""
+"""The text of a work: what was added, left out and failed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def relations(count: int) -> list[Relation]:
 
 
 def result(outcomes: Sequence[Outcome], related: int = 0, **left_out: int) -> Result:
-    """`left_out` counts records by the type that they were left out for."""
+    """`left_out` counts records by the reason for leaving them out."""
     kept = Counter(["A"] * related)
     return Result(list(outcomes), Enrichment(relations(related), kept, Counter(left_out)), [])
 
@@ -47,39 +47,39 @@ def answer(*outcomes: Outcome, related: int = 0, **left_out: int) -> str:
 # One source
 
 
-def test_what_was_added_is_told_with_the_records_by_type() -> None:
+def test_the_text_counts_what_was_added_and_the_records_by_type() -> None:
     assert answer(Outcome(ONE, SINCE, records(2)), related=2) == (
         "Added 2 observables and 2 relationships from 2 passive DNS records of example.org (A 2)"
     )
 
 
-def test_one_of_each_is_told_in_the_singular() -> None:
+def test_one_of_each_is_singular() -> None:
     assert answer(Outcome(ONE, SINCE, records(1)), related=1) == (
         "Added 1 observable and 1 relationship from 1 passive DNS record of example.org (A 1)"
     )
 
 
-def test_two_relationships_with_one_observable_count_it_once() -> None:
+def test_an_observable_with_two_relationships_counts_once() -> None:
     forth = relations(1)[0]
     both = [forth, forth._replace(type="related-to")]
     found = Result([Outcome(ONE, SINCE, records(2))], Enrichment(both, Counter(A=2), Counter()), [])
     assert summary("example.org", found, NOW).startswith("Added 1 observable and 2 relationships from 2 passive DNS")
 
 
-def test_what_was_left_out_is_told_by_reason() -> None:
+def test_records_left_out_are_counted_by_reason() -> None:
     assert answer(Outcome(ONE, SINCE, records(4)), related=1, TXT=2, PTR=1) == (
         "Added 1 observable and 1 relationship from 4 passive DNS records of example.org (A 1); "
         "left out 3: TXT 2, PTR 1"
     )
 
 
-def test_where_no_record_was_usable_nothing_was_added() -> None:
+def test_nothing_was_added_without_usable_records() -> None:
     assert answer(Outcome(ONE, SINCE, records(1)), TXT=1) == (
         "Added nothing from 1 passive DNS record of example.org; left out 1: TXT 1"
     )
 
 
-def test_rows_that_could_not_be_read_count_as_records_and_as_left_out() -> None:
+def test_unreadable_rows_count_as_records_and_as_left_out() -> None:
     found = result([Outcome(ONE, SINCE, records(1), unreadable=2)], related=1)
     found.enrichment.left_out[UNREADABLE] = 2
     assert summary("example.org", found, NOW) == (
@@ -88,7 +88,7 @@ def test_rows_that_could_not_be_read_count_as_records_and_as_left_out() -> None:
     )
 
 
-def test_rows_of_which_none_could_be_read_are_not_called_unknown() -> None:
+def test_unreadable_rows_are_not_reported_as_nothing_known() -> None:
     found = result([Outcome(ONE, SINCE, unreadable=2)])
     found.enrichment.left_out[UNREADABLE] = 2
     assert summary("example.org", found, NOW) == (
@@ -96,17 +96,17 @@ def test_rows_of_which_none_could_be_read_are_not_called_unknown() -> None:
     )
 
 
-def test_an_answer_that_is_not_whole_is_told_as_at_least() -> None:
+def test_an_incomplete_answer_is_reported_as_at_least() -> None:
     assert answer(Outcome(ONE, SINCE, records(2), complete=False), related=2) == (
         "Added 2 observables and 2 relationships from at least 2 passive DNS records of example.org (A 2)"
     )
 
 
-def test_that_nothing_is_known_is_told_with_the_period() -> None:
+def test_nothing_known_is_reported_with_the_period() -> None:
     assert answer(Outcome(ONE, SINCE)) == "One DNS knows no passive DNS records of example.org since 2026-10-25"
 
 
-def test_that_nothing_is_known_at_any_time_is_told_without_a_period() -> None:
+def test_nothing_known_at_any_time_is_reported_without_a_period() -> None:
     assert answer(Outcome(ONE, EVERYTHING)) == "One DNS knows no passive DNS records of example.org"
 
 
@@ -119,26 +119,26 @@ def test_that_nothing_is_known_at_any_time_is_told_without_a_period() -> None:
         (timedelta(days=2), "2 days old"),
     ],
 )
-def test_an_answer_of_the_cache_is_told_with_its_age(since: timedelta, words: str) -> None:
+def test_a_cached_answer_is_reported_with_its_age(since: timedelta, words: str) -> None:
     assert answer(Outcome(ONE, SINCE, records(1), cached_since=NOW - since), related=1).endswith(
         f" of example.org (A 1); from cache ({words})"
     )
 
 
-def test_that_nothing_is_known_may_come_from_the_cache_too() -> None:
+def test_nothing_known_can_come_from_the_cache() -> None:
     assert answer(Outcome(ONE, SINCE, cached_since=NOW)) == (
         "One DNS knows no passive DNS records of example.org since 2026-10-25; from cache (less than a minute old)"
     )
 
 
 @pytest.mark.parametrize(("count", "is_slow"), [(SLOW_IMPORT, False), (SLOW_IMPORT + 1, True)])
-def test_an_import_that_takes_minutes_is_announced(count: int, is_slow: bool) -> None:
+def test_a_slow_import_is_announced(count: int, is_slow: bool) -> None:
     text = answer(Outcome(ONE, SINCE, records(count)), related=count)
     assert text.endswith("; OpenCTI will take a while to import them") is is_slow
     assert f"from {count:,} passive DNS records" in text
 
 
-def test_a_hostile_number_of_types_is_cut() -> None:
+def test_thousands_of_record_types_are_shortened() -> None:
     text = answer(Outcome(ONE, SINCE, records(500)), **{f"T{number:03}": 1 for number in range(500)})
     assert text.endswith("T010 1, T011 1, others 488")
 
@@ -146,32 +146,32 @@ def test_a_hostile_number_of_types_is_cut() -> None:
 # Several sources
 
 
-def test_of_several_sources_the_records_are_told_by_source() -> None:
+def test_records_of_several_sources_are_counted_by_source() -> None:
     assert answer(Outcome(ONE, SINCE, records(1)), Outcome(TWO, SINCE, records(2)), related=2) == (
         "Added 2 observables and 2 relationships from 3 passive DNS records of example.org (A 2); "
         "records by source: Two DNS 2, One DNS 1"
     )
 
 
-def test_a_source_that_knows_nothing_is_told_among_those_that_do() -> None:
+def test_a_source_without_records_is_counted_as_zero() -> None:
     assert answer(Outcome(ONE, SINCE), Outcome(TWO, SINCE, records(2)), related=2).endswith(
         "; records by source: Two DNS 2, One DNS 0"
     )
 
 
-def test_one_answer_that_is_not_whole_makes_the_sum_a_least_number() -> None:
+def test_one_incomplete_answer_makes_the_sum_a_lower_bound() -> None:
     text = answer(Outcome(ONE, SINCE, records(1)), Outcome(TWO, SINCE, records(2), complete=False), related=2)
     assert "from at least 3 passive DNS records" in text
 
 
-def test_that_nothing_is_known_is_told_of_all_with_the_longest_period() -> None:
+def test_nothing_known_names_all_sources_and_the_longest_period() -> None:
     earlier = SINCE - timedelta(days=365)
     assert answer(Outcome(ONE, SINCE), Outcome(TWO, earlier), Outcome(THREE, SINCE)) == (
         "One DNS, Two DNS and Three DNS know no passive DNS records of example.org since 2025-10-25"
     )
 
 
-def test_of_several_sources_the_one_whose_answer_was_cached_is_named() -> None:
+def test_the_source_of_a_cached_answer_is_named() -> None:
     text = answer(
         Outcome(ONE, SINCE, records(1), cached_since=NOW - timedelta(hours=3)),
         Outcome(TWO, SINCE, records(2)),
@@ -180,21 +180,21 @@ def test_of_several_sources_the_one_whose_answer_was_cached_is_named() -> None:
     assert text.endswith("; One DNS from cache (3 hours old)")
 
 
-def test_a_source_that_failed_is_named_with_its_reason() -> None:
+def test_a_failed_source_is_named_with_its_reason() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, records(2)), related=2) == (
         "Added 2 observables and 2 relationships from 2 passive DNS records of example.org (A 2); "
         "records by source: Two DNS 2; One DNS failed: One DNS is failing (HTTP 500); try again later"
     )
 
 
-def test_a_source_that_failed_does_not_know_nothing() -> None:
+def test_a_failed_source_is_not_reported_as_knowing_nothing() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)) == (
         "Two DNS knows no passive DNS records of example.org since 2026-10-25; "
         "One DNS failed: One DNS is failing (HTTP 500); try again later"
     )
 
 
-def test_a_source_that_may_not_have_the_observable_is_told_without_the_word_failed() -> None:
+def test_a_source_that_was_not_queried_because_of_its_tlp_limit_has_not_failed() -> None:
     assert answer(Outcome(ONE, SINCE, records(1)), Outcome(TWO, SINCE, failure=REFUSED), related=1) == (
         "Added 1 observable and 1 relationship from 1 passive DNS record of example.org (A 1); "
         "records by source: One DNS 1; "
@@ -202,21 +202,21 @@ def test_a_source_that_may_not_have_the_observable_is_told_without_the_word_fail
     )
 
 
-def test_a_fault_of_the_connector_at_one_source_is_named_with_the_source() -> None:
+def test_an_internal_error_at_one_source_is_named_with_the_source() -> None:
     fault = Unforeseen("Internal error (KeyError); see the connector log.")
     assert failure(Outcome(ONE, SINCE, failure=fault)) == (
         "One DNS failed: Internal error (KeyError); see the connector log"
     )
 
 
-# Nobody answered
+# No source answered
 
 
-def test_where_a_source_answered_the_enrichment_did_not_fail() -> None:
+def test_the_enrichment_succeeds_if_a_source_answered() -> None:
     assert failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)]) is None
 
 
-def test_where_nobody_could_be_asked_the_enrichment_did_not_fail() -> None:
+def test_the_enrichment_succeeds_if_no_source_applies() -> None:
     assert failed([]) is None
 
 
@@ -225,19 +225,19 @@ def test_the_error_of_the_only_source_is_the_error_of_the_enrichment(error: Conn
     assert failed([Outcome(ONE, SINCE, failure=error)]) is error
 
 
-def test_where_all_failed_the_error_names_each() -> None:
+def test_the_error_names_each_failed_source() -> None:
     error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=QuotaExceeded("Spent."))])
     assert isinstance(error, AllFailed)
     assert str(error) == "One DNS is failing (HTTP 500); try again later. Spent."
 
 
-def test_where_no_source_may_have_the_observable_that_is_the_error() -> None:
+def test_if_tlp_limits_exclude_all_sources_that_is_the_error() -> None:
     error = failed([Outcome(ONE, SINCE, failure=TlpRefused("Not sent to One.")), Outcome(TWO, SINCE, failure=REFUSED)])
     assert isinstance(error, TlpRefused)
     assert str(error) == f"Not sent to One. {REFUSED}"
 
 
-def test_where_some_may_not_have_the_observable_and_the_others_failed_all_failed() -> None:
+def test_excluded_and_failed_sources_together_are_a_failure() -> None:
     error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=REFUSED)])
     assert isinstance(error, AllFailed)
     assert str(error) == f"{DOWN} {REFUSED}"

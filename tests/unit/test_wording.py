@@ -1,4 +1,4 @@
-"""Numbers and counts as people read them."""
+"""Formatting of numbers, lists, ages and outside text."""
 
 from datetime import timedelta
 
@@ -12,11 +12,11 @@ def test_a_noun_follows_its_number() -> None:
     assert [counted(number, "record") for number in (0, 1, 1200)] == ["0 records", "1 record", "1,200 records"]
 
 
-def test_counts_come_with_the_most_frequent_first() -> None:
+def test_the_most_frequent_counts_come_first() -> None:
     assert listed({"NS": 2, "A": 10, "MX": 2}) == "A 10, MX 2, NS 2"
 
 
-def test_names_beyond_the_most_are_an_ellipsis() -> None:
+def test_too_many_names_end_in_an_ellipsis() -> None:
     assert named(("a", "b")) == "a, b"
     assert named(("a", "b", "c"), most=2) == "a, b, …"
 
@@ -25,7 +25,7 @@ def test_many_counts_end_in_their_sum() -> None:
     assert listed({"A": 4, "B": 3, "C": 2, "D": 1}, longest=2) == "A 4, B 3, others 3"
 
 
-def test_what_a_terminal_would_obey_is_blank() -> None:
+def test_terminal_control_characters_become_spaces() -> None:
     assert printable("\x1b[31mred\r\nnext\u202e") == " [31mred \nnext "
 
 
@@ -41,7 +41,7 @@ def test_what_a_terminal_would_obey_is_blank() -> None:
         (timedelta(days=400), "400 days old"),
     ],
 )
-def test_an_age_is_told_in_the_largest_unit(length: timedelta, words: str) -> None:
+def test_an_age_is_in_the_largest_unit_that_fits(length: timedelta, words: str) -> None:
     assert age(length) == words
 
 
@@ -53,7 +53,7 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], words: str) -> None
     assert joined(names) == words
 
 
-def test_text_from_outside_is_on_one_line_of_bearable_length() -> None:
+def test_outside_text_is_on_one_line_of_limited_length() -> None:
     assert one_line("a\nb\u202e" + "c" * 1000) == "a b " + "c" * 96
 
 
@@ -67,5 +67,5 @@ def test_text_from_outside_is_on_one_line_of_bearable_length() -> None:
         (Allowance("organization", 12, 10, ""), "organization: 12 of 10 searches used, 0 left"),
     ],
 )
-def test_an_allowance_tells_what_was_used_and_what_is_left(allowance: Allowance, words: str) -> None:
+def test_an_allowance_shows_used_and_remaining_searches(allowance: Allowance, words: str) -> None:
     assert allowance_in_words(allowance) == words

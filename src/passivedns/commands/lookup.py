@@ -181,7 +181,7 @@ def _show_page(lookups: Sequence[Lookup], now: datetime) -> None:
 def _show_tables(lookups: Sequence[Lookup]) -> None:
     console = Console(highlight=False)
     for number, lookup in enumerate(lookups):
-        console.print(*([""] if number else []), report(lookup), sep="\n")
+        console.print(*([""] if number else []), report(lookup, console.options), sep="\n")
 
 
 def _tell_budgets(enricher: Enricher) -> None:

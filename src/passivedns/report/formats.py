@@ -1,4 +1,4 @@
-"""Look-ups for machines: JSON, CSV and STIX 2.1."""
+"""Renders look-ups for programs: JSON, CSV and STIX 2.1."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from datetime import datetime
 from passivedns.asking import Outcome
 from passivedns.model import Relation
 from passivedns.report.rows import Lookup
-from passivedns.stix.objects import StixObject, timestamp
+from passivedns.stix.objects import timestamp
 
 _COLUMNS = (
     *("query", "record_types", "relationship", "direction", "value", "type"),
@@ -19,31 +19,32 @@ _COLUMNS = (
 
 
 def as_json(lookups: Iterable[Lookup], indent: int | None = None) -> str:
-    """One JSON object a look-up, each on one line unless indented; times are in UTC, as they go to OpenCTI."""
+    """One JSON object per look-up, each on one line unless indented; times are in UTC as sent to OpenCTI."""
     return "".join(json.dumps(_summary(lookup), indent=indent) + "\n" for lookup in lookups)
 
 
 def as_csv(lookups: Iterable[Lookup]) -> str:
-    """One line a relationship, below the names of the columns (RFC 4180); `;` separates several types or sources."""
+    """A header and one line per relationship (RFC 4180); `;` separates several types, sources or sensors."""
     text = io.StringIO()
     table = csv.DictWriter(text, _COLUMNS)
     table.writeheader()
     for lookup in lookups:
         for relation in lookup.relations:
-            fields = {"query": lookup.entity.value} | _fields(relation) | _flat_sources(relation)
+            sources = [key for key, _ in relation.sources]
+            sensors = list(dict.fromkeys(sensor for _, sensors in relation.sources for sensor in sensors))
+            fields = {"query": lookup.entity.value, **_fields(relation), "sources": sources, "sensors": sensors}
             table.writerow({name: _cell(value) for name, value in fields.items()})
     return text.getvalue()
 
 
 def as_stix(lookups: Iterable[Lookup], indent: int | None = None) -> str:
-    """One STIX 2.1 bundle a look-up, each on one line unless indented, none where the daemon would send none."""
-    contents = [lookup.bundle_objects() for lookup in lookups]
-    return "".join(json.dumps(_bundle(objects), indent=indent) + "\n" for objects in contents if objects)
-
-
-def _bundle(objects: list[StixObject]) -> StixObject:
-    """In the form that pycti gives it."""
-    return {"type": "bundle", "id": f"bundle--{uuid.uuid4()}", "spec_version": "2.1", "objects": objects}
+    """One STIX 2.1 bundle per look-up, each on one line unless indented; none if the daemon would send none."""
+    bundles = [
+        {"type": "bundle", "id": f"bundle--{uuid.uuid4()}", "spec_version": "2.1", "objects": objects}
+        for lookup in lookups
+        if (objects := lookup.bundle_objects())
+    ]
+    return "".join(json.dumps(bundle, indent=indent) + "\n" for bundle in bundles)
 
 
 def _summary(lookup: Lookup) -> dict[str, object]:
@@ -62,13 +63,13 @@ def _summary(lookup: Lookup) -> dict[str, object]:
 def _outcome(outcome: Outcome) -> dict[str, object]:
     if outcome.failure:
         return {"failure": str(outcome.failure)}
-    cached = {"cached_since": timestamp(outcome.cached_since.replace(microsecond=0))} if outcome.cached_since else {}
+    cached = {"cached_since": _moment(outcome.cached_since)} if outcome.cached_since else {}
     return {"records": len(outcome.records), "complete": outcome.complete, **cached}
 
 
 def _fields(relation: Relation) -> dict[str, object]:
     return {
-        "record_types": relation.record_types,
+        "record_types": list(relation.record_types),
         "relationship": relation.type,
         "direction": "in" if relation.reverse else "out",
         "value": relation.value,
@@ -78,18 +79,13 @@ def _fields(relation: Relation) -> dict[str, object]:
     }
 
 
-def _flat_sources(relation: Relation) -> dict[str, tuple[str, ...]]:
-    sensors = dict.fromkeys(sensor for _, sensors in relation.sources for sensor in sensors)
-    return {"sources": tuple(key for key, _ in relation.sources), "sensors": tuple(sensors)}
-
-
 def _moment(moment: datetime | None) -> str | None:
     return timestamp(moment) if moment else None
 
 
 def _cell(field: object) -> str:
-    """A field as text; in a list, a name that contains a semicolon is quoted as CSV quotes it."""
-    if not isinstance(field, tuple):
+    """A field as text; in a list, names that contain a semicolon are quoted."""
+    if not isinstance(field, list):
         return _inert(str(field or ""))
     text = io.StringIO()
     csv.writer(text, delimiter=";", lineterminator="").writerow(map(_inert, field))
@@ -97,5 +93,5 @@ def _cell(field: object) -> str:
 
 
 def _inert(text: str) -> str:
-    """Spreadsheets run what starts like a formula, and a mailbox or the name of a source may."""
+    """Spreadsheets execute formulas, which mailboxes and names of sensors can look like."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,18 +1,18 @@
 "use strict";
-// Sorting, filtering, and the time of day at a bar; without it everything is there to be read.
+// Sorts, filters, and shows times of day; the page is complete without it.
 const padded = (text, digits) => text.padStart(digits, "0");
 const ipv6 = (value) => {
   const [left, right] = value.split("::").map((half) => half.split(":").filter(Boolean));
   const gap = right ? Array(8 - left.length - right.length).fill("0") : [];
   return [...left, ...gap, ...(right || [])].map((group) => padded(group, 4)).join("");
 };
-// IPv4 as numbers, then IPv6 as numbers, then names, in which numbers are numbers, too.
+// IPv4 and IPv6 addresses in numeric order, then names in natural order.
 const order = (value) => {
   if (/^(\d+\.){3}\d+$/.test(value)) return `0${value.split(".").map((part) => padded(part, 3)).join("")}`;
   if (/^[\da-f:]*:[\da-f:]*$/.test(value)) return `1${ipv6(value)}`;
   return `2${value.replace(/\d+/g, (digits) => padded(digits, 12))}`;
 };
-// What a row says, read when it is needed first.
+// The contents of a row, read on first use.
 const read = (row) => {
   const [type, value, first, last, , sources] = [...row.cells].map((cell) => cell.textContent);
   const times = [2, 3].map((number) => row.cells[number].title);

@@ -1,4 +1,4 @@
-"""Look-ups as one page of HTML that needs nothing beside itself: no server, no network, and no script to be read."""
+"""Renders look-ups as one self-contained HTML page: no server, no network, and readable without its script."""
 
 import base64
 import hashlib
@@ -12,35 +12,27 @@ from markupsafe import Markup
 
 from passivedns.model import Relation
 from passivedns.report.rows import Lookup, Scale, Tick, scale
-from passivedns.wording import joined, named
+from passivedns.stix.knowledge import seen_by
+from passivedns.wording import day, joined, named
 
 _FOLDER = Path(__file__).parent
 _LABELS = 60
-"""Characters of dates above a timeline."""
-
-
-class Line(NamedTuple):
-    """A row of the table."""
-
-    relation: Relation
-    left: float
-    """Where its bar begins, in percent of the timeline."""
-    width: float
-    dated: bool
+"""Characters of labels above a timeline."""
 
 
 class Section(NamedTuple):
-    """One look-up as the page shows it."""
+    """One look-up."""
 
     lookup: Lookup
-    lines: list[Line]
+    relations: list[Relation]
+    scale: Scale | None
     ticks: list[Tick]
     today: float
-    """Where the moment of the look-up lies, in percent of the timeline."""
+    """The moment of the look-up on the scale."""
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
-    """The whole page, with a section a look-up; `made` is told in UTC.
+    """The page, with a section per look-up; `made` is the moment of the look-ups (UTC).
 
     Values are escaped by the template, and a content security policy forbids every script but the page's own.
     """
@@ -51,7 +43,7 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["named"] = named
+    environment.filters |= {"day": day, "named": named, "seen_by": seen_by}
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         sections=[_section(lookup, made) for lookup in lookups],
@@ -64,22 +56,16 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
 
 
 def _section(lookup: Lookup, made: datetime) -> Section:
-    shown = lookup.relations
-    common = scale(shown, until=made)
+    relations = lookup.relations
+    common = scale(relations, until=made)
     if not common:
-        return Section(lookup, [Line(relation, 0, 0, dated=False) for relation in shown], [], 0)
+        return Section(lookup, relations, None, [], 0)
     today = common.position(made)
-    return Section(lookup, [_line(relation, common) for relation in shown], _ticks(common, today), 100 * today)
-
-
-def _line(relation: Relation, common: Scale) -> Line:
-    bar = common.bar(relation)
-    start, end = bar or (0, 0)
-    return Line(relation, 100 * start, 100 * (end - start), dated=bar is not None)
+    return Section(lookup, relations, common, _ticks(common, today), today)
 
 
 def _ticks(common: Scale, today: float) -> list[Tick]:
-    """The ticks; what would be written across `today`, which ends at its place, is not written."""
+    """The ticks, without labels that would overlap `today`, whose label ends at its position."""
     return [
         tick._replace(label="") if -1 < (today - tick.position) * _LABELS < len(f"{tick.label} today") else tick
         for tick in common.ticks(_LABELS)

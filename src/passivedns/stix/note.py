@@ -4,10 +4,10 @@ import re
 import uuid
 from collections.abc import Sequence
 
-from passivedns.model import Entity, Relation, newest_first
-from passivedns.stix.knowledge import Publisher, markings, seen_by
+from passivedns.model import Entity, Relation, recency
+from passivedns.stix.knowledge import Publisher, markings, seen_by, strictest_tlp
 from passivedns.stix.objects import StixObject
-from passivedns.wording import counted, joined, named
+from passivedns.wording import counted, day, joined, named
 
 NEWEST = 50
 """Maximum table rows."""
@@ -15,7 +15,7 @@ LONGEST = 100
 """Maximum characters for the sources of a row."""
 
 _HEAD = "| Record type | Value | First seen | Last seen | Sources |\n|---|---|---|---|---|"
-# What ends a code span, a cell or an escape; pycti turns the HTML tag of code spans into backticks.
+# They end a code span, a cell or an escape; pycti turns the HTML tag of code spans into backticks.
 _UNSAFE = re.compile(r"[`|\\<]")
 
 
@@ -29,41 +29,38 @@ def summary_note(
 
     OpenCTI also identifies notes by content, `created` and abstract; the content therefore names the observable.
     """
+    # STIX 2.1 section 2.9 reserves its own namespace for observables.
+    namespace = uuid.UUID(publisher.author.partition("--")[2])
     return {
         "type": "note",
         "spec_version": "2.1",
-        "id": _id(publisher.author, entity.id),
+        "id": f"note--{uuid.uuid5(namespace, entity.id)}",
         "created": created,
         # The clock of OpenCTI may be ahead, and STIX 2.1 section 3.2 demands this order.
         "modified": max(created, modified),
         "abstract": f"Passive DNS of {_code(entity.value)}",
-        "content": _content(entity, newest_first(relations), publisher),
+        "content": _content(entity, sorted(relations, key=recency), publisher),
         "object_refs": [entity.id],
         "created_by_ref": publisher.author,
-        "object_marking_refs": markings(entity, relations, publisher),
+        "object_marking_refs": markings(entity, strictest_tlp((found.sources for found in relations), publisher)),
     }
 
 
-def _id(author: str, observable: str) -> str:
-    """UUIDv5 over the observable in the author's namespace; STIX 2.1 section 2.9 reserves its own for observables."""
-    return f"note--{uuid.uuid5(uuid.UUID(author.partition('--')[2]), observable)}"
-
-
 def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) -> str:
-    who = {key for relation in found for key, _ in relation.sources}
-    names = [name for key, name in publisher.names.items() if key in who]
+    keys = {key for relation in found for key, _ in relation.sources}
+    names = joined([name for key, name in publisher.names.items() if key in keys])
     shown = f"the {NEWEST} most recently seen of " if len(found) > NEWEST else ""
     heading = (
-        f"What {joined(names)} {'know' if len(names) > 1 else 'knows'} of the {entity.type} {_code(entity.value)}: "
-        f"{shown}{counted(len(found), 'relationship')}, the most recently seen first."
+        f"Passive DNS of the {entity.type} {_code(entity.value)} from {names}: "
+        f"{shown}{counted(len(found), 'relationship')}, most recently seen first."
     )
     return "\n".join([heading, "", _HEAD, *(_line(relation, publisher) for relation in found[:NEWEST])])
 
 
 def _line(relation: Relation, publisher: Publisher) -> str:
-    days = [f"{moment:%Y-%m-%d}" if moment else "unknown" for moment in (relation.first_seen, relation.last_seen)]
     sources = _code(seen_by(relation.sources, publisher)[:LONGEST])
-    return f"| {named(relation.record_types)} | {_code(relation.value)} | {days[0]} | {days[1]} | {sources} |"
+    days = f"{day(relation.first_seen)} | {day(relation.last_seen)}"
+    return f"| {named(relation.record_types)} | {_code(relation.value)} | {days} | {sources} |"
 
 
 def _code(text: str) -> str:

@@ -4,44 +4,37 @@ The rules are stricter than OpenCTI's, which accepts `http://x.com/y` and `192.0
 """
 
 import re
-import socket
 import unicodedata
 from collections.abc import Callable
-from typing import Literal
+from socket import AddressFamily, inet_ntop, inet_pton
 
-AddressType = Literal["IPv4-Addr", "IPv6-Addr"]
+from passivedns.model import FAMILIES
 
-_FAMILIES: dict[AddressType, socket.AddressFamily] = {
-    "IPv4-Addr": socket.AF_INET,
-    "IPv6-Addr": socket.AF_INET6,
-}
-
-# RFC 1035 section 2.3.4 gives the lengths; underscores do occur in passive DNS; OpenCTI refuses a last label of one.
-_ASCII_NAME = re.compile(r"(?!-)(?:[a-z0-9_-]{1,63}\.)+(?![0-9]+\Z)[a-z0-9_-]{2,63}")
-_LABEL = re.compile(r"(?:[a-z0-9_-]|[^\x00-\x7f]){1,63}")
-_IDEOGRAPHIC_DOTS = re.compile("[\u3002\uff0e\uff61]")
-# The HTML standard's mailbox, as OpenCTI checks it, with the dots of RFC 5321 section 4.1.2: one at a time, and inside.
+# RFC 1035 section 2.3.4 limits the lengths; passive DNS has underscores; OpenCTI rejects last labels of one character.
+_LABEL = r"(?:[a-z0-9_-]|[^\x00-\x7f\u3002\uff0e\uff61])"
+_NAME = re.compile(rf"(?!-)(?:{_LABEL}{{1,63}}\.)+{_LABEL}{{2,63}}")
+_BEYOND_UTF16_UNIT = re.compile("[\U00010000-\U0010ffff]")
+# The mailbox of the HTML standard, as in OpenCTI, with single, inner dots as in RFC 5321 section 4.1.2.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"(?!.{{65}}){_ATOM}(?:\.{_ATOM})*")
 _MAIL_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+")
+_CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+", re.IGNORECASE)
 
 
 class Unusable(ValueError):
-    """A value that cannot become an observable; `str(error)` is the reason, as shown in the work."""
+    """A value that cannot become an observable; `str(error)` is the reason shown in the work."""
 
 
-def address(text: str, address_type: AddressType) -> str:
+def address(text: str, address_type: str) -> str:
     """The canonical form (RFC 5952) of an IP address.
 
     Raises:
         Unusable: not an address of that type.
     """
-    family = _FAMILIES[address_type]
-    try:
-        return socket.inet_ntop(family, socket.inet_pton(family, text))
-    except (OSError, ValueError):
-        raise Unusable(_why_no_address(text)) from None
+    family = FAMILIES[address_type]
+    if packed := _packed(text, family):
+        return inet_ntop(family, packed)
+    raise Unusable(_reason(text, _NOT_THAT_ADDRESS))
 
 
 def domain_name(text: str) -> str:
@@ -50,15 +43,10 @@ def domain_name(text: str) -> str:
     Raises:
         Unusable: not such a name.
     """
-    name = _composed(text.lower()).removesuffix(".")
-    if len(name) <= 253 and (_ASCII_NAME.fullmatch(name) or _is_international(name)):
+    name = _normalized(text)
+    if _is_name(name):
         return name
-    raise Unusable(_why_no_name(name))
-
-
-def _composed(text: str) -> str:
-    # Four times as long as any name at the least: composing such a text may take for ever.
-    return unicodedata.normalize("NFC", text) if len(text) <= 1024 else text
+    raise Unusable(_reason(name, _NOT_A_NAME))
 
 
 def ascii_name(name: str) -> str:
@@ -71,83 +59,71 @@ def ascii_name(name: str) -> str:
 
 
 def mailbox(text: str) -> str:
-    """A mailbox in lower case; the dotted form of SOA records (RFC 1035 section 8) is converted to the @ form.
+    """A mailbox in lower case.
 
     Raises:
         Unusable: not a mailbox.
     """
     value = text.lower().removesuffix(".")
-    if len(value) > 254:
-        raise Unusable("no mailbox")
-    local, at, domain = value.partition("@") if "@" in value else _dotted_mailbox(value)
-    usable = at and _LOCAL_PART.fullmatch(local) and _MAIL_DOMAIN.fullmatch(domain) and _ASCII_NAME.fullmatch(domain)
-    if not usable:
-        raise Unusable("empty value" if not value else "no mailbox")
-    return f"{local}@{domain}"
-
-
-def _dotted_mailbox(value: str) -> tuple[str, str, str]:
-    """Replaces the first unescaped dot by the @."""
-    local, at, domain = re.sub(r"(?<!\\)\.", "@", value, count=1).partition("@")
-    return local.replace("\\.", "."), at, domain
-
-
-def _is_international(name: str) -> bool:
-    """A name in its own script (RFC 5890's U-labels); OpenCTI counts UTF-16 units."""
-    if name.isascii() or not name.isprintable() or name.startswith("-") or _IDEOGRAPHIC_DOTS.search(name):
-        return False
-    labels = name.split(".")
-    fits = all(_LABEL.fullmatch(label) and _utf16_units(label) <= 63 for label in labels) and _utf16_units(name) <= 253
-    return fits and len(labels) > 1 and len(labels[-1]) > 1 and not labels[-1].isdigit()
-
-
-def _utf16_units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _why_no_address(text: str) -> str:
-    if not text:
-        return "empty value"
-    if _CIDR.fullmatch(text.lower()[:64]):
-        return "CIDR"
-    if is_address(text):
-        return "address of the other family"
-    return "name for an address" if is_domain_name(text) else "no address"
-
-
-def _why_no_name(name: str) -> str:
-    if len(name) > 253:
-        return "name too long"
-    return next((reason for reason, applies in _NOT_A_NAME if applies(name)), "no domain name")
-
-
-_NOT_A_NAME: tuple[tuple[str, Callable[[str], bool]], ...] = (
-    ("empty value", lambda name: not name),
-    ("blank inside", lambda name: any(c.isspace() for c in name)),
-    ("wildcard", lambda name: "*" in name),
-    ("CIDR", lambda name: bool(_CIDR.fullmatch(name))),
-    ("URL", lambda name: "/" in name),
-    ("mailbox for a name", lambda name: "@" in name),
-    ("address for a name", lambda name: is_address(name)),
-    ("single label", lambda name: "." not in name),
-)
+    if not value:
+        raise Unusable("empty value")
+    local, _, domain = value.partition("@")
+    if len(value) <= 254 and _LOCAL_PART.fullmatch(local) and _MAIL_DOMAIN.fullmatch(domain) and _is_name(domain):
+        return value
+    raise Unusable("not a mailbox")
 
 
 def is_address(text: str) -> bool:
     """Whether a value is an IPv4 or IPv6 address."""
-    for address_family in _FAMILIES.values():
-        try:
-            socket.inet_pton(address_family, text)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
+    return any(_packed(text, family) for family in FAMILIES.values())
 
 
-def is_domain_name(text: str) -> bool:
-    """Whether `domain_name` accepts a value."""
+def _packed(text: str, family: AddressFamily) -> bytes | None:
     try:
-        domain_name(text)
-    except Unusable:
-        return False
-    return True
+        return inet_pton(family, text)
+    except (OSError, ValueError):
+        return None
+
+
+def _normalized(text: str) -> str:
+    # Composing a long hostile text takes minutes, and 1,024 characters become at least 256, which is too long.
+    return unicodedata.normalize("NFC", text[:1024].lower()).removesuffix(".")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a normalized text is a name in ASCII or its own script (RFC 5890's U-labels)."""
+    # OpenCTI counts UTF-16 units.
+    units = text if text.isascii() else _BEYOND_UTF16_UNIT.sub("\ufffd\ufffd", text)
+    return (
+        len(units) <= 253
+        and _NAME.fullmatch(units) is not None
+        and not text.rpartition(".")[2].isdigit()
+        and text.isprintable()
+    )
+
+
+_Reasons = tuple[tuple[str, Callable[[str], bool]], ...]
+
+_NOT_THAT_ADDRESS: _Reasons = (
+    ("empty value", lambda text: not text),
+    ("CIDR range", lambda text: bool(_CIDR.fullmatch(text))),
+    ("wrong IP version", lambda text: is_address(text)),
+    ("name instead of an address", lambda text: _is_name(_normalized(text))),
+    ("not an IP address", lambda _: True),
+)
+_NOT_A_NAME: _Reasons = (
+    ("name too long", lambda name: len(name) > 253),
+    ("empty value", lambda name: not name),
+    ("contains whitespace", lambda name: any(map(str.isspace, name))),
+    ("wildcard", lambda name: "*" in name),
+    ("CIDR range", lambda name: bool(_CIDR.fullmatch(name))),
+    ("URL", lambda name: "/" in name),
+    ("mailbox instead of a name", lambda name: "@" in name),
+    ("address instead of a name", lambda name: is_address(name)),
+    ("single label", lambda name: "." not in name),
+    ("not a domain name", lambda _: True),
+)
+
+
+def _reason(text: str, reasons: _Reasons) -> str:
+    return next(reason for reason, applies in reasons if applies(text))

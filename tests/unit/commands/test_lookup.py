@@ -54,11 +54,11 @@ def test_a_name_has_one_id_whether_its_accents_are_letters_or_marks() -> None:
     ("text", "reason"),
     [
         ("", "empty value"),
-        ("192.0.2.0/24", "CIDR"),
+        ("192.0.2.0/24", "CIDR range"),
         ("http://example.org/", "URL"),
-        ("user@example.org", "mailbox for a name"),
+        ("user@example.org", "mailbox instead of a name"),
         ("localhost", "single label"),
-        ("999.1.1.1", "no domain name"),
+        ("999.1.1.1", "not a domain name"),
     ],
 )
 def test_what_is_not_a_single_address_or_name_is_named_with_the_reason(text: str, reason: str) -> None:

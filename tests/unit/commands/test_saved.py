@@ -88,7 +88,7 @@ def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) ->
 def test_that_nothing_is_known_is_no_error(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, []), DOMAIN)
     assert failure(lookup) is None
-    assert lookup.summary == "No record is known."
+    assert lookup.summary == "No records found."
     assert lookup.bundle_objects() == []
 
 
@@ -111,7 +111,7 @@ def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Pa
     lookup = look_up(path, DOMAIN, record_types="a,mx")
     assert (
         lookup.summary
-        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not chosen 8, TXT (SPF1) 2"
+        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not selected 8, TXT (SPF1) 2"
     )
 
 
@@ -175,7 +175,7 @@ def test_of_several_sources_that_are_named_the_one_that_can_read_it_is_taken(tmp
 def test_a_file_of_a_source_that_knows_nothing_is_recognised(tmp_path: Path) -> None:
     lookup = look_up(save(tmp_path, {"results": []}), DOMAIN)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == ["riskiq"]
-    assert lookup.summary == "No record is known."
+    assert lookup.summary == "No records found."
 
 
 @pytest.mark.parametrize(

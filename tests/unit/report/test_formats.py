@@ -1,4 +1,4 @@
-"""Look-ups for machines."""
+"""Look-ups as JSON, CSV and STIX."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from tests.unit.several_sources import lookup_at, record
 RECORD = seen("A", "ip", "192.0.2.1", "2020-01-02 03:04:05", "2021-01-01", "pingly", "riskiq")
 
 
-def test_json_is_one_object_a_line_with_counts_and_relationships(tmp_path: Path) -> None:
+def test_json_is_one_object_per_line_with_counts_and_relationships(tmp_path: Path) -> None:
     text = as_json([lookup_of(tmp_path, DOMAIN, [RECORD, {}]), lookup_of(tmp_path, "192.0.2.9", [])])
     found, nothing = map(json.loads, text.splitlines())
     assert found == {
@@ -47,7 +47,7 @@ def test_json_is_one_object_a_line_with_counts_and_relationships(tmp_path: Path)
 
 
 def several() -> Lookup:
-    """One relation that two sources saw, and a third source that failed."""
+    """One relation seen by two sources, and a third source that failed."""
     return lookup_at(
         {
             "two": Answer([record("two", "192.0.2.1", sensors=["x", "b"])]),
@@ -57,7 +57,7 @@ def several() -> Lookup:
     )
 
 
-def test_json_names_each_source_with_its_records_or_its_failure_and_the_sensors_of_each() -> None:
+def test_json_names_the_records_or_failure_and_the_sensors_of_each_source() -> None:
     found = json.loads(as_json([several()]))
     assert found["records"] == 2
     assert found["sources"] == {
@@ -70,7 +70,7 @@ def test_json_names_each_source_with_its_records_or_its_failure_and_the_sensors_
     assert (relationship["first_seen"], relationship["last_seen"]) == ("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
 
 
-def test_json_tells_since_when_an_answer_is_in_the_cache() -> None:
+def test_json_shows_when_an_answer_was_cached() -> None:
     lookup = lookup_at({"one": Answer([])})
     given = NOW.replace(microsecond=123456)
     outcomes = [outcome._replace(cached_since=given) for outcome in lookup.result.outcomes]
@@ -83,7 +83,7 @@ def test_csv_names_all_sources_of_a_relationship_and_each_sensor_once() -> None:
     assert (row["sources"], row["sensors"]) == ("one;two", "a;b;x")
 
 
-def test_csv_is_one_line_a_relationship_below_one_head(tmp_path: Path) -> None:
+def test_csv_has_one_header_and_one_line_per_relationship(tmp_path: Path) -> None:
     undated = seen("A", "domain", "example.org", None, None)
     text = as_csv([lookup_of(tmp_path, DOMAIN, [RECORD]), lookup_of(tmp_path, "192.0.2.9", [undated])])
     first, second = csv.DictReader(io.StringIO(text))
@@ -102,7 +102,7 @@ def test_csv_is_one_line_a_relationship_below_one_head(tmp_path: Path) -> None:
     assert (second["query"], second["direction"], second["first_seen"]) == ("192.0.2.9", "in", "")
 
 
-def test_a_spreadsheet_finds_no_formula_in_csv(tmp_path: Path) -> None:
+def test_csv_contains_no_formulas(tmp_path: Path) -> None:
     hostile = seen("SOA", "email", "=cmd|' /c calc'!a@example.org", None, None, '=HYPERLINK("http://evil.example")')
     mailbox = seen("SOA", "email", "+1@example.org", None, None, "@sum")
     (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [hostile, mailbox])])))
@@ -118,20 +118,20 @@ def test_a_sensor_with_a_comma_in_its_name_stays_one_sensor(tmp_path: Path) -> N
     assert next(csv.reader([row["sensors"]], delimiter=";")) == relationship["sources"]["riskiq"]
 
 
-def test_every_sensor_is_named_however_many_there_are(tmp_path: Path) -> None:
+def test_all_of_many_sensors_are_named(tmp_path: Path) -> None:
     names = [f"sensor{number:02}" for number in range(30)]
     lookup = lookup_of(tmp_path, DOMAIN, [seen("A", "ip", "192.0.2.1", None, None, *names)])
     (relationship,) = json.loads(as_json([lookup]))["relationships"]
     assert relationship["sources"] == {"riskiq": names}
 
 
-def test_no_name_of_a_list_is_a_formula_for_a_spreadsheet_that_splits_at_semicolons(tmp_path: Path) -> None:
+def test_lists_in_csv_contain_no_formulas_either(tmp_path: Path) -> None:
     found = seen("A", "ip", "192.0.2.1", None, None, "=1+1", "+2")
     (row,) = csv.DictReader(io.StringIO(as_csv([lookup_of(tmp_path, DOMAIN, [found])])))
     assert row["sensors"] == "'+2;'=1+1"
 
 
-def test_stix_is_one_valid_bundle_a_line_and_none_where_nothing_is_known(tmp_path: Path) -> None:
+def test_stix_is_one_valid_bundle_per_line_and_none_without_records(tmp_path: Path) -> None:
     lookups = [
         lookup_of(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN]),
         lookup_of(tmp_path, "nothing.example", []),

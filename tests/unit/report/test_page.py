@@ -1,4 +1,4 @@
-"""The page as it is written; how it behaves is for the browser to tell."""
+"""The HTML of the page; tests/browser covers its behaviour."""
 
 import re
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ IMAGE = "<img src=x onerror=alert(1)>"
 
 
 class Elements(HTMLParser):
-    """Collects what a browser would make of the text."""
+    """Collects the elements and the text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def elements(tmp_path: Path) -> Elements:
     return Elements(page([lookup_of(tmp_path, value, answers.get(value, [])) for value in values], NOW))
 
 
-def test_the_page_needs_nothing_beside_itself(elements: Elements) -> None:
+def test_the_page_is_self_contained(elements: Elements) -> None:
     assert not [tag for tag, _ in elements.tags if tag in ("link", "img", "iframe", "object", "embed", "base")]
     for _, attributes in elements.tags:
         assert "src" not in attributes
@@ -56,7 +56,7 @@ def test_every_relationship_is_a_row(elements: Elements) -> None:
     assert len([cell for cell in elements.of("td") if cell.get("class") == "value"]) == 13 + 5
 
 
-def test_a_date_tells_its_time_of_day_on_hover(tmp_path: Path) -> None:
+def test_a_date_shows_its_time_of_day_on_hover(tmp_path: Path) -> None:
     records = [
         seen("A", "ip", "192.0.2.1", "2020-01-01 03:04:05", "2021-01-01"),
         seen("A", "ip", "192.0.2.2", None, None),
@@ -66,30 +66,30 @@ def test_a_date_tells_its_time_of_day_on_hover(tmp_path: Path) -> None:
     assert days == ["03:04:05 UTC", "00:00:00 UTC", None, None]
 
 
-def test_the_timeline_reaches_until_the_look_up_which_is_marked(tmp_path: Path) -> None:
+def test_the_timeline_extends_to_the_look_up_and_marks_it(tmp_path: Path) -> None:
     records = [seen("A", "ip", "192.0.2.1", "2016-11-24 12:00", "2021-11-24 12:00")]
     elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
     (today,) = [span for span in elements.of("span") if span.get("class") == "today"]
-    assert (today["style"], today["title"]) == ("--at: 100.0%", "2026-11-24, when this was looked up")
+    assert (today["style"], today["title"]) == ("--at: 100.0%", "Looked up on 2026-11-24")
     (bar,) = [cell["style"] for cell in elements.of("td") if cell.get("class") == "line"]
     assert bar == "--from: 0.0%; --width: 50.0%"
 
 
-def test_no_date_is_written_across_the_word_today(tmp_path: Path) -> None:
+def test_no_label_overlaps_today(tmp_path: Path) -> None:
     records = [seen("A", "ip", "192.0.2.1", "2016-01-01", "2021-01-01")]
     elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
     assert "2024" in elements.text
     assert "2026today" not in elements.text
 
 
-def test_records_that_were_merged_are_told_beside_the_relationships(tmp_path: Path) -> None:
+def test_the_number_of_merged_records_is_shown(tmp_path: Path) -> None:
     records = [seen(kind, "domain", "ns.example.net", None, None) for kind in ("NS", "SOA")]
     elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))
     assert "2 records, merged into 1 relationship" in elements.text
 
 
 def lab(colour: str) -> tuple[float, float, float]:
-    """A colour such as #2563eb in CIELAB, where distances are those that people see."""
+    """A colour such as #2563eb in CIELAB, where distances match perception."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     x, y, z = (
@@ -104,7 +104,7 @@ def lab(colour: str) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_the_colours_of_the_record_types_are_told_apart(scheme: int) -> None:
+def test_the_colours_of_the_record_types_are_distinguishable(scheme: int) -> None:
     style = (Path(page.__code__.co_filename).parent / "page.css").read_text(encoding="utf-8")
     colours = [
         re.findall(rf"--{name}: (#\w{{6}});", style)[scheme] for name in ("a", "aaaa", "cname", "mx", "ns", "soa")
@@ -112,17 +112,17 @@ def test_the_colours_of_the_record_types_are_told_apart(scheme: int) -> None:
     assert all(dist(lab(one), lab(other)) > 30 for one, other in combinations(colours, 2))
 
 
-def test_no_id_is_there_twice(elements: Elements) -> None:
+def test_ids_are_unique(elements: Elements) -> None:
     ids = [attributes["id"] for _, attributes in elements.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
 
 
 def test_several_look_ups_are_listed_on_top(elements: Elements) -> None:
     assert [a["href"] for a in elements.of("a")][:3] == ["#q1", "#q2", "#q3"]
-    assert "Nothing was found that could be shown here." in elements.text
+    assert "No relationships to show." in elements.text
 
 
-def test_what_was_left_out_is_told_with_the_reason(elements: Elements) -> None:
+def test_records_left_out_are_shown_with_the_reason(elements: Elements) -> None:
     assert "TXT (SPF1): 2" in elements.text
 
 
@@ -142,7 +142,7 @@ def test_hostile_values_stay_text(tmp_path: Path) -> None:
     assert IMAGE in elements.text
 
 
-def test_no_script_but_the_page_s_own_may_run(tmp_path: Path) -> None:
+def test_only_the_page_s_own_script_may_run(tmp_path: Path) -> None:
     text = page([lookup_of(tmp_path, DOMAIN, [])], NOW)
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert "default-src 'none'" in policy
@@ -164,7 +164,7 @@ def test_thousands_of_rows_are_all_in_the_table(tmp_path: Path) -> None:
     assert "2,000 of 2,000" in elements.text
 
 
-def test_a_look_up_at_several_sources_tells_of_each_and_names_them_in_every_row() -> None:
+def test_a_look_up_at_several_sources_shows_the_result_of_each_and_names_them_in_every_row() -> None:
     answers: dict[str, Answer | SourceError] = {
         "two": Answer([record("two", "192.0.2.1", sensors=["x"])]),
         "one": Answer([record("one", "192.0.2.1")]),

@@ -1,4 +1,4 @@
-"""The relations of a look-up in their order, and the scale on which they lie."""
+"""The order of the relations, the texts and the time scale of a look-up."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ def row(first: str | None, last: str | None) -> Relation:
     return Relation("resolves-to", "192.0.2.1", "IPv4-Addr", False, ("A",), (("riskiq", ()),), *known)
 
 
-def test_a_relation_is_one_whatever_the_number_of_its_records(tmp_path: Path) -> None:
+def test_several_records_make_one_relation(tmp_path: Path) -> None:
     lookup = lookup_of(
         tmp_path,
         "example.org",
@@ -45,7 +45,7 @@ def test_a_relation_is_one_whatever_the_number_of_its_records(tmp_path: Path) ->
     ]
 
 
-def test_a_relation_of_an_address_points_the_other_way_and_a_mailbox_is_only_related(tmp_path: Path) -> None:
+def test_names_point_to_an_address_and_a_mailbox_is_only_related(tmp_path: Path) -> None:
     lookup = lookup_of(
         tmp_path,
         "192.0.2.10",
@@ -60,7 +60,7 @@ def test_a_relation_of_an_address_points_the_other_way_and_a_mailbox_is_only_rel
     assert (name.sources, mailbox.sources) == ((("riskiq", ("riskiq",)),), (("riskiq", ()),))
 
 
-def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: Path) -> None:
+def test_the_most_recently_seen_come_first_and_undated_ones_last(tmp_path: Path) -> None:
     lookup = lookup_of(
         tmp_path,
         "example.org",
@@ -75,13 +75,13 @@ def test_the_most_recently_seen_comes_first_and_what_has_no_date_last(tmp_path: 
     assert order == ["192.0.2.4", "192.0.2.3", "192.0.2.2", "192.0.2.1"]
 
 
-def test_addresses_of_the_same_dates_are_in_order_as_numbers(tmp_path: Path) -> None:
+def test_addresses_with_the_same_dates_are_in_numeric_order(tmp_path: Path) -> None:
     values = ["192.0.2.10", "192.0.2.9", "10.0.0.1"]
     found = lookup_of(tmp_path, "example.org", [seen("A", "ip", value, None, None) for value in values])
     assert [relation.value for relation in found.relations] == ["10.0.0.1", "192.0.2.9", "192.0.2.10"]
 
 
-def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed() -> None:
+def test_the_records_or_failure_of_each_of_several_sources_are_shown() -> None:
     known = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2")], unreadable=1)
     lookup = lookup_at(
         {"one": known, "two": NoAnswer("Two is failing (HTTP 500); try again later."), "six": Answer([])}
@@ -90,38 +90,38 @@ def test_of_several_sources_the_look_up_tells_the_records_of_each_and_who_failed
     assert lookup.summary == "2 records, 2 relationships: A 2\nLeft out 1 of 3 records: unreadable row 1"
 
 
-def test_an_incomplete_answer_is_told_as_a_lower_bound() -> None:
+def test_an_incomplete_answer_is_shown_as_a_lower_bound() -> None:
     lookup = lookup_at({"one": Answer([record("one", "192.0.2.1")], complete=False), "two": Answer([])})
     assert lookup.summary == "at least 1 record, 1 relationship: A 1"
 
 
-def test_records_that_say_the_same_are_told_as_merged() -> None:
+def test_records_of_the_same_relation_are_shown_as_merged() -> None:
     both = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2"), record("one", "192.0.2.2", year=2020)])
     assert lookup_at({"one": both}).summary == "3 records, merged into 2 relationships: A 3"
 
 
-def test_where_nobody_knows_anything_the_summary_says_so() -> None:
-    assert lookup_at({"one": Answer([]), "two": Answer([])}).summary == "No record is known."
+def test_the_summary_says_that_no_records_were_found() -> None:
+    assert lookup_at({"one": Answer([]), "two": Answer([])}).summary == "No records found."
 
 
-def test_the_scale_reaches_from_the_first_to_the_last_sighting_of_all() -> None:
+def test_the_scale_covers_all_sightings() -> None:
     common = scale([row("2020-01-01", "2021-01-01"), row("2019-01-01", None), row(None, None)])
     assert common == Scale(moment("2019-01-01"), moment("2021-01-01"))
 
 
-def test_without_any_date_there_is_no_scale() -> None:
+def test_there_is_no_scale_without_a_date() -> None:
     assert scale([row(None, None)]) is None
     assert scale([]) is None
 
 
-def test_a_bar_lies_between_its_dates_and_is_a_point_where_one_is_unknown() -> None:
+def test_a_bar_spans_its_dates_and_is_a_point_if_one_is_unknown() -> None:
     common = Scale(moment("2020-01-01"), moment("2020-01-11"))
     assert common.bar(row("2020-01-02", "2020-01-06")) == (0.1, 0.5)
     assert common.bar(row("2020-01-11", None)) == (1, 1)
     assert common.bar(row(None, None)) is None
 
 
-def test_one_single_moment_has_a_scale_too() -> None:
+def test_a_single_moment_has_a_scale() -> None:
     common = scale([row("2020-01-01 12:00", None)])
     assert common is not None
     assert common.bar(row("2020-01-01 12:00", None)) == (0, 0)
@@ -138,13 +138,13 @@ def test_one_single_moment_has_a_scale_too() -> None:
         ("2026-01-01 10:00", "2026-01-01 18:00", ["2026-01-01"]),
     ],
 )
-def test_the_scale_is_named_at_round_dates_that_suit_its_length(start: str, end: str, labels: list[str]) -> None:
+def test_the_labels_of_the_scale_are_round_dates(start: str, end: str, labels: list[str]) -> None:
     assert [tick.label for tick in Scale(moment(start), moment(end)).ticks(44)] == labels
 
 
 @pytest.mark.parametrize("days", [1, 3, 20, 50, 100, 400, 1500, 9000, 40000])
 @pytest.mark.parametrize("room", [16, 24, 60])
-def test_the_names_of_the_scale_never_overlap(days: int, room: int) -> None:
+def test_the_labels_of_the_scale_never_overlap(days: int, room: int) -> None:
     start = moment("1971-02-03 04:05")
     ticks = Scale(start, start + timedelta(days=days)).ticks(room)
     assert ticks

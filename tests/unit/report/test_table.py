@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from passivedns.errors import NoAnswer
@@ -24,14 +25,14 @@ RECORDS = [
 
 
 def drawn(lookup: Lookup, width: int = 80, encoding: str = "utf-8") -> list[str]:
-    """The lines as they are written to a file or a pipe."""
+    """The lines as written to a file or a pipe."""
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding, write_through=True), width=width, highlight=False)
-    console.print(report(lookup))
+    console.print(report(lookup, console.options))
     return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
 
 
-def test_each_row_has_its_bar_on_one_scale_with_the_years_on_top(tmp_path: Path) -> None:
+def test_all_rows_have_bars_on_one_scale_below_the_years(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS)) == [
         "example.org  Domain-Name, all records",
         "",
@@ -55,7 +56,7 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path) -> None:
         assert max(map(len, lines)) <= width
 
 
-def test_no_address_is_broken_at_80_columns_where_the_timeline_steps_back() -> None:
+def test_at_80_columns_the_timeline_gives_way_to_addresses() -> None:
     address = "2001:db8:1111:2222:3333:4444:5555:6666"
     both = {key: Answer([record(key, address, "AAAA"), record(key, "192.0.2.1")]) for key in ("mnemonic", "virustotal")}
     lines = drawn(lookup_at(both), 80)
@@ -65,10 +66,18 @@ def test_no_address_is_broken_at_80_columns_where_the_timeline_steps_back() -> N
     assert not any("●" in line or "┊" in line for line in lines)
 
 
-def test_the_timeline_is_there_where_every_column_beside_it_fits(tmp_path: Path) -> None:
+def test_the_timeline_is_shown_if_all_other_columns_fit(tmp_path: Path) -> None:
     for width, there in ((59, False), (60, True)):
         lines = drawn(lookup_of(tmp_path, DOMAIN, RECORDS), width)
         assert any("●" in line for line in lines) == there
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_value_longer_than_an_address_is_not_folded_if_there_is_room(tmp_path: Path, width: int) -> None:
+    value = "ec2-203-0-113-200.ap-northeast-1.compute.example.com"
+    lines = drawn(lookup_of(tmp_path, DOMAIN, [*RECORDS, seen("CNAME", "domain", value, "2019-01-01", None)]), width)
+    assert [line.split()[:2] for line in lines if "ec2" in line] == [["CNAME", value]]
+    assert any("●" in line for line in lines) == (width == 140)
 
 
 def test_a_long_value_is_folded_and_never_cut(tmp_path: Path) -> None:
@@ -83,13 +92,13 @@ def test_a_terminal_without_unicode_gets_plain_signs(tmp_path: Path) -> None:
     assert any("=====" in line for line in lines)
 
 
-def test_without_relationships_there_is_no_table(tmp_path: Path) -> None:
+def test_there_is_no_table_without_relationships(tmp_path: Path) -> None:
     assert drawn(lookup_of(tmp_path, DOMAIN, RECORDS[-1:])) == [
         "example.org  Domain-Name, all records",
-        "No relationship",
+        "No relationships",
         "Left out 1 of 1 record: TXT 1",
     ]
-    assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No record is known."]
+    assert drawn(lookup_of(tmp_path, DOMAIN, [])) == ["example.org  Domain-Name, all records", "No records found."]
 
 
 def test_a_table_of_unknown_dates_has_no_timeline(tmp_path: Path) -> None:
@@ -97,7 +106,7 @@ def test_a_table_of_unknown_dates_has_no_timeline(tmp_path: Path) -> None:
     assert [line.split() for line in lines if "192.0.2.1" in line] == [["A", "192.0.2.1", "unknown", "unknown"]]
 
 
-def test_each_row_of_several_sources_names_those_that_saw_it_and_the_last_line_those_that_did_not_answer() -> None:
+def test_rows_name_their_sources_and_the_last_line_names_failed_ones() -> None:
     shared, own = "192.0.2.1", "192.0.2.2"
     lookup = lookup_at(
         {
@@ -109,4 +118,6 @@ def test_each_row_of_several_sources_names_those_that_saw_it_and_the_last_line_t
     lines = drawn(lookup, 100)
     assert [line.split()[4:6] for line in lines if shared in line] == [["circl,", "mnemonic"]]
     assert [line.split()[4] for line in lines if own in line] == ["circl"]
-    assert lines[-1] == ("Sources: Circl 2; Mnemonic 1; Robtex failed: Robtex is failing (HTTP 500); try again later")
+    assert lines[-1] == (
+        "Records by source: Circl 2; Mnemonic 1; Robtex failed: Robtex is failing (HTTP 500); try again later"
+    )

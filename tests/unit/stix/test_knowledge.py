@@ -1,4 +1,4 @@
-"""What goes to OpenCTI for relations: in whose name, under which markings, and described how."""
+"""STIX objects for relations: their author, markings and descriptions."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 
 from passivedns.model import Entity, Relation
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions, markings, seen_by
+from passivedns.stix.knowledge import Publisher, additions, markings, seen_by, strictest_tlp
 from passivedns.stix.objects import StixObject
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
@@ -42,7 +42,7 @@ def relation(*sources: tuple[str, tuple[str, ...]], **changes: Any) -> Relation:
 
 
 def added(*relations: Relation, publisher: Publisher = SEVERAL, of: Entity | None = None) -> dict[str, StixObject]:
-    """The objects by their type, where each type is there once; later ones have a number."""
+    """The objects by type; repeated types are numbered."""
     found: dict[str, StixObject] = {}
     for item in additions(of or entity(), relations, publisher, NOW):
         name = item["type"]
@@ -50,18 +50,18 @@ def added(*relations: Relation, publisher: Publisher = SEVERAL, of: Entity | Non
     return found
 
 
-def test_where_there_are_no_relations_nothing_is_added() -> None:
+def test_nothing_is_added_without_relations() -> None:
     assert additions(entity(), [], SEVERAL, NOW) == []
 
 
-def test_the_objects_come_in_the_order_in_which_they_refer_to_each_other() -> None:
+def test_objects_follow_those_they_refer_to() -> None:
     found = additions(entity(), [relation(), relation(value="192.0.2.2")], ONE, NOW)
     assert [item["type"] for item in found] == [
         *("identity", "marking-definition", "ipv4-addr", "ipv4-addr", "relationship", "relationship")
     ]
 
 
-def test_the_author_is_on_every_object_but_the_markings() -> None:
+def test_every_object_except_markings_has_the_author() -> None:
     found = added(relation(), publisher=ONE)
     author = found["identity"]
     assert (author["name"], author["id"]) == ("RiskIQ PassiveTotal", ONE.author)
@@ -70,12 +70,12 @@ def test_the_author_is_on_every_object_but_the_markings() -> None:
     assert not [key for key in found["marking-definition"] if "created_by" in key]
 
 
-def test_the_author_does_not_depend_on_who_answered() -> None:
+def test_the_author_does_not_depend_on_the_answering_sources() -> None:
     names = {added(relation(source))["identity"]["name"] for source in (RISKIQ, CIRCL, DNSDB)}
     assert names == {"Passive DNS"}
 
 
-def test_both_directions_to_one_value_are_two_relationships_and_one_observable() -> None:
+def test_two_directions_to_one_value_make_two_relationships_and_one_observable() -> None:
     name = relation(value="a.example", value_type="Domain-Name")
     found = added(name, name._replace(reverse=True))
     assert list(found) == ["identity", "marking-definition", "domain-name", "relationship", "relationship 2"]
@@ -102,23 +102,23 @@ def test_both_directions_to_one_value_are_two_relationships_and_one_observable()
         ),
     ],
 )
-def test_a_relationship_is_described_by_its_types_and_by_who_saw_it(
+def test_the_description_names_record_types_and_sources(
     publisher: Publisher, sources: list[tuple[str, tuple[str, ...]]], description: str
 ) -> None:
     assert added(relation(*sources), publisher=publisher)["relationship"]["description"] == description
 
 
-def test_several_types_of_records_are_all_named() -> None:
+def test_the_description_names_several_record_types() -> None:
     found = added(relation(record_types=("NS", "SOA")), publisher=ONE)
     assert found["relationship"]["description"] == "NS, SOA records (pingly, riskiq)"
 
 
-def test_of_very_many_sensors_the_first_are_named() -> None:
+def test_the_description_names_only_the_first_of_many_sensors() -> None:
     many = tuple(f"s{number:02}" for number in range(30))
     assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
 
 
-def test_two_relations_of_one_answer_keep_their_own_descriptions_and_dates() -> None:
+def test_relations_of_one_answer_have_separate_descriptions_and_dates() -> None:
     other = relation(CIRCL, value="192.0.2.2", record_types=("AAAA",), first_seen=None, last_seen=None)
     found = added(relation(), other)
     first, second = found["relationship"], found["relationship 2"]
@@ -131,7 +131,7 @@ def test_two_relations_of_one_answer_keep_their_own_descriptions_and_dates() -> 
 # Ids
 
 
-def test_the_id_of_a_relationship_depends_neither_on_its_times_nor_on_its_sources() -> None:
+def test_relationship_ids_exclude_times_and_sources() -> None:
     later = relation(CIRCL, first_seen=LAST, last_seen=NOW, record_types=("AAAA",))
     assert added(relation())["relationship"]["id"] == added(later)["relationship"]["id"]
 
@@ -143,7 +143,7 @@ def test_the_id_of_a_relationship_depends_neither_on_its_times_nor_on_its_source
     ("sources", "demanded"),
     [([RISKIQ], CLEAR), ([DNSDB], GREEN), ([CIRCL], AMBER), ([DNSDB, RISKIQ], GREEN), ([CIRCL, DNSDB, RISKIQ], AMBER)],
 )
-def test_an_observable_carries_the_strictest_tlp_that_its_sources_demand(
+def test_an_observable_has_the_strictest_tlp_of_its_sources(
     sources: list[tuple[str, tuple[str, ...]]], demanded: str
 ) -> None:
     found = added(relation(*sources), of=entity(RED, tlp="TLP:RED"))
@@ -165,19 +165,19 @@ def test_an_observable_carries_the_strictest_tlp_that_its_sources_demand(
         (entity(PAP_RED, tlp="a TLP that nobody knows"), [CIRCL], [PAP_RED]),
     ],
 )
-def test_a_relationship_carries_the_markings_of_the_entity_and_what_is_demanded_beyond_them(
+def test_a_relationship_has_the_markings_of_the_entity_and_a_stricter_one_of_its_sources(
     of: Entity, sources: list[tuple[str, tuple[str, ...]]], expected: list[str]
 ) -> None:
     assert added(relation(*sources), of=of)["relationship"]["object_marking_refs"] == expected
 
 
-def test_a_source_whose_results_are_tlp_white_demands_tlp_clear() -> None:
+def test_tlp_white_results_are_marked_tlp_clear() -> None:
     white = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:WHITE"})
     found = added(relation(CIRCL), publisher=white, of=entity(CLEAR, tlp="TLP:WHITE"))
     assert [found[name]["object_marking_refs"] for name in ("ipv4-addr", "relationship")] == [[CLEAR], [CLEAR]]
 
 
-def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_relationship_its_own() -> None:
+def test_an_observable_of_two_relations_has_the_stricter_tlp_and_each_relationship_its_own() -> None:
     name = relation(CIRCL, value="a.example", value_type="Domain-Name")
     found = additions(entity(), [name, name._replace(reverse=True, sources=(RISKIQ,))], SEVERAL, NOW)
     (observable,) = [item for item in found if item["type"] == "domain-name"]
@@ -188,9 +188,9 @@ def test_an_observable_of_two_relations_carries_the_stricter_demand_and_each_rel
 
 
 def test_the_markings_of_several_relations_are_the_strictest_of_all() -> None:
-    assert markings(entity(), [relation(), relation(CIRCL), relation(DNSDB)], SEVERAL) == [AMBER]
-    assert markings(entity(RED, tlp="TLP:RED"), [relation(CIRCL)], SEVERAL) == [RED]
+    assert markings(entity(), strictest_tlp([(RISKIQ,), (CIRCL,), (DNSDB,)], SEVERAL)) == [AMBER]
+    assert markings(entity(RED, tlp="TLP:RED"), strictest_tlp([(CIRCL,)], SEVERAL)) == [RED]
 
 
-def test_what_is_added_is_json() -> None:
+def test_additions_are_json() -> None:
     assert json.loads(json.dumps(additions(entity(), [relation()], SEVERAL, NOW)))

@@ -1,4 +1,4 @@
-"""The strictest TLP decides, in whichever form markings are written; what cannot be understood is stricter still."""
+"""Determining the strictest TLP from every form of marking; unknown markings are stricter still."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def tlp(name: str) -> StixObject:
 
 
 def read(marking_id: str, name: str | None, definition_type: str = "TLP") -> dict[str, Any]:
-    """A marking as the platform's API gives it."""
+    """A marking as read from OpenCTI's API."""
     return {"standard_id": marking_id, "definition_type": definition_type, "definition": name, "created": None}
 
 
@@ -47,7 +47,7 @@ def message(refs: object, objects: list[Any] = [], markings: list[Any] | None = 
 
 
 def said(**properties: Any) -> str | None:
-    """The strictest TLP of an entity with one marking of a foreign id, as a playbook brings it."""
+    """The strictest TLP of an entity from a playbook with one marking of an unknown id."""
     return strictest_tlp(message([FOREIGN], [{"type": "marking-definition", "id": FOREIGN} | properties]))
 
 
@@ -66,18 +66,18 @@ def test_the_strictest_of_several_tlps_counts_in_any_order(names: list[str], str
     assert strictest_tlp(message([], [], [read(TLP[name], name) for name in names])) == strictest
 
 
-def test_a_tlp_that_nobody_knows_is_stricter_than_all() -> None:
+def test_an_unknown_tlp_is_stricter_than_all() -> None:
     markings = [read(RED, "TLP:RED"), read(FOREIGN, "TLP:PURPLE")]
     assert strictest_tlp(message([], [], markings)) == f"TLP:PURPLE {UNKNOWN}"
 
 
 @pytest.mark.parametrize("name", TLP)
-def test_each_tlp_of_the_platform_is_known_by_its_id(name: str) -> None:
+def test_each_tlp_of_opencti_is_recognized_by_its_id(name: str) -> None:
     assert strictest_tlp(message([TLP[name]])) == name
 
 
 @pytest.mark.parametrize("name", TLP_2)
-def test_each_tlp_of_oasis_is_known_by_its_id(name: str) -> None:
+def test_each_tlp_of_oasis_is_recognized_by_its_id(name: str) -> None:
     assert strictest_tlp(message([TLP_2[name]])) == name
 
 
@@ -100,11 +100,11 @@ def test_each_tlp_of_oasis_is_known_by_its_id(name: str) -> None:
         {"extensions": {TLP_2_EXTENSION: "red"}},
     ],
 )
-def test_a_tlp_is_known_in_every_form(properties: dict[str, Any]) -> None:
+def test_a_tlp_is_recognized_in_every_form(properties: dict[str, Any]) -> None:
     assert said(**properties) == "TLP:RED"
 
 
-def test_a_tlp_of_python_stix2_is_known() -> None:
+def test_a_tlp_of_python_stix2_is_recognized() -> None:
     assert strictest_tlp(message([RED], [json.loads(stix2.TLP_RED.serialize())])) == "TLP:RED"
 
 
@@ -133,7 +133,7 @@ def test_the_spelling_of_a_tlp_does_not_matter(name: str, known: str) -> None:
     "name",
     ["TLP:PURPLE", "TLP:ORANGE", "TLP:GREEN+", "TLP:NOT GREEN", "TLP", "Shared as TLP:GREEN", "Traffic Light: green"],
 )
-def test_a_text_that_speaks_of_tlp_without_being_one_is_stricter_than_all(name: str) -> None:
+def test_text_that_mentions_tlp_without_being_one_is_stricter_than_all(name: str) -> None:
     assert said(name=name) == f"{name} {UNKNOWN}"
 
 
@@ -148,7 +148,7 @@ def test_a_text_that_speaks_of_tlp_without_being_one_is_stricter_than_all(name: 
         ({"name": "ACME", "extensions": {TLP_2_EXTENSION: {"tlp_2_0": "blue"}}}, "ACME"),
     ],
 )
-def test_words_that_cannot_be_read_as_a_tlp_are_stricter_than_all(properties: dict[str, Any], words: str) -> None:
+def test_text_that_cannot_be_read_as_a_tlp_is_stricter_than_all(properties: dict[str, Any], words: str) -> None:
     assert said(**properties) == f"{words} {UNKNOWN}"
 
 
@@ -162,7 +162,7 @@ def test_words_that_cannot_be_read_as_a_tlp_are_stricter_than_all(properties: di
         {"extensions": ["red"]},
     ],
 )
-def test_a_marking_without_words_is_stricter_than_all(properties: dict[str, Any]) -> None:
+def test_a_marking_without_text_is_stricter_than_all(properties: dict[str, Any]) -> None:
     assert said(**properties) == f"{FOREIGN} {MEANINGLESS}"
 
 
@@ -177,25 +177,25 @@ def test_a_marking_without_words_is_stricter_than_all(properties: dict[str, Any]
         {"x_opencti_definition_type": "PAP", "x_opencti_definition": "PAP:RED", "definition_type": "statement"},
     ],
 )
-def test_a_marking_of_another_kind_does_not_count(properties: dict[str, Any]) -> None:
+def test_other_kinds_of_markings_are_ignored(properties: dict[str, Any]) -> None:
     assert said(**properties) is None
 
 
-def test_an_id_and_words_that_contradict_each_other_are_the_stricter_of_both() -> None:
+def test_if_id_and_text_contradict_each_other_the_stricter_counts() -> None:
     renamed = {"type": "marking-definition", "id": GREEN, "definition_type": "tlp", "name": "TLP:RED"}
     assert strictest_tlp(message([GREEN], [renamed], [read(GREEN, "TLP:GREEN")])) == "TLP:RED"
 
 
-def test_of_two_objects_with_one_id_the_stricter_counts() -> None:
+def test_the_stricter_of_two_objects_with_one_id_counts() -> None:
     objects = [{"type": "marking-definition", "id": FOREIGN, "name": name} for name in ("TLP:RED", "TLP:GREEN")]
     assert strictest_tlp(message([FOREIGN], objects)) == "TLP:RED"
 
 
-def test_a_reference_that_nothing_explains_is_stricter_than_all() -> None:
+def test_an_unresolved_reference_is_stricter_than_all() -> None:
     assert strictest_tlp(message([RED, FOREIGN])) == f"{FOREIGN} {MEANINGLESS}"
 
 
-def test_a_marking_that_the_entity_does_not_refer_to_does_not_count() -> None:
+def test_markings_that_the_entity_does_not_refer_to_are_ignored() -> None:
     assert strictest_tlp(message([GREEN], [tlp("TLP:RED"), tlp("TLP:PURPLE")])) == "TLP:GREEN"
 
 
@@ -203,7 +203,7 @@ def test_a_tlp_that_a_playbook_added_without_its_object_counts() -> None:
     assert strictest_tlp(message([RED], [], [read(GREEN, "TLP:GREEN")])) == "TLP:RED"
 
 
-def test_a_tlp_that_a_playbook_took_away_counts() -> None:
+def test_a_tlp_that_a_playbook_removed_counts() -> None:
     assert strictest_tlp(message([GREEN], [], [read(RED, "TLP:RED")])) == "TLP:RED"
 
 
@@ -239,14 +239,14 @@ PROPERTIES = ("definition_type", "definition", "name", "extensions", *OPENCTIS)
 
 
 @given(marking=st.dictionaries(st.sampled_from(PROPERTIES), JSON), refs=JSON, granular=JSON)
-def test_no_marking_is_so_odd_that_the_connector_fails(marking: dict[str, Any], refs: Any, granular: Any) -> None:
+def test_any_marking_is_handled_without_an_error(marking: dict[str, Any], refs: Any, granular: Any) -> None:
     data = message(refs, [{"type": "marking-definition", "id": FOREIGN} | marking])
     data["stix_entity"]["granular_markings"] = [granular, {"marking_ref": FOREIGN}]
     assert strictest_tlp(data) is None or str(strictest_tlp(data)).isprintable()
     assert all(item["id"] for item in entity_markings(data))
 
 
-def test_words_of_any_length_and_kind_are_told_on_one_line() -> None:
+def test_long_text_is_shown_on_one_short_line() -> None:
     assert said(name="TLP:" + "A\n" * 500) == f"TLP:{'A ' * 48} {UNKNOWN}"
 
 
@@ -254,28 +254,28 @@ def test_an_unmarked_entity_has_no_markings() -> None:
     assert entity_markings(message([])) == []
 
 
-def test_marking_objects_are_built_from_what_opencti_said_even_where_others_were_received() -> None:
-    """As pycti exports it, the definition is in lower case, and OpenCTI would rename the marking."""
+def test_marking_objects_read_from_opencti_win_over_received_ones() -> None:
+    """pycti exports the definition in lower case, to which OpenCTI would rename the marking."""
     exported = {"type": "marking-definition", "id": PAP, "definition_type": "pap", "definition": {"pap": "pap:red"}}
     assert entity_markings(message([PAP], [exported], [read(PAP, "PAP:RED", "PAP")])) == [
         objects.marking(PAP, "PAP", "PAP:RED")
     ]
 
 
-def test_marking_objects_that_opencti_did_not_tell_are_passed_on_as_received() -> None:
+def test_marking_objects_unknown_to_opencti_are_passed_on_as_received() -> None:
     received = {"type": "marking-definition", "id": FOREIGN, "definition_type": "tlp", "name": "TLP:GREEN"}
     assert entity_markings(message([FOREIGN], [received])) == [received]
 
 
-def test_a_marking_that_only_the_platform_knows_is_passed_on() -> None:
+def test_a_marking_known_only_to_opencti_is_passed_on() -> None:
     assert entity_markings(message([], [], [read(AMBER, "TLP:AMBER")])) == [tlp("TLP:AMBER")]
 
 
-def test_a_reference_to_a_marking_that_nobody_can_describe_is_left_out() -> None:
+def test_an_unresolved_reference_to_a_marking_is_left_out() -> None:
     assert entity_markings(message([PAP])) == []
 
 
-def test_each_tlp_of_the_platform_has_its_object() -> None:
+def test_each_tlp_of_opencti_has_its_object() -> None:
     assert {name: marking["id"] for name, marking in TLP_MARKINGS.items()} == TLP
     assert TLP_MARKINGS["TLP:AMBER+STRICT"]["definition"] == {"statement": "TLP:AMBER+STRICT"}
 
@@ -289,7 +289,7 @@ def test_each_tlp_of_the_platform_has_its_object() -> None:
         (["TLP:RED", "unknown"], "unknown"),
     ],
 )
-def test_of_several_tlps_the_strictest_is_told_and_an_unknown_one_is_stricter_than_all(
+def test_the_strictest_of_several_tlps_is_returned_and_an_unknown_one_is_stricter_than_all(
     tlps: list[str], expected: str
 ) -> None:
     assert strictest(*tlps) == strictest(*reversed(tlps)) == expected
@@ -309,5 +309,7 @@ def test_of_several_tlps_the_strictest_is_told_and_an_unknown_one_is_stricter_th
         ("anything unknown", "TLP:RED", False),
     ],
 )
-def test_what_is_above_the_maximum_or_unknown_may_not_be_sent(tlp: str | None, maximum: str | None, sent: bool) -> None:
+def test_tlps_above_the_maximum_and_unknown_ones_are_not_within_it(
+    tlp: str | None, maximum: str | None, sent: bool
+) -> None:
     assert is_within(tlp, maximum) is sent

@@ -1,4 +1,4 @@
-"""The summary note: what an analyst reads, and what OpenCTI knows it by."""
+"""The summary note: its content and its identity."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def entity(value: str = "www.example.org", entity_type: str = "Domain-Name", tlp
 
 
 def record(data: str = "192.0.2.1", record_type: str = "A", **changes: Any) -> Record:
-    """A record of the entity, whatever that is."""
+    """A record of any entity."""
     return Record("", record_type, data, DAY, DAY + timedelta(days=3), ("riskiq",), "riskiq")._replace(**changes)
 
 
@@ -57,13 +57,13 @@ def note(
 
 
 def tokens(markdown: str) -> list[Token]:
-    """Everything in a Markdown text, as CommonMark with tables reads it."""
+    """All tokens of a Markdown text, parsed as CommonMark with tables."""
     found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
     return [inner for token in found for inner in [token, *(token.children or [])]]
 
 
 def table(markdown: str) -> list[list[str]]:
-    """The cells of the table, row by row, the head first."""
+    """The cells of the table by row, starting with the header."""
     cells: list[list[str]] = []
     found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
     for before, token in pairwise(found):
@@ -74,15 +74,15 @@ def table(markdown: str) -> list[list[str]]:
     return cells
 
 
-# What is read
+# Content
 
 
-def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recently_seen() -> None:
+def test_the_content_is_a_sentence_and_a_table_with_the_most_recently_seen_first() -> None:
     older = record("ns1.example.net", "NS", last_seen=DAY, first_seen=None, sensors=("riskiq", "pingly"))
     content = note(older, record())["content"]
     assert content.splitlines()[0] == (
-        "What RiskIQ PassiveTotal knows of the Domain-Name `www.example.org`: "
-        "2 relationships, the most recently seen first."
+        "Passive DNS of the Domain-Name `www.example.org` from RiskIQ PassiveTotal: "
+        "2 relationships, most recently seen first."
     )
     assert table(content) == [
         ["Record type", "Value", "First seen", "Last seen", "Sources"],
@@ -91,7 +91,7 @@ def test_the_content_is_one_sentence_and_a_table_that_begins_with_the_most_recen
     ]
 
 
-def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_rows() -> None:
+def test_sources_are_named_in_the_order_of_the_settings_and_in_their_rows() -> None:
     content = note(
         record(source="circl", sensors=()),
         record(sensors=("riskiq", "pingly")),
@@ -99,8 +99,8 @@ def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_
         publisher=SEVERAL,
     )["content"]
     assert content.splitlines()[0] == (
-        "What RiskIQ PassiveTotal and CIRCL know of the Domain-Name `www.example.org`: "
-        "2 relationships, the most recently seen first."
+        "Passive DNS of the Domain-Name `www.example.org` from RiskIQ PassiveTotal and CIRCL: "
+        "2 relationships, most recently seen first."
     )
     assert [cells[-1] for cells in table(content)] == [
         "Sources",
@@ -109,12 +109,12 @@ def test_several_sources_are_named_in_the_order_of_the_settings_and_each_in_its_
     ]
 
 
-def test_of_several_sources_only_those_that_know_something_are_named() -> None:
+def test_only_sources_with_records_are_named() -> None:
     content = note(record(source="circl", sensors=()), publisher=SEVERAL)["content"]
-    assert content.startswith("What CIRCL knows of the Domain-Name `www.example.org`: 1 relationship, ")
+    assert content.startswith("Passive DNS of the Domain-Name `www.example.org` from CIRCL: 1 relationship, ")
 
 
-def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:
+def test_only_the_50_most_recently_seen_relationships_are_shown() -> None:
     seen = [record(f"198.51.100.{day}", last_seen=DAY + timedelta(days=day)) for day in range(60)]
     content = note(*seen)["content"]
     assert "the 50 most recently seen of 60 relationships" in content
@@ -122,7 +122,7 @@ def test_of_many_relationships_the_50_most_recently_seen_are_shown() -> None:
     assert (len(lines), lines[0][1], lines[-1][1]) == (NEWEST, "198.51.100.59", "198.51.100.10")
 
 
-def test_the_note_is_as_short_with_thousands_of_records_and_sensors() -> None:
+def test_the_note_stays_short_with_thousands_of_records_and_sensors() -> None:
     many = tuple(f"sensor-{number}" for number in range(10_000))
     seen = [record(f"host-{number}.example", "NS", sensors=many) for number in range(200)]
     content = note(*seen)["content"]
@@ -130,7 +130,7 @@ def test_the_note_is_as_short_with_thousands_of_records_and_sensors() -> None:
     assert len(content) < 20_000
 
 
-# What hostile values can do
+# Hostile values
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_mailbox_cannot_leave_its_cell() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=64))
-def test_no_sensor_whatever_becomes_more_than_text(sensor: str) -> None:
+def test_any_sensor_stays_text(sensor: str) -> None:
     content = note(record(sensors=(sensor,)))["content"]
     # As pycti does on import.
     imported = content.replace("<code>", "`").replace("</code>", "`")
@@ -168,7 +168,7 @@ def test_no_sensor_whatever_becomes_more_than_text(sensor: str) -> None:
 
 
 def test_no_value_becomes_a_link() -> None:
-    """In GitHub's Markdown, which OpenCTI shows, `www.` and `@` make links of all text but code spans."""
+    """OpenCTI renders GitHub's Markdown, where `www.` and `@` make links outside code spans."""
     made = note(record("www.evil.example", "NS"), record("a@evil.example", "SOA"))
     for text in (made["abstract"], made["content"]):
         plain = [token.content for token in tokens(text) if token.type == "text"]
@@ -176,15 +176,15 @@ def test_no_value_becomes_a_link() -> None:
 
 
 def assert_inert(markdown: str) -> None:
-    """Nothing but a paragraph, a table, text and code spans."""
+    """Only paragraphs, tables, text and code spans."""
     kinds = {token.type.removesuffix("_open").removesuffix("_close") for token in tokens(markdown)}
     assert kinds <= {"paragraph", "inline", "text", "code_inline", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-# What OpenCTI knows it by
+# Identity
 
 
-def test_the_next_enrichment_updates_the_note_whatever_it_brings() -> None:
+def test_the_next_enrichment_updates_the_note() -> None:
     first, next_one = note(record("192.0.2.1")), note(record("192.0.2.2"), at=LATER)
     assert first["content"] != next_one["content"]
     assert (first["id"], first["created"]) == (next_one["id"], next_one["created"])
@@ -196,11 +196,11 @@ def test_the_same_answer_makes_the_same_note_at_any_time() -> None:
     assert first | {"modified": ""} == next_one | {"modified": ""}
 
 
-def test_each_observable_has_a_note_of_its_own() -> None:
+def test_each_observable_has_its_own_note() -> None:
     others = [entity("example.net"), entity(entity_type="Hostname"), entity("192.0.2.9", "IPv4-Addr")]
     notes = [note(record("b.example", "NS"), of=one) for one in (entity(), *others)]
     assert len({made["id"] for made in notes}) == len(notes)
-    # With one date and one content, OpenCTI would take them for one note.
+    # OpenCTI would merge notes with the same date and content.
     assert len({made["content"] for made in notes}) == len(notes)
 
 
@@ -209,7 +209,7 @@ def test_it_is_never_modified_before_it_was_created() -> None:
     assert note(created=ahead)["modified"] == ahead
 
 
-def test_it_is_about_the_observable_and_has_author_and_markings_of_the_relationships() -> None:
+def test_it_refers_to_the_observable_and_has_the_author_and_markings_of_the_relationships() -> None:
     of = entity(tlp="TLP:RED")
     relationship = sent(of)[-1]
     made = note(of=of)
@@ -218,22 +218,22 @@ def test_it_is_about_the_observable_and_has_author_and_markings_of_the_relations
     assert note()["object_marking_refs"] == [TLP_CLEAR]
 
 
-def test_it_has_the_strictest_marking_that_any_of_its_sources_demands() -> None:
+def test_it_has_the_strictest_marking_of_its_sources() -> None:
     found = record(), record("ns.example.com", "NS", source="circl")
     assert note(*found, publisher=SEVERAL)["object_marking_refs"] == [AMBER]
     assert note(*found, publisher=SEVERAL, of=entity(tlp="TLP:RED"))["object_marking_refs"] == [RED]
 
 
-def test_its_id_does_not_depend_on_who_answered() -> None:
+def test_its_id_does_not_depend_on_the_answering_sources() -> None:
     ids = {note(record(source=source), publisher=SEVERAL)["id"] for source in ("circl", "riskiq")}
     assert len(ids) == 1
 
 
-# What others make of it
+# Compatibility
 
 
 def sent(of: Entity) -> list[StixObject]:
-    """What is sent beside the note."""
+    """The objects sent with the note."""
     return additions(of, convert(of, [record(name=of.value)]).relations, ONE, NOW)
 
 
@@ -244,20 +244,20 @@ def bundle() -> dict[str, Any]:
     return {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": content}
 
 
-def test_it_equals_that_of_python_stix2() -> None:
+def test_it_equals_the_note_of_python_stix2() -> None:
     parsed = stix2.parse(note())
     assert isinstance(parsed, stix2.Note)
     assert json.loads(parsed.serialize()) == note()
 
 
 def test_it_passes_the_stix_validator() -> None:
-    # OpenCTI's own properties are not STIX's (code 400s).
+    # OpenCTI's custom properties are not part of STIX (codes 400 to 499).
     result = validate_instance(bundle(), ValidationOptions(version="2.1", strict=False))
     assert result.is_valid, result.errors
 
 
-def test_pycti_sends_it_as_it_is_after_all_that_it_refers_to() -> None:
-    # Later versions than 6.3.5 tell between the two what they refuse.
+def test_pycti_sends_it_unchanged_after_all_objects_it_refers_to() -> None:
+    # Versions after 6.3.5 return the rejected objects in between.
     _, *_, sent = OpenCTIStix2Splitter().split_bundle_with_expectations(
         json.dumps(bundle()), cleanup_inconsistent_bundle=True
     )

@@ -1,4 +1,4 @@
-"""What is emitted equals what python-stix2 and pycti would have made, id for id and property for property."""
+"""The objects and ids equal those of python-stix2 and pycti."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def as_dict(item: Any) -> dict[str, Any]:
 
 
 def emitted() -> list[StixObject]:
-    """Every kind of object, as the sandbox's domain and address bring them."""
+    """Every kind of object, from the sandbox's domain and address."""
     found: dict[str, StixObject] = {}
     for entity_type, value in [("Domain-Name", DOMAIN), ("IPv4-Addr", ADDRESS)]:
         entity = Entity(objects.observable_id(entity_type, value), entity_type, value)
@@ -65,7 +65,7 @@ def observable(entity_type: str, value: str) -> StixObject:
         ("IPv6-Addr", "2001:db8::1"),
     ],
 )
-def test_an_observable_equals_that_of_python_stix2(entity_type: str, value: str) -> None:
+def test_an_observable_equals_the_one_of_python_stix2(entity_type: str, value: str) -> None:
     expected = CLASSES[entity_type](
         value=value,
         object_marking_refs=[stix2.TLP_WHITE],
@@ -76,7 +76,7 @@ def test_an_observable_equals_that_of_python_stix2(entity_type: str, value: str)
 
 
 @given(st.text())
-def test_the_id_of_any_value_is_that_of_python_stix2(value: str) -> None:
+def test_the_id_of_any_value_equals_the_one_of_python_stix2(value: str) -> None:
     assert objects.observable_id("Domain-Name", value) == stix2.DomainName(value=value).id
 
 
@@ -88,17 +88,20 @@ def relationship(start: datetime | None = None, stop: datetime | None = None) ->
         "resolves-to",
         SOURCE,
         TARGET,
-        description="A records (riskiq)",
-        start=start,
-        stop=stop,
-        created=objects.timestamp(NOW, "milliseconds"),
-        author=AUTHOR_ID,
-        markings=[TLP_CLEAR],
+        start,
+        stop,
+        {
+            "description": "A records (riskiq)",
+            "created": objects.timestamp(NOW, "milliseconds"),
+            "modified": objects.timestamp(NOW, "milliseconds"),
+            "created_by_ref": AUTHOR_ID,
+            "object_marking_refs": [TLP_CLEAR],
+        },
     )
 
 
 @pytest.mark.parametrize("times", [{}, TIMES])
-def test_a_relationship_equals_that_of_python_stix2(times: dict[str, datetime]) -> None:
+def test_a_relationship_equals_the_one_of_python_stix2(times: dict[str, datetime]) -> None:
     made = relationship(**times)
     expected = stix2.Relationship(
         id=made["id"],
@@ -115,22 +118,22 @@ def test_a_relationship_equals_that_of_python_stix2(times: dict[str, datetime]) 
     assert made == as_dict(expected)
 
 
-def test_an_undated_relationship_has_the_id_that_the_platform_gives_it() -> None:
+def test_an_undated_relationship_has_the_id_that_opencti_derives() -> None:
     assert relationship()["id"] == StixCoreRelationship.generate_id("resolves-to", SOURCE, TARGET)
 
 
-def test_a_dated_relationship_has_an_id_of_the_connectors_own_whatever_its_times() -> None:
+def test_a_dated_relationship_has_an_id_in_the_connectors_namespace_for_any_times() -> None:
     later = {name: moment + timedelta(days=100) for name, moment in TIMES.items()}
     ids = {relationship(**times)["id"] for times in (TIMES, later)}
     assert ids == {"relationship--7bd10808-17c4-5f76-be16-a246217df831"}
 
 
-def test_an_organization_equals_that_of_python_stix2_with_pyctis_id() -> None:
+def test_an_organization_equals_the_one_of_python_stix2_with_pyctis_id() -> None:
     expected = stix2.Identity(id=AUTHOR_ID, name=AUTHOR, identity_class="organization", created=NOW, modified=NOW)
     assert objects.organization(AUTHOR, objects.timestamp(NOW, "milliseconds")) == as_dict(expected)
 
 
-def test_a_marking_equals_that_of_python_stix2() -> None:
+def test_a_marking_equals_the_one_of_python_stix2() -> None:
     expected = stix2.MarkingDefinition(
         id=TLP_CLEAR,
         created="2017-01-20T00:00:00.000Z",
@@ -143,13 +146,13 @@ def test_a_marking_equals_that_of_python_stix2() -> None:
     assert objects.marking(TLP_CLEAR, "TLP", "TLP:CLEAR") == as_dict(expected)
 
 
-def test_every_object_that_is_emitted_parses_with_python_stix2_and_stays_as_it_is() -> None:
+def test_every_object_parses_with_python_stix2_unchanged() -> None:
     for item in emitted():
         assert as_dict(stix2.parse(item, allow_custom=True)) == item
 
 
-def test_every_object_that_is_emitted_passes_the_stix_validator() -> None:
-    # Custom properties are OpenCTI's own, and its relationship types go beyond STIX's suggestions (codes 400s, 222).
+def test_every_object_passes_the_stix_validator() -> None:
+    # OpenCTI has custom properties (codes 400 to 499) and further relationship types (code 222).
     options = ValidationOptions(version="2.1", strict=False)
     bundle = {"type": "bundle", "id": "bundle--5f0a3c9e-4f4e-4ad5-9a0c-0e1c1b8a2a11", "objects": emitted()}
     result = validate_instance(bundle, options)

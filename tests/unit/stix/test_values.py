@@ -1,10 +1,11 @@
-"""One spelling of each address, name and mailbox, and a reason for all the rest."""
+"""The canonical form of addresses, names and mailboxes, and the reasons for rejecting others."""
 
 import unicodedata
 
 import idna
 import pytest
 
+from passivedns.sources import rdata
 from passivedns.stix.values import Unusable, address, ascii_name, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63
@@ -24,7 +25,7 @@ def test_an_ipv4_address_is_kept(text: str, canonical: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2001:db8::1", "2001:DB8::1", "2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8:0:0::1"]
 )
-def test_every_spelling_of_an_ipv6_address_comes_to_one(text: str) -> None:
+def test_all_spellings_of_an_ipv6_address_have_one_canonical_form(text: str) -> None:
     assert address(text, "IPv6-Addr") == "2001:db8::1"
 
 
@@ -36,24 +37,24 @@ def test_a_mapped_address_has_one_form_in_every_version_of_python() -> None:
     ("text", "reason"),
     [
         ("", "empty value"),
-        ("999.1.1.1", "no address"),
-        ("192.0.2.01", "no address"),
-        ("192.0.2", "no address"),
-        ("192.0.2.1\n", "no address"),
-        ("192.0.2.1\0", "no address"),
-        ("\ud800", "no address"),
-        ("192.0.2.0/24", "CIDR"),
-        ("2001:db8::1", "address of the other family"),
-        ("www.example.org", "name for an address"),
+        ("999.1.1.1", "not an IP address"),
+        ("192.0.2.01", "not an IP address"),
+        ("192.0.2", "not an IP address"),
+        ("192.0.2.1\n", "not an IP address"),
+        ("192.0.2.1\0", "not an IP address"),
+        ("\ud800", "not an IP address"),
+        ("192.0.2.0/24", "CIDR range"),
+        ("2001:db8::1", "wrong IP version"),
+        ("www.example.org", "name instead of an address"),
     ],
 )
-def test_what_is_not_an_ipv4_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_an_ipv4_address_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv4-Addr")
 
 
-@pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "no address"), ("2001:db8::/32", "CIDR")])
-def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reason: str) -> None:
+@pytest.mark.parametrize(("text", "reason"), [("fe80::1%eth0", "not an IP address"), ("2001:db8::/32", "CIDR range")])
+def test_anything_but_an_ipv6_address_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         address(text, "IPv6-Addr")
 
@@ -75,17 +76,17 @@ def test_what_is_not_an_ipv6_address_is_refused_with_its_reason(text: str, reaso
         (f"{'ü' * 63}.example", f"{'ü' * 63}.example"),
     ],
 )
-def test_a_domain_name_is_kept_in_lower_case_without_the_roots_dot(text: str, canonical: str) -> None:
+def test_a_domain_name_is_kept_in_lower_case_without_the_trailing_dot(text: str, canonical: str) -> None:
     assert domain_name(text) == canonical
 
 
-def test_a_name_has_one_spelling_whether_its_accents_are_letters_or_marks() -> None:
+def test_nfc_and_nfd_spellings_of_a_name_have_one_canonical_form() -> None:
     composed, decomposed = (unicodedata.normalize(form, "Bücher-việt.example") for form in ("NFC", "NFD"))
     assert composed != decomposed
     assert domain_name(composed) == domain_name(decomposed) == composed.lower()
 
 
-def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
+def test_a_million_accents_are_rejected_without_being_composed() -> None:
     with pytest.raises(Unusable, match="name too long"):
         domain_name("a" + "\u0316\u0301" * 500_000)
 
@@ -98,36 +99,36 @@ def test_a_text_of_a_million_accents_is_refused_without_being_sorted() -> None:
         ("*.example.org", "wildcard"),
         ("http://example.org/path", "URL"),
         ("example.org/path", "URL"),
-        ("184.168.131.0/24", "CIDR"),
-        ("192.0.2.1", "address for a name"),
-        ("2001:db8::1", "address for a name"),
-        ("hostmaster@example.org", "mailbox for a name"),
+        ("184.168.131.0/24", "CIDR range"),
+        ("192.0.2.1", "address instead of a name"),
+        ("2001:db8::1", "address instead of a name"),
+        ("hostmaster@example.org", "mailbox instead of a name"),
         ("localhost", "single label"),
-        ("two words.example.org", "blank inside"),
-        ("line\nbreak.example.org", "blank inside"),
-        ("example..org", "no domain name"),
-        ("example.org..", "no domain name"),
-        (".example.org", "no domain name"),
-        ("-example.org", "no domain name"),
-        ("-bücher.example", "no domain name"),
-        ("example.o", "no domain name"),
-        ("999.1.1.1", "no domain name"),
-        ("bücher.123", "no domain name"),
-        ("example.org:443", "no domain name"),
-        ("\\032name.example.org", "no domain name"),
-        ('quo"te.example.org', "no domain name"),
-        ("nul\0.example.org", "no domain name"),
-        ("\ud800.example.org", "no domain name"),
-        ("right\u202eleft.example.org", "no domain name"),
+        ("two words.example.org", "contains whitespace"),
+        ("line\nbreak.example.org", "contains whitespace"),
+        ("example..org", "not a domain name"),
+        ("example.org..", "not a domain name"),
+        (".example.org", "not a domain name"),
+        ("-example.org", "not a domain name"),
+        ("-bücher.example", "not a domain name"),
+        ("example.o", "not a domain name"),
+        ("999.1.1.1", "not a domain name"),
+        ("bücher.123", "not a domain name"),
+        ("example.org:443", "not a domain name"),
+        ("\\032name.example.org", "not a domain name"),
+        ('quo"te.example.org', "not a domain name"),
+        ("nul\0.example.org", "not a domain name"),
+        ("\ud800.example.org", "not a domain name"),
+        ("right\u202eleft.example.org", "not a domain name"),
         ("例え。テスト", "single label"),
-        ("full。stop.example", "no domain name"),
-        (f"{LONG_LABEL}a.example.org", "no domain name"),
-        (f"{'😀' * 32}.example", "no domain name"),
+        ("full。stop.example", "not a domain name"),
+        (f"{LONG_LABEL}a.example.org", "not a domain name"),
+        (f"{'😀' * 32}.example", "not a domain name"),
         (f"{'a.' * 127}org", "name too long"),
         ("a" * 1_000_000, "name too long"),
     ],
 )
-def test_what_is_not_a_domain_name_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_a_domain_name_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         domain_name(text)
 
@@ -138,13 +139,28 @@ def test_what_is_not_a_domain_name_is_refused_with_its_reason(text: str, reason:
         ("hostmaster@example.org", "hostmaster@example.org"),
         ("AWSDNS-Hostmaster@Amazon.com", "awsdns-hostmaster@amazon.com"),
         ("hostmaster@example.org.", "hostmaster@example.org"),
+    ],
+)
+def test_a_mailbox_is_kept_in_lower_case_without_the_trailing_dot(text: str, canonical: str) -> None:
+    assert mailbox(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
         ("hostmaster.example.org", "hostmaster@example.org"),
         ("hostmaster.example.org.", "hostmaster@example.org"),
         (r"first\.last.example.org", "first.last@example.org"),
     ],
 )
-def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(text: str, canonical: str) -> None:
-    assert mailbox(text) == canonical
+def test_a_dotted_mailbox_of_an_soa_record_is_usable_once_its_source_has_read_it(text: str, canonical: str) -> None:
+    assert mailbox(rdata.mailbox(text)) == canonical
+
+
+@pytest.mark.parametrize("text", ["example.org", r"a\.\.b.x.org"])
+def test_a_dotted_text_that_is_not_a_mailbox_stays_unusable(text: str) -> None:
+    with pytest.raises(Unusable, match=r"^not a mailbox$"):
+        mailbox(rdata.mailbox(text))
 
 
 @pytest.mark.parametrize(
@@ -152,29 +168,28 @@ def test_a_mailbox_is_kept_and_the_dotted_form_turned_into_the_one_with_an_at(te
     [
         ("", "empty value"),
         (".", "empty value"),
-        ("example.org", "no mailbox"),
-        ("nobody", "no mailbox"),
-        ("@example.org", "no mailbox"),
-        ("a@b@example.org", "no mailbox"),
-        ("..@x.org", "no mailbox"),
-        ("a..b@x.org", "no mailbox"),
-        (".a@x.org", "no mailbox"),
-        ("a.@x.org", "no mailbox"),
-        (r"a\.\.b.x.org", "no mailbox"),
-        ("two words@example.org", "no mailbox"),
-        ("a@exa_mple.org", "no mailbox"),
-        ("a@192.0.2.1", "no mailbox"),
-        ("ü@example.org", "no mailbox"),
-        ("a@" + "b" * 1_000_000, "no mailbox"),
+        ("example.org", "not a mailbox"),
+        ("nobody", "not a mailbox"),
+        ("@example.org", "not a mailbox"),
+        ("a@b@example.org", "not a mailbox"),
+        ("..@x.org", "not a mailbox"),
+        ("a..b@x.org", "not a mailbox"),
+        (".a@x.org", "not a mailbox"),
+        ("a.@x.org", "not a mailbox"),
+        ("two words@example.org", "not a mailbox"),
+        ("a@exa_mple.org", "not a mailbox"),
+        ("a@192.0.2.1", "not a mailbox"),
+        ("ü@example.org", "not a mailbox"),
+        ("a@" + "b" * 1_000_000, "not a mailbox"),
     ],
 )
-def test_what_is_not_a_mailbox_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_anything_but_a_mailbox_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Unusable, match=f"^{reason}$"):
         mailbox(text)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("192.0.2.1", True), ("::1", True), ("a.example", False)])
-def test_addresses_of_both_families_are_told_from_names(text: str, expected: bool) -> None:
+def test_addresses_of_both_versions_are_distinguished_from_names(text: str, expected: bool) -> None:
     assert is_address(text) is expected
 
 
@@ -194,6 +209,6 @@ def test_an_international_name_has_an_ascii_form_in_the_dns(name: str, in_the_dn
     assert ascii_name(name) == in_the_dns
 
 
-def test_the_ascii_form_is_that_of_idna_2008() -> None:
+def test_the_ascii_form_follows_idna_2008() -> None:
     names = ["bücher.example", "straße.example", "例え.テスト", "παράδειγμα.δοκιμή", "ไทย.example", "שלום.example"]
     assert [ascii_name(name) for name in names] == [idna.encode(name).decode() for name in names]
