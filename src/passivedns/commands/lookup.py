@@ -20,7 +20,7 @@ from passivedns.model import Entity
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
 from passivedns.report.table import report
-from passivedns.settings.loading import load_lookup_settings, load_pdns_settings
+from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure
@@ -72,8 +72,8 @@ def run(request: Request) -> int:
 def _way(request: Request) -> tuple[Sequence[str], Enricher]:
     """What is looked up, and where."""
     if not request.file:
-        return request.values, enricher_of(load_lookup_settings(sources=request.sources))
-    return enricher_of_file(request.file, request.sources, request.values, load_pdns_settings())
+        return request.values, enricher_of(load_lookup_settings(sources=request.sources or None))
+    return enricher_of_file(request.file, request.sources, request.values, load_lookup_settings(sources=[]).pdns)
 
 
 def _always(moment: datetime) -> Callable[[datetime], datetime]:

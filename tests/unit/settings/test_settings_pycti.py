@@ -118,14 +118,8 @@ def test_the_credentials_of_the_sources_are_not_handed_to_pycti(load: Load) -> N
         ("CONNECTOR_LISTEN_PROTOCOL", "true", "AMQP or API"),
         ("CONNECTOR_LISTEN_PROTOCOL_API_PORT", "70700", "a port from 1 to 65535"),
         ("CONNECTOR_QUEUE_PROTOCOL", "http", "amqp or api"),
-        ("CONNECTOR_SEND_TO_DIRECTORY_RETENTION", "a week", "a whole number of days"),
-        ("CONNECTOR_SEND_TO_S3_RETENTION", "a week", "a whole number of days"),
-        ("CONNECTOR_AUTO_CREATE_SERVICE_ACCOUNT_CONFIDENCE_LEVEL", "high", "a whole number from 0 to 100"),
-        ("CONNECTOR_DURATION_PERIOD", "hourly", "a positive ISO 8601 duration; better leave it unset"),
-        ("CONNECTOR_DURATION_PERIOD", "PT0S", "a positive ISO 8601 duration; better leave it unset"),
         ("MQ_PORT", "many", "a port from 1 to 65535"),
         ("MQ_USE_SSL", "perhaps", "true or false"),
-        ("S3_PORT", "many", "a port from 1 to 65535"),
     ],
 )
 def test_an_option_on_which_pycti_would_fail_is_listed_like_a_setting(
@@ -159,7 +153,7 @@ def test_an_option_of_pycti_that_is_spelt_in_another_way_reaches_it_in_its_own(
     assert environ == {name: read}
 
 
-@pytest.mark.parametrize("name", ["CONNECTOR_METRICS_PORT", "CONNECTOR_LISTEN_PROTOCOL", "MQ_PORT", "S3_PORT"])
+@pytest.mark.parametrize("name", ["CONNECTOR_METRICS_PORT", "CONNECTOR_LISTEN_PROTOCOL", "MQ_PORT"])
 def test_an_option_of_pycti_that_nobody_sets_is_left_to_pycti(load: Load, name: str) -> None:
     section, _, key = name.lower().partition("_")
 

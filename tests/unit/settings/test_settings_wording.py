@@ -175,10 +175,9 @@ class Club(Section):
 
 
 def sentences(values: dict[str, object], *, all_read: bool = True) -> list[str]:
-    declared = {("club", key): field for key, field in Club.model_fields.items()}
     with pytest.raises(ValidationError) as error:
         Club.model_validate(values)
-    return invalid_settings(error.value, "club", declared, values, (), all_read=all_read)
+    return list(invalid_settings(error.value, "club", Club.model_fields, values, all_read=all_read))
 
 
 def test_what_settings_say_only_together_is_refused_in_the_words_of_their_section() -> None:
