@@ -206,7 +206,7 @@ def test_a_service_that_does_not_tell_the_quota_is_worth_a_warning_since_searche
     service.fail(fault)
     url, (finding,) = account(service)
     assert finding.state is State.WARNING
-    assert finding.text.startswith(f"{url} answers, but does not tell the quota: ")
+    assert finding.text.startswith(f"{url} answers, but the quota cannot be read: ")
 
 
 def test_a_refusal_for_want_of_quota_is_bad() -> None:
@@ -261,14 +261,14 @@ def test_credentials_stay_here_where_they_would_not_be_checked(key: str) -> None
 @pytest.mark.parametrize(
     ("key", "settings", "text"),
     [
-        ("otx", {}, "; the credentials are not checked: only a look-up would tell"),
+        ("otx", {}, "; only a look-up would check the credentials"),
         (
             "virustotal",
             {},
-            "; the credentials are not checked: only a look-up would tell; it is asked 4/minute and 500/day at most",
+            "; only a look-up would check the credentials; rate limit 4/minute and 500/day",
         ),
-        ("virustotal", {"pace": "none"}, "; the credentials are not checked: only a look-up would tell"),
-        ("mnemonic", {"api_key": None}, "; it is asked 10/minute and 1000/day at most"),
+        ("virustotal", {"pace": "none"}, "; only a look-up would check the credentials"),
+        ("mnemonic", {"api_key": None}, "; rate limit 10/minute and 1000/day"),
         ("robtex", {}, ""),
     ],
 )

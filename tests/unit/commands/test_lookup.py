@@ -201,7 +201,7 @@ def test_a_source_that_nobody_knows_is_refused(desk: Desk, sources: str) -> None
         desk.lookup(DOMAIN, "--sources", sources)
     assert ended.value.code == 2
     said = desk.capture.readouterr().err
-    assert f"{sources!r} is not a list of sources; the known sources are riskiq, circl, " in said
+    assert f"{sources!r} is not a list of sources; choose from riskiq, circl, " in said
     assert desk.asked == [0, 0, 0]
 
 
