@@ -230,6 +230,12 @@ def test_check_returns_1_if_something_keeps_the_connector_from_working(capsys: p
     assert json.loads(capsys.readouterr().out)["good"] is False
 
 
+def test_check_indents_json_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    main(["check", "--json"])
+    assert capsys.readouterr().out.startswith('{\n  "good": false')
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_check_passes_on_its_option(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     calls = Calls()
