@@ -11,7 +11,7 @@ from passivedns.errors import SettingsError
 from passivedns.settings.model import LookupSettings, PdnsSettings, Settings, shut_notice
 from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged
 from passivedns.settings.table import CHECKED, DECLARED, PLATFORM, PROJECT_ROOT, SECTIONS, Values
-from passivedns.settings.wording import invalid_settings, nearest, readable_name, title, variable
+from passivedns.settings.wording import invalid_settings, nearest, readable_name, title
 from passivedns.sources import SOURCES
 
 
@@ -107,19 +107,15 @@ def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.env
     """The configuration for OpenCTIConnectorHelper: validated settings and other pycti options.
 
     pycti prefers `environ` to its argument and is less tolerant. Variables of validated settings are therefore
-    rewritten there, and those that are empty or ChangeMe are removed.
+    removed there, as are those that are empty or ChangeMe.
     """
-    config = {
+    for name in list(environ):
+        section, _, key = name.lower().partition("_")
+        if section in PLATFORM and ((section, key) in CHECKED or is_missing(environ[name])):
+            del environ[name]
+    return {
         name: {key: _plain(value) for key, value in getattr(settings, name) if value is not None} for name in PLATFORM
     }
-    for name in [name for name, value in environ.items() if is_missing(value)]:
-        if name.split("_")[0].lower() in PLATFORM:
-            del environ[name]
-    for section, key in CHECKED:
-        if section in PLATFORM and (name := variable((section, key))) in environ:
-            value = config[section][key]
-            environ[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return config
 
 
 def _plain(value: object) -> object:

@@ -77,7 +77,7 @@ def test_pycti_gets_the_token_of_the_file_even_if_the_variable_has_another(load:
     settings = load(**environ, OPENCTI_TOKEN_FILE=secret_file(tmp_path, "from-the-file\n"))
 
     assert helper_config(settings, environ)["opencti"]["token"] == "from-the-file"
-    assert environ == {"OPENCTI_TOKEN": "from-the-file"}
+    assert environ == {}
 
 
 def test_an_empty_path_is_ignored(load: Load) -> None:

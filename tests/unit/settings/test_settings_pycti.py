@@ -107,12 +107,18 @@ def test_pycti_reads_its_other_options_from_the_environment(load: Load) -> None:
     assert helper_config(settings)["mq"]["pass"] == "00123"
 
 
-def test_unset_variables_are_not_added_to_the_environment(load: Load) -> None:
-    environ = {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "hostname"}
+def test_only_validated_or_empty_variables_of_pycti_are_removed_from_the_environment(load: Load) -> None:
+    others = {"PATH": "/bin", "EMPTY": "", "MQ_HOST": "rabbitmq.example", "RISKIQ_API_KEY": "key"}
+    environ = others | {
+        "CONNECTOR_SCOPE": "hostname",
+        "connector_auto": "yes",
+        "S3_ENDPOINT": "ChangeMe",
+        "MQ_VHOST": "",
+    }
 
     helper_config(load(CONNECTOR_SCOPE="hostname"), environ)
 
-    assert environ == {"PATH": "/bin", "EMPTY": "", "CONNECTOR_SCOPE": "Hostname"}
+    assert environ == others
 
 
 def test_credentials_of_sources_are_not_passed_to_pycti(load: Load) -> None:
@@ -155,26 +161,27 @@ def test_a_yaml_boolean_is_neither_a_protocol_nor_a_port(load: Load) -> None:
     assert "connector.metrics_port) is True. Accepted values: a port from 1 to 65535." in text
 
 
-def test_options_of_pycti_are_rewritten_in_its_own_spelling(load: Load) -> None:
-    environ = {
-        "CONNECTOR_METRICS_PORT": " 65535 ",
-        "CONNECTOR_EXPOSE_METRICS": "on",
-        "CONNECTOR_LISTEN_PROTOCOL": "api",
-        "CONNECTOR_LISTEN_PROTOCOL_API_PORT": "1",
-        "CONNECTOR_QUEUE_PROTOCOL": "AMQP",
-        "MQ_USE_SSL": "off",
-    }
+def test_pycti_reads_its_options_in_its_own_spelling(load: Load) -> None:
+    settings = load(
+        CONNECTOR_METRICS_PORT=" 65535 ",
+        CONNECTOR_EXPOSE_METRICS="on",
+        CONNECTOR_LISTEN_PROTOCOL="api",
+        CONNECTOR_LISTEN_PROTOCOL_API_PORT="1",
+        CONNECTOR_QUEUE_PROTOCOL="AMQP",
+        MQ_USE_SSL="off",
+    )
 
-    helper_config(load(**environ), environ)
-
-    assert environ == {
-        "CONNECTOR_METRICS_PORT": "65535",
-        "CONNECTOR_EXPOSE_METRICS": "true",
+    expected = {
+        "CONNECTOR_METRICS_PORT": 65535,
+        "CONNECTOR_EXPOSE_METRICS": True,
         "CONNECTOR_LISTEN_PROTOCOL": "API",
-        "CONNECTOR_LISTEN_PROTOCOL_API_PORT": "1",
+        "CONNECTOR_LISTEN_PROTOCOL_API_PORT": 1,
         "CONNECTOR_QUEUE_PROTOCOL": "amqp",
-        "MQ_USE_SSL": "false",
+        "MQ_USE_SSL": False,
     }
+    assert {name: read_by_pycti(settings, name) for name in expected} == expected
+    # uvicorn reports an error in the log if the port is text.
+    assert type(read_by_pycti(settings, "CONNECTOR_LISTEN_PROTOCOL_API_PORT")) is int
 
 
 def test_options_that_are_not_set_are_left_to_pycti(load: Load) -> None:
