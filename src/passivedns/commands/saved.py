@@ -78,7 +78,7 @@ def _recognised(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source
     if readable and (sources or body.strip()):
         return max(readable, key=lambda found: any(record.type for record in found[1].records))
     named = " or ".join(SOURCES[key].title for key in sources)
-    reason = f"{named}{why}" if sources else "any source; name the one that it is from with --sources"
+    reason = f"{named}{why}" if sources else "any source; name its source with --sources"
     raise ConnectorError(f"{path} is not an answer of {reason}.")
 
 

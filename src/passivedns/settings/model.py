@@ -157,15 +157,18 @@ class LookupSettings:
         found = []
         if unlimited := [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]:
             everyone = ", ".join(unlimited)
-            found.append(f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {everyone}.")
-        for key, section in self.sources.items():
-            for name in [name for name in type(section).model_fields if "url" in name]:
-                url = urlsplit(str(getattr(section, name)))
-                if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-                    found.append(
-                        f"{SOURCES[key].variable(name)} is not https: questions and credentials travel unencrypted to "
-                        f"{url.hostname}."
-                    )
+            found.append(f"PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to {everyone}.")
+        urls = [
+            (SOURCES[key].variable(name), urlsplit(str(getattr(section, name))))
+            for key, section in self.sources.items()
+            for name in type(section).model_fields
+            if "url" in name
+        ]
+        found += [
+            f"{variable} is not https: queries and credentials are sent unencrypted to {url.hostname}."
+            for variable, url in urls
+            if url.scheme == "http" and not _is_loopback(url.hostname or "")
+        ]
         shut = [shut_notice(key, getattr(section, SOURCES[key].address)) for key, section in self.sources.items()]
         return [*found, *filter(None, shut)]
 
@@ -205,7 +208,7 @@ class Settings:
         found = [*self.notices, *self.lookup.warnings()]
         if self.connector.auto and not self.skip_own:
             found.append(
-                "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches what enrichments add, without end."
+                "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches the results of enrichments endlessly."
             )
         return found
 

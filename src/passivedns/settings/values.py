@@ -58,12 +58,12 @@ def _duration(value: object) -> timedelta | Duration:
             return duration if start < now else timedelta(0)
     except (ValueError, ArithmeticError):
         pass
-    raise ValueError("which leads to no moment in the past")
+    raise ValueError("which is not a usable duration")
 
 
 def _positive(duration: timedelta | Duration) -> timedelta | Duration:
     if not duration:
-        raise ValueError("which leads to no moment in the past")
+        raise ValueError("which is not a usable duration")
     return duration
 
 

@@ -186,7 +186,7 @@ def test_a_file_that_is_not_an_answer_is_refused(tmp_path: Path, content: str) -
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConnectorError) as error:
         enricher(path)
-    assert str(error.value) == (f"{path} is not an answer of any source; name the one that it is from with --sources.")
+    assert str(error.value) == (f"{path} is not an answer of any source; name its source with --sources.")
 
 
 def test_a_file_that_is_not_an_answer_of_the_named_source_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_safe_settings_cause_no_warning(load: Load) -> None:
 
 def test_a_missing_tlp_limit_causes_a_warning(load: Load) -> None:
     assert load().warnings() == [
-        "PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to PassiveTotal."
+        "PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to PassiveTotal."
     ]
 
 
@@ -258,7 +258,7 @@ def test_a_missing_tlp_limit_causes_a_warning(load: Load) -> None:
 )
 def test_an_unencrypted_url_causes_a_warning(load: Load, url: str, host: str) -> None:
     assert load(**LIMITED, RISKIQ_API_BASE_URL=url).warnings() == [
-        f"RISKIQ_API_BASE_URL is not https: questions and credentials travel unencrypted to {host}."
+        f"RISKIQ_API_BASE_URL is not https: queries and credentials are sent unencrypted to {host}."
     ]
 
 
@@ -297,7 +297,7 @@ def test_automatic_enrichment_skips_the_connectors_own_results_unless_configured
 
 def test_endless_automatic_enrichment_causes_a_warning(load: Load) -> None:
     assert load(**LIMITED, CONNECTOR_AUTO="true", PDNS_SKIP_OWN="false").warnings() == [
-        "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches what enrichments add, without end."
+        "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches the results of enrichments endlessly."
     ]
 
 

@@ -206,7 +206,7 @@ def test_the_sources_without_a_tlp_limit_are_named(load: Load) -> None:
     settings = load(PDNS_SOURCES="robtex,riskiq,mnemonic", RISKIQ_MAX_TLP="AMBER")
 
     assert settings.warnings() == [
-        "PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to Robtex, mnemonic."
+        "PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to Robtex, mnemonic."
     ]
 
 
@@ -219,8 +219,8 @@ def test_every_source_with_an_unencrypted_url_is_named(load: Load) -> None:
     )
 
     assert settings.warnings() == [
-        "RISKIQ_API_BASE_URL is not https: questions and credentials travel unencrypted to pt.example.",
-        "COF_URL is not https: questions and credentials travel unencrypted to cof.example.",
+        "RISKIQ_API_BASE_URL is not https: queries and credentials are sent unencrypted to pt.example.",
+        "COF_URL is not https: queries and credentials are sent unencrypted to cof.example.",
     ]
 
 
@@ -235,7 +235,7 @@ def test_an_unencrypted_sign_in_url_is_named(load: Load) -> None:
     )
 
     assert settings.warnings() == [
-        "DEFENDER_LOGIN_BASE_URL is not https: questions and credentials travel unencrypted to login.example."
+        "DEFENDER_LOGIN_BASE_URL is not https: queries and credentials are sent unencrypted to login.example."
     ]
 
 

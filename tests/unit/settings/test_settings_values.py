@@ -203,7 +203,7 @@ def test_a_time_window_that_does_not_start_in_the_past_is_refused(load: Load) ->
     unreadable = ("30 days", "PT", "P0.5M", "true", "[P1D]")
     not_positive = ("-P1M", "P0D", "PT0.0000001S")
     too_long = ("P9999Y", "P9999999999D", f"P{'9' * 400}Y")
-    reason = ", which leads to no moment in the past"
+    reason = ", which is not a usable duration"
 
     assert (
         accepted(load, "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW", *unreadable, *not_positive, *too_long, reason=reason) == []
@@ -248,7 +248,7 @@ def test_the_lifetime_of_the_cache_can_be_zero(load: Load, written: str, ttl: ti
 
 
 def test_the_lifetime_of_the_cache_must_be_an_iso_8601_duration(load: Load) -> None:
-    reason = ", which leads to no moment in the past"
+    reason = ", which is not a usable duration"
 
     assert accepted(load, "PDNS_CACHE_TTL", "24 hours", "0", "-PT1H", "P9999Y", reason=reason) == []
 
