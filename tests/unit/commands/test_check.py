@@ -1,6 +1,5 @@
 """The findings of `main.py check` about the settings, the sources and the cache."""
 
-import os
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from passivedns.model import Finding, State
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources import SOURCES
-from sandbox.daemon import OURS
 from sandbox.server import serving
 from sandbox.sources import dnsdb, riskiq
 from sandbox.sources.dnsdb import Dnsdb, dnsdb_app
@@ -56,8 +54,6 @@ def check(key: str, url: str, timeout: float = 10, **settings: Any) -> list[Find
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of config.yml, with only the required variables."""
-    for name in [name for name in os.environ if name.startswith(OURS)]:
-        monkeypatch.delenv(name)
     required = {
         "OPENCTI_URL": "http://opencti:8080",
         "OPENCTI_TOKEN": "token",

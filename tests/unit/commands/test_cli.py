@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,17 +13,9 @@ import pytest
 from passivedns import __version__
 from passivedns.commands import check, lookup
 from passivedns.commands.cli import main
-from sandbox.daemon import OURS
 from sandbox.server import serving
 from sandbox.sources import riskiq
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the settings of this machine."""
-    for name in [name for name in os.environ if name.startswith(OURS)]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture

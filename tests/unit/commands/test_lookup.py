@@ -15,7 +15,6 @@ import pytest
 from passivedns.commands.cli import main
 from passivedns.commands.lookup import NoObservable, observable
 from passivedns.stix import objects
-from sandbox.daemon import OURS
 from sandbox.server import serving
 from sandbox.sources import otx, riskiq, virustotal
 from sandbox.sources.history import history
@@ -92,8 +91,6 @@ class Desk(NamedTuple):
 def desk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
     facts = history(TODAY)
     services = Desk(PassiveTotal(own_records(TODAY)), VirusTotal(facts), Otx(facts), capsys)
-    for name in [name for name in os.environ if name.startswith(OURS)]:
-        monkeypatch.delenv(name)
     with (
         serving(passivetotal_app(services.passivetotal)) as passivetotal_url,
         serving(virustotal_app(services.virustotal)) as virustotal_url,
