@@ -39,30 +39,32 @@ class _Loading:
 
     def section(self, name: str) -> Any:
         """A section as its model, or None after recording its errors."""
-        written = self.values[name]
-        # A setting that is still ChangeMe has its default, but max_tlp is invalid: its default means no limit.
-        values = {key: value for key, value in written.items() if key == "max_tlp" or not is_missing(value)}
         model = SECTIONS[name]
         try:
-            return model.model_validate(values)
+            return model.model_validate(self._set_in(name))
         except ValidationError as error:
-            self.problems += invalid_settings(error, name, model.model_fields, written, all_read=self.all_read)
+            self.problems += invalid_settings(
+                error, name, model.model_fields, self.values[name], all_read=self.all_read
+            )
             return None
+
+    def _set_in(self, name: str) -> dict[str, Any]:
+        # A setting that is still ChangeMe has its default, but max_tlp is invalid: its default means no limit.
+        return {key: value for key, value in self.values[name].items() if key == "max_tlp" or not is_missing(value)}
 
     def lookup(self, chosen: Sequence[str] | None = None) -> LookupSettings:
         """The sections for a look-up; only the selected sources must be complete."""
         if chosen is not None:
             self.values["pdns"].pop("sources", None)
         pdns = self.section("pdns")
-        keys = chosen if chosen is not None else pdns.sources if pdns else self._sources()
-        sources = {key: self.section(key) for key in keys}
+        sources = {key: self.section(key) for key in (self._sources() if chosen is None else chosen)}
         incomplete = [key for key, section in sources.items() if section is None]
         self.shut = [shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
         return LookupSettings(pdns, sources)
 
     def _sources(self) -> tuple[str, ...]:
-        """The selected sources if another setting in the section pdns is invalid; none if they are invalid."""
-        named = {key: value for key, value in self.values["pdns"].items() if key == "sources"}
+        """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid."""
+        named = {key: value for key, value in self._set_in("pdns").items() if key == "sources"}
         try:
             return PdnsSettings.model_validate(named).sources
         except ValidationError:

@@ -99,6 +99,13 @@ def test_the_listed_sources_are_validated_even_if_another_setting_of_the_section
     assert "\n  OTX_API_KEY (config.yml: otx.api_key) is missing. " in text
 
 
+def test_the_default_sources_are_validated_if_pdns_sources_is_still_the_placeholder(load: Load) -> None:
+    text = complaint(load, PDNS_SOURCES="ChangeMe", PDNS_MAX_RETRIES="?", RISKIQ_API_KEY=None)
+
+    assert text.startswith("The connector cannot start: 2 settings need correcting.\n")
+    assert "\n  RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing. " in text
+
+
 def test_a_maximum_tlp_still_set_to_the_placeholder_is_refused_for_every_source(load: Load) -> None:
     names = [f"{key}_MAX_TLP".upper() for key in KEYS]
 
