@@ -57,7 +57,7 @@ def enricher_of_file(
         body = path.read_bytes()
     except OSError as error:
         raise ConnectorError(f"{path} cannot be read: {error.strerror}.") from error
-    source, answer = _recognised(path, body, sources)
+    source, answer = _recognized(path, body, sources)
     asker = Asker(source, SavedAnswer(path, source, body), Meter(source), since=lambda _: EVERYTHING)
     results_tlp = source.settings.model_fields.get("results_tlp")
     tlp = results_tlp.default if results_tlp and results_tlp.default else source.tlp
@@ -66,7 +66,7 @@ def enricher_of_file(
     return values or [_topic(path, answer)], enricher
 
 
-def _recognised(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
+def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
     """The first source that finds records in the file, else the first that can read it."""
     readable: list[tuple[Source, Answer]] = []
     why = ""

@@ -1,7 +1,7 @@
 """Defines the sections of config.yml other than those of the sources, and the settings as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal, get_args
@@ -191,10 +191,10 @@ class Settings:
 
     opencti: OpenCTISettings
     connector: ConnectorSettings
+    mq: MqOptions
+    s3: Section
     lookup: LookupSettings
-    mq: MqOptions = field(default_factory=MqOptions)
-    s3: Section = field(default_factory=Section)
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...]
     """Sentences about ignored variables."""
 
     @property

@@ -14,6 +14,7 @@ from passivedns.settings.wording import allowed_values
 
 _TYPES: tuple[Any, ...] = BaseUrl, Window, ResultsTlp, Flag
 A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO = (allowed_values(FieldInfo.from_annotation(kind)) for kind in _TYPES)
+"""The accepted values of these types, as parts of longer phrases."""
 
 
 def allowed(phrase: str) -> dict[str, Any]:
