@@ -50,11 +50,7 @@ def run(
         ConnectorError: nothing can be looked up.
     """
     now = datetime.now(UTC)
-    if file:
-        pdns = load_lookup_settings(sources=[]).pdns
-        values, enricher = enricher_of_file(file, sources, values, pdns)
-    else:
-        enricher = enricher_of(load_lookup_settings(sources=sources or None))
+    values, enricher = _enricher(values, file, sources)
     if since:
         enricher = enricher._replace(askers=[replace(asker, since=_always(since)) for asker in enricher.askers])
     if record_types:
@@ -65,6 +61,13 @@ def run(
         _show(lookups, form, now)
         _tell_budgets(enricher)
     return 0 if all_usable and len(lookups) == len(entities) else 1
+
+
+def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) -> tuple[Sequence[str], Enricher]:
+    """The values to look up, and what enriches them."""
+    if file:
+        return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
+    return values, enricher_of(load_lookup_settings(sources=sources or None))
 
 
 def _always(moment: datetime) -> Callable[[datetime], datetime]:
