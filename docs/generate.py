@@ -39,7 +39,7 @@ def stale(root: Path) -> dict[str, str]:
 
 
 def stale_pictures(root: Path) -> dict[str, str]:
-    """Those pictures of the report that are missing or of another page, with their schemes."""
+    """The pictures of the report that are missing or show another page, with their color schemes."""
     page = drawing.report_page()
     files = {f"docs/pictures/report-{scheme}.png": scheme for scheme in screenshots.SCHEMES}
     return {name: scheme for name, scheme in files.items() if not _is_of(root / name, page)}
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = PROJECT_ROOT) -> i
 
 
 def _take(schemes: Mapping[str, str], root: Path) -> None:
-    """Take these pictures of the report anew; where no browser can, they stay as they are, and that is said."""
+    """Take new pictures of the report; without a browser, only report that they stay as they are."""
     browser, page = screenshots.chromium(), drawing.report_page()
     for name, scheme in schemes.items():
         try:

@@ -25,7 +25,7 @@ def account(service: PassiveTotal) -> Iterator[dict[str, str]]:
         yield {"RISKIQ_USERNAME": USERNAME, "RISKIQ_API_KEY": API_KEY, "RISKIQ_API_BASE_URL": url}
 
 
-def test_a_check_of_valid_settings_exits_with_0_without_registering_or_searching(
+def test_a_check_of_valid_settings_ends_with_0_without_registering_or_searching(
     service: PassiveTotal, account: dict[str, str]
 ) -> None:
     platform = OpenCTI(pycti.__version__)
@@ -49,7 +49,7 @@ def test_a_check_of_valid_settings_exits_with_0_without_registering_or_searching
     assert service.searches == []
 
 
-def test_a_check_continues_after_an_error_and_exits_with_1(account: dict[str, str]) -> None:
+def test_a_check_continues_after_a_failure_and_ends_with_1(account: dict[str, str]) -> None:
     with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
         environment = settings(url, "wrong", account["RISKIQ_API_BASE_URL"])
         ended = run("check", environment=environment | {"PYTHONIOENCODING": "ascii"})
@@ -59,7 +59,7 @@ def test_a_check_continues_after_an_error_and_exits_with_1(account: dict[str, st
     assert "wrong" not in ended.stdout
 
 
-def test_without_settings_of_opencti_the_account_is_still_checked(account: dict[str, str]) -> None:
+def test_without_opencti_settings_the_sources_are_still_checked(account: dict[str, str]) -> None:
     ended = run("check", environment=account)
     assert ended.returncode == 1
     assert "OPENCTI_URL (config.yml: opencti.url) is missing." in ended.stdout
@@ -74,7 +74,7 @@ def test_without_settings_a_check_lists_the_missing_ones() -> None:
     assert "- sources            not tried without settings" in ended.stdout
 
 
-def test_json_output(account: dict[str, str]) -> None:
+def test_the_findings_can_be_printed_as_json(account: dict[str, str]) -> None:
     ended = run("check", "--json", environment=account)
     report = json.loads(ended.stdout)
     assert report["good"] is False
@@ -86,7 +86,7 @@ def test_json_output(account: dict[str, str]) -> None:
     }
 
 
-def test_each_source_has_a_line_and_an_unreachable_one_makes_the_check_exit_with_1(
+def test_each_source_has_its_own_line_and_an_unreachable_one_ends_the_check_with_1(
     account: dict[str, str],
 ) -> None:
     second = {"PDNS_SOURCES": "riskiq,otx", "OTX_API_KEY": "secret", "OTX_API_BASE_URL": "http://127.0.0.1:9"}

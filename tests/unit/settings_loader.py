@@ -1,4 +1,4 @@
-"""Loads settings from the files and variables of a test, as on a machine that sets none of its own."""
+"""Loads settings from the files and variables of a test, without those of this machine."""
 
 import os
 from collections.abc import Callable
@@ -18,21 +18,21 @@ REQUIRED = {
     "RISKIQ_USERNAME": "analyst@example.org",
     "RISKIQ_API_KEY": "key-of-the-account",
 }
-"""What must be set for the source that is asked by default."""
+"""The required settings, with the default sources."""
 LIVING = {"RISKIQ_API_BASE_URL": "https://passivetotal.example.org"}
-"""An address for that source at which somebody still answers, so that nothing warns of it."""
+"""Another URL for the default source, whose own URL causes a warning because it was shut down."""
 
 Load = Callable[..., Settings]
 
 
 def loader(monkeypatch: pytest.MonkeyPatch, root: Path) -> Load:
-    """What loads settings from `root`; the variables of the machine that would set any are gone until the test ends."""
+    """A function that loads settings from `root`; this machine's own variables are removed until the test ends."""
     for name in list(os.environ):
         if name.partition("_")[0].lower() in SECTIONS:
             monkeypatch.delenv(name)
 
     def load(config: str = "", src_config: str = "", **variables: str | None) -> Settings:
-        """`config` and `src_config` are YAML; a variable given as None is not set."""
+        """`config` and `src_config` are YAML; None removes a variable."""
         (root / "src").mkdir(exist_ok=True)
         (root / "config.yml").write_text(config)
         (root / "src" / "config.yml").write_text(src_config)
@@ -46,7 +46,7 @@ def loader(monkeypatch: pytest.MonkeyPatch, root: Path) -> Load:
 
 
 def complaint(load: Load, *files: str, **variables: str | None) -> str:
-    """The text of the error that these settings end in."""
+    """The text of the error that these settings cause."""
     with pytest.raises(SettingsError) as error:
         load(*files, **variables)
     return str(error.value)

@@ -1,4 +1,4 @@
-"""What `make docs` makes of the settings, and that nobody has to remember to run it."""
+"""The files that `make docs` generates from the settings are correct and up to date."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from passivedns.sources import SOURCES
 
 VARIABLES = {variable(setting) for setting in DECLARED}
 SHARED = {variable((source, key)) for source in SOURCES for key in SourceSettings.model_fields}
-"""The limits that every source may have; tables for people show them once."""
+"""Settings that every source has, which tables for people show once."""
 SHOWN = (VARIABLES - SHARED) | {"<KEY>_MAX_TLP", "<KEY>_IMPORT_LAST_SEEN_TIME_WINDOW"}
 SCHEMA = "__metadata__/connector_config_schema.json"
 PINS = (PROJECT_ROOT / "requirements.txt").read_text()
@@ -26,7 +26,7 @@ PINS = (PROJECT_ROOT / "requirements.txt").read_text()
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that are made from the settings, made anew."""
+    """Freshly generated files."""
     root = tmp_path_factory.mktemp("made")
     for name in (*documents(PROJECT_ROOT), "docs/pictures/report-light.png", "docs/pictures/report-dark.png"):
         (root / name).parent.mkdir(exist_ok=True, parents=True)
@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(made: Path, tmp_path: Path) -> Path:
-    """A copy of the files that are made from the settings."""
+    """A copy of the generated files."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -47,7 +47,7 @@ def tree(made: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(
     f"pydantic=={pydantic.VERSION}\n" not in PINS,
-    reason="another pydantic than that of requirements.txt says the same schema in other words",
+    reason="another version of pydantic words the same schema differently",
 )
 def test_no_file_of_the_project_is_stale() -> None:
     assert list(stale(PROJECT_ROOT)) == []
@@ -62,7 +62,7 @@ def test_no_file_of_the_project_is_stale() -> None:
         (SCHEMA, '"format": "password"', '"format": "uri"'),
     ],
 )
-def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(
+def test_the_check_only_names_a_stale_file_and_the_command_updates_it(
     tree: Path, capsys: pytest.CaptureFixture[str], name: str, old: str, new: str
 ) -> None:
     right = (tree / name).read_text()
@@ -78,7 +78,7 @@ def test_a_stale_file_is_named_left_alone_by_the_check_and_then_mended(
     assert main(["--check"], tree) == 0
 
 
-def test_a_file_that_is_missing_is_stale(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_stale(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "config.yml.sample").unlink()
 
     assert main(["--check"], tree) == 1
@@ -140,7 +140,7 @@ def test_the_settings_explain_the_key_of_a_source(tree: Path) -> None:
     assert "`<KEY>` is the key of a source, as in `RISKIQ_MAX_TLP`." in (tree / "docs/settings.md").read_text()
 
 
-def test_the_tables_of_the_settings_tell_the_default_or_that_there_must_be_a_value(tree: Path) -> None:
+def test_the_tables_show_the_default_or_that_a_value_is_required(tree: Path) -> None:
     lines = (tree / "docs/settings.md").read_text().splitlines()
     cells = [line.split(" | ") for line in lines if line.startswith("| `")]
     defaults = {row[0].strip("|` "): row[1] for row in cells}
@@ -165,18 +165,18 @@ def test_the_schema_is_a_json_schema(tree: Path) -> None:
     assert written["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
 
 
-def test_the_schema_lists_every_setting_but_the_id_that_the_manager_makes() -> None:
+def test_the_schema_lists_every_setting_except_the_id_that_the_manager_generates() -> None:
     assert set(schema()["properties"]) == VARIABLES - {"CONNECTOR_ID"}
 
 
-def test_the_schema_requires_what_has_no_default_whichever_sources_are_asked() -> None:
+def test_the_schema_requires_no_settings_of_sources() -> None:
     assert schema()["required"] == ["OPENCTI_URL", "OPENCTI_TOKEN"]
 
 
 @pytest.mark.parametrize(
     ("source", "name"), [("riskiq", "RISKIQ_USERNAME"), ("riskiq", "RISKIQ_API_KEY"), ("cof", "COF_URL")]
 )
-def test_the_form_of_the_manager_says_what_a_source_requires(source: str, name: str) -> None:
+def test_the_description_says_what_a_source_requires(source: str, name: str) -> None:
     assert schema()["properties"][name]["description"].endswith(f" Required where PDNS_SOURCES contains {source}.")
 
 
@@ -191,14 +191,14 @@ def test_the_manager_offers_the_sources() -> None:
     assert schema()["properties"]["PDNS_SOURCES"]["items"] == {"enum": list(SOURCES), "type": "string"}
 
 
-def test_every_property_has_a_description_and_a_type_that_the_form_of_the_manager_shows() -> None:
+def test_every_property_has_a_description_and_a_type_that_the_manager_can_show() -> None:
     for property_ in schema()["properties"].values():
         assert property_["description"].endswith(".")
         assert property_["type"] in ("string", "integer", "number", "boolean", "array")
 
 
-def test_no_property_has_what_the_validator_of_the_manager_refuses() -> None:
-    # It runs Ajv in strict mode, which knows no other keywords than JSON Schema's, with these formats.
+def test_no_property_uses_what_the_managers_validator_rejects() -> None:
+    # It runs Ajv in strict mode, which accepts only the keywords of JSON Schema, and only these formats.
     known = {"password", "uri", "duration", "email", "date-time", "date"}
 
     for property_ in schema()["properties"].values():

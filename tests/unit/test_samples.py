@@ -1,4 +1,4 @@
-"""The files that an operator copies: config.yml.sample, docker-compose.yml, and what OpenCTI's catalogue shows."""
+"""The samples config.yml.sample and docker-compose.yml, and the entry in OpenCTI's catalogue."""
 
 import json
 import re
@@ -32,7 +32,7 @@ SET = [
     *("OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_MAX_TLP", "PDNS_MAX_RELATIONSHIPS"),
     *("RISKIQ_USERNAME", "RISKIQ_API_KEY"),
 ]
-"""What the samples set; everything else is a comment."""
+"""Settings that the samples set; all others are commented out."""
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 
 
 def config_with_comments() -> dict[str, dict[str, Any]]:
-    """The sections of config.yml.sample, with every setting that is a comment."""
+    """The sections of config.yml.sample, including commented-out settings."""
     entry = re.compile(r"^(?:# )?(  )?(?:# )?([a-z0-9_]+:(?: .*)?)$", re.MULTILINE)
     sections: dict[str, dict[str, Any]] = yaml.safe_load("\n".join("".join(found) for found in entry.findall(CONFIG)))
     return sections
 
 
 def environment(*, with_comments: bool = False) -> dict[str, str]:
-    """The variables of docker-compose.yml, on demand with those that are comments."""
+    """The variables of docker-compose.yml, optionally including commented-out ones."""
     settings = COMPOSE_TEXT.partition("# settings: made")[2].partition("# end of settings")[0]
     pattern = r"^ +(?:# )?- ([A-Z0-9_]+)=(.*)$" if with_comments else r"^ +- ([A-Z0-9_]+)=(.*)$"
     return dict(re.findall(pattern, settings, re.MULTILINE))
@@ -64,7 +64,7 @@ def named(text: str) -> list[str]:
 
 
 def in_samples() -> set[Setting]:
-    """Every setting, but of the limits that every source may have only those of the source that is asked by default."""
+    """All settings; those that every source has appear only for the default source."""
     return {
         setting
         for setting in DECLARED
@@ -72,8 +72,8 @@ def in_samples() -> set[Setting]:
     }
 
 
-def same_but_for_what_samples_choose(settings: Settings, others: Settings) -> bool:
-    """Whether settings are equal but for the address of OpenCTI and the maximum TLP."""
+def equal_except_for_choices(settings: Settings, others: Settings) -> bool:
+    """Whether settings are equal except for the URL of OpenCTI and the limits that the samples set."""
     chosen = {name: getattr(settings.lookup.pdns, name) for name in ("max_tlp", "max_relationships")}
     pdns = others.lookup.pdns.model_copy(update=chosen)
     opencti = others.opencti.model_copy(update={"url": settings.opencti.url})
@@ -94,13 +94,13 @@ def test_the_config_sample_lists_the_sections_in_the_order_of_the_settings() -> 
     assert list(config_with_comments()) == list(dict.fromkeys(section for section, _ in DECLARED))
 
 
-def test_the_config_sample_sets_what_must_be_set_and_leaves_the_rest_to_the_defaults() -> None:
+def test_the_config_sample_sets_only_required_settings_and_limits() -> None:
     sections = yaml.safe_load(CONFIG)
 
     assert [variable((section, key)) for section, keys in sections.items() for key in keys] == SET
 
 
-def test_the_filled_in_config_sample_has_the_defaults_and_a_maximum_tlp(load: Load) -> None:
+def test_the_filled_in_config_sample_has_the_defaults_and_limits(load: Load) -> None:
     config = {
         section: {key: filled_in(section, key, value) for key, value in keys.items()}
         for section, keys in yaml.safe_load(CONFIG).items()
@@ -108,12 +108,12 @@ def test_the_filled_in_config_sample_has_the_defaults_and_a_maximum_tlp(load: Lo
 
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED))
 
-    assert same_but_for_what_samples_choose(settings, load())
+    assert equal_except_for_choices(settings, load())
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 
 
-def test_what_the_config_sample_shows_as_a_comment_is_the_default(load: Load) -> None:
+def test_commented_out_values_in_the_config_sample_are_the_defaults(load: Load) -> None:
     sections = config_with_comments()
     config = {
         section: {key: filled_in(section, key, value) for key, value in keys.items()}
@@ -130,15 +130,15 @@ def test_what_the_config_sample_shows_as_a_comment_is_the_default(load: Load) ->
 
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED), **sources)
 
-    assert same_but_for_what_samples_choose(settings, load(**required | REQUIRED | sources))
+    assert equal_except_for_choices(settings, load(**required | REQUIRED | sources))
 
 
-def test_the_config_sample_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load: Load) -> None:
+def test_the_unedited_config_sample_is_refused_and_all_missing_values_are_named(load: Load) -> None:
     assert named(complaint(load, CONFIG, **dict.fromkeys(REQUIRED))) == TO_FILL_IN
 
 
 @pytest.mark.parametrize("key", [key for key in SOURCES if key != "riskiq"])
-def test_the_section_of_another_source_works_once_its_comment_signs_are_gone(load: Load, key: str) -> None:
+def test_the_section_of_another_source_is_valid_once_uncommented(load: Load, key: str) -> None:
     section = re.search(rf"^# {key}:\n(?:#   .*\n)+", CONFIG, re.MULTILINE)
     assert section
     config = re.sub("^# ", "", section[0], flags=re.MULTILINE).replace("url: ChangeMe", "url: http://localhost:1")
@@ -155,7 +155,7 @@ def test_the_compose_file_lists_every_setting_and_no_other() -> None:
     assert set(environment(with_comments=True)) == {variable(setting) for setting in in_samples()}
 
 
-def test_the_compose_file_sets_what_must_be_set_and_leaves_the_rest_to_the_defaults() -> None:
+def test_the_compose_file_sets_only_required_settings_and_limits() -> None:
     assert [line.partition("=")[0] for line in SERVICE["environment"]] == SET
     assert list(environment()) == SET
 
@@ -173,15 +173,15 @@ def test_the_samples_show_the_same_values() -> None:
     assert environment(with_comments=True) == {name: written(value) for name, value in shown.items()}
 
 
-def test_the_filled_in_compose_file_has_the_defaults_and_a_maximum_tlp(load: Load) -> None:
+def test_the_filled_in_compose_file_has_the_defaults_and_limits(load: Load) -> None:
     settings = load(**{name: REQUIRED[name] if value == "ChangeMe" else value for name, value in environment().items()})
 
-    assert same_but_for_what_samples_choose(settings, load(PDNS_MAX_TLP=None))
+    assert equal_except_for_choices(settings, load(PDNS_MAX_TLP=None))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 
 
-def test_the_compose_file_is_refused_as_it_is_and_names_all_that_must_be_filled_in(load: Load) -> None:
+def test_the_unedited_compose_file_is_refused_and_all_missing_values_are_named(load: Load) -> None:
     assert named(complaint(load, **environment())) == TO_FILL_IN
 
 
@@ -199,19 +199,19 @@ def _as_the_manager_reads(variables: dict[str, str]) -> dict[str, object]:
     return {name: parse.get(types.get(name, ""), str)(value) for name, value in variables.items() if value}
 
 
-def test_compose_builds_the_image_although_another_is_published_under_its_name() -> None:
+def test_compose_builds_the_image_even_though_another_has_the_same_name() -> None:
     assert SERVICE["image"] == "opencti/connector-riskiq-passive-total:latest"
     assert SERVICE["build"] == "."
     assert SERVICE["pull_policy"] == "build"
 
 
-def test_compose_gives_the_connector_longer_to_stop_than_it_takes() -> None:
+def test_compose_waits_longer_than_the_grace_period_of_the_connector() -> None:
     grace = environment(with_comments=True)["PDNS_STOP_GRACE"]
 
     assert int(SERVICE["stop_grace_period"].removesuffix("s")) > int(grace)
 
 
-def test_compose_gives_the_connector_no_rights_beyond_its_work() -> None:
+def test_compose_gives_the_connector_no_unnecessary_rights() -> None:
     assert SERVICE["read_only"] is True
     assert SERVICE["cap_drop"] == ["ALL"]
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
@@ -231,7 +231,7 @@ def test_the_cache_of_the_image_is_in_the_volume_of_the_compose_file(monkeypatch
     assert f"install -d -o 10001 -g 10001 {mounted}\n" in dockerfile
 
 
-# What OpenCTI's catalogue shows
+# OpenCTI's catalogue
 
 
 def test_the_manifest_has_every_key_of_the_catalogue() -> None:
@@ -263,7 +263,7 @@ def test_the_manifest_has_every_key_of_the_catalogue() -> None:
     jsonschema.validate(MANIFEST, {"properties": keys, "required": list(keys), "additionalProperties": False})
 
 
-def test_the_manifest_fits_the_other_files() -> None:
+def test_the_manifest_agrees_with_the_other_files() -> None:
     assert MANIFEST["slug"] == SLUG
     assert MANIFEST["container_image"] == f"opencti/connector-{SLUG}" == SERVICE["image"].removesuffix(":latest")
     assert MANIFEST["container_type"] == environment(with_comments=True)["CONNECTOR_TYPE"]
@@ -276,7 +276,7 @@ def test_the_manifest_says_that_the_connector_runs_in_playbooks_and_under_the_ma
     assert MANIFEST["manager_supported"] is True
 
 
-def test_the_manifest_says_that_the_service_is_shut() -> None:
+def test_the_manifest_says_that_the_service_was_shut_down() -> None:
     assert "Microsoft has shut" in MANIFEST["description"]
     assert "Microsoft has shut" in MANIFEST["short_description"]
 

@@ -1,4 +1,4 @@
-"""`main.py check`: tries once what the connector needs, a line each; nothing is registered, and no search is spent."""
+"""`main.py check`: tests everything that the connector needs, without registering it or spending a search."""
 
 import json
 import sys
@@ -11,29 +11,23 @@ from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of
-from passivedns.errors import (
-    ConnectorError,
-    CredentialsRefused,
-    NoAnswer,
-    QuotaExceeded,
-    SettingsError,
-    SourceError,
-)
+from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
 from passivedns.settings.reading import config_files, from_environment
+from passivedns.settings.sections import SourceSettings
 from passivedns.settings.table import PROJECT_ROOT
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Client, Source, tells_budget
+from passivedns.sources.source import Source, tells_budget
 from passivedns.wording import age, allowance_in_words, counted, printable
 
 if TYPE_CHECKING:
-    from passivedns.cache import Cache  # not imported where the cache is off
+    from passivedns.cache import Cache  # not imported if the cache is off
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -46,7 +40,7 @@ _WIDTH = max(len(source.title) for source in SOURCES.values()) + 1
 
 
 def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
-    """Print what was found, as it is found; 1 where something keeps the connector from its work, else 0."""
+    """Print each finding as it comes; return 1 if something keeps the connector from working, else 0."""
     console = Console(highlight=False)
     found = []
     for finding in _findings(root):
@@ -61,12 +55,14 @@ def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
 
 
 def _findings(root: Path) -> Iterator[Finding]:
-    settings = _settings(root)
-    yield from settings_findings(settings, root)
-    if isinstance(settings, Settings):
-        yield from platform_findings(helper_config(settings))
-    else:
+    try:
+        settings = load_settings(root)
+    except SettingsError as error:
+        yield from settings_findings(error, root)
         yield Finding("OpenCTI", State.UNKNOWN, "not tried without settings")
+    else:
+        yield from settings_findings(settings, root)
+        yield from platform_findings(helper_config(settings))
     try:
         lookup = load_lookup_settings(root)
     except SettingsError:
@@ -77,94 +73,66 @@ def _findings(root: Path) -> Iterator[Finding]:
     yield cache_finding(cache_of(lookup), datetime.now(UTC))
 
 
-def _settings(root: Path) -> Settings | SettingsError:
-    try:
-        return load_settings(root)
-    except SettingsError as error:
-        return error
-
-
 def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterator[Finding]:
-    """Where the settings come from, and what is wrong with them; values are not told, since some are secrets."""
+    """Where the settings come from, without their values, which may be secrets; and their errors and warnings."""
     files = [str(path) for path in config_files(root) if path.exists()]
     variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
-    sources = f"{' and '.join(files) or 'no config.yml'}; {counted(len(variables), 'variable')}"
-    if variables:
-        sources += f": {', '.join(variables)}"
+    names = f": {', '.join(variables)}" if variables else ""
+    origin = f"{' and '.join(files) or 'no config.yml'}; {counted(len(variables), 'variable')}{names}"
     if isinstance(settings, SettingsError):
-        yield Finding("settings", State.BAD, f"{settings}\n{sources}")
+        yield Finding("settings", State.BAD, f"{settings}\n{origin}")
         return
-    yield Finding("settings", State.GOOD, sources)
+    yield Finding("settings", State.GOOD, origin)
     for warning in settings.warnings():
         yield Finding("settings", State.WARNING, warning)
 
 
 def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
-    """Whether a source can be reached and accepts the credentials, how often it may be asked, and what is left of its
-    quota; it takes one request, which is not a search.
+    """Whether a source is reachable and accepts the credentials, its rate limit, and its remaining quota.
+
+    Takes one request, which is not a search.
     """
+    source, section = SOURCES[key], settings.sources[key]
+    url = str(getattr(section, source.address))
+    answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
     patience = Patience(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
-    client = client_of(key, settings, patience, Meter(SOURCES[key]))
-    if tells_budget(client):
-        yield from _account_findings(key, settings, client)
-    else:
-        yield _probe_finding(key, settings, patience)
-
-
-def _account_findings(key: str, settings: LookupSettings, client: Client) -> Iterator[Finding]:
-    source, answers = SOURCES[key], _answers(key, settings)
+    client = client_of(key, settings, patience, Meter(source))
     try:
-        budget = client.budget()
+        if tells_budget(client):
+            budget = client.budget()
+            yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{_limit(source, section)}")
+            yield from _quota_findings(source.title, budget, getattr(section, "quota_reserve", 0))
+        else:
+            Http(source, url, patience).probe()  # without credentials, which the base URL does not check
+            has_account = any(getattr(section, name) for name in source.credentials)
+            unchecked = "; only a look-up would check the credentials" if has_account else ""
+            yield Finding(source.title, State.GOOD, f"{answers}{unchecked}{_limit(source, section)}")
     except (NoAnswer, CredentialsRefused) as error:
-        yield Finding(source.title, State.BAD, f"{_address(key, settings)}: {error}")
+        yield Finding(source.title, State.BAD, f"{url}: {error}")
     except QuotaExceeded as error:
-        yield Finding(source.title, State.GOOD, f"{answers}{_pace(key, settings)}")
+        yield Finding(source.title, State.GOOD, f"{answers}{_limit(source, section)}")
         yield Finding(source.title, State.BAD, str(error))
     except SourceError as error:
-        yield Finding(source.title, State.WARNING, f"{answers}, but does not tell the quota: {error}")
-    else:
-        yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{_pace(key, settings)}")
-        yield from _budget_findings(source, budget, getattr(settings.sources[key], "quota_reserve", 0))
+        yield Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")
 
 
-def _probe_finding(key: str, settings: LookupSettings, patience: Patience) -> Finding:
-    """Without credentials, since nothing that is asked here needs them."""
-    source, section, address = SOURCES[key], settings.sources[key], _address(key, settings)
-    try:
-        Http(source, address, patience).probe()
-    except SourceError as error:
-        return Finding(source.title, State.BAD, f"{address}: {error}")
-    has_account = any(getattr(section, name) for name in source.credentials)
-    unchecked = "; the credentials are not checked: only a look-up would tell" if has_account else ""
-    return Finding(source.title, State.GOOD, f"{_answers(key, settings)}{unchecked}{_pace(key, settings)}")
+def _limit(source: Source, section: SourceSettings) -> str:
+    rates = source.pace(section).replace(";", " and ")
+    return f"; rate limit {rates}" if rates else ""
 
 
-def _address(key: str, settings: LookupSettings) -> str:
-    return str(getattr(settings.sources[key], SOURCES[key].address))
-
-
-def _answers(key: str, settings: LookupSettings) -> str:
-    address = _address(key, settings)
-    return f"{address} answers{', its TLS certificate is trusted' if address.startswith('https:') else ''}"
-
-
-def _pace(key: str, settings: LookupSettings) -> str:
-    rates = SOURCES[key].pace(settings.sources[key]).replace(";", " and ")
-    return f"; it is asked {rates} at most" if rates else ""
-
-
-def _budget_findings(source: Source, budget: Budget, reserve: int) -> Iterator[Finding]:
-    """What each allowance leaves; one that is used up, except for the reserve, leaves nothing to work with."""
-    kept = f", {reserve:,} of them reserved" if reserve else ""
+def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Finding]:
+    """What remains of each allowance; only the reserve is not enough."""
+    reserved = f", {reserve:,} of them reserved" if reserve else ""
     for allowance in budget.allowances:
         state = State.BAD if allowance.left <= reserve else State.GOOD
-        yield Finding(source.title, state, f"quota of the {allowance_in_words(allowance)}{kept}")
+        yield Finding(title, state, f"quota of the {allowance_in_words(allowance)}{reserved}")
     if not budget.allowances:
-        yield Finding(source.title, State.UNKNOWN, "no quota is stated")
+        yield Finding(title, State.UNKNOWN, "no quota is stated")
 
 
 def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
-    """Where answers are kept, how many, and how old the oldest is; a cache that is away costs only searches."""
+    """Where answers are cached, how many, and the age of the oldest; an unusable cache costs only searches."""
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
     try:

@@ -1,4 +1,4 @@
-"""`main.py lookup`: values looked up one after the other, and then shown."""
+"""`main.py lookup`: looks up values one after the other and prints the answers."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -20,60 +19,55 @@ from passivedns.model import Entity
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
 from passivedns.report.table import report
-from passivedns.settings.loading import load_lookup_settings, load_pdns_settings
+from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure
 from passivedns.wording import allowance_in_words, counted, printable
 
-# They are about one value; all others would meet the next value as well.
+# Failures that concern one value; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, RequestRefused)
 
 
-class Request(NamedTuple):
-    """What the operator asks, and how the answer is to look."""
-
-    values: Sequence[str]
-    format: str
-    """`table`, `json`, `csv`, `stix` or `html`."""
-    file: Path | None
-    since: datetime | None
-    """UTC; None for the window of the settings, or for all of a file."""
-    record_types: Collection[str]
-    """None of them stands for those of the settings."""
-    sources: Sequence[str]
-    """None of them stands for those of the settings, or for the one that the file is from."""
-
-
 class NoObservable(ConnectorError):
-    """The value is not a single address or name, so nothing can be asked about it."""
+    """The value is not a single IP address or domain name."""
 
 
-def run(request: Request) -> int:
-    """Print the answers on stdout and the rest on stderr; 0 where every value was looked up, else 1.
+def run(
+    values: Sequence[str],
+    form: str,
+    file: Path | None,
+    sources: Sequence[str],
+    since: datetime | None,
+    record_types: Collection[str],
+) -> int:
+    """Print the answers on stdout and everything else on stderr; return 0 if every value was looked up, else 1.
+
+    `form` is table, json, csv, stix or html; `file` is a saved answer that replaces the sources. `since` (UTC),
+    `record_types` and `sources` override the settings unless they are empty.
 
     Raises:
-        ConnectorError: there is nothing to look up, or no way to do it.
+        ConnectorError: nothing can be looked up.
     """
     now = datetime.now(UTC)
-    values, enricher = _way(request)
-    if since := request.since:
+    values, enricher = _enricher(values, file, sources)
+    if since:
         enricher = enricher._replace(askers=[replace(asker, since=_always(since)) for asker in enricher.askers])
-    if request.record_types:
-        enricher = enricher._replace(record_types=request.record_types)
+    if record_types:
+        enricher = enricher._replace(record_types=record_types)
     entities, all_usable = _observables(values)
     lookups = _look_up_all(enricher, entities, now)
     if lookups:
-        _show(lookups, request.format, now)
+        _show(lookups, form, now)
         _tell_budgets(enricher)
     return 0 if all_usable and len(lookups) == len(entities) else 1
 
 
-def _way(request: Request) -> tuple[Sequence[str], Enricher]:
-    """What is looked up, and where."""
-    if not request.file:
-        return request.values, enricher_of(load_lookup_settings(sources=request.sources))
-    return enricher_of_file(request.file, request.sources, request.values, load_pdns_settings())
+def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) -> tuple[Sequence[str], Enricher]:
+    """The values to look up, and what enriches them."""
+    if file:
+        return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
+    return values, enricher_of(load_lookup_settings(sources=sources or None))
 
 
 def _always(moment: datetime) -> Callable[[datetime], datetime]:
@@ -81,7 +75,7 @@ def _always(moment: datetime) -> Callable[[datetime], datetime]:
 
 
 def observable(text: str) -> Entity:
-    """The observable that a value is, with OpenCTI's id and no markings.
+    """The observable for a value, with OpenCTI's id and no markings.
 
     Raises:
         NoObservable: it cannot be looked up.
@@ -96,7 +90,7 @@ def observable(text: str) -> Entity:
 
 
 def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
-    """Each observable once, and whether every value is one."""
+    """Each observable once, and whether all values are observables."""
     entities, all_usable = {}, True
     for value in values:
         try:
@@ -109,50 +103,47 @@ def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
 
 
 def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) -> list[Lookup]:
-    """The look-ups that went well; what is wrong with all of them ends it, so that no search is wasted."""
+    """The successful look-ups, up to a failure that would hit all further values."""
     lookups: list[Lookup] = []
     with _progress(len(entities)) as progress:
         for number, entity in enumerate(progress.track(entities, description="Looking up"), start=1):
-            try:
-                result = enricher.enrich(entity, now)
-                _tell_failures(entity, result)
-            except KeyboardInterrupt:
-                _say(f"{entity.value}: interrupted.")
-                result = None
+            result = _look_up(enricher, entity, now)
             if result and result.answered:
                 lookups.append(Lookup(entity, result, enricher.publisher))
-            elif result is None or not _is_about_one_value(result):
+            elif not (result and all(isinstance(outcome.failure, _OF_ONE_VALUE) for outcome in result.outcomes)):
                 if number < len(entities):
                     _say(f"{counted(len(entities) - number, 'more value')} not looked up.")
                 break
     return lookups
 
 
-def _is_about_one_value(result: Result) -> bool:
-    return all(isinstance(outcome.failure, _OF_ONE_VALUE) for outcome in result.outcomes)
-
-
-def _tell_failures(entity: Entity, result: Result) -> None:
+def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None:
+    """The result, or None if interrupted; failures are printed."""
+    try:
+        result = enricher.enrich(entity, now)
+    except KeyboardInterrupt:
+        _say(f"{entity.value}: interrupted.")
+        return None
     if not result.outcomes:
         _say(f"{entity.value}: none of the sources covers {entity.type}.")
     if error := failed(result.outcomes):
         _say(f"{entity.value}: {error}")
-        return
-    for outcome in result.outcomes:
-        if outcome.failure:
-            _say(f"{entity.value}: {failure(outcome)}.")
+    else:
+        for outcome in result.outcomes:
+            if outcome.failure:
+                _say(f"{entity.value}: {failure(outcome)}.")
+    return result
 
 
 def _progress(steps: int) -> Progress:
-    """A bar on stderr while there is something to wait for, and somebody who sees it."""
+    """A progress bar on stderr, shown only on a terminal and for several values."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=steps < 2 or not console.is_terminal)
 
 
 def _show(lookups: Sequence[Lookup], form: str, now: datetime) -> None:
-    # For people it is indented, for programs a line is a document.
-    indent = 2 if sys.stdout.isatty() else None
+    indent = 2 if sys.stdout.isatty() else None  # without indentation, each line is one document
     match form:
         case "json":
             sys.stdout.write(as_json(lookups, indent))
@@ -170,8 +161,7 @@ def _show(lookups: Sequence[Lookup], form: str, now: datetime) -> None:
 
 
 def _show_page(lookups: Sequence[Lookup], now: datetime) -> None:
-    # Jinja takes a while to load, and no other form needs it.
-    from passivedns.report.page import page
+    from passivedns.report.page import page  # loads Jinja, which takes a while
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
@@ -185,7 +175,7 @@ def _show_tables(lookups: Sequence[Lookup]) -> None:
 
 
 def _tell_budgets(enricher: Enricher) -> None:
-    """What is left of each quota that was read on the way."""
+    """Print what remains of each quota that was read during the look-ups."""
     for asker in enricher.askers:
         for allowance in asker.meter.budget.allowances:
             _say(f"{asker.source.title} quota of the {allowance_in_words(allowance)}.")

@@ -1,4 +1,4 @@
-"""An answer of a source that was saved in a file, in place of the source."""
+"""Answers look-ups from a saved response of a source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from passivedns.stix.knowledge import Publisher
 
 
 class SavedAnswer(Client):
-    """Answers with what a file holds; it costs nothing."""
+    """Answers from a file, without a search."""
 
     def __init__(self, path: Path, source: Source, body: bytes) -> None:
         self._path = path
@@ -27,7 +27,7 @@ class SavedAnswer(Client):
         """The records of the file.
 
         Raises:
-            BadAnswer: it is about something else.
+            BadAnswer: they are about something else.
         """
         answer = self._source.read(self._body, question.value)
         if _is_about(question, answer):
@@ -37,7 +37,7 @@ class SavedAnswer(Client):
 
 
 def _is_about(question: Question, answer: Answer) -> bool:
-    """Whether any record is about what is asked, as far as the answer tells."""
+    """Whether the answer, as far as it says, is about the observable in question."""
     records = answer.records
     if not records and answer.about:
         records = [Record(answer.about, "A", "", None, None, (), "")]
@@ -48,48 +48,42 @@ def _is_about(question: Question, answer: Answer) -> bool:
 def enricher_of_file(
     path: Path, sources: Sequence[str], values: Sequence[str], pdns: PdnsSettings
 ) -> tuple[Sequence[str], Enricher]:
-    """What to look up in a file, and what enriches it; `sources` name the one that it is from, else its form tells.
+    """The values to look up, and an enricher that reads the file as an answer of one of `sources` (empty: of any).
 
     Raises:
-        ConnectorError: the file cannot be read, is not an answer of a source, or does not say what it is about.
+        ConnectorError: the file is unreadable, no answer of these sources, or does not say what it is about.
     """
     try:
         body = path.read_bytes()
     except OSError as error:
         raise ConnectorError(f"{path} cannot be read: {error.strerror}.") from error
-    source, answer = _recognised(path, body, sources)
+    source, answer = _recognized(path, body, sources)
     asker = Asker(source, SavedAnswer(path, source, body), Meter(source), since=lambda _: EVERYTHING)
-    publisher = Publisher(source.organization, {source.key: source.organization}, {source.key: _tlp(source)})
+    results_tlp = source.settings.model_fields.get("results_tlp")
+    tlp = results_tlp.default if results_tlp and results_tlp.default else source.tlp
+    publisher = Publisher(source.organization, {source.key: source.organization}, {source.key: str(tlp)})
     enricher = Enricher([asker], publisher, pdns.record_types, pdns.max_relationships, pdns.summary_note)
-    return values or [_asked_for(path, answer)], enricher
+    return values or [_topic(path, answer)], enricher
 
 
-def _recognised(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
-    """The first source of which it is an answer with records or, where there is none, without."""
-    found, why = None, ""
+def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
+    """The first source that finds records in the file, else the first that can read it."""
+    readable: list[tuple[Source, Answer]] = []
+    why = ""
     for key in sources or SOURCES:
         try:
-            answer = SOURCES[key].read(body, "")
+            readable.append((SOURCES[key], SOURCES[key].read(body, "")))
         except SourceError as error:
             why = f" ({str(error).removesuffix('.')})"
-            continue
-        if any(record.type for record in answer.records):
-            return SOURCES[key], answer
-        found = found or (SOURCES[key], answer)
-    if found and (sources or body.strip()):
-        return found
+    if readable and (sources or body.strip()):
+        return max(readable, key=lambda found: any(record.type for record in found[1].records))
     named = " or ".join(SOURCES[key].title for key in sources)
-    reason = f"{named}{why}" if sources else "any source; name the one that it is from with --sources"
+    reason = f"{named}{why}" if sources else "any source; name its source with --sources"
     raise ConnectorError(f"{path} is not an answer of {reason}.")
 
 
-def _tlp(source: Source) -> str:
-    field = source.settings.model_fields.get("results_tlp")
-    return str(field.default) if field and field.default else source.tlp
-
-
-def _asked_for(path: Path, answer: Answer) -> str:
-    """The one name or address that all records are about."""
+def _topic(path: Path, answer: Answer) -> str:
+    """The only name or address that all records are about."""
     ends = [{record.name, record.data} - {""} for record in answer.records]
     common = {answer.about} if answer.about else set.intersection(*ends) if ends else set()
     if len(common) != 1:

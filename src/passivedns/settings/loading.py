@@ -1,7 +1,7 @@
 """Loads and validates the settings, and reports all errors at once."""
 
 import os
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,72 +9,73 @@ from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
 from passivedns.settings.model import LookupSettings, PdnsSettings, Settings, shut_notice
-from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged, placeholders
+from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged
 from passivedns.settings.table import CHECKED, DECLARED, PLATFORM, PROJECT_ROOT, SECTIONS, Values
-from passivedns.settings.wording import (
-    Setting,
-    invalid_settings,
-    listed,
-    nearest,
-    readable_name,
-    still_a_placeholder,
-    title,
-    variable,
-)
+from passivedns.settings.wording import invalid_settings, nearest, readable_name, title
 from passivedns.sources import SOURCES
 
-_NO_LOOKUP = "Nothing can be looked up"
 
-
-class _Written:
-    """Configured values and their errors."""
+class _Loading:
+    """Configured values, the sections that they make, and their errors."""
 
     def __init__(self, root: Path) -> None:
-        files = [from_file(path) for path in config_files(root)]
+        read = [from_file(path) for path in config_files(root)]
         environment, unreadable = from_environment()
-        sources = [*(source for source, _ in files), environment]
-        self.values = merged(sources)
-        self.problems = [*(problem for _, problems in files for problem in problems), *unreadable]
-        self.all_read = not any(problems for _, problems in files)
-        self.placeholders = placeholders(sources)
-        self.problems += [_misspelt(*setting) for source, _ in files for setting in _unknown(source)]
+        files = [values for values, _ in read]
+        self.values = merged([*files, environment])
+        self.problems = [problem for _, problems in read for problem in problems]
+        self.all_read = not self.problems
+        self.problems += unreadable
+        self.problems += [
+            f"config.yml: {section}.{key} is not a setting{hint}"
+            for values in files
+            for section, key, hint in _unknown(values)
+        ]
+        self.notices = [
+            f"{section}_{key}".upper() + f" is not a setting and is ignored{hint}"
+            for section, key, hint in _unknown(environment)
+        ]
         self.shut: list[str] = []
-        self.notices = [_ignored(*setting) for setting in _unknown(environment)]
 
     def section(self, name: str) -> Any:
         """A section as its model, or None after recording its errors."""
-        self.problems += [
-            still_a_placeholder((name, key), CHECKED[name, key])
-            for key in ("max_tlp",)
-            if key in SECTIONS[name].model_fields and (name, key) in self.placeholders and key not in self.values[name]
-        ]
+        model = SECTIONS[name]
         try:
-            return SECTIONS[name].model_validate(self.values[name])
+            return model.model_validate(self._set_in(name))
         except ValidationError as error:
             self.problems += invalid_settings(
-                error, name, CHECKED, self.values[name], self.placeholders, all_read=self.all_read
+                error, name, model.model_fields, self.values[name], all_read=self.all_read
             )
             return None
 
-    def lookup(self) -> LookupSettings | None:
+    def _set_in(self, name: str) -> dict[str, Any]:
+        # A setting that is still ChangeMe has its default, but max_tlp is invalid: its default means no limit.
+        return {key: value for key, value in self.values[name].items() if key == "max_tlp" or not is_missing(value)}
+
+    def lookup(self, chosen: Sequence[str] | None = None) -> LookupSettings:
         """The sections for a look-up; only the selected sources must be complete."""
+        if chosen is not None:
+            self.values["pdns"].pop("sources", None)
         pdns = self.section("pdns")
-        sources = {key: self.section(key) for key in (pdns.sources if pdns else self._sources())}
+        sources = {key: self.section(key) for key in (self._sources() if chosen is None else chosen)}
         incomplete = [key for key, section in sources.items() if section is None]
         self.shut = [shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
-        return LookupSettings(pdns, sources) if pdns and all(sources.values()) else None
-
-    def error(self, consequence: str) -> SettingsError:
-        """All errors, below their consequence."""
-        return SettingsError(listed(consequence, self.problems, filter(None, self.shut)))
+        return LookupSettings(pdns, sources)
 
     def _sources(self) -> tuple[str, ...]:
-        """The selected sources if another setting in the section pdns is invalid; none if they are invalid."""
-        named = {key: value for key, value in self.values["pdns"].items() if key == "sources"}
+        """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid."""
+        named = {key: value for key, value in self._set_in("pdns").items() if key == "sources"}
         try:
             return PdnsSettings.model_validate(named).sources
         except ValidationError:
             return ()
+
+    def check(self, consequence: str) -> None:
+        """Raise a SettingsError with the consequence and all errors, if any."""
+        if self.problems:
+            count = "1 setting needs" if len(self.problems) == 1 else f"{len(self.problems)} settings need"
+            lines = "\n  ".join([f"{consequence}: {count} correcting.", *self.problems])
+            raise SettingsError("\n".join([lines, *filter(None, self.shut)]))
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
@@ -83,61 +84,40 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     Raises:
         SettingsError: the text lists all errors.
     """
-    written = _Written(root)
-    platform = {name: written.section(name) for name in PLATFORM}
-    lookup = written.lookup()
-    if written.problems or lookup is None:
-        raise written.error("The connector cannot start")
-    return Settings(**platform, lookup=lookup, notices=tuple(written.notices))
+    loading = _Loading(root)
+    platform = {name: loading.section(name) for name in PLATFORM}
+    lookup = loading.lookup()
+    loading.check("The connector cannot start")
+    return Settings(**platform, lookup=lookup, notices=tuple(loading.notices))
 
 
-def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] = ()) -> LookupSettings:
+def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | None = None) -> LookupSettings:
     """Read only the settings of a look-up; those of OpenCTI may be missing or invalid.
 
-    `sources` override the configured ones.
+    `sources` replace those of PDNS_SOURCES; the sections of all others are ignored.
 
     Raises:
         SettingsError: the text lists all errors.
     """
-    written = _Written(root)
-    if sources:
-        written.values["pdns"]["sources"] = list(sources)
-    lookup = written.lookup()
-    if written.problems or lookup is None:
-        raise written.error(_NO_LOOKUP)
+    loading = _Loading(root)
+    lookup = loading.lookup(sources)
+    loading.check("Nothing can be looked up")
     return lookup
-
-
-def load_pdns_settings(root: Path = PROJECT_ROOT) -> PdnsSettings:
-    """Read only the section pdns; those of the sources may be missing or invalid.
-
-    Raises:
-        SettingsError: the text lists all errors.
-    """
-    written = _Written(root)
-    pdns: PdnsSettings | None = written.section("pdns")
-    if written.problems or pdns is None:
-        raise written.error(_NO_LOOKUP)
-    return pdns
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:
     """The configuration for OpenCTIConnectorHelper: validated settings and other pycti options.
 
     pycti prefers `environ` to its argument and is less tolerant. Variables of validated settings are therefore
-    rewritten there, and those that are empty or ChangeMe are removed.
+    removed there, as are those that are empty or ChangeMe.
     """
-    config = {
+    for name in list(environ):
+        section, _, key = name.lower().partition("_")
+        if section in PLATFORM and ((section, key) in CHECKED or is_missing(environ[name])):
+            del environ[name]
+    return {
         name: {key: _plain(value) for key, value in getattr(settings, name) if value is not None} for name in PLATFORM
     }
-    for name in [name for name, value in environ.items() if is_missing(value)]:
-        if name.split("_")[0].lower() in PLATFORM:
-            del environ[name]
-    for section, key in CHECKED:
-        if section in PLATFORM and (name := variable((section, key))) in environ:
-            value = config[section][key]
-            environ[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return config
 
 
 def _plain(value: object) -> object:
@@ -146,31 +126,16 @@ def _plain(value: object) -> object:
     return ",".join(value) if isinstance(value, tuple) else value
 
 
-def _unknown(source: Values) -> list[Setting]:
-    """Unknown settings; pycti's sections have many more options, so only near misses count there."""
-    return [
-        (section, key)
-        for section, values in source.items()
-        for key in values
-        if (section, key) not in CHECKED and (section not in PLATFORM or nearest(key, _own(section), cutoff=0.85))
-    ]
+def _unknown(values: Values) -> Iterator[tuple[str, str, str]]:
+    """The section and key of each unknown setting, with a hint.
 
-
-def _own(section: str) -> Collection[str]:
-    return [key for name, key in DECLARED if name == section]
-
-
-def _misspelt(section: str, key: str) -> str:
-    return f"config.yml: {section}.{readable_name(key)} is not a setting{_did_you_mean(section, key)}"
-
-
-def _ignored(section: str, key: str) -> str:
-    name = f"{section}_{readable_name(key)}".upper()
-    return f"{name} is not a setting and is ignored{_did_you_mean(section, key)}"
-
-
-def _did_you_mean(section: str, key: str) -> str:
-    if key in _own("pdns"):
-        return f"; did you mean {title(('pdns', key))}?"
-    meant = nearest(key, _own(section))
-    return f"; did you mean {title((section, meant))}?" if meant else "."
+    pycti's sections have many more options, so only near misses count there.
+    """
+    for section, settings in values.items():
+        own = [key for name, key in DECLARED if name == section]
+        for key in settings:
+            meant = nearest(key, own, cutoff=0.85 if section in PLATFORM else 0.6)
+            if (section, key) in CHECKED or (section in PLATFORM and not meant):
+                continue
+            setting = ("pdns", key) if ("pdns", key) in DECLARED else meant and (section, meant)
+            yield section, readable_name(key), f"; did you mean {title(setting)}?" if setting else "."

@@ -1,7 +1,7 @@
 """Defines the sections of config.yml other than those of the sources, and the settings as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal, get_args
@@ -10,19 +10,17 @@ from urllib.parse import urlsplit
 from isodate import Duration
 from pydantic import BeforeValidator, Field
 
-from passivedns.settings.sections import A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO, Section, SourceSettings, allowed
+from passivedns.settings.sections import A_TLP, YES_OR_NO, Section, SourceSettings, allowed
 from passivedns.settings.values import (
-    FILE_SUFFIXES,
     BaseUrl,
     CachePlace,
     Count,
+    Flag,
     Lifetime,
     ListenProtocol,
     LogLevel,
     MaxTlp,
-    ObservableType,
     Port,
-    PositiveDuration,
     PositiveSeconds,
     Quantity,
     QueueProtocol,
@@ -33,120 +31,70 @@ from passivedns.settings.values import (
     Secret,
     Uuid4,
     Window,
+    one_or_more,
     several_of,
 )
 from passivedns.sources import SOURCES
 from passivedns.wording import joined
 
-SourceKeys = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
-
-_PORT = Field(default=None, json_schema_extra=allowed("a port from 1 to 65535"))
+SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
 _SWITCH = Field(default=None, json_schema_extra=allowed(YES_OR_NO))
-_DAYS = Field(default=None, json_schema_extra=allowed("a whole number of days"))
-
-
-class PyctiConnectorOptions(Section):
-    """Options that pycti does not validate: a bad value causes a traceback, a failed thread or a wrong meaning.
-
-    They have no description here, since pycti documents them; None leaves the option to pycti.
-    """
-
-    auto_create_service_account_confidence_level: Count | None = Field(
-        default=None, json_schema_extra=allowed("a whole number from 0 to 100")
-    )
-    duration_period: PositiveDuration | None = Field(
-        default=None, json_schema_extra=allowed("a positive ISO 8601 duration; better leave it unset")
-    )
-    expose_metrics: bool | None = _SWITCH
-    listen_protocol: ListenProtocol | None = Field(default=None, json_schema_extra=allowed("AMQP or API"))
-    listen_protocol_api_port: Port | None = _PORT
-    metrics_port: Port | None = _PORT
-    queue_protocol: QueueProtocol | None = Field(default=None, json_schema_extra=allowed("amqp or api"))
-    send_to_directory_retention: Quantity | None = _DAYS
-    send_to_s3_retention: Quantity | None = _DAYS
-
-
-class MqOptions(Section):
-    """Message broker, if not reached as OpenCTI says."""
-
-    port: Port | None = _PORT
-    use_ssl: bool | None = _SWITCH
-
-
-class S3Options(Section):
-    """Object storage, if not reached as OpenCTI says."""
-
-    port: Port | None = _PORT
 
 
 class OpenCTISettings(Section):
     """OpenCTI platform."""
 
-    url: BaseUrl = Field(description="Base URL of OpenCTI.", json_schema_extra=allowed(A_BASE_URL))
+    url: BaseUrl = Field(description="Base URL of OpenCTI.")
     token: Secret = Field(
         description="API token of the connector's OpenCTI user.",
         json_schema_extra=allowed("the token shown in that user's OpenCTI profile"),
     )
 
 
-class ConnectorSettings(PyctiConnectorOptions):
+class ConnectorSettings(Section):
     """Connector registration in OpenCTI."""
 
-    id: Uuid4 = Field(
-        description="Unique ID of this connector (UUIDv4).",
-        json_schema_extra=allowed("a UUIDv4 that no other connector has"),
-    )
+    id: Uuid4 = Field(description="Unique ID of this connector (UUIDv4).")
     type: Literal["INTERNAL_ENRICHMENT"] = Field(
         default="INTERNAL_ENRICHMENT",
         description="Connector type.",
         json_schema_extra=allowed("INTERNAL_ENRICHMENT only"),
     )
     name: str = Field(
-        default="Passive DNS",
-        description="Display name in OpenCTI.",
-        json_schema_extra=allowed("any text"),
+        default="Passive DNS", description="Display name in OpenCTI.", json_schema_extra=allowed("any text")
     )
-    scope: Scope = Field(
-        default=("IPv4-Addr", "Domain-Name"),
-        description="Observable types to enrich.",
-        json_schema_extra=allowed(f"one or more of {', '.join(get_args(ObservableType))}, separated by commas"),
-    )
-    log_level: LogLevel = Field(
-        default="info",
-        description="Minimum severity of log messages.",
-        json_schema_extra=allowed("debug, info, warn, warning or error"),
-    )
-    auto: bool = Field(
-        default=False,
-        description="Enrich every new observable in scope automatically.",
-        json_schema_extra=allowed(YES_OR_NO),
-    )
+    scope: Scope = Field(default=("IPv4-Addr", "Domain-Name"), description="Observable types to enrich.")
+    log_level: LogLevel = Field(default="info", description="Minimum severity of log messages.")
+    auto: Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
+
+    # Options of pycti, which does not validate them: a bad value leads to a traceback, or to another meaning.
+    expose_metrics: bool | None = _SWITCH
+    listen_protocol: ListenProtocol = None
+    listen_protocol_api_port: Port = None
+    metrics_port: Port = None
+    queue_protocol: QueueProtocol = None
+
+
+class MqOptions(Section):
+    """Options of pycti for a message broker that is not reached as OpenCTI says."""
+
+    port: Port = None
+    use_ssl: bool | None = _SWITCH
 
 
 class PdnsSettings(Section):
     """Passive DNS look-ups: sources, limits and import."""
 
-    sources: SourceKeys = Field(
-        default=("riskiq",),
-        description="Sources to query. Each has its own section.",
-        json_schema_extra=allowed(f"one or more of {', '.join(SOURCES)}, separated by commas")
-        | {"items": {"enum": list(SOURCES), "type": "string"}},
-    )
+    sources: SourceKeys = Field(default=("riskiq",), description="Sources to query. Each has its own section.")
     max_tlp: MaxTlp = Field(
         default=None,
         description="Highest TLP of an observable that may be sent to a source.",
         json_schema_extra=allowed(f"{A_TLP}, or empty for no limit"),
     )
     import_last_seen_time_window: Window = Field(
-        default=timedelta(days=30),
-        description="Import only records last seen within this period (ISO 8601).",
-        json_schema_extra=allowed(A_DURATION),
+        default=timedelta(days=30), description="Import only records last seen within this period (ISO 8601)."
     )
-    record_types: RecordTypes = Field(
-        default=get_args(RecordType),
-        description="DNS record types to import.",
-        json_schema_extra=allowed(f"one or more of {', '.join(get_args(RecordType))}, separated by commas"),
-    )
+    record_types: RecordTypes = Field(default=get_args(RecordType), description="DNS record types to import.")
     max_relationships: Quantity = Field(
         default=0,
         description="Maximum relationships added per enrichment, most recently seen first.",
@@ -158,21 +106,11 @@ class PdnsSettings(Section):
         "own results endlessly.",
         json_schema_extra=allowed(f"{YES_OR_NO}, or empty for the value of CONNECTOR_AUTO"),
     )
-    summary_note: bool = Field(
+    summary_note: Flag = Field(
         default=False,
         description="Attach a note that lists the 50 most recently seen relationships to the enriched observable.",
-        json_schema_extra=allowed(YES_OR_NO),
     )
-    cache: CachePlace = Field(
-        default="passive-dns.sqlite",
-        repr=False,
-        description="Where answers are cached.",
-        json_schema_extra=allowed(
-            f"memory, a file name ending in {', '.join(FILE_SUFFIXES[:-1])} or {FILE_SUFFIXES[-1]} (in the user's "
-            "cache folder unless its path is absolute), or redis://[[user]:password@]host[:port][/database] "
-            "(rediss:// for TLS)"
-        ),
-    )
+    cache: CachePlace = Field(default="passive-dns.sqlite", repr=False, description="Where answers are cached.")
     cache_ttl: Lifetime = Field(
         default=timedelta(hours=24),
         description="How long answers stay cached.",
@@ -180,29 +118,15 @@ class PdnsSettings(Section):
         | {"default": "PT24H"},
     )
     request_timeout: PositiveSeconds = Field(
-        default=60,
-        description="Timeout of one request to a source in seconds, from connecting to the last byte.",
-        json_schema_extra=allowed("a number of seconds above 0, 3600 at most"),
+        default=60, description="Timeout of one request to a source in seconds, from connecting to the last byte."
     )
-    max_retries: Count = Field(
-        default=4,
-        description="Maximum retries of a request after a transient failure.",
-        json_schema_extra=allowed("a whole number from 0 to 100"),
-    )
+    max_retries: Count = Field(default=4, description="Maximum retries of a request after a transient failure.")
     retry_backoff: Seconds = Field(
-        default=2,
-        description="Delay before the first retry in seconds; doubles with each retry.",
-        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
+        default=2, description="Delay before the first retry in seconds; doubles with each retry."
     )
-    start_timeout: Seconds = Field(
-        default=300,
-        description="Seconds to wait for OpenCTI at startup.",
-        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
-    )
+    start_timeout: Seconds = Field(default=300, description="Seconds to wait for OpenCTI at startup.")
     stop_grace: Seconds = Field(
-        default=30,
-        description="Seconds the current enrichment has to finish when the connector stops.",
-        json_schema_extra=allowed("a number of seconds from 0 to 3600"),
+        default=30, description="Seconds the current enrichment has to finish when the connector stops."
     )
 
 
@@ -230,22 +154,23 @@ class LookupSettings:
 
     def warnings(self) -> list[str]:
         """Sentences about valid settings that may be unintended."""
-        unlimited = [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]
-        found = [
-            f"PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to {', '.join(unlimited)}."
-        ][: len(unlimited)]
-        addresses = [
-            (key, name) for key in self.sources for name in SOURCES[key].settings.model_fields if "url" in name
+        found = []
+        if unlimited := [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]:
+            everyone = ", ".join(unlimited)
+            found.append(f"PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to {everyone}.")
+        urls = [
+            (SOURCES[key].variable(name), urlsplit(str(getattr(section, name))))
+            for key, section in self.sources.items()
+            for name in type(section).model_fields
+            if "url" in name
         ]
-        for key, name in addresses:
-            url = urlsplit(str(getattr(self.sources[key], name)))
-            if url.scheme == "http" and not _is_loopback(url.hostname or ""):
-                variable = SOURCES[key].variable(name)
-                found.append(
-                    f"{variable} is not https: questions and credentials travel unencrypted to {url.hostname}."
-                )
+        found += [
+            f"{variable} is not https: queries and credentials are sent unencrypted to {url.hostname}."
+            for variable, url in urls
+            if url.scheme == "http" and not _is_loopback(url.hostname or "")
+        ]
         shut = [shut_notice(key, getattr(section, SOURCES[key].address)) for key, section in self.sources.items()]
-        return found + [notice for notice in shut if notice]
+        return [*found, *filter(None, shut)]
 
 
 def shut_notice(key: str, address: object) -> str:
@@ -266,10 +191,10 @@ class Settings:
 
     opencti: OpenCTISettings
     connector: ConnectorSettings
+    mq: MqOptions
+    s3: Section
     lookup: LookupSettings
-    mq: MqOptions = field(default_factory=MqOptions)
-    s3: S3Options = field(default_factory=S3Options)
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...]
     """Sentences about ignored variables."""
 
     @property
@@ -283,7 +208,7 @@ class Settings:
         found = [*self.notices, *self.lookup.warnings()]
         if self.connector.auto and not self.skip_own:
             found.append(
-                "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches what enrichments add, without end."
+                "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches the results of enrichments endlessly."
             )
         return found
 

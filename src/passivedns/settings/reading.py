@@ -8,7 +8,9 @@ from typing import Any
 import yaml
 
 from passivedns.settings.table import CHECKED, SECTIONS, Values
-from passivedns.settings.wording import Setting, is_secret, nearest, readable_name
+from passivedns.settings.wording import is_placeholder, is_secret, nearest, readable_name, variable
+
+_SECRET_FILES = {f"{variable(setting)}_FILE": setting for setting, field in CHECKED.items() if is_secret(field)}
 
 
 def config_files(root: Path) -> tuple[Path, Path]:
@@ -22,27 +24,22 @@ def from_environment() -> tuple[Values, list[str]]:
     A variable such as OPENCTI_TOKEN_FILE names a file with the secret, as mounted by Docker and Kubernetes; it
     takes precedence over OPENCTI_TOKEN.
     """
-    values: Values = {}
+    variables = {name.upper(): value for name, value in os.environ.items() if value}
+    values: Values = {section: {} for section in SECTIONS}
     problems = []
-    for name, value in sorted(os.environ.items(), key=lambda variable: variable[0].lower().endswith("_file")):
+    for name, value in variables.items():
         section, _, key = name.lower().partition("_")
-        if section not in SECTIONS or not key or not value:
-            continue
-        if _is_secret(section, key.removesuffix("_file")) and key.endswith("_file"):
-            key = key.removesuffix("_file")
+        if section in SECTIONS and key and name not in _SECRET_FILES:
+            values[section][key] = value
+    for name, (section, key) in _SECRET_FILES.items():
+        if path := variables.get(name):
             try:
-                value = Path(value).read_text(encoding="utf-8")
+                values[section][key] = Path(path).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not text"
-                problems.append(f"{name}: {value} cannot be read ({reason}).")
-                value = "unread"  # so that the secret is not called missing, too
-        values.setdefault(section, {})[key] = value
+                reason = error.strerror if isinstance(error, OSError) else "it is not text"
+                problems.append(f"{name}: {path} cannot be read ({reason}).")
+                values[section][key] = "unread"  # so that it is not reported as missing, too
     return values, problems
-
-
-def _is_secret(section: str, key: str) -> bool:
-    field = CHECKED.get((section, key))
-    return field is not None and is_secret(field)
 
 
 def from_file(path: Path) -> tuple[Values, list[str]]:
@@ -56,8 +53,10 @@ def from_file(path: Path) -> tuple[Values, list[str]]:
         content = None
     except OSError as error:
         return {}, [f"{path}: cannot be read ({error.strerror})."]
-    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that their text does not fit
-        return {}, [f"{path}: not valid YAML{_position(error)}; put text with special characters in quotes."]
+    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that do not match their text
+        mark = getattr(error, "problem_mark", None)
+        position = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        return {}, [f"{path}: not valid YAML{position}; put text with special characters in quotes."]
     if content is None:
         return {}, []
     if not isinstance(content, dict):
@@ -79,35 +78,19 @@ def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[s
     return values, problems
 
 
-def _position(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-
-
 def merged(sources: Iterable[Values]) -> Values:
-    """Merges key by key; a later value takes precedence unless it is empty."""
+    """Merges key by key; a later value takes precedence, but a placeholder over nothing and an empty value never."""
     result: Values = {section: {} for section in SECTIONS}
     for source in sources:
         for section, values in source.items():
-            result[section].update({key: value for key, value in values.items() if not is_missing(value)})
+            for key, value in values.items():
+                if not is_missing(value):
+                    result[section][key] = value
+                elif is_placeholder(value):
+                    result[section].setdefault(key, value)
     return result
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value is null, blank or the samples' placeholder."""
-    return value is None or _is_placeholder(value) or (isinstance(value, str) and not value.strip())
-
-
-def placeholders(sources: Iterable[Values]) -> set[Setting]:
-    """Settings that are still the samples' placeholder in at least one place."""
-    return {
-        (section, key)
-        for source in sources
-        for section, values in source.items()
-        for key, value in values.items()
-        if _is_placeholder(value)
-    }
-
-
-def _is_placeholder(value: object) -> bool:
-    return isinstance(value, str) and value.strip().lower() == "changeme"
+    """Whether a value is null, blank or the placeholder of the samples."""
+    return value is None or is_placeholder(value) or (isinstance(value, str) and not value.strip())

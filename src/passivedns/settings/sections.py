@@ -1,23 +1,24 @@
-"""Base classes and phrases shared by the sections of config.yml.
+"""Defines the base classes of the sections of config.yml.
 
 Each setting has a description and, as `allowed`, the values that it accepts.
 """
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 
-from passivedns.settings.values import MaxTlp, Quantity, ResultsTlp, Tlp, Window
+from passivedns.settings.values import BaseUrl, Flag, MaxTlp, Quantity, ResultsTlp, Window
+from passivedns.settings.wording import allowed_values
 
-A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
-A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
-A_TLP = f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"
-YES_OR_NO = "true or false"
+_TYPES: tuple[Any, ...] = BaseUrl, Window, ResultsTlp, Flag
+A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO = (allowed_values(FieldInfo.from_annotation(kind)) for kind in _TYPES)
+"""The accepted values of these types, as parts of longer phrases."""
 
 
 def allowed(phrase: str) -> dict[str, Any]:
-    """The accepted values of a setting, as a phrase to follow "Accepted values:"."""
+    """The accepted values of a setting, as a phrase to follow "Accepted values:"; by default those of its type."""
     return {"allowed": phrase}
 
 
@@ -55,9 +56,7 @@ class QuotaSettings(SourceSettings):
     """Settings of every source with a quota."""
 
     quota_reserve: Quantity = Field(
-        default=0,
-        description="Searches of the quota reserved for other users of the account.",
-        json_schema_extra=allowed("a whole number"),
+        default=0, description="Searches of the quota reserved for other users of the account."
     )
 
 
@@ -67,5 +66,4 @@ class RestrictedSettings(SourceSettings):
     results_tlp: ResultsTlp = Field(
         default="TLP:AMBER",
         description="TLP of the objects created from this source; existing observables are raised to it.",
-        json_schema_extra=allowed(A_TLP),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from passivedns.settings.model import ConnectorSettings, MqOptions, OpenCTISettings, PdnsSettings, S3Options
+from passivedns.settings.model import ConnectorSettings, MqOptions, OpenCTISettings, PdnsSettings
 from passivedns.settings.sections import Section
 from passivedns.settings.wording import Setting
 from passivedns.sources import SOURCES
@@ -17,7 +17,7 @@ PLATFORM: Mapping[str, type[Section]] = {
     "opencti": OpenCTISettings,
     "connector": ConnectorSettings,
     "mq": MqOptions,
-    "s3": S3Options,
+    "s3": Section,
 }
 """Sections that pycti also reads."""
 SECTIONS: Mapping[str, type[Section]] = {

@@ -1,12 +1,14 @@
-"""Types of setting values: tolerant of spelling, strict about values that would fail later."""
+"""Types of setting values: tolerant of spelling, strict about values that would fail later.
+
+Each type states the values that it accepts (`allowed`), as a phrase to follow "Accepted values:".
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from isodate import Duration, duration_isoformat, parse_duration
 from pydantic import (
@@ -28,11 +30,10 @@ ObservableType = Literal["IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname"]
 RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "SOA"]
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 
-FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
-
+_FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
-_TIMEDELTA = TypeAdapter(timedelta)
 _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
+_UUID4 = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
 def since(window: timedelta | Duration, now: datetime) -> datetime:
@@ -44,7 +45,7 @@ def since(window: timedelta | Duration, now: datetime) -> datetime:
     return moment
 
 
-def _parsed_duration(value: object) -> timedelta | Duration:
+def _duration(value: object) -> timedelta | Duration:
     """Zero in any unit becomes `timedelta(0)`."""
     text = str(value).strip()
     if re.fullmatch(r"[1-9][0-9]{0,4}", text):
@@ -57,14 +58,13 @@ def _parsed_duration(value: object) -> timedelta | Duration:
             return duration if start < now else timedelta(0)
     except (ValueError, ArithmeticError):
         pass
-    raise ValueError("which leads to no moment in the past")
+    raise ValueError("which is not a usable duration")
 
 
-def _parsed_window(value: object) -> timedelta | Duration:
-    window = _parsed_duration(value)
-    if not window:
-        raise ValueError("which leads to no moment in the past")
-    return window
+def _positive(duration: timedelta | Duration) -> timedelta | Duration:
+    if not duration:
+        raise ValueError("which is not a usable duration")
+    return duration
 
 
 def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
@@ -83,16 +83,9 @@ def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[
     return named
 
 
-def _canonical_tlp(value: object) -> object:
-    return f"TLP:{value.upper().removeprefix('TLP:')}" if isinstance(value, str) else value
-
-
-def _lower_case(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _upper_case(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+def _text(spelling: Callable[[str], str]) -> BeforeValidator:
+    """Corrects the spelling of text, and leaves other values to be rejected."""
+    return BeforeValidator(lambda value: spelling(value) if isinstance(value, str) else value)
 
 
 def _not_a_bool(value: object) -> object:
@@ -102,27 +95,8 @@ def _not_a_bool(value: object) -> object:
     return value
 
 
-def _uuid4(value: str) -> str:
-    """Preserves case: OpenCTI treats another spelling as another connector."""
-    parsed = UUID(value)
-    if parsed.version != 4 or str(parsed) != value.lower():
-        raise ValueError("a UUID of another version or spelling")
-    return value
-
-
-def _positive_duration(value: str) -> str:
-    """A duration that pycti can parse; with a zero duration it would never ping OpenCTI."""
-    try:
-        duration = _TIMEDELTA.validate_python(value)
-    except ValidationError:
-        raise ValueError from None
-    if duration <= timedelta(0):
-        raise ValueError
-    return value
-
-
 def _base_url(value: str) -> str:
-    # requests would send the user name and password of a URL in place of the authentication proper.
+    # requests would send the user name and password of a URL instead of the configured credentials.
     if re.search("[@?#]", value):
         raise ValueError("with a user name, a query or a fragment")
     try:
@@ -135,12 +109,11 @@ def _cache_place(value: str) -> str:
     if value.lower() == "memory":
         return "memory"
     # The suffix keeps a misspelt word from becoming a file.
-    if "://" not in value and PurePath(value).suffix in FILE_SUFFIXES:
+    if "://" not in value and PurePath(value).suffix in _FILE_SUFFIXES:
         return value
     if not _REDIS_URL.fullmatch(value):
         raise ValueError
-    # It raises where the port is too high.
-    _ = urlsplit(value).port
+    _ = urlsplit(value).port  # raises ValueError above 65535
     return value
 
 
@@ -151,38 +124,88 @@ def _printable_ascii(value: SecretStr) -> SecretStr:
     return value
 
 
+def one_or_more(known: Iterable[str]) -> Any:
+    """The constraints of a list of names."""
+    return Field(
+        min_length=1,
+        json_schema_extra={
+            "allowed": f"one or more of {', '.join(known)}, separated by commas",
+            "items": {"enum": list(known), "type": "string"},
+        },
+    )
+
+
+_LOWER_CASE, _UPPER_CASE = _text(str.lower), _text(str.upper)
+_CANONICAL_TLP = _text(lambda value: f"TLP:{value.upper().removeprefix('TLP:')}")
+_NO_BOOL = BeforeValidator(_not_a_bool)
+
 Secret = Annotated[SecretStr, AfterValidator(_printable_ascii)]
-Uuid4 = Annotated[str, AfterValidator(_uuid4)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-CachePlace = Annotated[str, AfterValidator(_cache_place)]
+Flag = Annotated[bool, Field(json_schema_extra={"allowed": "true or false"})]
+Uuid4 = Annotated[
+    str, Field(pattern=_UUID4, json_schema_extra={"allowed": "a hyphenated UUIDv4 that no other connector has"})
+]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_base_url),
+    Field(json_schema_extra={"allowed": "an http:// or https:// URL without user name, query or fragment"}),
+]
+CachePlace = Annotated[
+    str,
+    AfterValidator(_cache_place),
+    Field(
+        json_schema_extra={
+            "allowed": "memory, a file name ending in .sqlite, .sqlite3 or .db (in the user's cache folder unless its "
+            "path is absolute), or redis://[[user]:password@]host[:port][/database] (rediss:// for TLS)"
+        }
+    ),
+]
 Scope = Annotated[
     tuple[ObservableType, ...],
-    Field(min_length=1),
+    one_or_more(get_args(ObservableType)),
     BeforeValidator(several_of(get_args(ObservableType), "enriched")),
 ]
 RecordTypes = Annotated[
-    tuple[RecordType, ...], Field(min_length=1), BeforeValidator(several_of(get_args(RecordType), "imported"))
+    tuple[RecordType, ...],
+    one_or_more(get_args(RecordType)),
+    BeforeValidator(several_of(get_args(RecordType), "imported")),
 ]
-MaxTlp = Annotated[Tlp | None, BeforeValidator(_canonical_tlp)]
-ResultsTlp = Annotated[Tlp, BeforeValidator(_canonical_tlp)]
-LogLevel = Annotated[Literal["debug", "info", "warn", "warning", "error"], BeforeValidator(_lower_case)]
-ListenProtocol = Annotated[Literal["AMQP", "API"], BeforeValidator(_upper_case)]
-QueueProtocol = Annotated[Literal["amqp", "api"], BeforeValidator(_lower_case)]
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_not_a_bool)]
-PositiveDuration = Annotated[str, AfterValidator(_positive_duration)]
-Count = Annotated[int, Field(ge=0, le=100), BeforeValidator(_not_a_bool)]
-Quantity = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_not_a_bool)]
-Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False), BeforeValidator(_not_a_bool)]
-Window = Annotated[
-    timedelta | Duration,
-    PlainValidator(_parsed_window),
-    PlainSerializer(duration_isoformat),
-    WithJsonSchema({"type": "string", "format": "duration"}),
+ResultsTlp = Annotated[
+    Tlp, _CANONICAL_TLP, Field(json_schema_extra={"allowed": f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"})
+]
+MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
+LogLevel = Annotated[
+    Literal["debug", "info", "warn", "warning", "error"],
+    _LOWER_CASE,
+    Field(json_schema_extra={"allowed": "debug, info, warn, warning or error"}),
+]
+ListenProtocol = Annotated[
+    Literal["AMQP", "API"] | None, _UPPER_CASE, Field(json_schema_extra={"allowed": "AMQP or API"})
+]
+QueueProtocol = Annotated[
+    Literal["amqp", "api"] | None, _LOWER_CASE, Field(json_schema_extra={"allowed": "amqp or api"})
+]
+Port = Annotated[int | None, Field(ge=1, le=65535, json_schema_extra={"allowed": "a port from 1 to 65535"}), _NO_BOOL]
+Count = Annotated[int, Field(ge=0, le=100, json_schema_extra={"allowed": "a whole number from 0 to 100"}), _NO_BOOL]
+Quantity = Annotated[int, Field(ge=0, le=1_000_000_000, json_schema_extra={"allowed": "a whole number"}), _NO_BOOL]
+Seconds = Annotated[
+    float,
+    Field(ge=0, le=3600, allow_inf_nan=False, json_schema_extra={"allowed": "a number of seconds from 0 to 3600"}),
+    _NO_BOOL,
+]
+PositiveSeconds = Annotated[
+    float,
+    Field(gt=0, le=3600, allow_inf_nan=False),
+    Field(json_schema_extra={"allowed": "a number of seconds above 0, 3600 at most"}),
+    _NO_BOOL,
 ]
 Lifetime = Annotated[
     timedelta | Duration,
-    PlainValidator(_parsed_duration),
+    PlainValidator(_duration),
     PlainSerializer(duration_isoformat),
     WithJsonSchema({"type": "string", "format": "duration"}),
+]
+Window = Annotated[
+    Lifetime,
+    AfterValidator(_positive),
+    Field(json_schema_extra={"allowed": "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"}),
 ]

@@ -2,7 +2,7 @@
 
 import re
 import reprlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, cast, get_args
 
@@ -18,50 +18,41 @@ _SHORTENED = reprlib.Repr()
 _SHORTENED.maxstring = 60
 
 
-def listed(consequence: str, problems: Collection[str], notices: Iterable[str] = ()) -> str:
-    """The full message: the consequence, every problem, and further notices."""
-    count = "1 setting needs" if len(problems) == 1 else f"{len(problems)} settings need"
-    return "\n".join(["\n  ".join([f"{consequence}: {count} correcting.", *problems]), *notices])
-
-
 def invalid_settings(
-    error: ValidationError,
-    section: str,
-    declared: Mapping[Setting, FieldInfo],
-    values: Mapping[str, Any],
-    placeholders: Collection[Setting],
-    *,
-    all_read: bool,
-) -> list[str]:
-    """A sentence for each invalid setting of a section.
+    error: ValidationError, section: str, fields: Mapping[str, FieldInfo], values: Mapping[str, Any], *, all_read: bool
+) -> Iterator[str]:
+    """A sentence for each invalid setting of a section, and for each invalid combination.
 
-    `values` are the configured values before normalization; `placeholders` are the settings still set to ChangeMe.
-    Unless `all_read`, a missing setting may be in a file that could not be read.
+    `values` are as configured. Unless `all_read`, what is missing may be in a file that could not be read.
     """
-    sentences: list[str] = []
     for detail in error.errors(include_url=False):
-        if not detail["loc"]:
-            # It is about several settings, of which some may be in the file that could not be used.
-            sentences += [_said(detail)] if all_read else []
+        key = str(detail["loc"][0]) if detail["loc"] else ""
+        if not (key in values or all_read):
             continue
-        setting = section, str(detail["loc"][0])
-        field = declared[setting]
-        if detail["type"] != "missing":
-            sentences.append(_sentence(setting, field, f"is {_held(field, values[setting[1]])}{_reason(detail)}"))
-        elif setting in placeholders:
-            sentences.append(still_a_placeholder(setting, field))
-        elif all_read:
-            sentences.append(_sentence(setting, field, "is missing"))
-    return sentences
+        if not key:
+            yield _said(detail)
+        else:
+            fault = _fault(detail, fields[key], values.get(key))
+            yield f"{title((section, key))} {fault}. Accepted values: {allowed_values(fields[key])}."
 
 
-def still_a_placeholder(setting: Setting, field: FieldInfo) -> str:
-    """The sentence for a placeholder that was not replaced."""
-    return _sentence(setting, field, "is still ChangeMe")
+def _fault(detail: ErrorDetails, field: FieldInfo, value: object) -> str:
+    if is_placeholder(value):
+        return "is still ChangeMe"
+    if detail["type"] == "missing":
+        return "is missing"
+    reason = "which YAML does not read as text (put it in quotes)" if detail["type"] == "string_type" else _said(detail)
+    return f"is {repr(_MASK) if is_secret(field) else shown(value)}{reason and f', {reason}'}"
 
 
-def _sentence(setting: Setting, field: FieldInfo, what: str) -> str:
-    return f"{title(setting)} {what}. Accepted values: {allowed_values(field)}."
+def _said(detail: ErrorDetails) -> str:
+    """The message of a validator, if any."""
+    return str(detail.get("ctx", {}).get("error", ""))
+
+
+def is_placeholder(value: object) -> bool:
+    """Whether a value is the placeholder of the samples."""
+    return isinstance(value, str) and value.strip().lower() == "changeme"
 
 
 def title(setting: Setting) -> str:
@@ -94,35 +85,18 @@ def shown(value: object) -> str:
     """A bad value, shortened and escaped, with URL credentials masked."""
     if isinstance(value, str):
         masked = re.sub(r"(?s)^.*@", f"{_MASK}@", value)
-        # After a blank, # begins a comment that went astray in an env file: the operator must see that.
+        # A # after a space starts a comment that ended up in the value of an env file: the operator must see that.
         return _SHORTENED.repr(re.sub(r"(?s)(\?|(?<=\S)#).+", rf"\1{_MASK}", masked))
     if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**18):
         return repr(value)
-    # What is inside a mapping or a list may be a secret that slipped below another key.
+    # A mapping or list may contain a secret that was indented below the wrong key.
     return {dict: "a mapping", list: "a list", int: "a huge number"}.get(type(value), "a value of another kind")
-
-
-def _held(field: FieldInfo, value: object) -> str:
-    return repr(_MASK) if is_secret(field) else shown(value)
 
 
 def is_secret(field: FieldInfo) -> bool:
     """Whether a setting is a password, a key or a token."""
-    return _has_secret(field.annotation)
+    return _contains_secret(field.annotation)
 
 
-def _has_secret(annotation: object) -> bool:
-    return annotation is SecretStr or any(map(_has_secret, get_args(annotation)))
-
-
-def _reason(detail: ErrorDetails) -> str:
-    """The reason given by a validator, if any."""
-    if detail["type"] == "string_type":
-        return ", which YAML does not read as text (put it in quotes)"
-    reason = _said(detail)
-    return f", {reason}" if reason else ""
-
-
-def _said(detail: ErrorDetails) -> str:
-    """The message of a validator."""
-    return str(detail.get("ctx", {}).get("error", ""))
+def _contains_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_contains_secret, get_args(annotation)))

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from passivedns.errors import QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import A_BASE_URL, allowed
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
 from passivedns.sources.failures import worded
@@ -33,7 +32,6 @@ class CirclSettings(AccountSettings):
     api_base_url: BaseUrl = Field(
         default="https://www.circl.lu/pdns",
         description="Base URL of the API, without /query.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
     _ways_in = "CIRCL_USERNAME and CIRCL_PASSWORD, or CIRCL_TOKEN"
 

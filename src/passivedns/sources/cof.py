@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import A_BASE_URL, A_TLP, RestrictedSettings, allowed
+from passivedns.settings.sections import A_TLP, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, lines_of
@@ -199,7 +199,6 @@ class CofSettings(AccountSettings):
     url: BaseUrl = Field(
         description="Query URL of the server up to the name or address, such as http://d4.example.org:8400/query or "
         "https://balboa.example.org/pdns/query.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import A_BASE_URL, RestrictedSettings, allowed
+from passivedns.settings.sections import RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
@@ -58,12 +58,10 @@ class DefenderSettings(RestrictedSettings):
     api_base_url: BaseUrl = Field(
         default="https://graph.microsoft.com/v1.0",
         description="Base URL of Microsoft Graph, including the version.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
     login_base_url: BaseUrl = Field(
         default="https://login.microsoftonline.com",
         description="Base URL of the Microsoft Entra ID sign-in service.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
 
 

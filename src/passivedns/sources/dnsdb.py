@@ -18,7 +18,7 @@ from pydantic import Field
 from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
 from passivedns.model import Allowance, Answer, Budget, Question, joined
-from passivedns.settings.sections import A_BASE_URL, QuotaSettings, RestrictedSettings, allowed
+from passivedns.settings.sections import QuotaSettings, RestrictedSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates
 from passivedns.sources.bodies import at, is_count, json_of, lines_of, text
@@ -54,7 +54,6 @@ class DnsdbSettings(QuotaSettings, RestrictedSettings):
     api_base_url: BaseUrl = Field(
         default="https://api.dnsdb.info",
         description="Base URL of the API, without /dnsdb/v2.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import A_BASE_URL, A_TLP, SourceSettings, allowed
+from passivedns.settings.sections import A_TLP, SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, MaxTlp, Secret
 from passivedns.sources.bodies import at, has_all, is_count, text
 from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
@@ -39,7 +39,6 @@ class MnemonicSettings(SourceSettings):
     api_base_url: BaseUrl = Field(
         default="https://api.mnemonic.no/pdns/v3",
         description="Base URL of the API, including the version.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
     results_tlp: MaxTlp = Field(
         default=None,

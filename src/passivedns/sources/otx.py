@@ -11,7 +11,7 @@ from pydantic import Field
 
 from passivedns.errors import CredentialsRefused, RateLimited
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
+from passivedns.settings.sections import SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
@@ -34,7 +34,6 @@ class OtxSettings(SourceSettings):
     api_base_url: BaseUrl = Field(
         default="https://otx.alienvault.com/api/v1",
         description="Base URL of the API, including the version.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Allowance, Answer, Budget, Question, Record
-from passivedns.settings.sections import A_BASE_URL, QuotaSettings, allowed
+from passivedns.settings.sections import QuotaSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text
@@ -35,7 +35,6 @@ class RiskIQSettings(QuotaSettings):
     api_base_url: BaseUrl = Field(
         default="https://api.riskiq.net/pt",
         description="Base URL of the API, without the version. Microsoft shut down the default.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
 
 

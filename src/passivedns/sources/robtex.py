@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
+from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import accept_lines, answer_of, complaint, rows_of
 from passivedns.sources.http import Http
@@ -21,7 +21,6 @@ class RobtexSettings(SourceSettings):
     api_base_url: BaseUrl = Field(
         default="https://freeapi.robtex.com/pdns",
         description="Base URL of the API, without /forward and /reverse.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
 
 

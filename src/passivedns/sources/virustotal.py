@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import A_BASE_URL, SourceSettings, allowed
+from passivedns.settings.sections import SourceSettings, allowed
 from passivedns.settings.values import BaseUrl, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
@@ -46,7 +46,6 @@ class VirusTotalSettings(SourceSettings):
     api_base_url: BaseUrl = Field(
         default="https://www.virustotal.com/api/v3",
         description="Base URL of the API, including the version.",
-        json_schema_extra=allowed(A_BASE_URL),
     )
     max_pages: int = Field(
         default=5,

@@ -1,6 +1,5 @@
-"""What `main.py check` finds of the settings, the sources and the cache, against the stand-ins of the sources."""
+"""The findings of `main.py check` about the settings, the sources and the cache."""
 
-import os
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from passivedns.model import Finding, State
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources import SOURCES
-from sandbox.daemon import OURS
 from sandbox.server import serving
 from sandbox.sources import dnsdb, riskiq
 from sandbox.sources.dnsdb import Dnsdb, dnsdb_app
@@ -38,7 +36,7 @@ ACCOUNTS = {
     "otx": {"api_key": "secret"},
     "defender": {"tenant_id": "tenant", "client_id": "application", "client_secret": "secret"},
 }
-"""Settings of an account for each source."""
+"""Credentials for each source."""
 PROBED = [key for key in SOURCES if key not in ("riskiq", "dnsdb")]
 """Sources whose quota cannot be read."""
 RESET = "2026-12-01 00:00:00"
@@ -55,9 +53,7 @@ def check(key: str, url: str, timeout: float = 10, **settings: Any) -> list[Find
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of the files, on a machine that sets only what is required."""
-    for name in [name for name in os.environ if name.startswith(OURS)]:
-        monkeypatch.delenv(name)
+    """The folder of config.yml, with only the required variables."""
     required = {
         "OPENCTI_URL": "http://opencti:8080",
         "OPENCTI_TOKEN": "token",
@@ -71,7 +67,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_files_and_variables_are_told_and_no_value_of_them(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_and_variables_are_named_without_their_values(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine / "src").mkdir()
     (machine / "config.yml").write_text("riskiq:\n  max_tlp: TLP:RED\n")
     (machine / "src" / "config.yml").write_text("")
@@ -85,14 +81,14 @@ def test_the_files_and_variables_are_told_and_no_value_of_them(machine: Path, mo
     )
 
 
-def test_warnings_follow(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_follow_the_settings(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RISKIQ_TYPO", "1")
     states = [finding.state for finding in settings_findings(load_settings(machine), machine)]
     assert states == [State.GOOD, State.WARNING, State.WARNING]
 
 
 @pytest.mark.usefixtures("machine")
-def test_bad_settings_are_all_listed(tmp_path: Path) -> None:
+def test_invalid_settings_are_all_listed(tmp_path: Path) -> None:
     (finding,) = settings_findings(SettingsError("2 settings need correcting.\n  A\n  B"), tmp_path)
     assert finding.state is State.BAD
     assert finding.text.startswith("2 settings need correcting.\n  A\n  B\nno config.yml; ")
@@ -108,7 +104,7 @@ def serving_account(service: PassiveTotal) -> Iterator[str]:
 
 
 def account(service: PassiveTotal, timeout: float = 10, **settings: Any) -> tuple[str, list[Finding]]:
-    """The address of a stand-in with a quota, and what is found of it."""
+    """The URL of a stand-in with a quota, and the findings about it."""
     with serving_account(service) as url:
         credentials = {"username": riskiq.USERNAME, "api_key": riskiq.API_KEY}
         return url, check("riskiq", url, timeout, **credentials | settings)
@@ -118,7 +114,7 @@ def states(findings: Sequence[Finding]) -> list[State]:
     return [finding.state for finding in findings]
 
 
-def test_an_account_with_searches_left_is_good_and_none_is_spent() -> None:
+def test_an_account_with_searches_left_is_good_and_no_search_is_spent() -> None:
     service = PassiveTotal({}, used=12, next_reset=RESET)
     url, findings = account(service)
     assert findings == [
@@ -137,7 +133,7 @@ def test_an_account_with_searches_left_is_good_and_none_is_spent() -> None:
     assert [request.path for request in service.requests] == ["/v2/account/quota"]
 
 
-def test_the_quota_of_another_source_is_told_alike() -> None:
+def test_the_quota_of_another_source_is_worded_alike() -> None:
     service = Dnsdb()
     service.quota, service.used, service.limit = "block", 599, 600
     with serving(dnsdb_app(service)) as url:
@@ -156,7 +152,7 @@ def test_the_quota_of_another_source_is_told_alike() -> None:
         (0, 999994881.0, "quota of the user: 0 of 999,994,881 searches used, 999,994,881 left"),
     ],
 )
-def test_an_allowance_is_told_in_whole_searches(used: float, limit: float, words: str) -> None:
+def test_an_allowance_is_worded_in_whole_searches(used: float, limit: float, words: str) -> None:
     body = {"user": {"licenseCounts": {"searchApi": used}, "licenseLimits": {"searchApi": limit}}}
     _, (_, quota) = account(PassiveTotal({}, quota_body=body))
     assert quota.text == words
@@ -167,19 +163,19 @@ def test_a_quota_that_is_used_up_is_bad() -> None:
     assert states(findings) == [State.GOOD, State.GOOD, State.BAD]
 
 
-def test_a_quota_of_which_only_the_reserve_is_left_is_bad_and_says_what_is_reserved() -> None:
+def test_a_quota_with_only_the_reserve_left_is_bad_and_names_the_reserve() -> None:
     _, (_, user, _) = account(PassiveTotal({}, used=1995, next_reset=""), quota_reserve=5)
     assert user == Finding(
         "PassiveTotal", State.BAD, "quota of the user: 1,995 of 2,000 searches used, 5 left, 5 of them reserved"
     )
 
 
-def test_a_quota_that_is_not_stated_is_unknown() -> None:
+def test_an_unstated_quota_is_unknown() -> None:
     _, (_, quota) = account(PassiveTotal({}, quota_body={"user": None}))
     assert quota == Finding("PassiveTotal", State.UNKNOWN, "no quota is stated")
 
 
-def test_refused_credentials_are_bad() -> None:
+def test_rejected_credentials_are_bad() -> None:
     url, findings = account(PassiveTotal({}), api_key="wrong")
     assert findings == [
         Finding(
@@ -201,15 +197,15 @@ def test_a_service_that_does_not_answer_is_bad(fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["html", "404-html", "404-json", "402"])
-def test_a_service_that_does_not_tell_the_quota_is_worth_a_warning_since_searches_may_still_work(fault: str) -> None:
+def test_an_unreadable_quota_is_a_warning_since_searches_may_still_work(fault: str) -> None:
     service = PassiveTotal({})
     service.fail(fault)
     url, (finding,) = account(service)
     assert finding.state is State.WARNING
-    assert finding.text.startswith(f"{url} answers, but does not tell the quota: ")
+    assert finding.text.startswith(f"{url} answers, but the quota cannot be read: ")
 
 
-def test_a_refusal_for_want_of_quota_is_bad() -> None:
+def test_a_response_that_the_quota_is_used_up_is_bad() -> None:
     service = PassiveTotal({})
     service.fail("403-quota")
     url, findings = account(service)
@@ -218,11 +214,11 @@ def test_a_refusal_for_want_of_quota_is_bad() -> None:
     assert findings[1].text.startswith("The PassiveTotal quota is used up (HTTP 403).")
 
 
-# Sources without one
+# Sources without a quota
 
 
 class Anything:
-    """A server that answers every request with one status, and keeps the requests."""
+    """A server that answers every request with the same status and records the requests."""
 
     def __init__(self, status: int = 404) -> None:
         self.requests: list[Request] = []
@@ -246,14 +242,14 @@ def test_every_source_can_be_checked() -> None:
 
 
 @pytest.mark.parametrize("key", PROBED)
-def test_a_source_without_a_quota_is_asked_for_its_base_address_and_not_for_a_record(key: str) -> None:
+def test_only_the_base_url_of_a_source_without_a_quota_is_requested(key: str) -> None:
     _, (finding,), (request,) = probe(key)
     assert (finding.subject, finding.state) == (SOURCES[key].title, State.GOOD)
     assert (request.method, request.url.path, request.url.query) == ("GET", "/base", "")
 
 
 @pytest.mark.parametrize("key", PROBED)
-def test_credentials_stay_here_where_they_would_not_be_checked(key: str) -> None:
+def test_credentials_are_not_sent_if_they_would_not_be_checked(key: str) -> None:
     _, _, (request,) = probe(key)
     assert set(request.headers.keys()) == {"host", "user-agent", "accept-encoding", "accept", "connection"}
 
@@ -261,30 +257,30 @@ def test_credentials_stay_here_where_they_would_not_be_checked(key: str) -> None
 @pytest.mark.parametrize(
     ("key", "settings", "text"),
     [
-        ("otx", {}, "; the credentials are not checked: only a look-up would tell"),
+        ("otx", {}, "; only a look-up would check the credentials"),
         (
             "virustotal",
             {},
-            "; the credentials are not checked: only a look-up would tell; it is asked 4/minute and 500/day at most",
+            "; only a look-up would check the credentials; rate limit 4/minute and 500/day",
         ),
-        ("virustotal", {"pace": "none"}, "; the credentials are not checked: only a look-up would tell"),
-        ("mnemonic", {"api_key": None}, "; it is asked 10/minute and 1000/day at most"),
+        ("virustotal", {"pace": "none"}, "; only a look-up would check the credentials"),
+        ("mnemonic", {"api_key": None}, "; rate limit 10/minute and 1000/day"),
         ("robtex", {}, ""),
     ],
 )
-def test_the_line_of_a_source_without_a_quota(key: str, settings: dict[str, Any], text: str) -> None:
+def test_the_finding_about_a_source_without_a_quota(key: str, settings: dict[str, Any], text: str) -> None:
     url, (finding,), _ = probe(key, **settings)
     assert finding == Finding(SOURCES[key].title, State.GOOD, f"{url} answers{text}")
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 403, 500, 503])
-def test_any_response_means_that_a_source_can_be_reached(status: int) -> None:
+def test_any_response_means_that_a_source_is_reachable(status: int) -> None:
     _, findings, requests = probe("otx", status)
     assert states(findings) == [State.GOOD]
     assert len(requests) == 1
 
 
-def test_over_https_the_certificate_is_said_to_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trusted_certificate_is_mentioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -294,7 +290,7 @@ def test_over_https_the_certificate_is_said_to_be_trusted(tmp_path: Path, monkey
     assert finding == Finding("Robtex", State.GOOD, f"{server.url} answers, its TLS certificate is trusted")
 
 
-def test_a_source_where_nobody_listens_is_bad() -> None:
+def test_a_refused_connection_is_bad() -> None:
     assert check("otx", "http://127.0.0.1:9") == [
         Finding(
             "AlienVault OTX",
@@ -304,7 +300,7 @@ def test_a_source_where_nobody_listens_is_bad() -> None:
     ]
 
 
-def test_a_source_whose_name_does_not_resolve_is_bad() -> None:
+def test_an_unresolvable_host_name_is_bad() -> None:
     (finding,) = check("otx", "http://api.invalid")
     assert (finding.subject, finding.state) == ("AlienVault OTX", State.BAD)
     assert "its host name does not resolve; check OTX_API_BASE_URL." in finding.text
@@ -313,7 +309,7 @@ def test_a_source_whose_name_does_not_resolve_is_bad() -> None:
 # The cache
 
 
-def test_the_cache_tells_its_place_how_many_answers_it_holds_and_the_age_of_the_oldest(tmp_path: Path) -> None:
+def test_the_cache_is_described_by_place_number_of_answers_and_age_of_the_oldest(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     cache = Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24))
     cache.put("key", [], now - timedelta(days=30), now - timedelta(hours=3))
@@ -324,11 +320,11 @@ def test_the_cache_tells_its_place_how_many_answers_it_holds_and_the_age_of_the_
     )
 
 
-def test_a_cache_that_cannot_be_used_is_worth_a_warning_since_it_only_costs_searches(tmp_path: Path) -> None:
+def test_an_unusable_cache_is_a_warning_since_it_only_costs_searches(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_bytes(b"no database" * 100)
     finding = cache_finding(Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24)), datetime.now(UTC))
     assert finding.state == State.WARNING
 
 
-def test_a_cache_that_is_off_is_told() -> None:
+def test_a_disabled_cache_is_mentioned() -> None:
     assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")

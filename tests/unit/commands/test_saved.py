@@ -1,4 +1,4 @@
-"""Look-ups of answers that were saved in a file, of any source."""
+"""Look-ups in saved answers of any source."""
 
 import json
 from datetime import UTC, datetime
@@ -38,9 +38,9 @@ SAVED: dict[str, Any] = {
         "value": [{"parentHost": {"id": "example.org"}, "artifact": {"id": "192.0.2.1"}, "recordType": "A"}],
     },
 }
-"""A file of each source of which the form tells whose it is."""
+"""A saved answer of each source whose format is unique."""
 ALIKE = ("cof", "robtex")
-"""Sources whose files look like those of another one."""
+"""Sources whose format is that of another source."""
 
 
 def save(folder: Path, *lines: Any) -> Path:
@@ -50,7 +50,7 @@ def save(folder: Path, *lines: Any) -> Path:
 
 
 def passivetotal(folder: Path, value: str, records: list[Any]) -> Path:
-    """A file as PassiveTotal would have answered."""
+    """A saved answer of PassiveTotal."""
     return save(folder, {"queryValue": value, "results": records})
 
 
@@ -73,7 +73,7 @@ def failure(lookup: Lookup) -> ConnectorError | None:
     return outcome.failure
 
 
-# What a look-up tells
+# Results
 
 
 def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
@@ -85,14 +85,14 @@ def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) ->
     assert lookup.period == "all records"
 
 
-def test_that_nothing_is_known_is_no_error(tmp_path: Path) -> None:
+def test_an_empty_answer_is_not_an_error(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, []), DOMAIN)
     assert failure(lookup) is None
     assert lookup.summary == "No records found."
     assert lookup.bundle_objects() == []
 
 
-def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_path: Path) -> None:
+def test_records_seen_before_the_chosen_date_are_ignored(tmp_path: Path) -> None:
     records = [
         ROW | {"resolve": "192.0.2.1", "lastSeen": "2019-12-31"},
         ROW | {"resolve": "192.0.2.2", "lastSeen": "2020-01-01"},
@@ -106,7 +106,7 @@ def test_records_of_a_file_that_were_seen_too_long_ago_are_not_looked_at(tmp_pat
     assert lookup.period == "records seen since 2020-01-01"
 
 
-def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_other_record_types_are_left_out_and_counted(tmp_path: Path) -> None:
     path = passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN])
     lookup = look_up(path, DOMAIN, record_types="a,mx")
     assert (
@@ -115,14 +115,14 @@ def test_record_types_that_were_not_chosen_are_left_out_and_counted(tmp_path: Pa
     )
 
 
-def test_the_settings_choose_what_is_shown_of_a_file_too(tmp_path: Path) -> None:
+def test_the_settings_of_the_section_pdns_apply(tmp_path: Path) -> None:
     path = passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN])
     lookup = look_up(path, DOMAIN, max_relationships=3, summary_note=True)
     types = [item["type"] for item in lookup.bundle_objects()]
     assert (types.count("relationship"), types.count("note")) == (3, 1)
 
 
-def test_the_bundle_holds_the_bare_observable_and_everything_that_it_refers_to(tmp_path: Path) -> None:
+def test_the_bundle_contains_the_observable_and_all_referenced_objects(tmp_path: Path) -> None:
     objects = look_up(passivetotal(tmp_path, DIRTY, own_records(NOW.date())[DIRTY]), DIRTY).bundle_objects()
     assert objects[0] == {"type": "domain-name", "spec_version": "2.1", "id": objects[0]["id"], "value": DIRTY}
     ids = {item["id"] for item in objects}
@@ -133,46 +133,46 @@ def test_the_bundle_holds_the_bare_observable_and_everything_that_it_refers_to(t
 
 
 @pytest.mark.parametrize(("source", "tlp"), [("circl", "TLP:AMBER"), ("dnsdb", "TLP:AMBER"), ("robtex", "TLP:CLEAR")])
-def test_what_a_restricted_source_said_keeps_its_marking(tmp_path: Path, source: str, tlp: str) -> None:
+def test_objects_carry_the_marking_of_the_source(tmp_path: Path, source: str, tlp: str) -> None:
     objects = look_up(save(tmp_path, COF), DOMAIN, source).bundle_objects()
     found = [item["id"] for item in objects if item["type"] == "marking-definition"]
     assert found == [TLP_MARKINGS[tlp]["id"]]
 
 
-def test_a_file_states_no_quota(tmp_path: Path) -> None:
+def test_a_file_has_no_quota(tmp_path: Path) -> None:
     (asker,) = enricher(passivetotal(tmp_path, DOMAIN, [])).askers
     assert asker.client.budget().allowances == ()
 
 
-# Whose it is
+# The source of a file
 
 
 @pytest.mark.parametrize("key", SAVED)
-def test_the_form_of_a_file_tells_whose_it_is(tmp_path: Path, key: str) -> None:
+def test_the_source_is_recognized_by_the_format(tmp_path: Path, key: str) -> None:
     lookup = look_up(save(tmp_path, SAVED[key]), DOMAIN)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
     assert lookup.summary == "1 record, 1 relationship: A 1"
 
 
-def test_a_framed_file_is_dnsdbs(tmp_path: Path) -> None:
+def test_framed_lines_are_recognized_as_dnsdb(tmp_path: Path) -> None:
     row = COF | {"rrname": "example.org.", "rdata": ["192.0.2.1"]}
     path = save(tmp_path, {"cond": "begin"}, {"obj": row}, {"cond": "succeeded"})
     assert [outcome.source.key for outcome in look_up(path, DOMAIN).result.outcomes] == ["dnsdb"]
 
 
 @pytest.mark.parametrize("key", ALIKE)
-def test_of_files_that_look_alike_the_source_can_be_named(tmp_path: Path, key: str) -> None:
+def test_the_source_of_an_ambiguous_file_can_be_named(tmp_path: Path, key: str) -> None:
     lookup = look_up(save(tmp_path, COF), DOMAIN, key)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == [key]
     assert lookup.summary == "1 record, 1 relationship: A 1"
 
 
-def test_of_several_sources_that_are_named_the_one_that_can_read_it_is_taken(tmp_path: Path) -> None:
+def test_of_several_named_sources_the_one_that_can_read_the_file_is_used(tmp_path: Path) -> None:
     lookup = look_up(save(tmp_path, SAVED["otx"]), DOMAIN, "riskiq", "otx")
     assert [outcome.source.key for outcome in lookup.result.outcomes] == ["otx"]
 
 
-def test_a_file_of_a_source_that_knows_nothing_is_recognised(tmp_path: Path) -> None:
+def test_an_empty_answer_is_recognized(tmp_path: Path) -> None:
     lookup = look_up(save(tmp_path, {"results": []}), DOMAIN)
     assert [outcome.source.key for outcome in lookup.result.outcomes] == ["riskiq"]
     assert lookup.summary == "No records found."
@@ -181,15 +181,15 @@ def test_a_file_of_a_source_that_knows_nothing_is_recognised(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "content", ["", " \n", "{", "[" * 100_000, "\x80", "[]", "{}", "<html>", '{"message": "quota_exceeded"}']
 )
-def test_a_file_that_is_not_an_answer_is_named(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_an_answer_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "answer.json"
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConnectorError) as error:
         enricher(path)
-    assert str(error.value) == (f"{path} is not an answer of any source; name the one that it is from with --sources.")
+    assert str(error.value) == (f"{path} is not an answer of any source; name its source with --sources.")
 
 
-def test_a_file_that_is_not_an_answer_of_the_source_that_is_named_says_why(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_answer_of_the_named_source_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = save(tmp_path, "{")
     with pytest.raises(ConnectorError) as error:
         enricher(path, "otx")
@@ -199,16 +199,16 @@ def test_a_file_that_is_not_an_answer_of_the_source_that_is_named_says_why(tmp_p
     )
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConnectorError) as error:
         enricher(tmp_path / "answer.json")
     assert str(error.value) == f"{tmp_path}/answer.json cannot be read: No such file or directory."
 
 
-# What it is about
+# The topic of a file
 
 
-def test_a_file_answers_its_own_question_and_no_other(tmp_path: Path) -> None:
+def test_a_file_answers_only_its_own_question(tmp_path: Path) -> None:
     path = passivetotal(tmp_path, "Example.org", [ROW])
     assert look_up(path, "example.org").result.records == 1
     refused = failure(look_up(path, "example.net"))
@@ -216,19 +216,19 @@ def test_a_file_answers_its_own_question_and_no_other(tmp_path: Path) -> None:
     assert str(refused) == f"{path} answers Example.org, not example.net."
 
 
-def test_a_file_that_knows_nothing_answers_no_other_question_either(tmp_path: Path) -> None:
+def test_an_empty_answer_answers_only_its_own_question(tmp_path: Path) -> None:
     path = passivetotal(tmp_path, "Example.org", [])
     assert failure(look_up(path, "example.org")) is None
     assert str(failure(look_up(path, "example.net"))) == f"{path} answers Example.org, not example.net."
 
 
-def test_a_file_whose_records_are_about_something_else_is_not_an_answer(tmp_path: Path) -> None:
+def test_records_about_something_else_are_not_an_answer(tmp_path: Path) -> None:
     path = save(tmp_path, COF)
     assert failure(look_up(path, "192.0.2.1")) is None
     assert str(failure(look_up(path, "example.net"))) == f"{path} contains no record of example.net."
 
 
-def test_a_file_that_does_not_say_what_it_answers_is_believed(tmp_path: Path) -> None:
+def test_a_file_without_a_topic_answers_any_question(tmp_path: Path) -> None:
     assert look_up(save(tmp_path, {"results": [ROW]}), "example.net").result.records == 1
 
 
@@ -240,7 +240,7 @@ def test_several_values_can_be_looked_up_in_one_file(tmp_path: Path) -> None:
     assert [len(enrichment.relations) for enrichment in found] == [1, 1]
 
 
-def test_what_a_file_is_about_is_what_was_asked_or_what_all_its_records_share(tmp_path: Path) -> None:
+def test_the_topic_is_the_stated_one_or_what_all_records_share(tmp_path: Path) -> None:
     assert asked_for(passivetotal(tmp_path, "Example.org", [ROW])) == ["Example.org"]
     assert asked_for(save(tmp_path, COF, COF | {"rdata": "192.0.2.2"})) == ["example.org"]
     assert asked_for(save(tmp_path, COF, COF | {"rrname": "example.net"})) == ["192.0.2.1"]
@@ -249,7 +249,7 @@ def test_what_a_file_is_about_is_what_was_asked_or_what_all_its_records_share(tm
 @pytest.mark.parametrize(
     "lines", [[COF], [{"results": []}], [COF, COF | {"rrname": "a.example", "rdata": "192.0.2.2"}]]
 )
-def test_a_file_that_does_not_say_what_it_is_about_needs_a_value(tmp_path: Path, lines: list[Any]) -> None:
+def test_a_file_without_a_topic_needs_a_value(tmp_path: Path, lines: list[Any]) -> None:
     path = save(tmp_path, *lines)
     with pytest.raises(ConnectorError) as error:
         asked_for(path)

@@ -1,4 +1,4 @@
-"""Every test of the settings runs as on a machine that sets none of them."""
+"""Removes the settings of this machine."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
 
 @pytest.fixture
 def required(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Variables for all that must be set, and for nothing else."""
+    """Set only the required variables."""
     loader(monkeypatch, tmp_path)
     for name, value in (REQUIRED | LIVING).items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""The settings of a look-up: those of pdns and of the sources, without those of OpenCTI."""
+"""The settings of a look-up: those of pdns and the sources, without OpenCTI's."""
 
 from pathlib import Path
 
@@ -10,53 +10,68 @@ from tests.unit.settings_loader import loader
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The machine of a test sets the account and nothing else."""
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set only the account of the default source."""
     loader(monkeypatch, tmp_path)
     monkeypatch.setenv("RISKIQ_USERNAME", "analyst@example.org")
     monkeypatch.setenv("RISKIQ_API_KEY", "key-of-the-account")
 
 
-def test_the_settings_of_opencti_may_be_missing(tmp_path: Path) -> None:
+def test_opencti_settings_may_be_missing(tmp_path: Path) -> None:
     section = load_lookup_settings(tmp_path).sources["riskiq"].model_dump()
 
     assert section["username"].get_secret_value() == "analyst@example.org"
     assert section["api_base_url"] == "https://api.riskiq.net/pt"
 
 
-def test_the_settings_of_opencti_may_be_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opencti_settings_may_be_invalid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNECTOR_ID", "none")
     (tmp_path / "config.yml").write_text("opencti:\n  url: ChangeMe\npdns:\n  max_retries: 7\n")
 
     assert load_lookup_settings(tmp_path).pdns.max_retries == 7
 
 
-def test_its_own_must_be_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_of_an_error_is_about_the_look_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RISKIQ_API_KEY")
     monkeypatch.setenv("PDNS_MAX_RETRIES", "many")
 
     with pytest.raises(SettingsError) as error:
         load_lookup_settings(tmp_path)
 
+    assert str(error.value).startswith("Nothing can be looked up: 2 settings need correcting.\n")
     assert "\n  RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing. " in str(error.value)
     assert "\n  PDNS_MAX_RETRIES (config.yml: pdns.max_retries) is 'many'. " in str(error.value)
 
 
-def test_the_sources_of_a_look_up_take_the_place_of_those_of_the_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("configured", ["riskiq", "unknown"])
+def test_chosen_sources_replace_the_configured_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str
 ) -> None:
     monkeypatch.delenv("RISKIQ_API_KEY")
-    monkeypatch.setenv("PDNS_SOURCES", "riskiq")
+    monkeypatch.setenv("PDNS_SOURCES", configured)
 
     assert list(load_lookup_settings(tmp_path, ["robtex", "mnemonic"]).sources) == ["robtex", "mnemonic"]
 
 
-def test_the_sources_of_a_look_up_must_be_complete(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"\n  OTX_API_KEY \(config\.yml: otx\.api_key\) is missing\. "):
+def test_chosen_sources_must_be_complete(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r": 1 setting .*\n  OTX_API_KEY \(config\.yml: otx\.api_key\) is missing\. "
+    ):
         load_lookup_settings(tmp_path, ["riskiq", "otx"])
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_without_sources_only_the_section_pdns_must_be_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RISKIQ_API_KEY")
+    monkeypatch.setenv("PDNS_RECORD_TYPES", "a")
+
+    assert load_lookup_settings(tmp_path, []).pdns.record_types == ("A",)
+
+    monkeypatch.setenv("PDNS_RECORD_TYPES", "none")
+    with pytest.raises(SettingsError, match=r": 1 setting .*\n  PDNS_RECORD_TYPES "):
+        load_lookup_settings(tmp_path, [])
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.yml").write_text("riskiq: {")
 
     with pytest.raises(SettingsError, match=r"config\.yml: not valid YAML"):

@@ -1,4 +1,4 @@
-"""Several sources: which are asked, in which order, with which limits, and what is said of each."""
+"""Several sources: which are queried, in which order, with which limits and warnings."""
 
 from datetime import timedelta
 
@@ -13,19 +13,18 @@ WITHOUT_ACCOUNT = {"RISKIQ_USERNAME": None, "RISKIQ_API_KEY": None}
 LIMITED = {"PDNS_MAX_TLP": "AMBER"}
 
 
-# Which sources are asked
+# Which sources are queried
 
 
 @pytest.mark.parametrize(
     ("written", "sources"),
     [
-        ("robtex", ["robtex"]),
         ("robtex,riskiq,mnemonic", ["robtex", "riskiq", "mnemonic"]),
         (" Mnemonic , , ROBTEX,", ["mnemonic", "robtex"]),
         ("robtex,riskiq,robtex", ["robtex", "riskiq"]),
     ],
 )
-def test_the_sources_keep_their_order_and_forgive_blanks_case_and_repetition(
+def test_sources_keep_their_order_and_ignore_spaces_case_and_repetition(
     load: Load, written: str, sources: list[str]
 ) -> None:
     lookup = load(PDNS_SOURCES=written).lookup
@@ -35,11 +34,11 @@ def test_the_sources_keep_their_order_and_forgive_blanks_case_and_repetition(
 
 
 @pytest.mark.parametrize("config", ["[otx, ' Robtex ', null]", "\n    - otx\n    - robtex"])
-def test_the_sources_may_be_a_list(load: Load, config: str) -> None:
+def test_sources_can_be_a_list(load: Load, config: str) -> None:
     assert list(load(f"pdns:\n  sources: {config}", OTX_API_KEY="key").lookup.sources) == ["otx", "robtex"]
 
 
-def test_an_unknown_source_is_refused_with_the_list_of_the_known_ones(load: Load) -> None:
+def test_an_unknown_source_is_refused_with_a_list_of_all_sources(load: Load) -> None:
     text = complaint(load, PDNS_SOURCES="riskiq, circle, whois")
 
     assert text == (
@@ -49,12 +48,12 @@ def test_an_unknown_source_is_refused_with_the_list_of_the_known_ones(load: Load
     )
 
 
-@pytest.mark.parametrize("bad", ["','", "[]", "5", "true", "{otx: riskiq}", "[[otx]]", "[1]"])
-def test_at_least_one_source_is_asked(load: Load, bad: str) -> None:
+@pytest.mark.parametrize("bad", ["','", "[]", "5", "{otx: riskiq}", "[[otx]]"])
+def test_at_least_one_source_is_required(load: Load, bad: str) -> None:
     assert "PDNS_SOURCES (config.yml: pdns.sources) is " in complaint(load, f"pdns: {{sources: {bad}}}")
 
 
-def test_a_key_in_the_environment_does_not_turn_its_source_on(load: Load) -> None:
+def test_a_key_in_the_environment_does_not_enable_its_source(load: Load) -> None:
     settings = load("dnsdb: {api_key: key}", VIRUSTOTAL_API_KEY="key", OTX_API_KEY="key")
 
     assert list(settings.lookup.sources) == ["riskiq"]
@@ -63,11 +62,11 @@ def test_a_key_in_the_environment_does_not_turn_its_source_on(load: Load) -> Non
 # Only the listed ones must be complete
 
 
-def test_a_source_that_is_not_listed_need_not_be_set(load: Load) -> None:
+def test_a_source_that_is_not_listed_needs_no_settings(load: Load) -> None:
     assert list(load(PDNS_SOURCES="robtex", **WITHOUT_ACCOUNT).lookup.sources) == ["robtex"]
 
 
-def test_a_source_that_is_not_listed_may_be_wrong(load: Load) -> None:
+def test_a_source_that_is_not_listed_may_be_invalid(load: Load) -> None:
     settings = load(
         "riskiq: {username: ChangeMe, quota_reserve: -1}",
         PDNS_SOURCES="robtex",
@@ -79,7 +78,7 @@ def test_a_source_that_is_not_listed_may_be_wrong(load: Load) -> None:
     assert list(settings.lookup.sources) == ["robtex"]
 
 
-def test_what_is_wrong_with_any_listed_source_is_said_at_once(load: Load) -> None:
+def test_the_errors_of_all_listed_sources_are_reported_at_once(load: Load) -> None:
     assert complaint(load, PDNS_SOURCES="otx,dnsdb,cof,riskiq", RISKIQ_QUOTA_RESERVE="-1", OTX_API_KEY="ChangeMe") == (
         "The connector cannot start: 4 settings need correcting.\n"
         "  OTX_API_KEY (config.yml: otx.api_key) is still ChangeMe. Accepted values: the API key of the OTX account.\n"
@@ -90,27 +89,36 @@ def test_what_is_wrong_with_any_listed_source_is_said_at_once(load: Load) -> Non
     )
 
 
-@pytest.mark.parametrize("name", ["PDNS_MAX_RETRIES", "PDNS_MAX_TLP", "PDNS_CACHE"])
-def test_the_listed_sources_are_checked_although_another_setting_of_their_list_is_wrong(load: Load, name: str) -> None:
+@pytest.mark.parametrize("name", ["PDNS_MAX_RETRIES", "PDNS_MAX_TLP"])
+def test_the_listed_sources_are_validated_even_if_another_setting_of_the_section_pdns_is_invalid(
+    load: Load, name: str
+) -> None:
     text = complaint(load, **{"PDNS_SOURCES": "otx", name: "?"})
 
     assert text.startswith("The connector cannot start: 2 settings need correcting.\n")
     assert "\n  OTX_API_KEY (config.yml: otx.api_key) is missing. " in text
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_a_maximum_tlp_that_was_never_chosen_is_refused_for_every_source(load: Load, key: str) -> None:
-    name = f"{key}_MAX_TLP".upper()
+def test_the_default_sources_are_validated_if_pdns_sources_is_still_the_placeholder(load: Load) -> None:
+    text = complaint(load, PDNS_SOURCES="ChangeMe", PDNS_MAX_RETRIES="?", RISKIQ_API_KEY=None)
 
-    assert f"\n  {name} (config.yml: {key}.max_tlp) is still ChangeMe. " in complaint(
-        load, **{"PDNS_SOURCES": key, name: "ChangeMe"}
-    )
+    assert text.startswith("The connector cannot start: 2 settings need correcting.\n")
+    assert "\n  RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing. " in text
 
 
-# A source may have limits of its own
+def test_a_maximum_tlp_still_set_to_the_placeholder_is_refused_for_every_source(load: Load) -> None:
+    names = [f"{key}_MAX_TLP".upper() for key in KEYS]
+
+    text = complaint(load, PDNS_SOURCES=",".join(KEYS), **dict.fromkeys(names, "ChangeMe"))
+
+    for key, name in zip(KEYS, names, strict=True):
+        assert f"\n  {name} (config.yml: {key}.max_tlp) is still ChangeMe. " in text
 
 
-def test_a_source_has_the_limits_of_the_section_pdns_unless_it_has_its_own(load: Load) -> None:
+# Limits of a source
+
+
+def test_the_limits_of_a_source_override_those_of_the_section_pdns(load: Load) -> None:
     lookup = load(
         "mnemonic: {max_tlp: green, import_last_seen_time_window: P6M}",
         PDNS_SOURCES="mnemonic,robtex",
@@ -140,16 +148,14 @@ def test_a_source_has_the_limits_of_the_section_pdns_unless_it_has_its_own(load:
         ),
     ],
 )
-def test_the_own_limits_of_a_source_are_checked_like_those_of_all(
-    load: Load, key: str, bad: str, accepted: str
-) -> None:
+def test_the_limits_of_a_source_are_validated(load: Load, key: str, bad: str, accepted: str) -> None:
     text = complaint(load, f"robtex: {{{key}: {bad}}}", PDNS_SOURCES="robtex")
 
     assert f"\n  ROBTEX_{key.upper()} (config.yml: robtex.{key}) is '{bad}'" in text
     assert text.endswith(f". Accepted values: {accepted}.")
 
 
-def test_the_settings_of_the_original_connector_mean_what_they_always_meant(load: Load) -> None:
+def test_the_settings_of_the_original_connector_keep_their_meaning(load: Load) -> None:
     lookup = load(RISKIQ_MAX_TLP="TLP:AMBER", RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW="P90D").lookup
 
     assert list(lookup.sources) == ["riskiq"]
@@ -158,62 +164,60 @@ def test_the_settings_of_the_original_connector_mean_what_they_always_meant(load
     assert lookup.warnings() == []
 
 
-# Slips in any section
+# Misspelt variables
 
 
-@pytest.mark.parametrize(
-    ("variable", "meant"),
-    [
-        ("PDNS_SOURCE", "PDNS_SOURCES (config.yml: pdns.sources)"),
-        ("PDNS_RECORDTYPES", "PDNS_RECORD_TYPES (config.yml: pdns.record_types)"),
-        ("OTX_KEY", "OTX_API_KEY (config.yml: otx.api_key)"),
-        ("virustotal_maxpages", "VIRUSTOTAL_MAX_PAGES (config.yml: virustotal.max_pages)"),
-        ("CIRCL_USER", "CIRCL_USERNAME (config.yml: circl.username)"),
-        ("COF_URI", "COF_URL (config.yml: cof.url)"),
-        ("OPENCTI_TOKENS", "OPENCTI_TOKEN (config.yml: opencti.token)"),
-        ("CONNECTOR_LOGLEVEL", "CONNECTOR_LOG_LEVEL (config.yml: connector.log_level)"),
-    ],
-)
-def test_a_misspelt_variable_of_any_section_is_named_with_the_nearest(load: Load, variable: str, meant: str) -> None:
-    assert load(**LIMITED, **{variable: "x"}).warnings() == [
-        f"{variable.upper()} is not a setting and is ignored; did you mean {meant}?"
-    ]
+def test_a_misspelt_variable_of_any_section_is_reported_with_the_nearest_name(load: Load) -> None:
+    meant = {
+        "PDNS_SOURCE": "PDNS_SOURCES (config.yml: pdns.sources)",
+        "PDNS_RECORDTYPES": "PDNS_RECORD_TYPES (config.yml: pdns.record_types)",
+        "OTX_KEY": "OTX_API_KEY (config.yml: otx.api_key)",
+        "virustotal_maxpages": "VIRUSTOTAL_MAX_PAGES (config.yml: virustotal.max_pages)",
+        "CIRCL_USER": "CIRCL_USERNAME (config.yml: circl.username)",
+        "COF_URI": "COF_URL (config.yml: cof.url)",
+        "OPENCTI_TOKENS": "OPENCTI_TOKEN (config.yml: opencti.token)",
+        "CONNECTOR_LOGLEVEL": "CONNECTOR_LOG_LEVEL (config.yml: connector.log_level)",
+    }
+
+    assert set(load(**LIMITED, **dict.fromkeys(meant, "x")).warnings()) == {
+        f"{name.upper()} is not a setting and is ignored; did you mean {nearest}?" for name, nearest in meant.items()
+    }
 
 
-@pytest.mark.parametrize("variable", ["OPENCTI_JSON_LOGGING", "CONNECTOR_QUEUE_THRESHOLD", "MQ_HOST", "S3_ENDPOINT"])
-def test_a_variable_that_only_pycti_knows_gives_no_warning(load: Load, variable: str) -> None:
-    assert load(**LIMITED, **{variable: "x"}).warnings() == []
+def test_a_variable_that_only_pycti_knows_causes_no_warning(load: Load) -> None:
+    variables = ("OPENCTI_JSON_LOGGING", "CONNECTOR_QUEUE_THRESHOLD", "MQ_HOST", "S3_ENDPOINT")
+
+    assert load(**LIMITED, **dict.fromkeys(variables, "x")).warnings() == []
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["RECORD_TYPES", "MAX_RELATIONSHIPS", "SKIP_OWN", "SUMMARY_NOTE", "CACHE", "CACHE_TTL", "REQUEST_TIMEOUT"],
-)
-def test_a_setting_that_belongs_to_all_sources_is_hinted_at_where_it_is_set_for_one(load: Load, key: str) -> None:
-    assert load(**LIMITED, **{f"RISKIQ_{key}": "x"}).warnings() == [
+def test_a_setting_of_the_section_pdns_that_is_set_for_one_source_is_reported(load: Load) -> None:
+    keys = ("CACHE", "CACHE_TTL", "MAX_RELATIONSHIPS", "RECORD_TYPES", "REQUEST_TIMEOUT", "SKIP_OWN", "SUMMARY_NOTE")
+
+    assert set(load(**LIMITED, **{f"RISKIQ_{key}": "x" for key in keys}).warnings()) == {
         f"RISKIQ_{key} is not a setting and is ignored; did you mean PDNS_{key} (config.yml: pdns.{key.lower()})?"
-    ]
+        for key in keys
+    }
 
 
-def test_a_setting_that_belongs_to_all_sources_is_refused_in_the_file_of_one_with_the_same_hint(load: Load) -> None:
+def test_a_setting_of_the_section_pdns_in_the_section_of_a_source_is_refused_with_the_same_hint(load: Load) -> None:
     assert complaint(load, "riskiq: {record_types: A}").endswith(
         "\n  config.yml: riskiq.record_types is not a setting; did you mean PDNS_RECORD_TYPES "
         "(config.yml: pdns.record_types)?"
     )
 
 
-# Warnings about each source
+# Warnings about a source
 
 
-def test_the_sources_without_a_limit_of_tlp_are_named(load: Load) -> None:
+def test_the_sources_without_a_tlp_limit_are_named(load: Load) -> None:
     settings = load(PDNS_SOURCES="robtex,riskiq,mnemonic", RISKIQ_MAX_TLP="AMBER")
 
     assert settings.warnings() == [
-        "PDNS_MAX_TLP is not set: observables of any TLP, TLP:RED included, are sent to Robtex, mnemonic."
+        "PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to Robtex, mnemonic."
     ]
 
 
-def test_every_source_with_an_unencrypted_address_is_named(load: Load) -> None:
+def test_every_source_with_an_unencrypted_url_is_named(load: Load) -> None:
     settings = load(
         **LIMITED,
         PDNS_SOURCES="riskiq,cof,robtex",
@@ -222,12 +226,12 @@ def test_every_source_with_an_unencrypted_address_is_named(load: Load) -> None:
     )
 
     assert settings.warnings() == [
-        "RISKIQ_API_BASE_URL is not https: questions and credentials travel unencrypted to pt.example.",
-        "COF_URL is not https: questions and credentials travel unencrypted to cof.example.",
+        "RISKIQ_API_BASE_URL is not https: queries and credentials are sent unencrypted to pt.example.",
+        "COF_URL is not https: queries and credentials are sent unencrypted to cof.example.",
     ]
 
 
-def test_an_unencrypted_address_to_sign_in_at_is_named(load: Load) -> None:
+def test_an_unencrypted_sign_in_url_is_named(load: Load) -> None:
     settings = load(
         **LIMITED,
         PDNS_SOURCES="defender",
@@ -238,13 +242,13 @@ def test_an_unencrypted_address_to_sign_in_at_is_named(load: Load) -> None:
     )
 
     assert settings.warnings() == [
-        "DEFENDER_LOGIN_BASE_URL is not https: questions and credentials travel unencrypted to login.example."
+        "DEFENDER_LOGIN_BASE_URL is not https: queries and credentials are sent unencrypted to login.example."
     ]
 
 
-def test_a_source_that_is_not_listed_gives_no_warning(load: Load) -> None:
+def test_a_source_that_is_not_listed_causes_no_warning(load: Load) -> None:
     assert load(**LIMITED, ROBTEX_API_BASE_URL="http://robtex.example").warnings() == []
 
 
-def test_the_required_settings_are_those_of_the_source_that_is_asked_by_default() -> None:
+def test_the_required_settings_are_those_of_the_default_source() -> None:
     assert [name for name in REQUIRED if not name.startswith(("OPENCTI", "CONNECTOR"))] == list(WITHOUT_ACCOUNT)
