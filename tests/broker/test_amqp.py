@@ -49,8 +49,8 @@ def test_an_entity_that_cannot_be_read_closes_the_work_as_an_error(world: World)
     work = world.platform.enrich(hidden).wait(WAIT)
     assert work.in_error
     assert work.message == (
-        "OpenCTI does not show the observable to the connector: it was deleted, or the user of OPENCTI_TOKEN may not "
-        "see it; let the groups of that user see its markings and its organizations, then enrich again."
+        "OpenCTI did not return the observable: it was deleted, or the user of OPENCTI_TOKEN may not see it. "
+        "Give the groups of that user access to its markings and organizations, then enrich again."
     )
 
 

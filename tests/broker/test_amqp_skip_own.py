@@ -47,7 +47,7 @@ def test_a_playbook_gets_an_answer(world: World, own: Entity) -> None:
 def test_a_platform_that_does_not_say_who_asks_gets_no_answer_and_the_reason(world: World, own: Entity) -> None:
     world.platform.tells_mode = False
     work = world.platform.enrich(own).wait(WAIT)
-    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+    assert work.message == f"{SKIPPED}; this OpenCTI does not report whether a person requested it"
 
 
 def test_each_of_many_messages_is_answered_by_who_asked_for_it(world: World, own: Entity) -> None:

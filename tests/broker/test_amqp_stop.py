@@ -48,7 +48,7 @@ def test_what_does_not_end_within_the_grace_is_answered_by_the_next_process(brok
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.stop()
-        assert "did not end within 1 s, and the next process answers it." in world.daemon.log
+        assert "did not finish within 1 s and will be redelivered." in world.daemon.log
         assert work.closings == []
         world.service.held.clear()
         with daemon(world.environment):
@@ -76,7 +76,7 @@ def test_a_message_that_waits_for_opencti_does_not_hold_the_stop(broker: str) ->
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.platform.fail("*", how="gone")
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("waits for it")
+        world.wait_for_log("is waiting.")
         world.stop()
         world.platform.recover()
         with daemon(world.environment):
@@ -138,4 +138,4 @@ def test_a_playbook_that_is_being_answered_when_the_grace_ends_stays_in_the_queu
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end(broker: str) -> None:
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.stop()
-        assert "Stopped; nothing was left under way." in world.daemon.log
+        assert "Stopped; no enrichment was interrupted." in world.daemon.log

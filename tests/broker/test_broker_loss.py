@@ -56,6 +56,7 @@ def test_an_answer_that_comes_while_the_broker_is_away_is_given_once_it_is_back(
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         cable.cut()
+        world.wait_for_log("StreamLostError")
         world.service.held.clear()
         world.wait_for_log('"Converted"')
         assert execution.bundles == []

@@ -15,7 +15,7 @@ import pytest
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import listen
+from passivedns.opencti.listener import install
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.world import WAIT
@@ -43,7 +43,8 @@ def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenC
 
 
 def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    threading.Thread(target=listen, args=[helper, callback, Crashes("memory")], daemon=True).start()
+    install(helper, Crashes("memory"))
+    threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue
 

@@ -30,15 +30,15 @@ def found(broker: str, **changed: Any) -> Finding:
 def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
     finding = found(broker)
     assert finding.state is State.GOOD
-    assert finding.text.endswith("takes the connection")
+    assert finding.text.endswith("accepts the connection")
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"pass": "wrong"}, "refuses the user "),
-        ({"vhost": "nowhere"}, "virtual host nowhere: has no such virtual host for the user "),
-        ({"use_ssl": True}, "no connection can be made (SSLError)"),
+        ({"pass": "wrong"}, "rejects the user "),
+        ({"vhost": "nowhere"}, "virtual host nowhere: no such virtual host for the user "),
+        ({"use_ssl": True}, "connection failed (SSLError)"),
     ],
 )
 def test_what_the_broker_refuses_is_told_without_the_password(broker: str, changed: dict[str, Any], words: str) -> None:

@@ -10,7 +10,7 @@ from sandbox.daemon import Daemon, daemon
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.world import WAIT, World, new_world
 
-CRASHED = "The connector ended unexpectedly 3 times on this message and gives it up; see its log."
+CRASHED = "The connector crashed 3 times on this message and gave it up; see the connector log."
 
 
 def kill(running: Daemon) -> None:

@@ -9,7 +9,7 @@ from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 
-WAITS = "waits for it"
+WAITS = "is waiting."
 
 
 def is_asked_for(world: World, field: str) -> bool:
@@ -82,8 +82,8 @@ def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_out
     with new_world(broker) as world:
         world.platform.fail("toProcessed", times=1, how="refused")
         lost = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("did not let the work")
-        (line,) = [line for line in world.daemon.log.splitlines() if "did not let the work" in line]
+        world.wait_for_log("refused to close the work")
+        (line,) = [line for line in world.daemon.log.splitlines() if "refused to close the work" in line]
         assert lost.id in line
         assert "Added 12" in line
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error

@@ -236,7 +236,7 @@ def test_a_platform_that_does_not_take_the_bundle_is_an_error_of_the_work(world:
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.in_error
     assert work.message is not None
-    assert work.message.startswith("OpenCTI did not take the result")
+    assert work.message.startswith("OpenCTI did not accept the result")
 
 
 def test_neither_secret_is_in_the_log(world: World) -> None:

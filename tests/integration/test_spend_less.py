@@ -73,7 +73,7 @@ def test_a_playbook_that_asks_for_it_gets_an_answer(thrifty: World) -> None:
 def test_an_older_platform_that_does_not_say_who_asks_gets_no_answer_and_the_reason(thrifty: World, auto: bool) -> None:
     thrifty.platform.tells_mode = False
     work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto).wait(WAIT)
-    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+    assert work.message == f"{SKIPPED}; this OpenCTI does not report whether a person requested it"
 
 
 def test_an_observable_of_an_analyst_that_got_this_author_is_skipped_unless_a_person_asks(thrifty: World) -> None:

@@ -106,7 +106,7 @@ def test_a_wrong_token_ends_the_start_at_once_with_1_and_a_sentence() -> None:
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, "wrong", "http://127.0.0.1:9"))
     assert ended.returncode == 1
-    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in ended.stderr
+    assert f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -118,7 +118,7 @@ def test_a_pycti_that_the_platform_refuses_ends_the_start_at_once_and_tells_the_
         ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert (
-        f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform"
+        f"OpenCTI {version} at {url} rejected pycti {pycti.__version__}; install the pycti of the platform"
         in ended.stderr
     )
     assert f"pip install pycti=={version}" in ended.stderr
@@ -130,7 +130,7 @@ def test_a_refusal_of_another_kind_ends_the_start_at_once_with_the_words_of_open
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
-    assert f"OpenCTI at {url} refuses the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
+    assert f"OpenCTI at {url} rejected the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
     assert "is not up yet" not in ended.stderr
 
 

@@ -181,7 +181,7 @@ def test_in_a_playbook_a_fault_of_the_connector_itself_sends_the_received_object
 def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     bench.platform.fail("stixBundlePush")
-    with pytest.raises(NotSent, match="OpenCTI did not take the result"):
+    with pytest.raises(NotSent, match="OpenCTI did not accept the result"):
         bench.connector.process(message(entity))
 
 

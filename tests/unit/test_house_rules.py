@@ -73,10 +73,7 @@ def who_imports(*packages: str) -> list[str]:
 
 
 def test_only_the_opencti_side_and_the_connector_know_pycti() -> None:
-    assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == [
-        "connector.py",
-        "daemon.py",
-    ]
+    assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == ["connector.py"]
 
 
 def test_a_source_knows_neither_stix_nor_opencti_nor_the_mapping() -> None:

@@ -92,13 +92,13 @@ def test_a_failed_ping_is_a_fault(helper: Helper) -> None:
 def test_a_ping_thread_that_died_is_a_fault(helper: Helper) -> None:
     helper.ping.end()
 
-    assert fault(helper) == "The connector does not ping OpenCTI any more."
+    assert fault(helper) == "The connector no longer pings OpenCTI."
 
 
 def test_a_ping_thread_that_was_never_started_is_a_fault(helper: Helper) -> None:
     del helper.ping
 
-    assert fault(helper) == "The connector does not ping OpenCTI any more."
+    assert fault(helper) == "The connector no longer pings OpenCTI."
 
 
 def test_a_listener_that_is_not_there_yet_is_a_fault(helper: Helper) -> None:
@@ -167,7 +167,7 @@ def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Pa
     code, sentence = check(tmp_path)
     assert code == 1
     # The check itself takes a moment, and more of them on a busy machine.
-    assert re.fullmatch(r"The connector gave its last sign of life 4\d seconds ago\.\n", sentence)
+    assert re.fullmatch(r"The last heartbeat of the connector was 4\d seconds ago\.\n", sentence)
 
 
 def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper: Helper, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_the_variable_wins_over_the_files_in_any_case(helper: Helper, tmp_path: 
 def test_a_check_that_finds_no_id_says_so(tmp_path: Path) -> None:
     shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
 
-    sentence = "CONNECTOR_ID is set nowhere, so the health check does not know the connector.\n"
+    sentence = "CONNECTOR_ID is not set, so the health check cannot find the connector.\n"
     assert check(tmp_path, tmp_path / "src", HOME="/") == (1, sentence)
 
 

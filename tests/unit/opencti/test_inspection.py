@@ -57,8 +57,8 @@ def test_opencti_of_pycti_s_version_and_a_token_with_the_rights_are_good_and_not
     platform = OpenCTI(pycti.__version__)
     findings = found(platform, **HTTP)
     assert [finding.state for finding in findings.values()] == [State.GOOD] * 5
-    assert findings["OpenCTI"].text.endswith(f"answers; it is {pycti.__version__}, and so is pycti")
-    assert findings["token"].text == "it is accepted; the user connector may register and create knowledge"
+    assert findings["OpenCTI"].text.endswith(f"answers; OpenCTI and pycti are {pycti.__version__}")
+    assert findings["token"].text == "accepted; the user connector may register and create knowledge"
     assert {call.field for call in platform.calls} == {"about", "me"}
     assert platform.link.registered is None
 
@@ -73,7 +73,7 @@ def test_a_refused_token_is_bad_and_the_broker_is_left_alone() -> None:
     with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
         findings = by_subject(platform_findings(config(url, "wrong")))
     assert findings["OpenCTI"].state is State.BAD
-    assert "refuses the token; OPENCTI_TOKEN must be" in findings["OpenCTI"].text
+    assert "rejected the token; set OPENCTI_TOKEN to" in findings["OpenCTI"].text
     assert findings["broker"].state is State.UNKNOWN
 
 
@@ -99,7 +99,7 @@ def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> No
 
     with serving(app) as url:
         finding = next(platform_findings(config(url, "token")))
-    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in finding.text
+    assert f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to" in finding.text
 
 
 def test_rights_that_are_not_told_are_unknown() -> None:
@@ -155,7 +155,7 @@ def test_the_markings_that_the_user_sees_are_told() -> None:
     assert found(platform)["markings"] == Finding(
         "markings",
         State.GOOD,
-        "the user connector sees TLP:CLEAR, TLP:GREEN, TLP:AMBER; what carries another marking it cannot enrich",
+        "the user connector sees TLP:CLEAR, TLP:GREEN, TLP:AMBER; entities with other markings cannot be enriched",
     )
 
 
@@ -165,8 +165,8 @@ def test_a_user_who_does_not_see_the_marking_of_what_it_creates_is_bad() -> None
     assert found(platform)["markings"] == Finding(
         "markings",
         State.BAD,
-        "the user connector does not see TLP:CLEAR, which the connector gives to the observables that it creates: "
-        "OpenCTI refuses them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP to a group of that user",
+        "the user connector does not see TLP:CLEAR, the marking of the observables that the connector creates: OpenCTI "
+        "rejects them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP in a group of the user",
     )
 
 
@@ -181,7 +181,7 @@ def test_markings_that_are_not_told_are_unknown() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("me")
     finding = found(platform)["markings"]
-    assert finding == Finding("markings", State.UNKNOWN, "this OpenCTI does not tell which of them its user sees")
+    assert finding == Finding("markings", State.UNKNOWN, "this OpenCTI does not report which of them its user may see")
 
 
 # Where OpenCTI calls
@@ -199,8 +199,8 @@ def test_an_address_that_already_contains_the_path_is_bad(uri: str) -> None:
     finding = found(OpenCTI(pycti.__version__), listen_protocol="api", listen_protocol_api_uri=uri)["callback"]
     assert finding.state is State.BAD
     assert finding.text == (
-        f"OpenCTI would post messages to {uri}/api/callback, where nothing answers; end "
-        "CONNECTOR_LISTEN_PROTOCOL_API_URI before the path, without a slash"
+        f"OpenCTI would post messages to {uri}/api/callback, where nothing listens; "
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI must not contain the path or end with a slash"
     )
 
 
@@ -235,7 +235,7 @@ def test_the_broker_that_opencti_tells_of_is_tried() -> None:
     port = free_port()
     finding = found(OpenCTI(pycti.__version__, f"amqp://guest:secret@127.0.0.1:{port}/%2F"))["broker"]
     assert finding.state is State.BAD
-    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: no connection can be made")
+    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: connection failed")
 
 
 def test_the_broker_of_the_settings_wins(monkeypatch: pytest.MonkeyPatch) -> None:

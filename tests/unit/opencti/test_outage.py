@@ -12,8 +12,8 @@ from pika.exceptions import AMQPConnectionError
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
-from passivedns.opencti.errand import Errand, Postponed
-from passivedns.opencti.outage import make_patient, on_errand, patiently
+from passivedns.opencti.delivery import Delivery, Postponed
+from passivedns.opencti.outage import processing, retried_unless, retry_queries, retry_while_away
 from sandbox.opencti import Fault, OpenCTI
 from tests.unit.raw_server import raw_server, says
 
@@ -24,13 +24,13 @@ def asked(platform: OpenCTI) -> int:
     return sum(call.field == "about" for call in platform.calls)
 
 
-def errand(patience: float = float("inf")) -> Errand:
-    return Errand("key", {"internal": {"work_id": "w1"}}, False, patience)
+def delivery(patience: float = float("inf")) -> Delivery:
+    return Delivery("key", {"internal": {"work_id": "w1"}}, False, patience)
 
 
 @pytest.fixture
 def patient(helper: OpenCTIConnectorHelper, platform: OpenCTI) -> OpenCTIConnectorHelper:
-    make_patient(helper)
+    retry_queries(helper.api)
     platform._calls.clear()
     return helper
 
@@ -40,14 +40,14 @@ def test_what_a_message_asks_is_asked_again_after_an_outage(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
 ) -> None:
     platform.fail("about", times=2, how=fault)
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)["data"]["about"]["version"] == platform.version
     assert asked(platform) == 3
 
 
 def test_a_refusal_is_an_answer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="refused")
-    with on_errand(errand()), pytest.raises(ValueError, match="Business validation"):
+    with processing(delivery()), pytest.raises(ValueError, match="Business validation"):
         patient.api.query(ABOUT)
     assert asked(platform) == 1
 
@@ -67,7 +67,7 @@ def test_an_error_that_opencti_keeps_answering_becomes_its_answer(
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     platform.fail("about", how="database")
-    with on_errand(errand()), pytest.raises(ValueError, match="shards are not available"):
+    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
         patient.api.query(ABOUT)
 
 
@@ -76,7 +76,7 @@ def test_an_opencti_that_cannot_be_reached_is_waited_for_however_long(
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     platform.fail("about", times=2, how="gone")
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)
 
 
@@ -86,21 +86,21 @@ def test_a_token_that_is_not_accepted_is_waited_for_however_long(
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     right, platform.token = platform.token, "another"
     threading.Timer(0.5, lambda: setattr(platform, "token", right)).start()
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)
 
 
 def test_a_message_that_goes_elsewhere_waits_no_longer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
-    leaving = errand()
-    threading.Timer(0.1, leaving.withdraw).start()
-    with on_errand(leaving), pytest.raises(Postponed):
+    leaving = delivery()
+    threading.Timer(0.1, leaving.requeue).start()
+    with processing(leaving), pytest.raises(Postponed):
         patient.api.query(ABOUT)
 
 
 def test_a_message_over_http_waits_only_for_so_long(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
-    with on_errand(errand(patience=0.3)), pytest.raises(Postponed):
+    with processing(delivery(patience=0.3)), pytest.raises(Postponed):
         patient.api.query(ABOUT)
 
 
@@ -109,10 +109,10 @@ def test_the_log_says_once_what_waits_and_why(
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
     platform.fail("about", times=2, how="http500")
-    with on_errand(errand()):
+    with processing(delivery()):
         patient.api.query(ABOUT)
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["OpenCTI or its broker is away (HTTPError HTTP 500); w1 waits for it."]
+    assert warnings == ["OpenCTI or RabbitMQ is unavailable (HTTPError HTTP 500); w1 is waiting."]
 
 
 @contextmanager
@@ -151,15 +151,15 @@ VERSION = answer("200 OK", b'{"data":{"about":{"version":"1"}}}')
 def test_what_stands_in_front_of_an_opencti_that_is_away_is_waited_for(
     helper: OpenCTIConnectorHelper, first: bytes
 ) -> None:
-    with answering(helper, first, VERSION), on_errand(errand()):
-        make_patient(helper)
+    with answering(helper, first, VERSION), processing(delivery()):
+        retry_queries(helper.api)
         assert helper.api.query(ABOUT)["data"]["about"]["version"] == "1"
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "413 Payload Too Large"])
 def test_another_status_is_an_answer(helper: OpenCTIConnectorHelper, status: str) -> None:
-    with answering(helper, answer(status, b"too much"), VERSION), on_errand(errand()):
-        make_patient(helper)
+    with answering(helper, answer(status, b"too much"), VERSION), processing(delivery()):
+        retry_queries(helper.api)
         with pytest.raises(ValueError, match="too much"):
             helper.api.query(ABOUT)
 
@@ -172,8 +172,8 @@ def test_a_broker_that_is_away_is_waited_for() -> None:
             raise failures.pop()
         return "sent"
 
-    with on_errand(errand()):
-        assert patiently(send) == "sent"
+    with processing(delivery()):
+        assert retry_while_away(send) == "sent"
 
 
 def test_after_an_outage_a_call_that_had_its_effect_is_not_repeated() -> None:
@@ -183,6 +183,6 @@ def test_after_an_outage_a_call_that_had_its_effect_is_not_repeated() -> None:
         calls.append(1)
         raise requests.ConnectionError
 
-    with on_errand(errand()):
-        assert patiently(call, lambda: True) is None
+    with processing(delivery()), retried_unless(lambda: True):
+        assert retry_while_away(call) is None
     assert len(calls) == 1

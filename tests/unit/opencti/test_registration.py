@@ -51,7 +51,7 @@ def test_an_unknown_field_or_type_is_another_version_and_tells_which_pycti_to_in
 def test_a_judgement_on_what_was_asked_is_final(code: str) -> None:
     error = explained(graphql_error(code, "No."), URL, "7.260817.0")
     assert isinstance(error, PlatformError)
-    assert str(error) == f"OpenCTI at {URL} refuses the connector ({code}). It says: No."
+    assert str(error) == f"OpenCTI at {URL} rejected the connector ({code}). It says: No."
 
 
 @pytest.mark.parametrize("raised", [graphql_error, body_of_400])
@@ -66,4 +66,4 @@ def test_a_failure_behind_opencti_may_pass(code: str, raised: Raised) -> None:
 def test_an_answer_that_is_not_graphql_s_may_pass(body: str) -> None:
     error = explained(ValueError(body), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
-    assert str(error) == "its answer is not OpenCTI's"
+    assert str(error) == "the response is not from OpenCTI"

@@ -4,8 +4,8 @@ import pytest
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
-from passivedns.opencti.errand import Errand
-from passivedns.opencti.outage import make_patient, on_errand
+from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.outage import processing, retry_queries
 from passivedns.opencti.works import UNREADABLE, Works
 from sandbox.opencti import Fault, OpenCTI
 from sandbox.works import Work
@@ -13,8 +13,8 @@ from sandbox.works import Work
 
 @pytest.fixture
 def works(helper: OpenCTIConnectorHelper) -> Works:
-    works = helper.api.work = Works(make_patient(helper))
-    return works
+    retry_queries(helper.api)
+    return Works(helper.api)
 
 
 @pytest.fixture
@@ -24,21 +24,21 @@ def work(platform: OpenCTI) -> Work:
     return work
 
 
-def errand(redelivered: bool = False) -> Errand:
-    return Errand("key", {"internal": {"work_id": "w1"}}, redelivered)
+def delivery(redelivered: bool = False) -> Delivery:
+    return Delivery("key", {"internal": {"work_id": "w1"}}, redelivered)
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "unheard", "error"])
 def test_a_work_is_closed_once_over_an_outage(platform: OpenCTI, works: Works, work: Work, fault: Fault) -> None:
     platform.fail("toProcessed", times=1, how=fault)
-    with on_errand(errand()):
+    with processing(delivery()):
         works.to_processed("w1", "Added 1")
     assert work.closings == ["Added 1"]
     assert not work.in_error
 
 
 def test_a_work_is_not_closed_with_a_second_text(works: Works, work: Work) -> None:
-    with on_errand(errand()):
+    with processing(delivery()):
         works.to_processed("w1", "Added 1")
         works.to_processed("w1", "oh", in_error=True)
     assert work.closings == ["Added 1"]
@@ -46,13 +46,13 @@ def test_a_work_is_not_closed_with_a_second_text(works: Works, work: Work) -> No
 
 def test_a_work_that_another_process_closed_is_not_closed_again(works: Works, work: Work) -> None:
     works.to_processed("w1", "Added 1")
-    with on_errand(errand(redelivered=True)):
+    with processing(delivery(redelivered=True)):
         works.to_processed("w1", "Added 2")
     assert work.closings == ["Added 1"]
 
 
 def test_a_redelivered_message_whose_work_is_open_closes_it(works: Works, work: Work) -> None:
-    with on_errand(errand(redelivered=True)):
+    with processing(delivery(redelivered=True)):
         works.to_processed("w1", "Added 1")
     assert work.closings == ["Added 1"]
 
@@ -61,14 +61,14 @@ def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_tex
     platform: OpenCTI, works: Works, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.fail("toProcessed", how="refused")
-    with on_errand(errand()):
+    with processing(delivery()):
         with pytest.raises(ValueError, match="Business validation"):
             works.to_processed("w1", "Added 1")
         works.to_processed("w1", "Business validation", in_error=True)
     assert work.closings == []
     (record,) = [record.message for record in caplog.records if record.name == "passivedns.opencti.works"]
-    assert record.startswith("OpenCTI did not let the work w1 be closed")
-    assert record.endswith("it was to say: Added 1")
+    assert record.startswith("OpenCTI refused to close the work w1")
+    assert record.endswith("Its text: Added 1")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_tex
 def test_pyctis_words_for_an_entity_that_cannot_be_read_are_replaced_by_ours(
     works: Works, work: Work, words: str
 ) -> None:
-    with on_errand(errand()):
+    with processing(delivery()):
         works.to_processed("w1", words, in_error=True)
     assert work.closings == [UNREADABLE]
     assert work.in_error
@@ -90,13 +90,13 @@ def test_pyctis_words_for_an_entity_that_cannot_be_read_are_replaced_by_ours(
 @pytest.mark.parametrize("fault", ["http500", "gone", "unheard", "error"])
 def test_objects_are_announced_once_over_an_outage(platform: OpenCTI, works: Works, work: Work, fault: Fault) -> None:
     platform.fail("addExpectations", times=1, how=fault)
-    with on_errand(errand()):
+    with processing(delivery()):
         works.add_expectations("w1", 5)
     assert work.expectations == 5
 
 
 def test_a_second_try_of_one_message_announces_nothing_more(works: Works, work: Work) -> None:
-    with on_errand(errand()):
+    with processing(delivery()):
         works.add_expectations("w1", 5)
         works.add_expectations("w1", 5)
     assert work.expectations == 5
@@ -104,13 +104,13 @@ def test_a_second_try_of_one_message_announces_nothing_more(works: Works, work: 
 
 def test_a_redelivered_message_announces_what_was_not_announced_before(works: Works, work: Work) -> None:
     works.add_expectations("w1", 5)
-    with on_errand(errand(redelivered=True)):
+    with processing(delivery(redelivered=True)):
         works.add_expectations("w1", 7)
     assert work.expectations == 7
 
 
 def test_a_first_delivery_asks_nothing_about_the_work(platform: OpenCTI, works: Works, work: Work) -> None:
-    with on_errand(errand()):
+    with processing(delivery()):
         works.add_expectations("w1", 5)
         works.to_processed("w1", "Added 1")
     assert "work" not in [call.field for call in platform.calls]
@@ -128,7 +128,7 @@ def test_a_user_who_may_not_ask_about_works_is_told_nothing_of_them(
     platform: OpenCTI, works: Works, work: Work
 ) -> None:
     platform.fail("work", how="refused")
-    with on_errand(errand(redelivered=True)):
+    with processing(delivery(redelivered=True)):
         works.add_expectations("w1", 5)
         works.to_processed("w1", "Added 1")
     assert (work.expectations, work.closings) == (5, ["Added 1"])
@@ -139,7 +139,7 @@ def test_a_work_is_closed_while_opencti_cannot_say_what_it_is(
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     platform.fail("work", how="database")
-    with on_errand(errand(redelivered=True)):
+    with processing(delivery(redelivered=True)):
         works.to_processed("w1", "Added 1")
     assert work.closings == ["Added 1"]
 
@@ -147,7 +147,7 @@ def test_a_work_is_closed_while_opencti_cannot_say_what_it_is(
 def test_a_chunk_of_what_was_announced_adds_nothing_and_asks_nothing(
     platform: OpenCTI, works: Works, work: Work
 ) -> None:
-    with on_errand(errand()):
+    with processing(delivery()):
         works.add_expectations("w1", 500)
         asked = len(platform.calls)
         works.add_expectations("w1", 1)

@@ -1,28 +1,20 @@
 """What the delivery relies on within pycti, in every version that is supported."""
 
-import copy
 import inspect
-from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from pycti import OpenCTIConnectorHelper
 from pycti.api.opencti_api_work import OpenCTIApiWork
+from pycti.connector import opencti_connector_helper
 from pycti.connector.opencti_connector_helper import ListenQueue
 
-from passivedns.opencti.errand import Postponed
+from passivedns.opencti.delivery import Postponed
 from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Work
-
-
-def listener(helper: OpenCTIConnectorHelper, callback: Callable[[Any], str]) -> Any:
-    """pycti's own, which does not run."""
-    given = {"helper": helper, "callback": callback, "applicant_id": None, "config": {}}
-    given |= {"connector_config": helper.connector_config, "opencti_token": "", "listen_protocol": "AMQP"}
-    given |= dict.fromkeys(("listen_protocol_api_ssl", "listen_protocol_api_path", "listen_protocol_api_port"), None)
-    known = inspect.signature(ListenQueue.__init__).parameters
-    return ListenQueue(**{name: value for name, value in given.items() if name in known})
+from tests.unit.opencti.conftest import idle_listener
 
 
 def message_for(platform: OpenCTI) -> dict[str, Any]:
@@ -42,7 +34,7 @@ def test_the_methods_that_are_overridden_take_what_they_took() -> None:
 
 
 def test_the_attributes_that_are_used_are_there(helper: OpenCTIConnectorHelper) -> None:
-    listening = listener(helper, lambda _: "done")
+    listening = idle_listener(helper, lambda _: "done", ListenQueue)
     assert (listening.pika_connection, listening.channel, listening.thread) == (None, None, None)
     assert not listening.exit_event.is_set()
     assert listening.callback({}) == "done"
@@ -62,7 +54,7 @@ def test_pyctis_handler_passes_a_postponed_message_on_and_closes_nothing(
         raise Postponed
 
     with pytest.raises(Postponed):
-        listener(helper, postpone)._data_handler(message_for(platform))
+        idle_listener(helper, postpone, ListenQueue)._data_handler(message_for(platform))
     assert platform.works["w1"].closings == []
 
 
@@ -75,7 +67,7 @@ def test_pyctis_handler_reads_the_entity_and_the_work_before_it_calls_back(
         seen.extend(platform.works["w1"].received)
         return "done"
 
-    listener(helper, callback)._data_handler(message_for(platform))
+    idle_listener(helper, callback, ListenQueue)._data_handler(message_for(platform))
     assert seen == ["Connector ready to process the operation"]
     assert platform.works["w1"].closings == ["done"]
 
@@ -85,13 +77,31 @@ def test_pycti_says_that_an_entity_cannot_be_read_in_words_that_are_known(
 ) -> None:
     message = message_for(platform)
     platform.entity_unreadable(platform.works["w1"].entity)
-    listener(helper, lambda _: "done")._data_handler(message)
+    idle_listener(helper, lambda _: "done", ListenQueue)._data_handler(message)
     (closing,) = platform.works["w1"].closings
     assert str(closing).startswith("Unable to read/access")
 
 
-def test_a_copy_of_the_client_has_the_same_session_and_headers(helper: OpenCTIConnectorHelper) -> None:
-    twin = copy.copy(helper.api)
-    helper.api.set_applicant_id_header("somebody")
-    assert twin.request_headers["opencti-applicant-id"] == "somebody"
-    assert twin.session is helper.api.session
+def test_all_that_pycti_asks_for_a_message_goes_through_the_query_of_its_client(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, queries, query = message_for(platform), list[str](), helper.api.query
+
+    def noted(text: str, *more: Any) -> Any:
+        queries.append(text)
+        return query(text, *more)
+
+    monkeypatch.setattr(helper.api, "query", noted)
+    idle_listener(helper, lambda _: "done", ListenQueue)._data_handler(message)
+    fields = ("stixCyberObservable(", "stixNestedRefRelationships(", "toReceived ", "toProcessed ")
+    assert [field in text for field, text in zip(fields, queries, strict=True)] == [True] * 4
+
+
+def test_listening_uses_the_class_that_the_module_names(
+    helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = MagicMock()
+    monkeypatch.setattr(opencti_connector_helper, "ListenQueue", made)
+    helper.listen(message_callback=str)
+    assert str in [*made.call_args.args, *made.call_args.kwargs.values()]
+    assert helper.listen_queue is made.return_value
