@@ -37,11 +37,14 @@ def run(settings: Settings) -> None:
     install(helper, crashes_of(settings.lookup))
     enricher = enricher_of(settings.lookup)
     connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
-    # Daemon threads, and so are those that they start: none of them delays the exit.
+    # A daemon thread, and so are those that it starts: none of them delays the exit.
     listening = threading.Thread(target=connector.run, daemon=True)
     listening.start()
-    health.Heartbeat(helper).start()
-    _wait(stopping, listening)
+    while not stopping.is_set():
+        health.beat(helper)
+        stopping.wait(health.INTERVAL)
+        if not listening.is_alive():
+            raise PlatformError("Listening for messages ended unexpectedly; see the log.")
     _stop(helper.listen_queue, settings.lookup.pdns.stop_grace)
 
 
@@ -52,12 +55,6 @@ def _handle_signals(stopping: threading.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-
-
-def _wait(stopping: threading.Event, listening: threading.Thread) -> None:
-    while not stopping.wait(0.5):
-        if not listening.is_alive():
-            raise PlatformError("Listening for messages ended unexpectedly; see the log.")
 
 
 def _stop(listener: Listener | None, grace: float) -> None:

@@ -1,6 +1,7 @@
 """The commands of `main.py`: without one it is the daemon, with one a tool for its operator."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -63,9 +64,12 @@ def _run_command(parsed: argparse.Namespace) -> int:
             how = parsed.format, parsed.file, parsed.since, parsed.record_types, parsed.sources
             return lookup.run(lookup.Request(values, *how))
         case _:
+            # The imports create no garbage, and looking for it takes a tenth of the start.
+            gc.disable()
             from passivedns.daemon import run
             from passivedns.settings.loading import load_settings
 
+            gc.enable()
             run(load_settings())
             return 0
 

@@ -39,6 +39,7 @@ def can_send(helper: OpenCTIConnectorHelper) -> bool:
         and not helper.bundle_send_to_directory
         and not helper.bundle_send_to_s3
         and not helper.connect_validate_before_import
+        and not getattr(helper, "force_validation", False)  # not in every version of pycti
     )
 
 

@@ -8,7 +8,6 @@ system is not. The connector's id is in its name, so that several connectors can
 import os
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,19 +23,6 @@ STALE = 30
 """Seconds after which the status is outdated."""
 
 _ROOT = Path(__file__).resolve().parents[3]
-
-
-class Heartbeat(threading.Thread):
-    """Updates the status until the process ends."""
-
-    def __init__(self, helper: "OpenCTIConnectorHelper") -> None:
-        super().__init__(name="heartbeat", daemon=True)
-        self._helper = helper
-
-    def run(self) -> None:
-        while True:
-            beat(self._helper)
-            time.sleep(INTERVAL)
 
 
 def beat(helper: "OpenCTIConnectorHelper") -> None:

@@ -14,12 +14,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from pika.exceptions import ConnectionWrongStateError
+from pika.exceptions import AMQPConnectionError, AMQPError
 from pycti import OpenCTIConnectorHelper
 from pycti.connector import opencti_connector_helper
 from pycti.connector.opencti_connector_helper import ListenQueue
@@ -109,11 +110,30 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
                 # Acknowledged, since it would fail again.
                 log.exception("%s could not be processed.", delivery)
             delivery.done()
-            self._in_connection(delivery.acknowledge)
+            with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
+                self.in_connection(delivery.acknowledge)
 
-    def _in_connection(self, callback: Callable[[], None]) -> None:
-        with suppress(ConnectionWrongStateError):
-            self.pika_connection.add_callback_threadsafe(callback)
+    def in_connection(self, call: Callable[[], object]) -> None:
+        """Call in the thread of the broker connection, since pika is not thread-safe, and wait for the end.
+
+        Raises:
+            AMQPError: the connection is lost.
+        """
+        ended, connection = Future[None](), self.pika_connection
+
+        def run() -> None:
+            try:
+                call()
+                ended.set_result(None)
+            except Exception as error:
+                ended.set_exception(error)
+
+        connection.add_callback_threadsafe(run)
+        while not ended.done() and connection.is_open:
+            wait([ended], timeout=1)
+        if not ended.done():
+            raise AMQPConnectionError
+        ended.result()
 
     # HTTP
 
@@ -201,7 +221,6 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
 
         If it did not, it is delivered again: by the broker to the next process, or by OpenCTI's worker over HTTP.
         """
-        deadline = time.monotonic() + grace
         self.exit_event.set()
         if self._delivery:
             self._delivery.stop_waiting()
@@ -211,22 +230,12 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
                 self._crashes.let_go(self._delivery.key)
             return False
         if self.pika_connection:
-            self._close_channel(deadline)
+            with suppress(AMQPError):
+                # The broker confirms this, and with it the last acknowledgement.
+                self.in_connection(lambda: self.channel.close())
         elif self._delivery:
             time.sleep(0.2)  # for the last HTTP response
         return True
-
-    def _close_channel(self, deadline: float) -> None:
-        """Close it after the last acknowledgement; the broker's confirmation covers both."""
-        closed = threading.Event()
-
-        def close() -> None:
-            self.channel.close()
-            closed.set()
-
-        self._in_connection(close)
-        while self.pika_connection.is_open and time.monotonic() < deadline and not closed.wait(0.05):
-            pass
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:

@@ -89,14 +89,21 @@ class Message:
         self.log("debug", "Sent", objects=bundle.size)
 
     def _send(self, bundle: Bundle) -> None:
-        work_id, options = self._helper.work_id, {"no_split": True} if bundle.is_chunked else {}
-        if bundle.is_chunked and work_id:
+        if bundle.is_chunked and self._helper.work_id:
             # pycti announces one object per chunk, so the work would close before all are imported.
-            self._helper.api.work.add_expectations(work_id, bundle.size)
+            self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
         for text in bundle.texts:
-            send = partial(self._helper.send_stix2_bundle, text, work_id=work_id, cleanup_inconsistent_bundle=True)
-            # pycti opens a connection to the broker, which may be away while OpenCTI is not.
-            retry_while_away(partial(send, **options))
+            retry_while_away(partial(self._send_text, text, bundle.is_chunked))
+
+    def _send_text(self, text: str, is_chunk: bool) -> None:
+        helper, options = self._helper, {"work_id": self._helper.work_id} | ({"no_split": True} if is_chunk else {})
+        listener = helper.listen_queue
+        if is_chunk and helper.enrichment_shared_organizations is None and listener and listener.pika_connection:
+            # pycti opens a connection for each bundle, which takes longer than the rest of a cached enrichment.
+            options |= {"sequence": 1, "draft_id": helper.draft_id}
+            listener.in_connection(lambda: helper._send_bundle(listener.channel, text, **options))
+        else:
+            helper.send_stix2_bundle(text, cleanup_inconsistent_bundle=True, **options)
 
     def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **facts: object) -> None:
         """Log an event with the facts known so far: the work, the entity, `seconds`, and those of earlier events."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import requests
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConnectionBlockedTimeout
 from pycti import OpenCTIApiClient
 
 from passivedns.opencti.delivery import Delivery
@@ -103,7 +103,8 @@ def retry_while_away(call: Callable[[], T]) -> T | None:
 
 def _is_outage(error: Exception, seconds: float) -> bool:
     """True if the call may succeed later; `seconds` is how long it has been retried."""
-    if isinstance(error, requests.RequestException):
+    # A broker that is short of memory or disk blocks connections for as long as it is.
+    if isinstance(error, requests.RequestException | ConnectionBlockedTimeout):
         return True
     reported = graphql_error(error)
     if reported and reported[0] in _LOCKED_OUT:

@@ -101,6 +101,7 @@ def test_chunks_are_for_those_versions_of_pycti_that_do_not_split_them(
         ("bundle_send_to_directory", True),
         ("bundle_send_to_s3", True),
         ("connect_validate_before_import", True),
+        ("force_validation", True),
     ],
 )
 def test_what_is_not_for_the_queue_only_is_sent_in_one_piece(

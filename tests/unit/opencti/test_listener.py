@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from pika.exceptions import AMQPConnectionError, NackError
 from pycti import OpenCTIConnectorHelper
 from pycti.connector import opencti_connector_helper
 
@@ -88,3 +90,161 @@ def test_a_message_in_another_form_is_left_to_pycti(
     with suppress(UnboundLocalError):
         listener(helper, lambda _data: "done")._data_handler(message)
     assert "Error in message processing, reporting error to API" in caplog.text
+
+
+class Connection:
+    """A connection to a broker that runs callbacks in its own thread, until it is lost."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.thread: threading.Thread | None = None
+
+    def add_callback_threadsafe(self, callback: Callable[[], None]) -> None:
+        if self.is_open:
+            self.thread = threading.Thread(target=callback)
+            self.thread.start()
+
+
+@pytest.fixture
+def connected(helper: OpenCTIConnectorHelper) -> Any:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    return listening
+
+
+def test_a_call_in_the_connection_runs_in_its_thread_and_is_waited_for(connected: Any) -> None:
+    threads: list[threading.Thread] = []
+    connected.in_connection(lambda: threads.append(threading.current_thread()))
+    assert threads == [connected.pika_connection.thread]
+
+
+def test_what_a_call_in_the_connection_raises_is_raised(connected: Any) -> None:
+    with pytest.raises(NackError):
+        connected.in_connection(MagicMock(side_effect=NackError([])))
+
+
+def test_a_call_in_a_connection_that_is_lost_fails(connected: Any) -> None:
+    connected.pika_connection.is_open = False
+    with pytest.raises(AMQPConnectionError):
+        connected.in_connection(lambda: None)
+
+
+def test_a_connection_that_is_lost_during_a_call_fails_the_call(connected: Any) -> None:
+    lost = threading.Event()
+
+    def lose() -> None:
+        connected.pika_connection.is_open = False
+        lost.wait(30)
+
+    with pytest.raises(AMQPConnectionError):
+        connected.in_connection(lose)
+    lost.set()
+
+
+def queries_of_the_version(platform: OpenCTI) -> int:
+    return sum(call.field == "about" for call in platform.calls)
+
+
+def test_opencti_is_queried_before_a_message_unless_the_last_one_was_just_answered(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    listening, before = listener(helper, lambda _data: "done"), queries_of_the_version(platform)
+    for _ in range(3):
+        listening._data_handler(message_for(platform, entity, auto=True))
+    assert queries_of_the_version(platform) == before + 1
+    monkeypatch.setattr("passivedns.opencti.listener.FRESH", 0)
+    listening._data_handler(message_for(platform, entity, auto=True))
+    assert queries_of_the_version(platform) == before + 2
+
+
+def test_a_message_that_waits_for_opencti_is_not_yet_counted_as_begun(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passivedns.opencti.listener.HTTP_PATIENCE", 0.1)
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    listening = listener(helper, lambda _data: "done")
+    platform.fail("*", how="gone")
+    for _ in range(5):
+        with pytest.raises(RuntimeError, match="OpenCTI is away"):
+            listening._data_handler(message)
+    platform.recover()
+    listening._data_handler(message)
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_an_answered_message_is_not_answered_again(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    entity, calls = platform.add_observable("Domain-Name", "example.org"), list[str]()
+
+    def callback(data: dict[str, Any]) -> str:
+        calls.append(data["entity_id"])
+        return "done"
+
+    listening, message = (
+        listener(helper, callback),
+        playbook_message(Execution("e1", entity), [entity.as_stix()], entity.standard_id),
+    )
+    listening._data_handler(message)
+    listening._data_handler(message)
+    assert calls == [entity.standard_id]
+
+
+def test_a_message_that_crashed_the_process_three_times_is_answered_with_an_error(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+
+    class Killed(BaseException):
+        """In place of the end of the process."""
+
+    listening = listener(helper, MagicMock(side_effect=Killed))
+    for _ in range(3):
+        with pytest.raises(Killed):
+            listening._data_handler(message)
+    listening._data_handler(message)
+    (work,) = platform.works.values()
+    assert work.in_error
+    assert work.message == "The connector crashed 3 times on this message and gave it up; see the connector log."
+
+
+def test_after_the_shutdown_no_message_begins(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    listening = listener(helper, lambda _data: "done")
+    assert listening.finish(0)
+    with pytest.raises(RuntimeError, match="the connector is stopping"):
+        listening._data_handler(message)
+    channel = MagicMock()
+    listening._process_message(channel, MagicMock(), None, b"{}")
+    assert channel.mock_calls == []
+    assert [work.message for work in platform.works.values()] == [None]
+
+
+def test_the_shutdown_tells_whether_the_current_message_ended(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def callback(_data: dict[str, Any]) -> str:
+        begun.set()
+        go_on.wait(30)
+        return "done"
+
+    listening = listener(helper, callback)
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    processing = threading.Thread(target=listening._data_handler, args=[message])
+    processing.start()
+    assert begun.wait(30)
+    assert not listening.finish(0.05)
+    go_on.set()
+    assert listening.finish(30)
+    processing.join()
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_a_message_that_is_not_a_json_object_is_dropped(
+    helper: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel, method = MagicMock(), MagicMock(delivery_tag=7)
+    listener(helper, lambda _data: "done")._process_message(channel, method, None, b"[]")
+    channel.basic_ack.assert_called_once_with(7)
+    assert "Dropped a message that is not a JSON object: b'[]'" in caplog.text

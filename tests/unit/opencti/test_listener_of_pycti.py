@@ -1,16 +1,20 @@
 """What the delivery relies on within pycti, in every version that is supported."""
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
+import pika
 import pytest
 from pycti import OpenCTIConnectorHelper
 from pycti.api.opencti_api_work import OpenCTIApiWork
 from pycti.connector import opencti_connector_helper
 from pycti.connector.opencti_connector_helper import ListenQueue
 
+from passivedns.opencti.chunks import has_no_split
 from passivedns.opencti.delivery import Postponed
+from passivedns.opencti.message import Bundle, Message
 from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Work
@@ -95,6 +99,27 @@ def test_all_that_pycti_asks_for_a_message_goes_through_the_query_of_its_client(
     idle_listener(helper, lambda _: "done", ListenQueue)._data_handler(message)
     fields = ("stixCyberObservable(", "stixNestedRefRelationships(", "toReceived ", "toProcessed ")
     assert [field in text for field, text in zip(fields, queries, strict=True)] == [True] * 4
+
+
+def test_the_channel_of_the_listener_confirms_what_is_published() -> None:
+    assert "self.channel.confirm_delivery()" in inspect.getsource(ListenQueue.run)
+
+
+@pytest.mark.skipif(not has_no_split(), reason="this pycti splits every bundle")
+def test_a_chunk_is_published_as_pycti_would_publish_it(
+    helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, channel, text = MagicMock(), MagicMock(), '{"type": "bundle", "objects": []}'
+    monkeypatch.setattr(pika, "BlockingConnection", lambda _: connection)
+    helper.draft_id = "draft--1"
+    helper.send_stix2_bundle(text, work_id="w1", no_split=True)
+    helper.work_id = "w1"
+    helper.listen_queue = SimpleNamespace(
+        channel=channel, pika_connection=MagicMock(), in_connection=lambda call: call()
+    )
+    Message({}, helper).send(Bundle([text], 1, is_chunked=True))
+    assert channel.basic_publish.call_args == connection.channel().basic_publish.call_args
+    assert channel.basic_publish.call_count == 1
 
 
 def test_listening_uses_the_class_that_the_module_names(
