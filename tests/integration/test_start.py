@@ -151,6 +151,22 @@ def test_a_stop_while_waiting_for_opencti_ends_the_start_with_0() -> None:
         assert running.process.wait(WAIT) == 0
 
 
+def test_an_unexpected_error_ends_the_start_with_1_and_a_traceback() -> None:
+    # Once pycti has registered, its hook handles what nobody caught.
+    broken = (
+        "import runpy, sys, passivedns.commands.cli as cli\n"
+        "from pycti.connector.opencti_connector_helper import killProgramHook\n"
+        "sys.excepthook, cli.main = killProgramHook, lambda: 1 / 0\n"
+        "runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", broken, str(ROOT / "src" / "main.py")]
+    environment = inherited() | {"PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback (most recent call last):")
+    assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
 def test_without_its_dependencies_the_start_says_what_to_install() -> None:
     # Without the module site, Python finds its own library only.
     command = [sys.executable, "-S", str(ROOT / "src" / "main.py")]

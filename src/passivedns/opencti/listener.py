@@ -148,7 +148,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             try:
                 self._answer(self._delivery)
             except Postponed:
-                raise RuntimeError("OpenCTI is away") from None
+                raise RuntimeError("OpenCTI is unavailable") from None
 
     # Both
 

@@ -1,5 +1,6 @@
 """What the listener hands to the callback."""
 
+import copy
 import threading
 import uuid
 from collections.abc import Callable
@@ -166,7 +167,7 @@ def test_a_message_that_waits_for_opencti_is_not_yet_counted_as_begun(
     listening = listener(helper, lambda _data: "done")
     platform.fail("*", how="gone")
     for _ in range(5):
-        with pytest.raises(RuntimeError, match="OpenCTI is away"):
+        with pytest.raises(RuntimeError, match="OpenCTI is unavailable"):
             listening._data_handler(message)
     platform.recover()
     listening._data_handler(message)
@@ -180,12 +181,11 @@ def test_an_answered_message_is_not_answered_again(platform: OpenCTI, helper: Op
         calls.append(data["entity_id"])
         return "done"
 
-    listening, message = (
-        listener(helper, callback),
-        playbook_message(Execution("e1", entity), [entity.as_stix()], entity.standard_id),
-    )
-    listening._data_handler(message)
-    listening._data_handler(message)
+    listening = listener(helper, callback)
+    message = playbook_message(Execution("e1", entity), [entity.as_stix()], entity.standard_id)
+    for _ in range(2):
+        # A copy, since pycti changes the message.
+        listening._data_handler(copy.deepcopy(message))
     assert calls == [entity.standard_id]
 
 
@@ -200,7 +200,7 @@ def test_a_message_that_crashed_the_process_three_times_is_answered_with_an_erro
     listening = listener(helper, MagicMock(side_effect=Killed))
     for _ in range(3):
         with pytest.raises(Killed):
-            listening._data_handler(message)
+            listening._data_handler(copy.deepcopy(message))
     listening._data_handler(message)
     (work,) = platform.works.values()
     assert work.in_error

@@ -114,9 +114,8 @@ def test_a_chunk_is_published_as_pycti_would_publish_it(
     helper.draft_id = "draft--1"
     helper.send_stix2_bundle(text, work_id="w1", no_split=True)
     helper.work_id = "w1"
-    helper.listen_queue = SimpleNamespace(
-        channel=channel, pika_connection=MagicMock(), in_connection=lambda call: call()
-    )
+    connected = {"pika_connection": connection, "in_connection": lambda call: call()}
+    helper.listen_queue = SimpleNamespace(channel=channel, **connected)
     Message({}, helper).send(Bundle([text], 1, is_chunked=True))
     assert channel.basic_publish.call_args == connection.channel().basic_publish.call_args
     assert channel.basic_publish.call_count == 1

@@ -1,12 +1,18 @@
-"""What a message says of its entity: who the author is, in each form in which a message names one, and who asked."""
+"""What a message says of its entity and of who requested the enrichment, and what is sent for it."""
 
+import json
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pika.exceptions import AMQPConnectionError
 from pycti import Identity
 
-from passivedns.opencti.message import Message
+from passivedns.errors import NotSent
+from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.message import Bundle, Message
+from passivedns.opencti.outage import processing
 
 OWN = Identity.generate_id("RiskIQ PassiveTotal", "organization")
 ANOTHER = Identity.generate_id("Example Organization", "organization")
@@ -60,3 +66,140 @@ def test_a_message_that_does_not_say_what_caused_it_is_not_deliberate() -> None:
     silent = of({"enrichment_entity": {}, "stix_entity": {}})
     assert silent.mode is None
     assert not silent.is_deliberate
+
+
+# What is sent
+
+
+class Works:
+    """In place of our `api.work`."""
+
+    def __init__(self, events: list[tuple[object, ...]]) -> None:
+        self._events = events
+
+    def add_expectations(self, work_id: str, expectations: int) -> bool:
+        self._events.append(("announce", work_id, expectations))
+        return True
+
+
+class Helper:
+    """In place of pycti's helper; notes what is announced and sent."""
+
+    def __init__(self, *failures: Exception, **own: Any) -> None:
+        self.events: list[tuple[object, ...]] = []
+        self.work_id: str | None = "w1"
+        self.playbook: Any = None
+        self.queue_protocol = "api"
+        self.enrichment_shared_organizations: list[str] | None = None
+        self.draft_id = "draft--1"
+        self.listen_queue: Any = None
+        self.api = SimpleNamespace(work=Works(self.events))
+        self.connector_logger = logging.getLogger("test")
+        self._failures = list(failures)
+        vars(self).update(own)
+
+    @staticmethod
+    def stix2_create_bundle(objects: list[Any]) -> str:
+        return json.dumps(objects)
+
+    def send_stix2_bundle(self, text: str, **options: Any) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.events.append(("pycti", text, options))
+
+    def _send_bundle(self, channel: object, text: str, **options: Any) -> None:
+        self.events.append((channel, text, options))
+
+
+ENTITY = {"type": "domain-name", "spec_version": "2.1", "id": "domain-name--1", "value": "example.org"}
+RECEIVED = ENTITY | {"x_opencti_score": 50}
+ADDED = {"type": "ipv4-addr", "id": "ipv4-addr--1"}
+
+
+def sending(helper: Helper) -> Message:
+    return Message({"stix_entity": RECEIVED, "stix_objects": [RECEIVED]}, helper)
+
+
+def objects_of(bundle: Bundle | None) -> Any:
+    assert bundle is not None
+    (text,) = bundle.texts
+    return json.loads(text)
+
+
+def test_the_entity_is_sent_as_a_stub_and_each_addition_once() -> None:
+    bundle = sending(Helper()).bundle([ADDED, ADDED, ENTITY])
+    assert objects_of(bundle) == [ENTITY, ADDED]
+
+
+def test_without_additions_nothing_is_sent() -> None:
+    helper = Helper()
+    message = sending(helper)
+    assert message.bundle([]) is None
+    message.send(None)
+    assert helper.events == []
+
+
+@pytest.mark.parametrize("additions", [[], [ADDED]])
+def test_a_playbook_gets_what_it_sent_unchanged_and_the_additions(additions: list[Any]) -> None:
+    bundle = sending(Helper(playbook={"execution_id": "e1"})).bundle([*additions, *[ENTITY for _ in additions]])
+    assert objects_of(bundle) == [RECEIVED, *additions]
+
+
+def test_what_opencti_refuses_is_an_error_in_words() -> None:
+    with pytest.raises(NotSent, match=r"^OpenCTI did not accept the result \(ValueError: no\)\.$"):
+        sending(Helper(ValueError("no"))).send(Bundle(["{}"], 1))
+
+
+def test_a_broker_that_is_away_is_waited_for_and_the_bundle_sent_once() -> None:
+    helper = Helper(AMQPConnectionError())
+    with processing(Delivery("key", {}, False)):
+        sending(helper).send(Bundle(["{}"], 1))
+    assert helper.events == [("pycti", "{}", {"work_id": "w1", "cleanup_inconsistent_bundle": True})]
+
+
+def listening() -> Any:
+    return SimpleNamespace(pika_connection=object(), channel="channel", in_connection=lambda call: call())
+
+
+def test_chunks_are_announced_together_and_published_on_the_connection_of_the_listener() -> None:
+    helper = Helper(listen_queue=listening())
+    sending(helper).send(Bundle(["one", "two"], 7, is_chunked=True))
+    options = {"work_id": "w1", "no_split": True, "sequence": 1, "draft_id": "draft--1"}
+    assert helper.events == [("announce", "w1", 7), ("channel", "one", options), ("channel", "two", options)]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"listen_queue": listening(), "enrichment_shared_organizations": ["organization--1"]},
+        {"listen_queue": SimpleNamespace(pika_connection=None)},
+        {"listen_queue": None},
+    ],
+    ids=["shared with organizations", "listens over HTTP", "does not listen"],
+)
+def test_chunks_are_left_to_pycti_if_it_must_share_them_or_there_is_no_connection(own: dict[str, Any]) -> None:
+    helper = Helper(**own)
+    sending(helper).send(Bundle(["one"], 7, is_chunked=True))
+    options = {"work_id": "w1", "no_split": True, "cleanup_inconsistent_bundle": True}
+    assert helper.events == [("announce", "w1", 7), ("pycti", "one", options)]
+
+
+def test_without_a_work_nothing_is_announced() -> None:
+    helper = Helper(work_id=None)
+    sending(helper).send(Bundle(["one"], 7, is_chunked=True))
+    assert [event[0] for event in helper.events] == ["pycti"]
+
+
+# What is logged
+
+
+def test_each_event_is_logged_with_the_facts_of_the_earlier_ones() -> None:
+    logged: list[tuple[str, dict[str, Any]]] = []
+    helper = Helper(connector_logger=SimpleNamespace(info=lambda event, context: logged.append((event, context))))
+    message = Message({"entity_id": "domain-name--1", "entity_type": "Domain-Name"}, helper)
+    message.log("info", "Begun", records=3)
+    message.log("info", "Ended", text="done")
+    (_, first), (event, second) = logged
+    assert (event, second["text"], second["records"], "text" in first) == ("Ended", "done", 3, False)
+    assert (second["work_id"], second["entity_id"], second["entity_type"]) == ("w1", "domain-name--1", "Domain-Name")
+    assert second["seconds"] >= first["seconds"] >= 0
