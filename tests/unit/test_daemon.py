@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,7 @@ def helper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Helper]:
     monkeypatch.setattr(daemon, "register", lambda *_: made)
     monkeypatch.setattr(daemon, "install", lambda *_: setattr(made, "is_installed", True))
     monkeypatch.setattr(health, "INTERVAL", 0.05)
-    monkeypatch.setattr(health.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield made
     made.ended.set()
     for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):

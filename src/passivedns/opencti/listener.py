@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import Delivery, Postponed
-from passivedns.opencti.outage import current_delivery, processing, retry_queries
+from passivedns.opencti.outage import current, processing, retry_queries
 from passivedns.opencti.registration import version_of
 from passivedns.opencti.works import Works
 
@@ -87,12 +87,12 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             log.error("Dropped a message that is not a JSON object: %r", body[:200])
             channel.basic_ack(method.delivery_tag)
             return
-        key, current = _key(body), self._delivery
-        if current and current.key == key and current.receive(channel, method.delivery_tag):
+        key, previous = _key(body), self._delivery
+        if previous and previous.key == key and previous.receive(channel, method.delivery_tag):
             return
-        if current:
-            # With a prefetch of one, another message comes only if the broker requeued the current one.
-            current.requeue()
+        if previous:
+            # With a prefetch of one, another message comes only if the broker requeued the previous one.
+            previous.requeue()
         self._delivery = Delivery(key, message, method.redelivered)
         self._delivery.receive(channel, method.delivery_tag)
         self.thread = threading.Thread(target=self._run, args=[self._delivery], daemon=True)
@@ -190,7 +190,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             self._send_back(delivery)
 
     def _called_back(self, data: dict[str, Any]) -> str:
-        if delivery := current_delivery():
+        if delivery := current.delivery:
             delivery.was_read = True
         return self._process(data)
 

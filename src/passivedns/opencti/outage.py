@@ -35,37 +35,36 @@ _NOT_OPENCTI = (404, 408, 429)
 _LOCKED_OUT = ("AUTH_REQUIRED", "OTP_REQUIRED")
 
 
-class _Thread(threading.local):
+class Current(threading.local):
+    """What this thread does at the moment."""
+
     delivery: Delivery | None = None
+    """The message that it processes."""
     is_done: Callable[[], bool] | None = None
+    """Whether the call that is retried took effect."""
 
 
-_thread = _Thread()
-
-
-def current_delivery() -> Delivery | None:
-    """Return the message that this thread processes."""
-    return _thread.delivery
+current = Current()
 
 
 @contextmanager
 def processing(delivery: Delivery) -> Iterator[None]:
     """Retry the calls of this thread for that message."""
-    _thread.delivery = delivery
+    current.delivery = delivery
     try:
         yield
     finally:
-        _thread.delivery = None
+        current.delivery = None
 
 
 @contextmanager
 def retried_unless(is_done: Callable[[], bool] | None) -> Iterator[None]:
     """Before a call is retried, ask whether it took effect and only its response was lost."""
-    before, _thread.is_done = _thread.is_done, is_done
+    before, current.is_done = current.is_done, is_done
     try:
         yield
     finally:
-        _thread.is_done = before
+        current.is_done = before
 
 
 def retry_queries(api: OpenCTIApiClient) -> None:
@@ -82,7 +81,7 @@ def retry_while_away(call: Callable[[], T]) -> T | None:
         Postponed: the message is left to its next delivery.
         Exception: whatever the call raises, except for outages.
     """
-    delivery, is_done, away_since = _thread.delivery, _thread.is_done, 0.0
+    delivery, is_done, away_since = current.delivery, current.is_done, 0.0
     if delivery is None:
         return call()
     for pause in growing_pauses(0.25, LONGEST_PAUSE):

@@ -7,7 +7,7 @@ from typing import Any
 from pycti.api.opencti_api_work import OpenCTIApiWork
 from typing_extensions import override
 
-from passivedns.opencti.outage import current_delivery, retried_unless
+from passivedns.opencti.outage import current, retried_unless
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
     @override
     def to_processed(self, work_id: str, message: str, in_error: bool = False) -> None:
         """Close the work, unless this or an earlier delivery did. Raises what pycti raises if OpenCTI rejects it."""
-        if delivery := current_delivery():
+        if delivery := current.delivery:
             # After an error pycti calls again, with the error as the text.
             if delivery.was_closed or (delivery.redelivered and self.is_closed(work_id)):
                 return
@@ -44,7 +44,7 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
     @override
     def add_expectations(self, work_id: str, expectations: int) -> bool:
         """Announce this number of objects in total. A work whose objects are announced twice stays open."""
-        delivery = current_delivery()
+        delivery = current.delivery
         if delivery is None:
             return super().add_expectations(work_id, expectations) is not False
         if expectations > delivery.announced:

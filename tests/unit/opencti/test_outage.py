@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from pika.exceptions import AMQPConnectionError
+from pika.exceptions import AMQPConnectionError, ConnectionBlockedTimeout
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
@@ -166,6 +166,19 @@ def test_another_status_is_an_answer(helper: OpenCTIConnectorHelper, status: str
 
 def test_a_broker_that_is_away_is_waited_for() -> None:
     failures = [AMQPConnectionError(), OSError("no such host")]
+
+    def send() -> str:
+        if failures:
+            raise failures.pop()
+        return "sent"
+
+    with processing(delivery()):
+        assert retry_while_away(send) == "sent"
+
+
+def test_a_broker_that_blocks_publishers_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0)
+    failures = [ConnectionBlockedTimeout(), ConnectionBlockedTimeout()]
 
     def send() -> str:
         if failures:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
 from passivedns.errors import PlatformError
-from passivedns.opencti.registration import explained
+from passivedns.opencti.registration import explained, growing_pauses
 
 URL = "http://opencti:8080"
 
@@ -67,3 +68,7 @@ def test_an_answer_that_is_not_graphql_s_may_pass(body: str) -> None:
     error = explained(ValueError(body), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
     assert str(error) == "the response is not from OpenCTI"
+
+
+def test_the_pauses_between_attempts_grow_to_the_longest() -> None:
+    assert list(islice(growing_pauses(1, 30), 7)) == [1, 2, 4, 8, 16, 30, 30]
