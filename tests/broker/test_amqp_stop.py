@@ -1,4 +1,4 @@
-"""SIGTERM over AMQP: what is under way is finished, and what was not taken stays in the queue."""
+"""SIGTERM over AMQP: the current enrichment is finished, and waiting messages stay in the queue."""
 
 import time
 
@@ -21,7 +21,7 @@ def wait_until_waiting(broker: str, world: World, count: int) -> None:
             time.sleep(0.02)
 
 
-def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(broker: str) -> None:
+def test_waiting_messages_stay_in_the_queue_for_the_next_process(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -42,7 +42,7 @@ def test_messages_that_were_not_taken_stay_in_the_queue_for_the_next_connector(b
             assert all(not work.wait(WAIT).in_error for work in later)
 
 
-def test_what_does_not_end_within_the_grace_is_answered_by_the_next_process(broker: str) -> None:
+def test_an_enrichment_that_exceeds_the_grace_is_answered_by_the_next_process(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -56,7 +56,7 @@ def test_what_does_not_end_within_the_grace_is_answered_by_the_next_process(brok
             assert len(work.closings) == 1
 
 
-def test_stops_are_no_crashes_however_many(broker: str) -> None:
+def test_shutdowns_do_not_count_as_crashes(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -72,7 +72,7 @@ def test_stops_are_no_crashes_however_many(broker: str) -> None:
             assert not work.wait(WAIT).in_error
 
 
-def test_a_message_that_waits_for_opencti_does_not_hold_the_stop(broker: str) -> None:
+def test_a_message_that_waits_for_opencti_does_not_delay_the_shutdown(broker: str) -> None:
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.platform.fail("*", how="gone")
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -83,7 +83,7 @@ def test_a_message_that_waits_for_opencti_does_not_hold_the_stop(broker: str) ->
             assert not work.wait(WAIT).in_error
 
 
-def test_a_bundle_that_waits_for_the_broker_does_not_hold_the_stop(restartable: RabbitMQ) -> None:
+def test_a_bundle_that_waits_for_the_broker_does_not_delay_the_shutdown(restartable: RabbitMQ) -> None:
     with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug", PDNS_STOP_GRACE="3600") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -101,7 +101,7 @@ def test_a_bundle_that_waits_for_the_broker_does_not_hold_the_stop(restartable: 
             assert (work.expectations, work.imported) == (28, 28)
 
 
-def test_a_bundle_that_a_broker_does_not_take_within_the_grace_is_sent_by_the_next_process(
+def test_a_bundle_that_the_broker_does_not_confirm_within_the_grace_is_sent_by_the_next_process(
     restartable: RabbitMQ,
 ) -> None:
     with new_world(restartable.url, **SHORT) as world:
@@ -118,7 +118,7 @@ def test_a_bundle_that_a_broker_does_not_take_within_the_grace_is_sent_by_the_ne
             assert (len(work.closings), work.expectations) == (1, 28)
 
 
-def test_a_playbook_that_is_being_answered_when_the_grace_ends_stays_in_the_queue(broker: str) -> None:
+def test_a_playbook_whose_answer_exceeds_the_grace_stays_in_the_queue(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.platform.fail("playbookStepExecution", how="stall")
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))

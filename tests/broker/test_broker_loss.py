@@ -1,4 +1,4 @@
-"""The connection to the broker is lost, or the broker restarts, with an enrichment under way and without."""
+"""The connection to the broker is lost, or the broker restarts, during an enrichment or while idle."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def assert_closed_by_its_own_message(work: Work, value: str) -> None:
     assert (work.imported, work.errors) == (work.expectations, [])
 
 
-def test_a_connection_that_is_lost_under_an_enrichment_costs_neither_it_nor_the_next(broker: str, cable: Cable) -> None:
+def test_a_connection_lost_during_an_enrichment_affects_neither_it_nor_the_next(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
         world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -34,7 +34,7 @@ def test_a_connection_that_is_lost_under_an_enrichment_costs_neither_it_nor_the_
         assert_closed_by_its_own_message(second, ADDRESS)
 
 
-def test_a_message_that_comes_back_while_it_still_runs_is_neither_enriched_nor_closed_twice(
+def test_a_message_redelivered_during_its_enrichment_is_neither_enriched_nor_closed_twice(
     broker: str, cable: Cable
 ) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
@@ -50,7 +50,7 @@ def test_a_message_that_comes_back_while_it_still_runs_is_neither_enriched_nor_c
         assert [search.params["query"] for search in world.service.searches] == [DOMAIN, ADDRESS]
 
 
-def test_an_answer_that_comes_while_the_broker_is_away_is_given_once_it_is_back(broker: str, cable: Cable) -> None:
+def test_an_answer_is_sent_once_the_broker_is_back(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port), CONNECTOR_LOG_LEVEL="debug") as world:
         world.service.held = {DOMAIN}
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
@@ -65,14 +65,14 @@ def test_an_answer_that_comes_while_the_broker_is_away_is_given_once_it_is_back(
         assert len(execution.bundles) == 1
 
 
-def test_a_connection_that_is_lost_while_idle_comes_back(broker: str, cable: Cable) -> None:
+def test_a_connection_lost_while_idle_is_restored(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
         cable.cut()
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         assert_closed_by_its_own_message(work, DOMAIN)
 
 
-def test_a_broker_that_restarts_under_an_enrichment_costs_neither_it_nor_the_next(restartable: RabbitMQ) -> None:
+def test_a_broker_restart_during_an_enrichment_affects_neither_it_nor_the_next(restartable: RabbitMQ) -> None:
     with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug") as world:
         world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -87,7 +87,7 @@ def test_a_broker_that_restarts_under_an_enrichment_costs_neither_it_nor_the_nex
         assert_closed_by_its_own_message(second, DIRTY)
 
 
-def test_a_broker_that_restarts_while_idle_gets_its_connector_back(restartable: RabbitMQ) -> None:
+def test_the_connector_reconnects_to_a_restarted_broker(restartable: RabbitMQ) -> None:
     with new_world(restartable.url) as world:
         restartable.stop()
         restartable.start()

@@ -56,9 +56,7 @@ def lose_channel(listener: Any) -> None:
         threading.Event().wait(0.01)
 
 
-def test_a_message_that_the_broker_takes_back_is_answered_once(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
+def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     begun, go_on, calls = threading.Event(), threading.Event(), list[str]()
 
     def callback(data: dict[str, Any]) -> str:
@@ -77,7 +75,7 @@ def test_a_message_that_the_broker_takes_back_is_answered_once(
     assert calls == ["first.example", "second.example"]
 
 
-def test_an_answer_is_not_given_by_a_process_whose_message_went_to_another(
+def test_a_process_does_not_answer_a_message_that_went_to_another(
     broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()

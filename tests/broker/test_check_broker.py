@@ -1,4 +1,4 @@
-"""What the check finds at a real RabbitMQ."""
+"""The findings of `main.py check` about a real RabbitMQ."""
 
 import uuid
 from typing import Any
@@ -27,7 +27,7 @@ def found(broker: str, **changed: Any) -> Finding:
         return next(finding for finding in platform_findings(config) if finding.subject == "broker")
 
 
-def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
+def test_a_broker_that_accepts_the_login_is_good(broker: str) -> None:
     finding = found(broker)
     assert finding.state is State.GOOD
     assert finding.text.endswith("accepts the connection")
@@ -41,7 +41,9 @@ def test_a_broker_that_takes_the_login_is_good(broker: str) -> None:
         ({"use_ssl": True}, "connection failed (SSLError)"),
     ],
 )
-def test_what_the_broker_refuses_is_told_without_the_password(broker: str, changed: dict[str, Any], words: str) -> None:
+def test_what_the_broker_rejects_is_reported_without_the_password(
+    broker: str, changed: dict[str, Any], words: str
+) -> None:
     finding = found(broker, **changed)
     assert finding.state is State.BAD
     assert words in finding.text

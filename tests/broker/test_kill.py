@@ -1,4 +1,4 @@
-"""kill -9 at every step: the broker gives the message to the next process, and its work is closed once."""
+"""kill -9 at every step: the broker redelivers the message to the next process, and its work is closed once."""
 
 import time
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def crash_three_times(world: World) -> None:
             kill(next_one)
 
 
-def test_a_message_that_ended_three_processes_closes_its_work_as_an_error(broker: str) -> None:
+def test_a_message_that_crashed_three_processes_closes_its_work_as_an_error(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -125,7 +125,7 @@ def test_a_message_that_ended_three_processes_closes_its_work_as_an_error(broker
             assert not world.enrich("IPv4-Addr", ADDRESS).in_error
 
 
-def test_a_playbook_that_ended_three_processes_gets_its_objects_back(broker: str) -> None:
+def test_a_playbook_that_crashed_three_processes_gets_its_objects_back(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         entity = world.entity("Domain-Name", DOMAIN)

@@ -1,4 +1,4 @@
-"""OpenCTI goes away at every step of an enrichment: the message waits, and is answered once when OpenCTI is back."""
+"""An outage of OpenCTI at every step of an enrichment: the message waits, and is answered once."""
 
 import time
 
@@ -32,14 +32,12 @@ def assert_answered_once(world: World, fault: Fault, field: str, times: int | No
 @pytest.mark.parametrize(
     "field", ["stixCyberObservable", "stixNestedRefRelationships", "toReceived", "addExpectations", "toProcessed"]
 )
-def test_an_outage_at_any_step_costs_neither_the_message_nor_a_second_search(
-    broker: str, field: str, fault: Fault
-) -> None:
+def test_an_outage_at_any_step_loses_no_message_and_repeats_no_search(broker: str, field: str, fault: Fault) -> None:
     with new_world(broker) as world:
         assert_answered_once(world, fault, field, times=2)
 
 
-def test_what_is_asked_while_opencti_is_away_is_answered_when_it_is_back(broker: str) -> None:
+def test_messages_during_an_outage_are_answered_after_it(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("*", how="gone")
         works = [world.platform.enrich(world.entity("Domain-Name", value)) for value in (DOMAIN, DIRTY)]
@@ -52,7 +50,7 @@ def test_what_is_asked_while_opencti_is_away_is_answered_when_it_is_back(broker:
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_a_playbook_whose_answer_is_not_taken_gets_it_when_opencti_is_back(broker: str, fault: Fault) -> None:
+def test_a_playbook_gets_its_answer_after_an_outage(broker: str, fault: Fault) -> None:
     with new_world(broker) as world:
         world.platform.fail("playbookStepExecution", times=2, how=fault)
         execution = world.play(world.entity("Domain-Name", DOMAIN))
@@ -60,7 +58,7 @@ def test_a_playbook_whose_answer_is_not_taken_gets_it_when_opencti_is_back(broke
         assert len(execution.bundles) == 1
 
 
-def test_a_playbook_whose_answer_was_taken_unheard_gets_the_same_again(broker: str) -> None:
+def test_a_playbook_gets_the_same_answer_again_if_the_response_was_lost(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("playbookStepExecution", times=1, how="unheard")
         execution = world.play(world.entity("Domain-Name", DOMAIN))
@@ -69,7 +67,7 @@ def test_a_playbook_whose_answer_was_taken_unheard_gets_the_same_again(broker: s
         assert {item["id"] for item in first["objects"]} == {item["id"] for item in second["objects"]}
 
 
-def test_a_refusal_is_an_answer_and_closes_the_work_as_an_error(broker: str) -> None:
+def test_a_rejection_closes_the_work_as_an_error(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("stixCyberObservable", times=1, how="refused")
         work = world.enrich("Domain-Name", DOMAIN)
@@ -78,7 +76,7 @@ def test_a_refusal_is_an_answer_and_closes_the_work_as_an_error(broker: str) -> 
         assert world.service.searches == []
 
 
-def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_outcome(broker: str) -> None:
+def test_a_work_that_opencti_refuses_to_close_is_logged_with_its_text(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("toProcessed", times=1, how="refused")
         lost = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -89,7 +87,7 @@ def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_out
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
 
 
-def test_a_message_that_the_broker_takes_back_during_an_outage_is_answered_once(broker: str, cable: Cable) -> None:
+def test_a_message_requeued_during_an_outage_is_answered_once(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
         world.platform.fail("toProcessed", how="gone")
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))

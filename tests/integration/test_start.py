@@ -1,4 +1,4 @@
-"""What the start says and how it ends."""
+"""Messages and exit codes of the start."""
 
 import re
 import shutil

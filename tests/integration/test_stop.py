@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT over pycti's HTTP protocols: what is under way is finished, sent and closed."""
+"""SIGTERM and SIGINT over pycti's HTTP protocols: the current enrichment is finished."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""What the listener hands to the callback."""
+"""The listener calls back once per message, and acknowledges it once it is answered."""
 
 import copy
 import threading
@@ -36,7 +36,7 @@ def message_for(platform: OpenCTI, entity: Entity, *, auto: bool) -> dict[str, A
     return enrichment_message(work, auto)
 
 
-def test_the_callback_is_told_what_caused_the_message(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+def test_the_callback_learns_who_requested_the_enrichment(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
     told: list[str | None] = []
 
@@ -57,9 +57,7 @@ def test_the_callback_is_told_what_caused_the_message(platform: OpenCTI, helper:
     assert told == ["auto", "manual", "playbook", None, "playbook"]
 
 
-def test_messages_that_come_at_once_are_worked_on_one_after_the_other(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
+def test_simultaneous_messages_are_processed_one_at_a_time(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     under_way, told = threading.Lock(), dict[str, str]()
 
     def callback(data: dict[str, Any]) -> str:
@@ -113,7 +111,7 @@ def connected(helper: OpenCTIConnectorHelper) -> Any:
     return listening
 
 
-def test_a_call_in_the_connection_runs_in_its_thread_and_is_waited_for(connected: Any) -> None:
+def test_a_call_in_the_connection_runs_in_its_thread_before_it_returns(connected: Any) -> None:
     threads: list[threading.Thread] = []
     connected.in_connection(lambda: threads.append(threading.current_thread()))
     assert threads == [connected.pika_connection.thread]
@@ -146,7 +144,7 @@ def queries_of_the_version(platform: OpenCTI) -> int:
     return sum(call.field == "about" for call in platform.calls)
 
 
-def test_opencti_is_queried_before_a_message_unless_the_last_one_was_just_answered(
+def test_opencti_is_queried_before_a_message_unless_it_just_answered_one(
     platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
@@ -159,7 +157,7 @@ def test_opencti_is_queried_before_a_message_unless_the_last_one_was_just_answer
     assert queries_of_the_version(platform) == before + 2
 
 
-def test_a_message_that_waits_for_opencti_is_not_yet_counted_as_begun(
+def test_a_message_that_waits_for_opencti_does_not_count_as_a_crash(
     platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("passivedns.opencti.listener.HTTP_PATIENCE", 0.1)
@@ -207,7 +205,7 @@ def test_a_message_that_crashed_the_process_three_times_is_answered_with_an_erro
     assert work.message == "The connector crashed 3 times on this message and gave it up; see the connector log."
 
 
-def test_after_the_shutdown_no_message_begins(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+def test_no_message_begins_after_the_shutdown(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
     message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
     listening = listener(helper, lambda _data: "done")
     assert listening.finish(0)
@@ -219,7 +217,7 @@ def test_after_the_shutdown_no_message_begins(platform: OpenCTI, helper: OpenCTI
     assert [work.message for work in platform.works.values()] == [None]
 
 
-def test_the_shutdown_tells_whether_the_current_message_ended(
+def test_the_shutdown_reports_whether_the_current_message_ended(
     platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""What the delivery relies on within pycti, in every version that is supported."""
+"""The internals of pycti that the listener uses are the same in every supported version."""
 
 import inspect
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def message_for(platform: OpenCTI) -> dict[str, Any]:
     return enrichment_message(work, auto=False)
 
 
-def test_the_methods_that_are_overridden_take_what_they_took() -> None:
+def test_the_overridden_methods_have_the_same_parameters() -> None:
     assert list(inspect.signature(ListenQueue._process_message).parameters) == [
         *("self", "channel", "method", "properties", "body")
     ]
@@ -37,21 +37,21 @@ def test_the_methods_that_are_overridden_take_what_they_took() -> None:
     assert list(inspect.signature(OpenCTIApiWork.add_expectations).parameters) == ["self", "work_id", "expectations"]
 
 
-def test_the_attributes_that_are_used_are_there(helper: OpenCTIConnectorHelper) -> None:
+def test_the_used_attributes_exist(helper: OpenCTIConnectorHelper) -> None:
     listening = idle_listener(helper, lambda _: "done", ListenQueue)
     assert (listening.pika_connection, listening.channel, listening.thread) == (None, None, None)
     assert not listening.exit_event.is_set()
     assert listening.callback({}) == "done"
 
 
-def test_the_listener_consumes_by_the_overridden_method_and_ends_with_its_event() -> None:
+def test_the_listener_consumes_with_the_overridden_method_and_ends_with_its_event() -> None:
     source = inspect.getsource(ListenQueue.run)
     assert "on_message_callback=self._process_message" in source
     assert "while not self.exit_event.is_set()" in source
     assert "prefetch_count=1" in source
 
 
-def test_pyctis_handler_passes_a_postponed_message_on_and_closes_nothing(
+def test_pyctis_handler_lets_a_postponement_through_and_closes_nothing(
     platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     def postpone(_: Any) -> str:
@@ -76,7 +76,7 @@ def test_pyctis_handler_reads_the_entity_and_the_work_before_it_calls_back(
     assert platform.works["w1"].closings == ["done"]
 
 
-def test_pycti_says_that_an_entity_cannot_be_read_in_words_that_are_known(
+def test_pyctis_error_about_an_unreadable_entity_is_recognized(
     platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     message = message_for(platform)
@@ -86,7 +86,7 @@ def test_pycti_says_that_an_entity_cannot_be_read_in_words_that_are_known(
     assert str(closing).startswith("Unable to read/access")
 
 
-def test_all_that_pycti_asks_for_a_message_goes_through_the_query_of_its_client(
+def test_all_queries_for_a_message_go_through_the_clients_query_method(
     platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message, queries, query = message_for(platform), list[str](), helper.api.query
@@ -102,7 +102,7 @@ def test_all_that_pycti_asks_for_a_message_goes_through_the_query_of_its_client(
 
 
 @pytest.mark.skipif(not has_no_split(), reason="this pycti splits every bundle")
-def test_the_channel_of_the_listener_confirms_what_is_published() -> None:
+def test_the_listeners_channel_confirms_publishing() -> None:
     assert "self.channel.confirm_delivery()" in inspect.getsource(ListenQueue.run)
 
 
@@ -122,9 +122,7 @@ def test_a_chunk_is_published_as_pycti_would_publish_it(
     assert channel.basic_publish.call_count == 1
 
 
-def test_listening_uses_the_class_that_the_module_names(
-    helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_listen_uses_the_class_of_the_module(helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch) -> None:
     made = MagicMock()
     monkeypatch.setattr(opencti_connector_helper, "ListenQueue", made)
     helper.listen(message_callback=str)

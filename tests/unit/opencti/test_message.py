@@ -1,4 +1,4 @@
-"""What a message says of its entity and of who requested the enrichment, and what is sent for it."""
+"""A message knows its author and who requested it, and sends one answer."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ def of(data: dict[str, Any]) -> Message:
     ],
     ids=["read by pycti", "exported by pycti", "of a playbook, flat", "of a playbook, in an extension"],
 )
-def test_the_author_is_known_in_every_form(as_told: Any) -> None:
+def test_the_author_is_found_in_every_form(as_told: Any) -> None:
     assert as_told(OWN).is_by(OWN)
     assert not as_told(ANOTHER).is_by(OWN)
 
@@ -50,19 +50,19 @@ def test_an_observable_without_an_author_is_by_nobody(unauthored: Message) -> No
     assert not unauthored.is_by(OWN)
 
 
-def test_an_entity_that_does_not_name_authors_is_by_nobody() -> None:
+def test_an_entity_without_the_fields_of_an_author_is_by_nobody() -> None:
     assert not of({"enrichment_entity": {}, "stix_entity": {}}).is_by(OWN)
 
 
 @pytest.mark.parametrize(("mode", "deliberate"), [("manual", True), ("playbook", True), ("auto", False), (None, False)])
-def test_a_person_and_a_playbook_ask_deliberately_and_opencti_itself_does_not(
+def test_requests_of_people_and_playbooks_are_deliberate_and_automatic_runs_are_not(
     mode: str | None, deliberate: bool
 ) -> None:
     assert message(mode=mode).mode == mode
     assert message(mode=mode).is_deliberate is deliberate
 
 
-def test_a_message_that_does_not_say_what_caused_it_is_not_deliberate() -> None:
+def test_a_message_without_a_mode_is_not_deliberate() -> None:
     silent = of({"enrichment_entity": {}, "stix_entity": {}})
     assert silent.mode is None
     assert not silent.is_deliberate
@@ -145,12 +145,12 @@ def test_a_playbook_gets_what_it_sent_unchanged_and_the_additions(additions: lis
     assert objects_of(bundle) == [RECEIVED, *additions]
 
 
-def test_what_opencti_refuses_is_an_error_in_words() -> None:
+def test_a_rejected_bundle_is_an_error_for_the_operator() -> None:
     with pytest.raises(NotSent, match=r"^OpenCTI did not accept the result \(ValueError: no\)\.$"):
         sending(Helper(ValueError("no"))).send(Bundle(["{}"], 1))
 
 
-def test_a_broker_that_is_away_is_waited_for_and_the_bundle_sent_once() -> None:
+def test_sending_is_retried_while_the_broker_is_unavailable() -> None:
     helper = Helper(AMQPConnectionError())
     with processing(Delivery("key", {}, False)):
         sending(helper).send(Bundle(["{}"], 1))
@@ -161,7 +161,7 @@ def listening() -> Any:
     return SimpleNamespace(pika_connection=object(), channel="channel", in_connection=lambda call: call())
 
 
-def test_chunks_are_announced_together_and_published_on_the_connection_of_the_listener() -> None:
+def test_chunks_are_announced_together_and_published_on_the_listeners_connection() -> None:
     helper = Helper(listen_queue=listening())
     sending(helper).send(Bundle(["one", "two"], 7, is_chunked=True))
     options = {"work_id": "w1", "no_split": True, "sequence": 1, "draft_id": "draft--1"}
@@ -177,7 +177,7 @@ def test_chunks_are_announced_together_and_published_on_the_connection_of_the_li
     ],
     ids=["shared with organizations", "listens over HTTP", "does not listen"],
 )
-def test_chunks_are_left_to_pycti_if_it_must_share_them_or_there_is_no_connection(own: dict[str, Any]) -> None:
+def test_pycti_sends_chunks_that_it_must_share_or_for_which_there_is_no_connection(own: dict[str, Any]) -> None:
     helper = Helper(**own)
     sending(helper).send(Bundle(["one"], 7, is_chunked=True))
     options = {"work_id": "w1", "no_split": True, "cleanup_inconsistent_bundle": True}
@@ -193,7 +193,7 @@ def test_without_a_work_nothing_is_announced() -> None:
 # What is logged
 
 
-def test_each_event_is_logged_with_the_facts_of_the_earlier_ones() -> None:
+def test_an_event_is_logged_with_the_facts_of_earlier_ones() -> None:
     logged: list[tuple[str, dict[str, Any]]] = []
     helper = Helper(connector_logger=SimpleNamespace(info=lambda event, context: logged.append((event, context))))
     message = Message({"entity_id": "domain-name--1", "entity_type": "Domain-Name"}, helper)

@@ -1,4 +1,4 @@
-"""What is asked of OpenCTI for a message waits while OpenCTI is away; everything else fails at once, as before."""
+"""Calls for a message are retried during an outage; all others fail at once."""
 
 import logging
 import threading
@@ -36,7 +36,7 @@ def patient(helper: OpenCTIConnectorHelper, platform: OpenCTI) -> OpenCTIConnect
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "error", "database"])
-def test_what_a_message_asks_is_asked_again_after_an_outage(
+def test_a_query_for_a_message_is_retried_until_the_outage_ends(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
 ) -> None:
     platform.fail("about", times=2, how=fault)
@@ -45,7 +45,7 @@ def test_what_a_message_asks_is_asked_again_after_an_outage(
     assert asked(platform) == 3
 
 
-def test_a_refusal_is_an_answer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_rejection_is_not_retried(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="refused")
     with processing(delivery()), pytest.raises(ValueError, match="Business validation"):
         patient.api.query(ABOUT)
@@ -53,16 +53,14 @@ def test_a_refusal_is_an_answer(platform: OpenCTI, patient: OpenCTIConnectorHelp
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_what_is_asked_for_no_message_fails_at_once(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
-) -> None:
+def test_a_query_for_no_message_fails_at_once(platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault) -> None:
     platform.fail("about", how=fault)
     with pytest.raises(requests.RequestException):
         patient.api.query(ABOUT)
     assert asked(platform) == 1
 
 
-def test_an_error_that_opencti_keeps_answering_becomes_its_answer(
+def test_an_error_that_opencti_keeps_reporting_becomes_final(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
@@ -71,7 +69,7 @@ def test_an_error_that_opencti_keeps_answering_becomes_its_answer(
         patient.api.query(ABOUT)
 
 
-def test_an_opencti_that_cannot_be_reached_is_waited_for_however_long(
+def test_an_unreachable_opencti_is_retried_without_limit(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
@@ -80,7 +78,7 @@ def test_an_opencti_that_cannot_be_reached_is_waited_for_however_long(
         assert patient.api.query(ABOUT)
 
 
-def test_a_token_that_is_not_accepted_is_waited_for_however_long(
+def test_a_rejected_token_is_retried_without_limit(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
@@ -90,7 +88,7 @@ def test_a_token_that_is_not_accepted_is_waited_for_however_long(
         assert patient.api.query(ABOUT)
 
 
-def test_a_message_that_goes_elsewhere_waits_no_longer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_requeued_message_stops_retrying(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
     leaving = delivery()
     threading.Timer(0.1, leaving.requeue).start()
@@ -98,13 +96,13 @@ def test_a_message_that_goes_elsewhere_waits_no_longer(platform: OpenCTI, patien
         patient.api.query(ABOUT)
 
 
-def test_a_message_over_http_waits_only_for_so_long(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_message_over_http_is_retried_for_a_limited_time(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
     with processing(delivery(patience=0.3)), pytest.raises(Postponed):
         patient.api.query(ABOUT)
 
 
-def test_the_log_says_once_what_waits_and_why(
+def test_an_outage_is_logged_once_with_its_cause(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
@@ -148,7 +146,7 @@ VERSION = answer("200 OK", b'{"data":{"about":{"version":"1"}}}')
     ],
     ids=["proxy 404", "429", "502", "503", "page", "cut off", "nothing"],
 )
-def test_what_stands_in_front_of_an_opencti_that_is_away_is_waited_for(
+def test_responses_of_a_proxy_before_an_unavailable_opencti_are_retried(
     helper: OpenCTIConnectorHelper, first: bytes
 ) -> None:
     with answering(helper, first, VERSION), processing(delivery()):
@@ -157,14 +155,14 @@ def test_what_stands_in_front_of_an_opencti_that_is_away_is_waited_for(
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "413 Payload Too Large"])
-def test_another_status_is_an_answer(helper: OpenCTIConnectorHelper, status: str) -> None:
+def test_other_statuses_are_not_retried(helper: OpenCTIConnectorHelper, status: str) -> None:
     with answering(helper, answer(status, b"too much"), VERSION), processing(delivery()):
         retry_queries(helper.api)
         with pytest.raises(ValueError, match="too much"):
             helper.api.query(ABOUT)
 
 
-def test_a_broker_that_is_away_is_waited_for() -> None:
+def test_an_unavailable_broker_is_retried() -> None:
     failures = [AMQPConnectionError(), OSError("no such host")]
 
     def send() -> str:
@@ -176,7 +174,7 @@ def test_a_broker_that_is_away_is_waited_for() -> None:
         assert retry_while_away(send) == "sent"
 
 
-def test_a_broker_that_blocks_publishers_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_blocks_publishers_is_retried_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0)
     failures = [ConnectionBlockedTimeout(), ConnectionBlockedTimeout()]
 
@@ -189,7 +187,7 @@ def test_a_broker_that_blocks_publishers_is_waited_for_however_long(monkeypatch:
         assert retry_while_away(send) == "sent"
 
 
-def test_after_an_outage_a_call_that_had_its_effect_is_not_repeated() -> None:
+def test_a_call_that_took_effect_before_an_outage_is_not_retried() -> None:
     calls = []
 
     def call() -> None:

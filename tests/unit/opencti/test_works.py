@@ -1,4 +1,4 @@
-"""A work is closed once and its objects are announced once, whatever goes away in between."""
+"""A work is closed once and its objects are announced once, despite outages and redeliveries."""
 
 import pytest
 from pycti import OpenCTIConnectorHelper
@@ -29,7 +29,7 @@ def delivery(redelivered: bool = False) -> Delivery:
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "unheard", "error"])
-def test_a_work_is_closed_once_over_an_outage(platform: OpenCTI, works: Works, work: Work, fault: Fault) -> None:
+def test_a_work_is_closed_once_despite_an_outage(platform: OpenCTI, works: Works, work: Work, fault: Fault) -> None:
     platform.fail("toProcessed", times=1, how=fault)
     with processing(delivery()):
         works.to_processed("w1", "Added 1")
@@ -57,7 +57,7 @@ def test_a_redelivered_message_whose_work_is_open_closes_it(works: Works, work: 
     assert work.closings == ["Added 1"]
 
 
-def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_text(
+def test_a_work_that_opencti_refuses_to_close_is_logged_with_its_text(
     platform: OpenCTI, works: Works, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.fail("toProcessed", how="refused")
@@ -78,9 +78,7 @@ def test_a_work_that_opencti_does_not_let_close_is_named_in_the_log_with_its_tex
         "Unable to read/access to the entity, please check that the connector permission",
     ],
 )
-def test_pyctis_words_for_an_entity_that_cannot_be_read_are_replaced_by_ours(
-    works: Works, work: Work, words: str
-) -> None:
+def test_pyctis_error_about_an_unreadable_entity_is_replaced(works: Works, work: Work, words: str) -> None:
     with processing(delivery()):
         works.to_processed("w1", words, in_error=True)
     assert work.closings == [UNREADABLE]
@@ -88,28 +86,30 @@ def test_pyctis_words_for_an_entity_that_cannot_be_read_are_replaced_by_ours(
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "unheard", "error"])
-def test_objects_are_announced_once_over_an_outage(platform: OpenCTI, works: Works, work: Work, fault: Fault) -> None:
+def test_objects_are_announced_once_despite_an_outage(
+    platform: OpenCTI, works: Works, work: Work, fault: Fault
+) -> None:
     platform.fail("addExpectations", times=1, how=fault)
     with processing(delivery()):
         works.add_expectations("w1", 5)
     assert work.expectations == 5
 
 
-def test_a_second_try_of_one_message_announces_nothing_more(works: Works, work: Work) -> None:
+def test_a_retry_of_a_message_announces_nothing_more(works: Works, work: Work) -> None:
     with processing(delivery()):
         works.add_expectations("w1", 5)
         works.add_expectations("w1", 5)
     assert work.expectations == 5
 
 
-def test_a_redelivered_message_announces_what_was_not_announced_before(works: Works, work: Work) -> None:
+def test_a_redelivered_message_announces_only_what_is_missing(works: Works, work: Work) -> None:
     works.add_expectations("w1", 5)
     with processing(delivery(redelivered=True)):
         works.add_expectations("w1", 7)
     assert work.expectations == 7
 
 
-def test_a_first_delivery_asks_nothing_about_the_work(platform: OpenCTI, works: Works, work: Work) -> None:
+def test_a_first_delivery_does_not_query_the_work(platform: OpenCTI, works: Works, work: Work) -> None:
     with processing(delivery()):
         works.add_expectations("w1", 5)
         works.to_processed("w1", "Added 1")
@@ -117,14 +117,14 @@ def test_a_first_delivery_asks_nothing_about_the_work(platform: OpenCTI, works: 
     assert work.closings == ["Added 1"]
 
 
-def test_a_work_is_closed_for_good_once_it_is_processed_or_deleted(works: Works, work: Work) -> None:
+def test_a_work_counts_as_closed_once_it_is_processed_or_deleted(works: Works, work: Work) -> None:
     assert not works.is_closed(work.id)
     works.to_processed(work.id, "Added 1")
     assert works.is_closed(work.id)
     assert works.is_closed("deleted")
 
 
-def test_a_user_who_may_not_ask_about_works_is_told_nothing_of_them(
+def test_a_user_who_may_not_query_works_can_still_announce_and_close(
     platform: OpenCTI, works: Works, work: Work
 ) -> None:
     platform.fail("work", how="refused")
@@ -134,7 +134,7 @@ def test_a_user_who_may_not_ask_about_works_is_told_nothing_of_them(
     assert (work.expectations, work.closings) == (5, ["Added 1"])
 
 
-def test_a_work_is_closed_while_opencti_cannot_say_what_it_is(
+def test_a_work_is_closed_even_if_querying_it_keeps_failing(
     platform: OpenCTI, works: Works, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
@@ -144,9 +144,7 @@ def test_a_work_is_closed_while_opencti_cannot_say_what_it_is(
     assert work.closings == ["Added 1"]
 
 
-def test_a_chunk_of_what_was_announced_adds_nothing_and_asks_nothing(
-    platform: OpenCTI, works: Works, work: Work
-) -> None:
+def test_a_chunk_of_announced_objects_makes_no_request(platform: OpenCTI, works: Works, work: Work) -> None:
     with processing(delivery()):
         works.add_expectations("w1", 500)
         asked = len(platform.calls)
