@@ -1,6 +1,7 @@
 """The listener calls back once per message, and acknowledges it once it is answered."""
 
 import copy
+import json
 import threading
 import uuid
 from collections.abc import Callable
@@ -140,6 +141,59 @@ def test_a_connection_that_is_lost_during_a_call_fails_the_call(connected: Any) 
     lost.set()
 
 
+class Slow:
+    """A callback that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, _data: dict[str, Any]) -> str:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return "done"
+
+
+def delivered(listening: Any, message: dict[str, Any], tag: int) -> MagicMock:
+    """The channel on which the message was delivered."""
+    channel = MagicMock(is_open=True)
+    listening._process_message(
+        channel, MagicMock(delivery_tag=tag, redelivered=False), None, json.dumps(message).encode()
+    )
+    return channel
+
+
+def test_a_message_is_acknowledged_once_it_is_answered_and_the_connection_is_served_before(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    callback = Slow()
+    listening = listener(helper, callback)
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    channel = delivered(listening, message, 1)
+    assert callback.begun.wait(30)
+    assert channel.basic_ack.mock_calls == []
+    callback.go_on.set()
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(1)
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_a_message_is_left_to_its_next_delivery_once_another_one_comes(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    callback = Slow()
+    listening = listener(helper, callback)
+    listening.pika_connection = Connection()
+    entity = platform.add_observable("Domain-Name", "example.org")
+    channels = [delivered(listening, message_for(platform, entity, auto=True), 1)]
+    assert callback.begun.wait(30)
+    channels.append(delivered(listening, message_for(platform, entity, auto=True), 2))
+    callback.go_on.set()
+    listening.thread.join()
+    assert [channel.basic_ack.call_count for channel in channels] == [0, 1]
+    assert [work.message for work in platform.works.values()] == [None, "done"]
+
+
 def queries_of_the_version(platform: OpenCTI) -> int:
     return sum(call.field == "about" for call in platform.calls)
 
@@ -220,20 +274,14 @@ def test_no_message_begins_after_the_shutdown(platform: OpenCTI, helper: OpenCTI
 def test_the_shutdown_reports_whether_the_current_message_ended(
     platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def callback(_data: dict[str, Any]) -> str:
-        begun.set()
-        go_on.wait(30)
-        return "done"
-
+    callback = Slow()
     listening = listener(helper, callback)
     message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
     processing = threading.Thread(target=listening._data_handler, args=[message])
     processing.start()
-    assert begun.wait(30)
+    assert callback.begun.wait(30)
     assert not listening.finish(0.05)
-    go_on.set()
+    callback.go_on.set()
     assert listening.finish(30)
     processing.join()
     assert [work.message for work in platform.works.values()] == ["done"]

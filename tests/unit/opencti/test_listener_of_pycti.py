@@ -1,9 +1,10 @@
 """The internals of pycti that the listener uses are the same in every supported version."""
 
+import asyncio
 import inspect
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 
 import pika
 import pytest
@@ -19,6 +20,7 @@ from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Work
 from tests.unit.opencti.conftest import idle_listener
+from tests.world import HAS_HTTP_PROTOCOLS
 
 
 def message_for(platform: OpenCTI) -> dict[str, Any]:
@@ -120,6 +122,18 @@ def test_a_chunk_is_published_as_pycti_would_publish_it(
     Message({}, helper).send(Bundle([text], 1, is_chunked=True))
     assert channel.basic_publish.call_args == connection.channel().basic_publish.call_args
     assert channel.basic_publish.call_count == 1
+
+
+@pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti has no HTTP protocols")
+@pytest.mark.parametrize(("outcome", "status"), [({}, 202), ({"side_effect": RuntimeError}, 500)])
+def test_over_http_an_exception_of_the_handler_becomes_status_500(
+    helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, outcome: dict[str, Any], status: int
+) -> None:
+    listening = idle_listener(helper, lambda _: "done", ListenQueue)
+    monkeypatch.setattr(listening, "is_token_valid", lambda _: True, raising=False)
+    monkeypatch.setattr(listening, "_data_handler", MagicMock(**outcome))
+    request = MagicMock(headers={"Authorization": "Bearer token"}, json=AsyncMock(return_value={}))
+    assert asyncio.run(listening._http_process_callback(request)).status_code == status
 
 
 def test_listen_uses_the_class_of_the_module(helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch) -> None:
