@@ -1,5 +1,7 @@
 """The connection to the broker is lost, or the broker restarts, during an enrichment or while idle."""
 
+import time
+
 import pytest
 
 from sandbox.rabbitmq import RabbitMQ
@@ -93,3 +95,20 @@ def test_the_connector_reconnects_to_a_restarted_broker(restartable: RabbitMQ) -
         restartable.start()
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         assert_closed_by_its_own_message(work, DOMAIN)
+
+
+def test_a_broker_that_is_short_of_memory_delays_enrichments_and_loses_none(restartable: RabbitMQ) -> None:
+    with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug") as world:
+        world.service.held = {DOMAIN}
+        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        with restartable.short_of_memory():
+            world.service.held.clear()
+            while not first.expectations:
+                time.sleep(0.02)
+            assert first.closings == []
+        second = world.platform.enrich(world.entity("Domain-Name", DIRTY))
+        assert_closed_by_its_own_message(first, DOMAIN)
+        assert_closed_by_its_own_message(second, DIRTY)
+        assert len(world.service.searches) == 2
+        world.stop()
