@@ -162,25 +162,23 @@ def test_other_statuses_are_not_retried(helper: OpenCTIConnectorHelper, status: 
             helper.api.query(ABOUT)
 
 
-def test_an_unavailable_broker_is_retried() -> None:
-    failures = [AMQPConnectionError(), OSError("no such host")]
+@pytest.mark.parametrize(
+    ("failures", "longest_illness"),
+    [
+        ([AMQPConnectionError(), OSError("no such host")], 600),
+        ([ConnectionBlockedTimeout(), ConnectionBlockedTimeout()], 0),
+    ],
+    ids=["unavailable", "blocks publishers, without limit"],
+)
+def test_sending_to_the_broker_is_retried(
+    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], longest_illness: float
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", longest_illness)
+    left = failures.copy()
 
     def send() -> str:
-        if failures:
-            raise failures.pop()
-        return "sent"
-
-    with processing(delivery()):
-        assert retry_while_away(send) == "sent"
-
-
-def test_a_broker_that_blocks_publishers_is_retried_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0)
-    failures = [ConnectionBlockedTimeout(), ConnectionBlockedTimeout()]
-
-    def send() -> str:
-        if failures:
-            raise failures.pop()
+        if left:
+            raise left.pop()
         return "sent"
 
     with processing(delivery()):
