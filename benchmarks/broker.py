@@ -64,7 +64,7 @@ class Split:
     besides: float
     """Whatever else the connector does: TLP, scope, lock, log, and its requests."""
     sending: float
-    """`send_stix2_bundle`: splitting, announcing to the platform, connecting and publishing."""
+    """Announcing to the platform, and publishing; by pycti's default, also splitting and connecting."""
     objects: float
     """Objects that the platform was told to expect."""
     peak: float
@@ -178,7 +178,7 @@ def show_rates(console: Console, rates: dict[int, float]) -> None:
 
 
 def show_splits(console: Console, ours: dict[int, Split], default: dict[int, Split]) -> None:
-    times = ("publish to closed", "converting", "pycti sends", "the rest")
+    times = ("publish to closed", "converting", "sending", "the rest")
     table = Table("records", "sent", "objects", *times, "peak memory", "times faster")
     for size in ours:
         faster = default[size].total / ours[size].total
