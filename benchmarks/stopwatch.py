@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from pycti import OpenCTIConnectorHelper
-
 from passivedns import enrichment
 from passivedns.commands import cli
 from passivedns.connector import RiskIQConnector
@@ -25,7 +23,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "converting": (enrichment, "convert"),
     "building": (enrichment, "additions"),
     "bundling": (Message, "bundle"),
-    "sending": (OpenCTIConnectorHelper, "send_stix2_bundle"),
+    "sending": (Message, "send"),
 }
 """The timed functions, each without the others that it calls; the rest is `besides`.
 

@@ -22,6 +22,7 @@ STOP_TIMEOUT = 30
 
 # Debian's wrapper in the PATH requires the user rabbitmq; the wrapped program does not.
 _BEHIND_THE_WRAPPER = "/usr/lib/rabbitmq/bin"
+_NODE = "sandbox@localhost"
 
 
 class RabbitMQ:
@@ -75,6 +76,19 @@ class RabbitMQ:
             yield
         finally:
             os.killpg(self._process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def short_of_memory(self) -> Iterator[None]:
+        """Within the block, it blocks every connection that publishes."""
+        self._control("set_vm_memory_high_watermark", "0.00001")
+        try:
+            yield
+        finally:
+            self._control("set_vm_memory_high_watermark", "0.6")
+
+    def _control(self, *command: str) -> None:
+        control = [_installed("rabbitmqctl"), "-n", _NODE, *command]
+        subprocess.run(control, env=self._environment, stdout=subprocess.DEVNULL, check=True)  # our own
 
 
 @contextmanager
@@ -140,7 +154,7 @@ def _settings(folder: Path, port: int, epmd_port: int) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "none"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-        "RABBITMQ_NODENAME": "sandbox@localhost",
+        "RABBITMQ_NODENAME": _NODE,
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         # One scheduler that does not spin: the tests need the processor.

@@ -1,7 +1,6 @@
-"""One message in, one bundle out: whether an observable is enriched, and what the operator reads of it."""
+"""Answers enrichment messages: decides whether to look an observable up, sends one bundle and words the work."""
 
 import copy
-import threading
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +20,7 @@ from passivedns.summary import failed, summary
 from passivedns.wording import one_line
 
 Answer = tuple[str, list[StixObject]]
-"""What the work's text says, and what is added to the graph."""
+"""The text of the work, and the objects to add."""
 
 
 class RiskIQConnector:
@@ -30,27 +29,30 @@ class RiskIQConnector:
     def __init__(
         self, helper: OpenCTIConnectorHelper, enricher: Enricher, *, scope: Collection[str], skip_own: bool = False
     ) -> None:
-        """`scope` holds OpenCTI's names of the types to enrich; with `skip_own`, what this connector is the author of
-        is not enriched unless a person or a playbook asks.
+        """`scope` has OpenCTI's names of the types to enrich.
+
+        With `skip_own`, automatic runs skip entities whose author is this connector.
         """
-        self._helper = helper
+        self.helper = helper
         self._enricher = enricher
         self._scope = {entity_type.lower(): entity_type for entity_type in scope}
         self._author = enricher.publisher.author if skip_own else ""
-        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Listen for messages, until pycti's listener ends."""
+        self.helper.listen(message_callback=self.process)
 
     def process(self, data: dict[str, Any]) -> str:
-        """Enrich the entity of one message, as pycti hands it over; the returned text closes the work.
+        """Enrich the entity of one message, in the form that pycti passes to its callback; return the text of the work.
 
         Raises:
             ConnectorError: the enrichment failed; its text closes the work as an error.
         """
-        # pycti keeps what it knows of a message in its helper, where the next message overwrites it.
-        message = Message(data, copy.copy(self._helper))
+        # pycti keeps the state of a message in its helper, where the next message overwrites it.
+        message = Message(data, copy.copy(self.helper))
         message.log("debug", "Begun")
         try:
-            with self._lock:
-                text = self._answer(message)
+            text = self._answer(message)
         except ConnectorError as error:
             kind = metrics.failure_kind(type(error))
             metrics.FAILURES.labels(kind).inc()
@@ -66,7 +68,7 @@ class RiskIQConnector:
                 text, additions = self._enrich(message)
                 bundle = message.bundle(additions)
             finally:
-                # pycti resumes a playbook only when a bundle comes back, whatever happened.
+                # pycti resumes a playbook only when it gets a bundle, whatever happened.
                 message.send(bundle)
         except ConnectorError:
             raise
@@ -90,25 +92,25 @@ class RiskIQConnector:
         refs = [marking["id"] for marking in markings]
         entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data))
         text, additions = self._look_up(entity, message)
-        # Of two objects with one id the last goes out: OpenCTI's own TLP:CLEAR rather than ours.
+        # The last of two objects with one id is sent: OpenCTI's own TLP:CLEAR instead of ours.
         return text, additions + markings if additions else []
 
     def _reason_to_skip(self, message: Message) -> str:
-        """Why the entity is none that this connector enriches; empty where it is one."""
+        """Return why the entity must not be looked up, or an empty text."""
         entity_type = message.data["enrichment_entity"]["entity_type"]
         if entity_type.lower() not in self._scope:
             message.log("debug", "Skipped", outcome="out_of_scope")
             return f"{entity_type} is not in the scope of this connector"
         if self._author and not message.is_deliberate and message.is_by(self._author):
             message.log("debug", "Skipped", outcome="own")
-            why = "" if message.mode else "; this OpenCTI does not say whether a person asked"
+            why = "" if message.mode else "; this OpenCTI does not report whether a person requested it"
             return f"this connector is its author, and PDNS_SKIP_OWN is on{why}"
         return ""
 
     def _look_up(self, entity: Entity, message: Message) -> Answer:
         now = datetime.now(UTC)
         result = self._enricher.enrich(entity, now, message.data["enrichment_entity"].get("created_at"))
-        _tell(result, self._enricher.searches_left, message)
+        _report(result, self._enricher.searches_left, message)
         if error := failed(result.outcomes):
             raise error
         if not result.outcomes:
@@ -116,8 +118,8 @@ class RiskIQConnector:
         return summary(entity.value, result, now), result.objects
 
 
-def _tell(result: Result, searches_left: Mapping[str, float], message: Message) -> None:
-    """What came of each source and of the records, in the log and the metrics."""
+def _report(result: Result, searches_left: Mapping[str, float], message: Message) -> None:
+    """Log and count the outcomes of the sources and the records."""
     for source, failure in [(outcome.source.key, outcome.failure) for outcome in result.outcomes if outcome.failure]:
         metrics.SOURCE_FAILURES.labels(source, metrics.failure_kind(type(failure))).inc()
     by_source = {item.source.key: str(item.failure or len(item.records)) for item in result.outcomes}

@@ -1,4 +1,4 @@
-"""The process: register, listen, and stop in good order."""
+"""Runs the connector until it is told to stop: registration, listening and shutdown."""
 
 import logging
 import os
@@ -6,14 +6,11 @@ import signal
 import threading
 from types import FrameType
 
-from pycti import OpenCTIConnectorHelper
-
 from passivedns.assembly import crashes_of, enricher_of
 from passivedns.connector import RiskIQConnector
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import listen
+from passivedns.opencti.listener import Listener, install
 from passivedns.opencti.registration import register
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import Settings
@@ -25,56 +22,47 @@ def run(settings: Settings) -> None:
     """Enrich until SIGTERM or SIGINT; a second signal ends the process at once.
 
     Raises:
-        PlatformError: OpenCTI cannot be used, or listening to it ended by itself.
+        PlatformError: OpenCTI cannot be used, or listening ended unexpectedly.
     """
-    told_to_stop = threading.Event()
-    _heed_signals(told_to_stop)
+    stopping = threading.Event()
+    _handle_signals(stopping)
     health.forget(settings.connector.id)
-    helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, told_to_stop)
+    helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, stopping)
     if helper is None:
         return
-    # With a CA of its own, pycti has put handlers in the place of these.
-    _heed_signals(told_to_stop)
+    # With a CA certificate in the settings, pycti has replaced these handlers.
+    _handle_signals(stopping)
     for warning in settings.warnings():
         helper.connector_logger.warning(warning)
-    connector = _connector(settings, helper)
-    _listen(helper, connector, crashes_of(settings.lookup), told_to_stop)
-    _stop(helper, settings.lookup.pdns.stop_grace)
+    install(helper, crashes_of(settings.lookup))
+    enricher = enricher_of(settings.lookup)
+    connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
+    # A daemon thread, and so are those that it starts: none of them delays the exit.
+    listening = threading.Thread(target=connector.run, daemon=True)
+    listening.start()
+    while not stopping.is_set():
+        health.beat(helper)
+        stopping.wait(health.INTERVAL)
+        if not listening.is_alive():
+            raise PlatformError("Listening for messages ended unexpectedly; see the log.")
+    _stop(helper.listen_queue, settings.lookup.pdns.stop_grace)
 
 
-def _heed_signals(told_to_stop: threading.Event) -> None:
+def _handle_signals(stopping: threading.Event) -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        told_to_stop.set()
+        stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
 
 
-def _connector(settings: Settings, helper: OpenCTIConnectorHelper) -> RiskIQConnector:
-    enricher = enricher_of(settings.lookup)
-    return RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
-
-
-def _listen(
-    helper: OpenCTIConnectorHelper, connector: RiskIQConnector, crashes: Crashes, told_to_stop: threading.Event
-) -> None:
-    # pycti's threads become daemon threads too, so none of them holds the process after the stop.
-    listener = threading.Thread(target=listen, args=[helper, connector.process, crashes], daemon=True)
-    listener.start()
-    health.Heartbeat(helper).start()
-    while not told_to_stop.wait(0.5):
-        if not listener.is_alive():
-            raise PlatformError("Listening to OpenCTI ended by itself; the log says why.")
-
-
-def _stop(helper: OpenCTIConnectorHelper, grace: float) -> None:
-    """Take no new message, and let what is under way end, for `grace` seconds at the most."""
+def _stop(listener: Listener | None, grace: float) -> None:
     log.info("Shutting down; waiting up to %g s for the current enrichment.", grace)
-    if helper.listen_queue is None or helper.listen_queue.finish(grace):
-        log.info("Stopped; nothing was left under way.")
+    if listener is None or listener.finish(grace):
+        log.info("Stopped; no enrichment was interrupted.")
         return
-    log.warning("Stopped; an enrichment did not end within %g s, and the next process answers it.", grace)
+    log.warning("Stopped; an enrichment did not finish within %g s and will be redelivered.", grace)
     logging.shutdown()
-    # What hangs must not hold the process: Python waits for the threads of pycti's executor.
+    # Python would wait for the threads of pycti's executor.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Enrichments over AMQP: pushed objects, texts of works, and bundles of playbooks."""
+"""Enrichments over AMQP: the objects, the text of the work, and the bundle of a playbook."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def world(shared_world: World) -> World:
     return shared_world
 
 
-def test_every_object_is_pushed_for_the_work_and_accepted(world: World) -> None:
+def test_every_object_is_counted_by_the_work_and_accepted(world: World) -> None:
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.message is not None
     assert work.message.startswith("Added 12 observables and 12 relationships from 16 passive DNS records")
@@ -49,8 +49,8 @@ def test_an_unreadable_entity_closes_the_work_as_an_error(world: World) -> None:
     work = world.platform.enrich(hidden).wait(WAIT)
     assert work.in_error
     assert work.message == (
-        "OpenCTI does not show the observable to the connector: it was deleted, or the user of OPENCTI_TOKEN may not "
-        "see it; let the groups of that user see its markings and its organizations, then enrich again."
+        "OpenCTI did not return the observable: it was deleted, or the user of OPENCTI_TOKEN may not see it. "
+        "Give the groups of that user access to its markings and organizations, then enrich again."
     )
 
 
@@ -62,12 +62,12 @@ def test_a_playbook_with_an_unreadable_entity_gets_its_objects_back(world: World
 
 
 @pytest.mark.parametrize("fault", ["401", "429", "500", "empty-body", "huge"])
-def test_a_fault_closes_the_work_and_a_playbook_continues(world: World, fault: str) -> None:
+def test_a_fault_closes_the_work_and_lets_a_playbook_continue(world: World, fault: str) -> None:
     assert_told_and_sent_on(world, fault)
 
 
-def test_a_dripping_response_closes_the_work_and_a_playbook_continues(broker: str) -> None:
-    """Uses a separate world, since the source is not queried again for a while."""
+def test_a_dripping_response_closes_the_work_and_lets_a_playbook_continue(broker: str) -> None:
+    """The source is left alone afterwards, so this has a world of its own."""
     with new_world(broker, **QUICK) as world:
         assert_told_and_sent_on(world, "drip")
 
@@ -93,7 +93,7 @@ def test_a_large_answer_is_imported_in_full_before_its_work_closes(world: World)
 
 
 @pytest.mark.skipif(not IS_CHUNKED, reason="this pycti splits whatever it is given")
-def test_a_large_answer_reaches_the_workers_in_few_messages(world: World) -> None:
+def test_a_large_answer_takes_few_messages(world: World) -> None:
     domain, count = "few.example", 2 * chunks.RELATIONSHIPS + 10
     world.service.answers[domain] = [
         record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)

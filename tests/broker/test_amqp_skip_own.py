@@ -1,4 +1,4 @@
-"""PDNS_SKIP_OWN over AMQP: the connector's own observables are enriched for people and playbooks only."""
+"""PDNS_SKIP_OWN over AMQP: only people and playbooks can enrich what this connector added."""
 
 from collections.abc import Iterator
 
@@ -35,22 +35,22 @@ def test_an_automatic_run_is_skipped(world: World, own: Entity) -> None:
     assert world.platform.enrich(own, auto=True).wait(WAIT).message == SKIPPED
 
 
-def test_the_request_of_a_person_is_answered(world: World, own: Entity) -> None:
+def test_a_person_gets_an_enrichment(world: World, own: Entity) -> None:
     assert str(world.platform.enrich(own).wait(WAIT).message).startswith("Added 4 observables")
 
 
-def test_the_request_of_a_playbook_is_answered(world: World, own: Entity) -> None:
+def test_a_playbook_gets_an_enrichment(world: World, own: Entity) -> None:
     (bundle,) = world.play(own).bundles
     assert sum(item["type"] == "relationship" for item in bundle["objects"]) == 4
 
 
-def test_without_a_known_requester_the_run_is_skipped_and_the_text_says_why(world: World, own: Entity) -> None:
+def test_a_platform_that_does_not_report_the_mode_gets_the_reason_for_skipping(world: World, own: Entity) -> None:
     world.platform.tells_mode = False
     work = world.platform.enrich(own).wait(WAIT)
-    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+    assert work.message == f"{SKIPPED}; this OpenCTI does not report whether a person requested it"
 
 
-def test_each_of_many_messages_is_judged_by_its_own_requester(world: World, own: Entity) -> None:
+def test_each_of_many_messages_is_answered_by_its_own_mode(world: World, own: Entity) -> None:
     asked = [auto for _ in range(4) for auto in (True, False)]
     works = [world.platform.enrich(own, auto) for auto in asked]
     assert [work.wait(WAIT).message == SKIPPED for work in works] == asked

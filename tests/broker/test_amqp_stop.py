@@ -1,4 +1,4 @@
-"""SIGTERM over AMQP: the current enrichment finishes, and other messages stay in the queue."""
+"""SIGTERM over AMQP: the current enrichment is finished, and waiting messages stay in the queue."""
 
 import time
 
@@ -21,7 +21,7 @@ def wait_until_waiting(broker: str, world: World, count: int) -> None:
             time.sleep(0.02)
 
 
-def test_undelivered_messages_stay_in_the_queue_for_the_next_connector(broker: str) -> None:
+def test_waiting_messages_stay_in_the_queue_for_the_next_process(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -42,13 +42,13 @@ def test_undelivered_messages_stay_in_the_queue_for_the_next_connector(broker: s
             assert all(not work.wait(WAIT).in_error for work in later)
 
 
-def test_an_enrichment_that_outlasts_the_grace_is_answered_by_the_next_process(broker: str) -> None:
+def test_an_enrichment_that_exceeds_the_grace_is_answered_by_the_next_process(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         world.stop()
-        assert "did not end within 1 s, and the next process answers it." in world.daemon.log
+        assert "did not finish within 1 s and will be redelivered." in world.daemon.log
         assert work.closings == []
         world.service.held.clear()
         with daemon(world.environment):
@@ -56,7 +56,7 @@ def test_an_enrichment_that_outlasts_the_grace_is_answered_by_the_next_process(b
             assert len(work.closings) == 1
 
 
-def test_stops_do_not_count_as_crashes(broker: str) -> None:
+def test_shutdowns_do_not_count_as_crashes(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -72,18 +72,18 @@ def test_stops_do_not_count_as_crashes(broker: str) -> None:
             assert not work.wait(WAIT).in_error
 
 
-def test_a_message_that_waits_for_opencti_does_not_delay_the_stop(broker: str) -> None:
+def test_a_message_that_waits_for_opencti_does_not_delay_the_shutdown(broker: str) -> None:
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.platform.fail("*", how="gone")
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("waits for it")
+        world.wait_for_log("is waiting.")
         world.stop()
         world.platform.recover()
         with daemon(world.environment):
             assert not work.wait(WAIT).in_error
 
 
-def test_a_bundle_that_waits_for_the_broker_does_not_delay_the_stop(restartable: RabbitMQ) -> None:
+def test_a_bundle_that_waits_for_the_broker_does_not_delay_the_shutdown(restartable: RabbitMQ) -> None:
     with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug", PDNS_STOP_GRACE="3600") as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -101,7 +101,7 @@ def test_a_bundle_that_waits_for_the_broker_does_not_delay_the_stop(restartable:
             assert (work.expectations, work.imported) == (28, 28)
 
 
-def test_a_bundle_that_the_broker_does_not_accept_within_the_grace_is_sent_by_the_next_process(
+def test_a_bundle_that_the_broker_does_not_confirm_within_the_grace_is_sent_by_the_next_process(
     restartable: RabbitMQ,
 ) -> None:
     with new_world(restartable.url, **SHORT) as world:
@@ -118,7 +118,7 @@ def test_a_bundle_that_the_broker_does_not_accept_within_the_grace_is_sent_by_th
             assert (len(work.closings), work.expectations) == (1, 28)
 
 
-def test_a_playbook_whose_answer_is_in_progress_when_the_grace_ends_stays_in_the_queue(broker: str) -> None:
+def test_a_playbook_whose_answer_exceeds_the_grace_stays_in_the_queue(broker: str) -> None:
     with new_world(broker, **SHORT) as world:
         world.platform.fail("playbookStepExecution", how="stall")
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
@@ -138,4 +138,4 @@ def test_a_playbook_whose_answer_is_in_progress_when_the_grace_ends_stays_in_the
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end(broker: str) -> None:
     with new_world(broker, PDNS_STOP_GRACE="3600") as world:
         world.stop()
-        assert "Stopped; nothing was left under way." in world.daemon.log
+        assert "Stopped; no enrichment was interrupted." in world.daemon.log

@@ -1,4 +1,6 @@
-"""Lost connections to the broker and its restarts, during an enrichment and while idle."""
+"""The connection to the broker is lost, or the broker restarts, during an enrichment or while idle."""
+
+import time
 
 import pytest
 
@@ -50,12 +52,13 @@ def test_a_message_redelivered_during_its_enrichment_is_neither_enriched_nor_clo
         assert [search.params["query"] for search in world.service.searches] == [DOMAIN, ADDRESS]
 
 
-def test_an_answer_made_while_the_broker_is_down_is_given_once_it_is_back(broker: str, cable: Cable) -> None:
+def test_an_answer_is_sent_once_the_broker_is_back(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port), CONNECTOR_LOG_LEVEL="debug") as world:
         world.service.held = {DOMAIN}
         execution = world.platform.play(world.entity("Domain-Name", DOMAIN))
         world.wait_for_searches()
         cable.cut()
+        world.wait_for_log("StreamLostError")
         world.service.held.clear()
         world.wait_for_log('"Converted"')
         assert execution.bundles == []
@@ -71,7 +74,7 @@ def test_a_connection_lost_while_idle_is_restored(broker: str, cable: Cable) -> 
         assert_closed_by_its_own_message(work, DOMAIN)
 
 
-def test_a_restart_of_the_broker_during_an_enrichment_affects_neither_it_nor_the_next(restartable: RabbitMQ) -> None:
+def test_a_broker_restart_during_an_enrichment_affects_neither_it_nor_the_next(restartable: RabbitMQ) -> None:
     with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug") as world:
         world.service.held = {DOMAIN}
         first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -86,9 +89,26 @@ def test_a_restart_of_the_broker_during_an_enrichment_affects_neither_it_nor_the
         assert_closed_by_its_own_message(second, DIRTY)
 
 
-def test_the_connector_reconnects_to_a_broker_that_restarts_while_idle(restartable: RabbitMQ) -> None:
+def test_the_connector_reconnects_to_a_restarted_broker(restartable: RabbitMQ) -> None:
     with new_world(restartable.url) as world:
         restartable.stop()
         restartable.start()
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
         assert_closed_by_its_own_message(work, DOMAIN)
+
+
+def test_a_broker_that_is_short_of_memory_delays_enrichments_and_loses_none(restartable: RabbitMQ) -> None:
+    with new_world(restartable.url, CONNECTOR_LOG_LEVEL="debug") as world:
+        world.service.held = {DOMAIN}
+        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        with restartable.short_of_memory():
+            world.service.held.clear()
+            while not first.expectations:
+                time.sleep(0.02)
+            assert first.closings == []
+        second = world.platform.enrich(world.entity("Domain-Name", DIRTY))
+        assert_closed_by_its_own_message(first, DOMAIN)
+        assert_closed_by_its_own_message(second, DIRTY)
+        assert len(world.service.searches) == 2
+        world.stop()

@@ -15,7 +15,7 @@ import pytest
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import listen
+from passivedns.opencti.listener import install
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.world import WAIT
@@ -43,7 +43,8 @@ def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenC
 
 
 def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    threading.Thread(target=listen, args=[helper, callback, Crashes("memory")], daemon=True).start()
+    install(helper, Crashes("memory"))
+    threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue
 
@@ -74,7 +75,7 @@ def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: OpenCTIC
     assert calls == ["first.example", "second.example"]
 
 
-def test_a_process_whose_message_went_to_another_does_not_answer_it(
+def test_a_process_does_not_answer_a_message_that_went_to_another(
     broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()

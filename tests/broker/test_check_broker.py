@@ -1,4 +1,4 @@
-"""`main.py check` with a real RabbitMQ."""
+"""The findings of `main.py check` about a real RabbitMQ."""
 
 import uuid
 from typing import Any
@@ -27,21 +27,21 @@ def found(broker: str, **changed: Any) -> Finding:
         return next(finding for finding in platform_findings(config) if finding.subject == "broker")
 
 
-def test_a_broker_that_accepts_the_login_passes(broker: str) -> None:
+def test_a_broker_that_accepts_the_login_is_good(broker: str) -> None:
     finding = found(broker)
     assert finding.state is State.GOOD
-    assert finding.text.endswith("takes the connection")
+    assert finding.text.endswith("accepts the connection")
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"pass": "wrong"}, "refuses the user "),
-        ({"vhost": "nowhere"}, "virtual host nowhere: has no such virtual host for the user "),
-        ({"use_ssl": True}, "no connection can be made (SSLError)"),
+        ({"pass": "wrong"}, "rejects the user "),
+        ({"vhost": "nowhere"}, "virtual host nowhere: no such virtual host for the user "),
+        ({"use_ssl": True}, "connection failed (SSLError)"),
     ],
 )
-def test_a_refusal_of_the_broker_is_reported_without_the_password(
+def test_what_the_broker_rejects_is_reported_without_the_password(
     broker: str, changed: dict[str, Any], words: str
 ) -> None:
     finding = found(broker, **changed)

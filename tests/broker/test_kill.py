@@ -1,4 +1,4 @@
-"""SIGKILL at every step: the broker redelivers the message to the next process, and its work closes once."""
+"""kill -9 at every step: the broker redelivers the message to the next process, and its work is closed once."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world
 
-CRASHED = "The connector ended unexpectedly 3 times on this message and gives it up; see its log."
+CRASHED = "The connector crashed 3 times on this message and gave it up; see the connector log."
 
 
 def kill(running: Daemon) -> None:
@@ -115,7 +115,7 @@ def crash_three_times(world: World) -> None:
             kill(next_one)
 
 
-def test_a_message_that_killed_three_processes_closes_its_work_as_an_error(broker: str) -> None:
+def test_a_message_that_crashed_three_processes_closes_its_work_as_an_error(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
@@ -126,7 +126,7 @@ def test_a_message_that_killed_three_processes_closes_its_work_as_an_error(broke
             assert not world.enrich("IPv4-Addr", ADDRESS).in_error
 
 
-def test_a_playbook_that_killed_three_processes_gets_its_objects_back(broker: str) -> None:
+def test_a_playbook_that_crashed_three_processes_gets_its_objects_back(broker: str) -> None:
     with new_world(broker) as world:
         world.service.held = {DOMAIN}
         entity = world.entity("Domain-Name", DOMAIN)

@@ -1,4 +1,4 @@
-"""Outages of OpenCTI at every step: the message waits, and is answered once OpenCTI is back."""
+"""An outage of OpenCTI at every step of an enrichment: the message waits, and is answered once."""
 
 import time
 
@@ -9,7 +9,7 @@ from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.broker.conftest import Cable
 from tests.world import WAIT, World, new_world
 
-WAITS = "waits for it"
+WAITS = "is waiting."
 
 
 def is_asked_for(world: World, field: str) -> bool:
@@ -32,14 +32,12 @@ def assert_answered_once(world: World, fault: Fault, field: str, times: int | No
 @pytest.mark.parametrize(
     "field", ["stixCyberObservable", "stixNestedRefRelationships", "toReceived", "addExpectations", "toProcessed"]
 )
-def test_an_outage_at_any_step_loses_no_message_and_causes_no_second_search(
-    broker: str, field: str, fault: Fault
-) -> None:
+def test_an_outage_at_any_step_loses_no_message_and_repeats_no_search(broker: str, field: str, fault: Fault) -> None:
     with new_world(broker) as world:
         assert_answered_once(world, fault, field, times=2)
 
 
-def test_requests_during_an_outage_are_answered_after_it(broker: str) -> None:
+def test_messages_during_an_outage_are_answered_after_it(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("*", how="gone")
         works = [world.platform.enrich(world.entity("Domain-Name", value)) for value in (DOMAIN, DIRTY)]
@@ -52,7 +50,7 @@ def test_requests_during_an_outage_are_answered_after_it(broker: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_a_playbook_whose_answer_is_not_accepted_gets_it_when_opencti_is_back(broker: str, fault: Fault) -> None:
+def test_a_playbook_gets_its_answer_after_an_outage(broker: str, fault: Fault) -> None:
     with new_world(broker) as world:
         world.platform.fail("playbookStepExecution", times=2, how=fault)
         execution = world.play(world.entity("Domain-Name", DOMAIN))
@@ -60,7 +58,7 @@ def test_a_playbook_whose_answer_is_not_accepted_gets_it_when_opencti_is_back(br
         assert len(execution.bundles) == 1
 
 
-def test_a_playbook_whose_answer_was_accepted_without_a_response_gets_it_again(broker: str) -> None:
+def test_a_playbook_gets_the_same_answer_again_if_the_response_was_lost(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("playbookStepExecution", times=1, how="unheard")
         execution = world.play(world.entity("Domain-Name", DOMAIN))
@@ -69,7 +67,7 @@ def test_a_playbook_whose_answer_was_accepted_without_a_response_gets_it_again(b
         assert {item["id"] for item in first["objects"]} == {item["id"] for item in second["objects"]}
 
 
-def test_a_refusal_is_final_and_closes_the_work_as_an_error(broker: str) -> None:
+def test_a_rejection_closes_the_work_as_an_error(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("stixCyberObservable", times=1, how="refused")
         work = world.enrich("Domain-Name", DOMAIN)
@@ -78,12 +76,12 @@ def test_a_refusal_is_final_and_closes_the_work_as_an_error(broker: str) -> None
         assert world.service.searches == []
 
 
-def test_a_work_that_cannot_be_closed_is_logged_with_its_outcome(broker: str) -> None:
+def test_a_work_that_opencti_refuses_to_close_is_logged_with_its_text(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.fail("toProcessed", times=1, how="refused")
         lost = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_log("did not let the work")
-        (line,) = [line for line in world.daemon.log.splitlines() if "did not let the work" in line]
+        world.wait_for_log("refused to close the work")
+        (line,) = [line for line in world.daemon.log.splitlines() if "refused to close the work" in line]
         assert lost.id in line
         assert "Added 12" in line
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error

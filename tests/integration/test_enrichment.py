@@ -234,7 +234,7 @@ def test_a_bundle_that_opencti_does_not_accept_closes_the_work_as_an_error(world
     work = world.enrich("Domain-Name", DOMAIN)
     assert work.in_error
     assert work.message is not None
-    assert work.message.startswith("OpenCTI did not take the result")
+    assert work.message.startswith("OpenCTI did not accept the result")
 
 
 def test_the_log_contains_no_secret(world: World) -> None:

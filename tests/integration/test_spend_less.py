@@ -73,7 +73,7 @@ def test_a_playbook_can_enrich_a_result(thrifty: World) -> None:
 def test_an_older_opencti_that_does_not_name_the_requester_gets_the_reason(thrifty: World, auto: bool) -> None:
     thrifty.platform.tells_mode = False
     work = thrifty.platform.enrich(thrifty.entity("IPv4-Addr", ADDRESS, author=AUTHOR), auto).wait(WAIT)
-    assert work.message == f"{SKIPPED}; this OpenCTI does not say whether a person asked"
+    assert work.message == f"{SKIPPED}; this OpenCTI does not report whether a person requested it"
 
 
 def test_an_observable_that_got_this_author_is_skipped_unless_a_person_asks(thrifty: World) -> None:

@@ -106,7 +106,7 @@ def test_a_wrong_token_exits_at_once_with_1_and_a_message() -> None:
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, "wrong", "http://127.0.0.1:9"))
     assert ended.returncode == 1
-    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in ended.stderr
+    assert f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -118,7 +118,7 @@ def test_a_refused_pycti_exits_at_once_and_names_the_versions(version: str) -> N
         ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
     assert (
-        f"OpenCTI {version} at {url} refuses pycti {pycti.__version__}; install the pycti of the platform"
+        f"OpenCTI {version} at {url} rejected pycti {pycti.__version__}; install the pycti of the platform"
         in ended.stderr
     )
     assert f"pip install pycti=={version}" in ended.stderr
@@ -130,7 +130,7 @@ def test_another_refusal_exits_at_once_with_the_message_of_opencti() -> None:
     with serving(opencti_app(platform)) as url:
         ended = start(settings(url, platform.token, "http://127.0.0.1:9"))
     assert ended.returncode == 1
-    assert f"OpenCTI at {url} refuses the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
+    assert f"OpenCTI at {url} rejected the connector (FUNCTIONAL_ERROR). It says: Business validation" in ended.stderr
     assert "is not up yet" not in ended.stderr
 
 
@@ -151,8 +151,24 @@ def test_a_stop_while_waiting_for_opencti_exits_with_0() -> None:
         assert running.process.wait(WAIT) == 0
 
 
-def test_without_dependencies_the_message_says_what_to_install() -> None:
-    # Without the module site, Python finds only its standard library.
+def test_an_unexpected_error_ends_the_start_with_1_and_a_traceback() -> None:
+    # Once pycti has registered, its hook handles what nobody caught.
+    broken = (
+        "import runpy, sys, passivedns.commands.cli as cli\n"
+        "from pycti.connector.opencti_connector_helper import killProgramHook\n"
+        "sys.excepthook, cli.main = killProgramHook, lambda: 1 / 0\n"
+        "runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", broken, str(ROOT / "src" / "main.py")]
+    environment = inherited() | {"PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback (most recent call last):")
+    assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_without_its_dependencies_the_start_says_what_to_install() -> None:
+    # Without the module site, Python finds its own library only.
     command = [sys.executable, "-S", str(ROOT / "src" / "main.py")]
     ended = subprocess.run(command, env=inherited(), capture_output=True, text=True, timeout=WAIT, check=False)
     assert ended.returncode == 1

@@ -29,7 +29,7 @@ def test_the_current_enrichment_is_finished_sent_and_closed(number: signal.Signa
 def test_an_idle_connector_does_not_wait_for_the_grace_to_end() -> None:
     with new_world(PDNS_STOP_GRACE="3600") as world:
         world.stop()
-        assert "Stopped; nothing was left under way." in world.daemon.log
+        assert "Stopped; no enrichment was interrupted." in world.daemon.log
 
 
 def test_a_message_that_outlasts_the_grace_is_sent_again_and_answered_by_the_next_process() -> None:

@@ -1,4 +1,4 @@
-"""One message and the next: nothing of one reaches the other, whatever pycti's helper says meanwhile."""
+"""Each message gets its own answer, whatever pycti's helper holds meanwhile."""
 
 import json
 import sys
@@ -97,7 +97,7 @@ def message(entity: Entity) -> dict[str, Any]:
 # Messages that overlap
 
 
-def test_a_message_that_comes_while_another_runs_waits_and_each_bundle_goes_to_its_own_work(bench: Bench) -> None:
+def test_each_of_two_overlapping_messages_sends_its_bundle_to_its_own_work(bench: Bench) -> None:
     """As after a lost connection to the broker, when pycti takes the next message while the last one still runs."""
     first = bench.work(bench.platform.add_observable("Domain-Name", DOMAIN))
     second = bench.work(bench.platform.add_observable("IPv4-Addr", ADDRESS))
@@ -123,7 +123,7 @@ def test_a_message_that_comes_while_another_runs_waits_and_each_bundle_goes_to_i
     assert [search.params["query"] for search in bench.service.searches] == [DOMAIN, ADDRESS]
 
 
-def test_a_playbook_that_begins_meanwhile_does_not_take_the_bundle_of_an_enrichment(bench: Bench) -> None:
+def test_a_playbook_that_begins_meanwhile_does_not_get_the_bundle_of_an_enrichment(bench: Bench) -> None:
     work = bench.work(bench.platform.add_observable("Domain-Name", DOMAIN))
     bench.helper.work_id = work.id
     bench.service.latency = 0.5
@@ -139,7 +139,7 @@ def test_a_playbook_that_begins_meanwhile_does_not_take_the_bundle_of_an_enrichm
 # What goes wrong
 
 
-def test_a_fault_of_the_connector_itself_is_told_without_its_innards(bench: Bench) -> None:
+def test_an_internal_error_is_reported_without_details(bench: Bench) -> None:
     with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
         bench.connector.process({"entity_id": "domain-name--1"})
 
@@ -149,7 +149,7 @@ def unforeseen() -> float:
     return float(metrics.FAILURES.labels("unforeseen")._value.get())
 
 
-def test_a_bundle_that_cannot_be_put_together_is_told_and_counted(bench: Bench) -> None:
+def test_a_bundle_that_cannot_be_built_is_reported_and_counted(bench: Bench) -> None:
     data, before = message(bench.platform.add_observable("Domain-Name", DOMAIN)), unforeseen()
     del data["stix_entity"]["spec_version"]
     with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
@@ -157,7 +157,7 @@ def test_a_bundle_that_cannot_be_put_together_is_told_and_counted(bench: Bench) 
     assert unforeseen() == before + 1
 
 
-def test_a_playbook_gets_what_it_sent_where_its_bundle_cannot_be_put_together(bench: Bench) -> None:
+def test_a_playbook_gets_back_what_it_sent_if_its_bundle_cannot_be_built(bench: Bench) -> None:
     execution = Execution("e1", bench.platform.add_observable("Domain-Name", DOMAIN))
     bench.platform.executions[execution.id] = execution
     data, before = message(execution.entity), unforeseen()
@@ -170,7 +170,7 @@ def test_a_playbook_gets_what_it_sent_where_its_bundle_cannot_be_put_together(be
     assert unforeseen() == before + 1
 
 
-def test_in_a_playbook_a_fault_of_the_connector_itself_sends_the_received_objects_back(bench: Bench) -> None:
+def test_a_playbook_gets_back_what_it_sent_after_an_internal_error(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     bench.helper.playbook = dict.fromkeys(STEPS, "x")
     with pytest.raises(Unforeseen):
@@ -178,14 +178,14 @@ def test_in_a_playbook_a_fault_of_the_connector_itself_sends_the_received_object
     assert bench.fields().count("playbookStepExecution") == 1
 
 
-def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
+def test_a_bundle_that_opencti_rejects_is_an_error(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     bench.platform.fail("stixBundlePush")
-    with pytest.raises(NotSent, match="OpenCTI did not take the result"):
+    with pytest.raises(NotSent, match="OpenCTI did not accept the result"):
         bench.connector.process(message(entity))
 
 
-def test_the_only_source_that_fails_fails_the_enrichment_in_its_own_words(bench: Bench) -> None:
+def test_if_the_only_source_fails_its_error_becomes_the_text(bench: Bench) -> None:
     bench.service.fail("500", on="search")
     with pytest.raises(NoAnswer, match=r"^PassiveTotal is failing \(HTTP 500\); try again later\."):
         bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
@@ -204,7 +204,7 @@ def test_an_entity_out_of_scope_is_not_looked_up_whatever_its_marking(bench: Ben
     )
 
 
-def test_an_observable_above_the_maximum_is_an_error_and_nothing_is_asked(bench: Bench) -> None:
+def test_an_observable_above_the_maximum_tlp_is_an_error_without_a_request(bench: Bench) -> None:
     limited = enricher_of(lookup_settings(bench.passivetotal_url, max_tlp="TLP:GREEN"))
     connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
     entity = bench.platform.add_observable("Domain-Name", DOMAIN, ["TLP:AMBER"])
@@ -217,14 +217,14 @@ def test_an_observable_above_the_maximum_is_an_error_and_nothing_is_asked(bench:
     assert bench.service.requests == []
 
 
-def test_the_scope_is_known_in_any_case(bench: Bench) -> None:
+def test_the_scope_is_case_insensitive(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     data = message(entity)
     data["enrichment_entity"]["entity_type"] = "domain-name"
     assert bench.connector.process(data).startswith("Added 12 observables")
 
 
-def test_a_type_of_record_that_no_source_has_leaves_nobody_to_ask(bench: Bench) -> None:
+def test_record_types_that_no_source_covers_are_reported(bench: Bench) -> None:
     section = VirusTotalSettings(api_key="key", api_base_url="http://127.0.0.1:9")
     pdns = PdnsSettings(sources="virustotal", record_types="MX", cache_ttl="PT0S")
     connector = RiskIQConnector(bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE)
@@ -236,7 +236,7 @@ def test_a_type_of_record_that_no_source_has_leaves_nobody_to_ask(bench: Bench) 
 # What is sent, and what is said
 
 
-def test_a_tlp_clear_that_was_renamed_on_the_platform_is_sent_under_its_name_there(bench: Bench) -> None:
+def test_a_renamed_tlp_clear_keeps_its_name(bench: Bench) -> None:
     data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
     renamed = {"standard_id": TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
     data["enrichment_entity"]["objectMarking"] = [renamed]
@@ -246,7 +246,7 @@ def test_a_tlp_clear_that_was_renamed_on_the_platform_is_sent_under_its_name_the
     assert marking["x_opencti_definition"] == "Public"
 
 
-def test_a_hostile_number_of_record_types_does_not_flood_the_text(bench: Bench) -> None:
+def test_many_record_types_do_not_flood_the_text(bench: Bench) -> None:
     records = [{"recordType": f"T{number:03}", "resolveType": "x", "resolve": "y"} for number in range(500)]
     bench.service.answers["flood.example"] = records
     text = bench.connector.process(message(bench.platform.add_observable("Domain-Name", "flood.example")))

@@ -72,11 +72,8 @@ def who_imports(*packages: str) -> list[str]:
     ]
 
 
-def test_only_the_opencti_package_the_connector_and_the_daemon_import_pycti() -> None:
-    assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == [
-        "connector.py",
-        "daemon.py",
-    ]
+def test_only_the_opencti_package_and_the_connector_import_pycti() -> None:
+    assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == ["connector.py"]
 
 
 def test_sources_import_neither_stix_nor_opencti_nor_the_mapping() -> None:

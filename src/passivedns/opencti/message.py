@@ -1,4 +1,4 @@
-"""One enrichment message: what OpenCTI sent, and the one answer that goes back."""
+"""Reads one enrichment message and sends its only answer."""
 
 import time
 from collections.abc import Iterator
@@ -9,29 +9,26 @@ from pycti import OpenCTIConnectorHelper
 
 from passivedns.errors import NotSent
 from passivedns.opencti import chunks
-from passivedns.opencti.outage import patiently
+from passivedns.opencti.outage import retry_while_away
 from passivedns.stix.objects import StixObject
-
-DELIBERATE = ("manual", "playbook")
-"""What causes a message that is always answered: a person, or the person who put this step into a playbook."""
 
 
 class Bundle(NamedTuple):
-    """What is sent, in JSON."""
+    """What is sent, as JSON."""
 
     texts: list[str]
-    """One text, or one for each chunk."""
+    """One text, or one per chunk."""
     size: int
     """Objects in all texts together."""
     is_chunked: bool = False
-    """Whether pycti is not to split the texts any more."""
+    """True if pycti must not split the texts."""
 
 
 class Message:
-    """What pycti handed over, with its helper as it was then."""
+    """The data of a message, with the helper as pycti left it for this message."""
 
     def __init__(self, data: dict[str, Any], helper: OpenCTIConnectorHelper) -> None:
-        """`helper` is a copy for this message only: its work id, playbook and draft must not change."""
+        """`helper` is a copy for this message only, so that its work id, playbook and draft stay the same."""
         self.data = data
         self._helper = helper
         self._began = time.monotonic()
@@ -43,31 +40,31 @@ class Message:
 
     @property
     def mode(self) -> str | None:
-        """What caused the message, as `delivery.listen` has it; None where OpenCTI does not say."""
+        """Who requested the enrichment, as in `listener.install`; None if OpenCTI does not report it."""
         return self.data.get("mode")
 
     @property
     def is_deliberate(self) -> bool:
-        """Whether somebody wants an answer, rather than OpenCTI by itself."""
-        return self.mode in DELIBERATE
+        """True if a person requested the enrichment, or put this step into a playbook."""
+        return self.mode in ("manual", "playbook")
 
     def is_by(self, author: str) -> bool:
-        """Whether an organization, by its id, is the author of the entity.
+        """True if the organization with this id is the author of the entity.
 
-        OpenCTI fills an empty author, and does not say who created an observable: so an entity whose author is this
-        connector came from an enrichment, or turned up in one without an author.
+        OpenCTI fills an empty author and does not report who created an observable. If this connector is the author,
+        an enrichment created the entity, or found it without an author.
         """
         return author in _authors(self.data)
 
     def bundle(self, additions: list[StixObject]) -> Bundle | None:
-        """The answer with these additions: in a playbook they follow what was received, else a stub of the entity.
+        """Build the answer: a stub of the entity and the additions, or None if there are none.
 
-        Without additions a playbook gets what was received, just as it came; elsewhere there is nothing to send: None.
+        In a playbook, the additions follow the received objects, which are sent unchanged even without additions.
         """
         if self._helper.playbook is not None:
             received = self.data["stix_objects"]
         elif additions:
-            # Bare, since what is sent of it overwrites what analysts wrote.
+            # A stub, since each property that is sent overwrites what analysts wrote.
             received = [{key: self.data["stix_entity"][key] for key in ("type", "spec_version", "id", "value")}]
         else:
             return None
@@ -78,47 +75,51 @@ class Message:
         return Bundle([self._helper.stix2_create_bundle(objects)], len(objects))
 
     def send(self, bundle: Bundle | None) -> None:
-        """Send the one bundle; where there is none, the message counts as answered.
+        """Send the bundle, if there is one.
 
         Raises:
-            NotSent: OpenCTI or its broker did not take it.
+            NotSent: OpenCTI or its broker rejected it.
         """
         if not bundle:
             return
         try:
-            self._deliver(bundle)
+            self._send(bundle)
         except Exception as error:
-            raise NotSent(f"OpenCTI did not take the result ({type(error).__name__}: {error}).") from error
+            raise NotSent(f"OpenCTI did not accept the result ({type(error).__name__}: {error}).") from error
         self.log("debug", "Sent", objects=bundle.size)
 
-    def _deliver(self, bundle: Bundle) -> None:
-        work_id, named = self._helper.work_id, {"no_split": True} if bundle.is_chunked else {}
-        if bundle.is_chunked and work_id:
-            # pycti announces one object for each chunk, so the work would close before all are imported.
-            self._helper.api.work.add_expectations(work_id, bundle.size)
+    def _send(self, bundle: Bundle) -> None:
+        if bundle.is_chunked and self._helper.work_id:
+            # pycti announces one object per chunk, so the work would close before all are imported.
+            self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
         for text in bundle.texts:
-            # pycti makes a connection of its own to the broker, which may be away while OpenCTI is not.
-            send = partial(self._helper.send_stix2_bundle, text, work_id=work_id, cleanup_inconsistent_bundle=True)
-            patiently(partial(send, **named))
+            retry_while_away(partial(self._send_text, text, bundle.is_chunked))
+
+    def _send_text(self, text: str, is_chunk: bool) -> None:
+        helper, options = self._helper, {"work_id": self._helper.work_id} | ({"no_split": True} if is_chunk else {})
+        listener = helper.listen_queue
+        if is_chunk and helper.enrichment_shared_organizations is None and listener and listener.pika_connection:
+            # pycti opens a connection for each bundle, which takes longer than the rest of a cached enrichment.
+            options |= {"sequence": 1, "draft_id": helper.draft_id}
+            listener.in_connection(lambda: helper._send_bundle(listener.channel, text, **options))
+        else:
+            helper.send_stix2_bundle(text, cleanup_inconsistent_bundle=True, **options)
 
     def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **facts: object) -> None:
-        """One line of log; what it tells of the message, all later lines of the message tell too.
-
-        They begin with the work, the entity and `seconds` since the message came.
-        """
+        """Log an event with the facts known so far: the work, the entity, `seconds`, and those of earlier events."""
         self._facts |= facts
         context = self._facts | {"seconds": round(time.monotonic() - self._began, 3)}
         getattr(self._helper.connector_logger, level)(event, context)
 
 
 def _new(additions: list[StixObject], received: list[StixObject]) -> list[StixObject]:
-    """Each addition once, but none that was received: what came stays as it came."""
+    """Return each addition once, except for received objects, which stay as they were."""
     ids = {item["id"] for item in received}
     return [item for item_id, item in {item["id"]: item for item in additions}.items() if item_id not in ids]
 
 
 def _authors(data: dict[str, Any]) -> Iterator[object]:
-    """The author in each form in which it comes: read by pycti, exported by pycti, and in a playbook's bundle."""
+    """Yield the author as read by pycti, as exported by pycti, and as in a playbook's bundle."""
     yield (data["enrichment_entity"].get("createdBy") or {}).get("standard_id")
     entity = data["stix_entity"]
     yield entity.get("created_by_ref")

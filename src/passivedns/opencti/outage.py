@@ -1,9 +1,8 @@
-"""While OpenCTI is away, what is asked of it for a message waits and is asked again, in place of failing the message.
+"""Retries calls to OpenCTI and its broker while either is away, so that an outage delays a message but never fails it.
 
-So a message goes on where the outage met it: no search is made twice, and no bundle is sent twice.
+The enrichment continues where it was: no search is repeated, and no bundle is sent twice.
 """
 
-import copy
 import logging
 import threading
 import time
@@ -13,99 +12,112 @@ from functools import partial
 from typing import Any, TypeVar
 
 import requests
-from pika.exceptions import AMQPError
-from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
+from pika.exceptions import AMQPError, ConnectionBlockedTimeout
+from pycti import OpenCTIApiClient
 
-from passivedns.opencti.errand import Errand
-from passivedns.opencti.registration import PASSING, graphql_error, growing_pauses
+from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.registration import TRANSIENT, graphql_error, growing_pauses
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 LONGEST_PAUSE = 10.0
-"""Seconds between two tries, once the pauses have grown."""
+"""The longest pause between two attempts, in seconds."""
 LONGEST_ILLNESS = 600.0
-"""Seconds after which an error that OpenCTI itself answers is taken for its answer: it may be about this message, and
-the others wait behind it. While OpenCTI cannot be reached at all, nothing else could be done.
+"""Seconds for which errors that OpenCTI itself reports are retried. They may concern only this message, and the others
+wait behind it. While OpenCTI cannot be reached, nothing else could be done.
 """
 
-# A proxy answers with 404 for an OpenCTI that is not there, and some answer with 408 for one that is slow.
+# A proxy answers 404 if OpenCTI is not there, and some answer 408 if it is slow.
 _NOT_OPENCTI = (404, 408, 429)
-# With a token that is not accepted, no work can be closed either.
+# With a rejected token, no work can be closed either.
 _LOCKED_OUT = ("AUTH_REQUIRED", "OTP_REQUIRED")
 
-_thread = threading.local()
+
+class Current(threading.local):
+    """What this thread does at the moment."""
+
+    delivery: Delivery | None = None
+    """The message that it processes."""
+    is_done: Callable[[], bool] | None = None
+    """Whether the call that is retried took effect."""
+
+
+current = Current()
 
 
 @contextmanager
-def on_errand(errand: Errand) -> Iterator[None]:
-    """Within the block, what this thread asks of OpenCTI is asked for that message."""
-    _thread.errand = errand
+def processing(delivery: Delivery) -> Iterator[None]:
+    """Retry the calls of this thread for that message."""
+    current.delivery = delivery
     try:
         yield
     finally:
-        _thread.errand = None
+        current.delivery = None
 
 
-def errand_here() -> Errand | None:
-    """The message that this thread works on."""
-    return getattr(_thread, "errand", None)
+@contextmanager
+def retried_unless(is_done: Callable[[], bool] | None) -> Iterator[None]:
+    """Before a call is retried, ask whether it took effect and only its response was lost."""
+    before, current.is_done = current.is_done, is_done
+    try:
+        yield
+    finally:
+        current.is_done = before
 
 
-def make_patient(helper: OpenCTIConnectorHelper) -> OpenCTIApiClient:
-    """Let what is asked for a message wait; what pycti asks beside that, such as its ping, fails as before.
+def retry_queries(api: OpenCTIApiClient) -> None:
+    """Retry what this client queries for a message; other queries, such as pycti's ping, fail at once as before."""
+    api.session.hooks["response"].append(_raise_if_away)
+    query = api.query
+    api.query = lambda *arguments, **named: retry_while_away(partial(query, *arguments, **named))
 
-    Returns a client that never waits.
+
+def retry_while_away(call: Callable[[], T]) -> T | None:
+    """Call until there is no outage; None if the call took effect before one. For no message, call once.
+
+    Raises:
+        Postponed: the message is left to its next delivery.
+        Exception: whatever the call raises, except for outages.
     """
-    api = helper.api
-    api.session.hooks["response"].append(_refuse_outage)
-    impatient = copy.copy(api)  # with the same session and headers
-    api.query = lambda *arguments, **named: patiently(partial(impatient.query, *arguments, **named))
-    return impatient
-
-
-def patiently(call: Callable[[], T], is_settled: Callable[[], bool] | None = None) -> T | None:
-    """Call until there is no outage; None when it turns out after one that the call had its effect.
-
-    Without a message in this thread it is called once. Raises what the call raises, and Postponed.
-    """
-    errand, away_since = errand_here(), 0.0
-    if errand is None:
+    delivery, is_done, away_since = current.delivery, current.is_done, 0.0
+    if delivery is None:
         return call()
     for pause in growing_pauses(0.25, LONGEST_PAUSE):
-        errand.proceed()
+        delivery.wait_until_held()
         try:
             return call()
         except Exception as error:
-            if not _may_pass(error, time.monotonic() - away_since if away_since else 0):
+            if not _is_outage(error, time.monotonic() - away_since if away_since else 0):
                 raise
             level = logging.DEBUG if away_since else logging.WARNING
-            log.log(level, "OpenCTI or its broker is away (%s); %s waits for it.", _words(error), errand)
+            log.log(level, "OpenCTI or RabbitMQ is unavailable (%s); %s is waiting.", _text(error), delivery)
             away_since = away_since or time.monotonic()
-        errand.pause(pause)
-        if is_settled and is_settled():
+        delivery.pause(pause)
+        if is_done and is_done():
             break
     return None
 
 
-def _may_pass(error: Exception, seconds: float) -> bool:
-    """Whether the same call may succeed later, when the first try was so many seconds ago."""
-    if isinstance(error, requests.RequestException):
+def _is_outage(error: Exception, seconds: float) -> bool:
+    """True if the call may succeed later; `seconds` is how long it has been retried."""
+    # A broker that is short of memory or disk blocks connections for as long as it is.
+    if isinstance(error, requests.RequestException | ConnectionBlockedTimeout):
         return True
-    answered = graphql_error(error)
-    if answered and answered[0] in _LOCKED_OUT:
+    reported = graphql_error(error)
+    if reported and reported[0] in _LOCKED_OUT:
         return True
-    is_ill = answered[0] in PASSING if answered else isinstance(error, AMQPError | OSError)
+    is_ill = reported[0] in TRANSIENT if reported else isinstance(error, AMQPError | OSError)
     return is_ill and seconds < LONGEST_ILLNESS
 
 
-def _refuse_outage(response: requests.Response, *_: Any, **__: Any) -> None:
-    """pycti makes one kind of error of all statuses."""
+def _raise_if_away(response: requests.Response, *_: Any, **__: Any) -> None:
+    """Tell statuses of an outage apart from others, for which pycti raises the same error."""
     if response.status_code >= 500 or response.status_code in _NOT_OPENCTI:
         raise requests.HTTPError(f"HTTP {response.status_code}", response=response)
 
 
-def _words(error: Exception) -> str:
-    answered = graphql_error(error)
-    return answered[1] if answered else f"{type(error).__name__} {error}".strip()[:200]
+def _text(error: Exception) -> str:
+    reported = graphql_error(error)
+    return reported[1] if reported else f"{type(error).__name__} {error}".strip()[:200]

@@ -1,113 +1,74 @@
-"""What OpenCTI is told of a work: once each, however often a message is delivered and OpenCTI is away in between."""
+"""Announces objects to works and closes works, exactly once even if a message is redelivered or a response is lost."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from pycti import OpenCTIApiClient
 from pycti.api.opencti_api_work import OpenCTIApiWork
 from typing_extensions import override
 
-from passivedns.opencti.outage import errand_here, patiently
+from passivedns.opencti.outage import current, retried_unless
 
 log = logging.getLogger(__name__)
 
 UNREADABLE = (
-    "OpenCTI does not show the observable to the connector: it was deleted, or the user of OPENCTI_TOKEN may not "
-    "see it; let the groups of that user see its markings and its organizations, then enrich again."
+    "OpenCTI did not return the observable: it was deleted, or the user of OPENCTI_TOKEN may not see it. "
+    "Give the groups of that user access to its markings and organizations, then enrich again."
 )
 
 
 class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
-    """In the place of pycti's, which takes every failure for the end."""
-
-    def __init__(self, impatient: OpenCTIApiClient) -> None:
-        """`impatient` is a client that does not wait by itself."""
-        super().__init__(_Patient(impatient))
+    """Replaces pycti's `api.work`, which calls once and ignores the outcome."""
 
     def is_closed(self, work_id: str) -> bool:
-        """Whether the work was closed before, or deleted."""
-        work = self._told(work_id)
+        """True if the work was closed or deleted."""
+        work = self._read(work_id)
         return work is None or bool(work.get("processed_time"))
 
     @override
     def to_processed(self, work_id: str, message: str, in_error: bool = False) -> None:
-        """Close the work, unless it is closed. pycti tries again with another text when that fails: nothing is done."""
-        errand = errand_here()
-        if errand is None or not errand.was_closed:
-            if errand:
-                errand.was_closed = True
-                if errand.redelivered and self.is_closed(work_id):
-                    return
-            self._close(work_id, UNREADABLE if in_error and _is_unreadable(message) else message, in_error)
+        """Close the work, unless this or an earlier delivery did. Raises what pycti raises if OpenCTI rejects it."""
+        if delivery := current.delivery:
+            # After an error pycti calls again, with the error as the text.
+            if delivery.was_closed or (delivery.redelivered and self.is_closed(work_id)):
+                return
+            delivery.was_closed = True
+        text = UNREADABLE if in_error and _is_unreadable(message) else message
+        try:
+            with retried_unless(partial(self.is_closed, work_id)):
+                super().to_processed(work_id, text, in_error)
+        except Exception as error:
+            log.error("OpenCTI refused to close the work %s (%s). Its text: %s", work_id, error, text)
+            raise
 
     @override
     def add_expectations(self, work_id: str, expectations: int) -> bool:
-        """Announce so many objects, counting those of a try that did not come to its end: the same are sent again.
-
-        A work whose objects are announced twice and sent once would stay open.
-        """
-        errand = errand_here()
-        if errand is None:
+        """Announce this number of objects in total. A work whose objects are announced twice stays open."""
+        delivery = current.delivery
+        if delivery is None:
             return super().add_expectations(work_id, expectations) is not False
-        if expectations <= errand.announced:
-            errand.proceed()
-            return True
-        missing = expectations - (self._announced(work_id) if errand.redelivered or errand.was_announced else 0)
-        errand.was_announced = True
-        if missing > 0:
-            with self.api.until(lambda: self._announced(work_id) >= expectations):
-                super().add_expectations(work_id, missing)
-        errand.announced = expectations
-        # pycti 6.3 keeps everything to itself, even that the message is another's now.
-        errand.proceed()
+        if expectations > delivery.announced:
+            missing = expectations - (self._announced(work_id) if delivery.redelivered else 0)
+            if missing > 0:
+                with retried_unless(lambda: self._announced(work_id) >= expectations):
+                    super().add_expectations(work_id, missing)
+            delivery.announced = expectations
+        # pycti 6.3 swallows `Postponed` above.
+        delivery.wait_until_held()
         return True
 
-    def _close(self, work_id: str, text: str, in_error: bool) -> None:
-        try:
-            with self.api.until(partial(self.is_closed, work_id)):
-                super().to_processed(work_id, text, in_error)
-        except Exception as error:
-            log.error("OpenCTI did not let the work %s be closed (%s); it was to say: %s", work_id, error, text)
-            raise
-
     def _announced(self, work_id: str) -> int:
-        return int(((self._told(work_id) or {}).get("tracking") or {}).get("import_expected_number") or 0)
+        return int(((self._read(work_id) or {}).get("tracking") or {}).get("import_expected_number") or 0)
 
-    def _told(self, work_id: str) -> dict[str, Any] | None:
-        """What OpenCTI says of a work; None when there is no such work, and nothing when this user may not ask."""
+    def _read(self, work_id: str) -> dict[str, Any] | None:
+        """Return what OpenCTI knows of a work: None if it was deleted, nothing if the user may not ask."""
         try:
-            with self.api.until(None):
+            with retried_unless(None):
                 return self.get_work(work_id)  # type: ignore[no-any-return]
         except (ValueError, LookupError, TypeError):
             return {}
 
 
 def _is_unreadable(message: str) -> bool:
-    """Whether pycti could not read the entity, in the words of any version."""
+    """True if pycti, in any version, reports that it could not read the entity."""
     return message.startswith("Unable") and "read/access" in message
-
-
-class _Patient:
-    """A client that waits, and after an outage asks first whether the call that met it had its effect."""
-
-    def __init__(self, impatient: OpenCTIApiClient) -> None:
-        self._impatient = impatient
-        self._is_settled: Callable[[], bool] | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._impatient, name)
-
-    @contextmanager
-    def until(self, is_settled: Callable[[], bool] | None) -> Iterator[None]:
-        """Within the block, a call that met an outage is not repeated when that is true."""
-        before, self._is_settled = self._is_settled, is_settled
-        try:
-            yield
-        finally:
-            self._is_settled = before
-
-    def query(self, *arguments: Any, **named: Any) -> Any:
-        return patiently(partial(self._impatient.query, *arguments, **named), self._is_settled)

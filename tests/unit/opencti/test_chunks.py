@@ -1,4 +1,4 @@
-"""A bundle in chunks: each complete in itself, all of them together the bundle."""
+"""Each chunk is self-contained, and together they are the bundle."""
 
 import json
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def test_the_chunks_together_are_the_bundle(relationships: int) -> None:
     assert sent == {item["id"]: item for item in whole}
 
 
-def test_every_chunk_has_what_its_objects_refer_to_and_before_them() -> None:
+def test_every_chunk_has_the_references_of_its_objects_before_them() -> None:
     for chunk in chunks.chunks(bundle(25), size=10):
         before: set[str] = set()
         for item in chunk:
@@ -71,7 +71,7 @@ def test_a_relationship_is_in_one_chunk_only() -> None:
     assert len(relationships) == len(set(relationships)) == 25
 
 
-def test_a_chunk_of_large_objects_is_far_below_what_a_broker_takes() -> None:
+def test_a_full_chunk_is_far_below_the_brokers_limit() -> None:
     texts = [in_json(chunk) for chunk in chunks.chunks(bundle(2 * chunks.RELATIONSHIPS))]
     assert max(map(len, texts)) < 1_000_000
 
@@ -85,7 +85,7 @@ def test_the_text_of_a_chunk_is_a_bundle() -> None:
 @pytest.mark.parametrize(
     ("version", "can"), [("6.3.5", False), ("7.260224.0", False), ("7.260401.0", True), ("7.261026.0", True)]
 )
-def test_chunks_are_for_those_versions_of_pycti_that_do_not_split_them(
+def test_only_versions_of_pycti_that_can_send_a_bundle_unsplit_get_chunks(
     helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, version: str, can: bool
 ) -> None:
     monkeypatch.setattr(pycti, "__version__", version)
@@ -101,9 +101,10 @@ def test_chunks_are_for_those_versions_of_pycti_that_do_not_split_them(
         ("bundle_send_to_directory", True),
         ("bundle_send_to_s3", True),
         ("connect_validate_before_import", True),
+        ("force_validation", True),
     ],
 )
-def test_what_is_not_for_the_queue_only_is_sent_in_one_piece(
+def test_bundles_that_do_not_only_go_to_the_queue_are_not_chunked(
     helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, option: str, value: object
 ) -> None:
     monkeypatch.setattr(pycti, "__version__", "7.261026.0")

@@ -1,91 +1,166 @@
-"""What the listener hands to the callback."""
+"""Only the process that holds a delivery answers it: a broker may requeue it and redeliver it, here or elsewhere."""
 
 import threading
-import uuid
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from pycti import OpenCTIConnectorHelper
 
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import listen
-from sandbox.entities import Entity
-from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
-from sandbox.opencti import OpenCTI
-from sandbox.works import Execution, Work
+from passivedns.opencti.delivery import Delivery, Postponed
 
-Callback = Callable[[dict[str, Any]], str]
+STEP = {"execution_id": "e1"}
+PLAYBOOK: dict[str, Any] = {"internal": {"work_id": None, "playbook": STEP}, "event": {"bundle": {"objects": []}}}
 
 
-def listener(helper: OpenCTIConnectorHelper, callback: Callback) -> Any:
-    """pycti's listener once it runs; the test hands it the messages in place of a broker."""
-    threading.Thread(target=listen, args=[helper, callback, Crashes("memory")], daemon=True).start()
-    while not helper.listen_queue:
-        threading.Event().wait(0.01)
-    helper.listen_queue.exit_event.set()
-    return helper.listen_queue
+class Channel:
+    """The parts of pika's channel that a delivery uses."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.acknowledged: list[int] = []
+
+    def basic_ack(self, tag: int) -> None:
+        self.acknowledged.append(tag)
 
 
-def message_for(platform: OpenCTI, entity: Entity, *, auto: bool) -> dict[str, Any]:
-    work = Work(f"work_{uuid.uuid4()}", entity)
-    platform.works[work.id] = work
-    return enrichment_message(work, auto)
+def delivery(message: Any = None, patience: float = float("inf")) -> Delivery:
+    return Delivery("key", message or {}, False, patience)
 
 
-def test_the_callback_is_told_what_caused_the_message(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
-    entity = platform.add_observable("Domain-Name", "example.org")
-    told: list[str | None] = []
-
-    def callback(data: dict[str, Any]) -> str:
-        told.append(data["mode"])
-        return "done"
-
-    listening = listener(helper, callback)
-    execution = Execution("e1", entity)
-    for message in (
-        message_for(platform, entity, auto=True),
-        message_for(platform, entity, auto=False),
-        playbook_message(execution, [entity.as_stix()], entity.standard_id),
-        as_before_6_8(message_for(platform, entity, auto=False)),
-        as_before_6_8(playbook_message(execution, [entity.as_stix()], entity.standard_id)),
-    ):
-        listening._data_handler(message)
-    assert told == ["auto", "manual", "playbook", None, "playbook"]
+def received(channel: Channel) -> Delivery:
+    held = delivery()
+    held.receive(channel, 1)
+    return held
 
 
-def test_messages_that_come_at_once_are_worked_on_one_after_the_other(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
-    under_way, told = threading.Lock(), dict[str, str]()
-
-    def callback(data: dict[str, Any]) -> str:
-        assert under_way.acquire(blocking=False)
-        told[data["enrichment_entity"]["observable_value"]] = data["mode"]
-        threading.Event().wait(0.05)
-        under_way.release()
-        return "done"
-
-    listening = listener(helper, callback)
-    asked = {"auto.example": True, "manual.example": False}
-    messages = [
-        message_for(platform, platform.add_observable("Domain-Name", value), auto=auto) for value, auto in asked.items()
-    ]
-    threads = [threading.Thread(target=listening._data_handler, args=[message]) for message in messages]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert told == {"auto.example": "auto", "manual.example": "manual"}
-    assert [work.message for work in platform.works.values()] == ["done", "done"]
+def test_a_message_received_over_http_is_held() -> None:
+    delivery().wait_until_held()
 
 
-@pytest.mark.parametrize("message", [{}, {"event": None, "internal": {}}, {"event": {}, "internal": None}, []])
-def test_a_message_in_another_form_is_left_to_pycti(
-    helper: OpenCTIConnectorHelper, message: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    # pycti 6.3 stumbles over it once more when it reports the error.
-    with suppress(UnboundLocalError):
-        listener(helper, lambda _data: "done")._data_handler(message)
-    assert "Error in message processing, reporting error to API" in caplog.text
+def test_a_message_is_held_and_acknowledged_while_its_channel_is_open() -> None:
+    channel = Channel()
+    held = received(channel)
+    held.wait_until_held()
+    assert held.is_held
+    held.acknowledge()
+    assert channel.acknowledged == [1]
+
+
+def test_a_message_whose_channel_closed_waits_until_it_is_redelivered() -> None:
+    lost, successor = Channel(), Channel()
+    held = received(lost)
+    lost.is_open = False
+    went_on = threading.Event()
+
+    def go_on() -> None:
+        held.wait_until_held()
+        went_on.set()
+
+    threading.Thread(target=go_on, daemon=True).start()
+    assert not went_on.wait(0.05)
+    assert held.receive(successor, 2)
+    assert went_on.wait(30)
+    held.acknowledge()
+    assert (lost.acknowledged, successor.acknowledged) == ([], [2])
+
+
+def test_a_message_on_a_closed_channel_is_not_acknowledged() -> None:
+    channel = Channel()
+    held = received(channel)
+    channel.is_open = False
+    held.acknowledge()
+    assert channel.acknowledged == []
+
+
+def test_a_requeued_message_is_postponed_and_not_acknowledged() -> None:
+    channel = Channel()
+    held = received(channel)
+    held.requeue()
+    with pytest.raises(Postponed):
+        held.wait_until_held()
+    assert held.was_postponed
+    assert not held.is_held
+    held.acknowledge()
+    assert channel.acknowledged == []
+
+
+def test_a_message_that_waits_for_its_redelivery_is_postponed_once_it_is_requeued() -> None:
+    channel = Channel()
+    held = received(channel)
+    channel.is_open = False
+    threading.Timer(0.05, held.requeue).start()
+    with pytest.raises(Postponed):
+        held.wait_until_held()
+
+
+def test_a_pause_ends_once_the_message_is_requeued() -> None:
+    held = delivery()
+    threading.Timer(0.05, held.requeue).start()
+    with pytest.raises(Postponed):
+        held.pause(3600)
+
+
+def test_a_message_that_is_done_is_not_received_again() -> None:
+    channel, successor = Channel(), Channel()
+    held = received(channel)
+    held.done()
+    assert not held.receive(successor, 2)
+    held.acknowledge()
+    assert (channel.acknowledged, successor.acknowledged) == ([1], [])
+
+
+def test_a_message_is_postponed_once_its_patience_ends() -> None:
+    impatient = delivery(patience=0.05)
+    impatient.pause(0.1)
+    with pytest.raises(Postponed):
+        impatient.pause(0.1)
+    # pycti 6.3 may swallow the first one.
+    with pytest.raises(Postponed):
+        impatient.wait_until_held()
+
+
+def test_a_shutdown_postpones_a_message_at_its_next_pause() -> None:
+    waiting = delivery()
+    threading.Timer(0.05, waiting.stop_waiting).start()
+    waiting.pause(3600)
+    with pytest.raises(Postponed):
+        waiting.pause(3600)
+
+
+def test_a_shutdown_postpones_a_message_that_waits_for_its_redelivery() -> None:
+    channel = Channel()
+    held = received(channel)
+    channel.is_open = False
+    threading.Timer(0.05, held.stop_waiting).start()
+    with pytest.raises(Postponed):
+        held.wait_until_held()
+
+
+def test_a_shutdown_does_not_postpone_a_message_that_waits_for_nothing() -> None:
+    held = received(Channel())
+    held.stop_waiting()
+    held.wait_until_held()
+
+
+def test_pycti_does_not_report_a_postponed_message_as_failed() -> None:
+    assert not issubclass(Postponed, Exception)
+
+
+@pytest.mark.parametrize(
+    ("message", "work_id"),
+    [({"internal": {"work_id": "w1"}}, "w1"), (PLAYBOOK, None), ({"internal": None}, None), ([], None), ({}, None)],
+)
+def test_the_work_of_a_message_is_known(message: Any, work_id: str | None) -> None:
+    assert Delivery("key", message, False).work_id == work_id
+
+
+@pytest.mark.parametrize(
+    ("message", "step"),
+    [(PLAYBOOK, STEP), ({"internal": {"playbook": STEP}}, None), ({"internal": {"work_id": "w1"}}, None), ([], None)],
+)
+def test_the_playbook_of_a_message_is_known_if_it_can_be_answered(message: Any, step: Any) -> None:
+    assert Delivery("key", message, False).playbook == step
+
+
+def test_a_message_is_named_after_its_work_or_its_playbook() -> None:
+    assert str(delivery({"internal": {"work_id": "w1"}})) == "w1"
+    assert str(delivery(PLAYBOOK)) == "a playbook (e1)"

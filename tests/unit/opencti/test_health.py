@@ -1,4 +1,4 @@
-"""The daemon writes down what keeps it from its work, and the health check reads it."""
+"""The daemon writes its status, and the health check reads it."""
 
 import os
 import re
@@ -92,16 +92,16 @@ def test_a_failed_ping_is_a_fault(helper: Helper) -> None:
 def test_a_ping_thread_that_died_is_a_fault(helper: Helper) -> None:
     helper.ping.end()
 
-    assert fault(helper) == "The connector does not ping OpenCTI any more."
+    assert fault(helper) == "The connector no longer pings OpenCTI."
 
 
 def test_a_ping_thread_that_was_never_started_is_a_fault(helper: Helper) -> None:
     del helper.ping
 
-    assert fault(helper) == "The connector does not ping OpenCTI any more."
+    assert fault(helper) == "The connector no longer pings OpenCTI."
 
 
-def test_a_listener_that_is_not_there_yet_is_a_fault(helper: Helper) -> None:
+def test_a_listener_that_has_not_started_is_a_fault(helper: Helper) -> None:
     helper.listen_queue = None
 
     assert fault(helper) == "The connector does not listen for messages."
@@ -127,13 +127,13 @@ def test_a_consumer_without_the_broker_is_a_fault(helper: Helper, channel: Chann
     assert fault(helper) == "The connector is not connected to the message broker."
 
 
-def test_over_http_a_listener_that_lives_is_enough(helper: Helper) -> None:
+def test_over_http_a_running_listener_is_healthy(helper: Helper) -> None:
     helper.listen_queue.listen_protocol, helper.listen_queue.channel = "API", None
 
     assert fault(helper) == ""
 
 
-def test_before_pycti_6_5_every_listener_is_one_of_the_broker(helper: Helper) -> None:
+def test_before_pycti_6_5_every_listener_uses_the_broker(helper: Helper) -> None:
     del helper.listen_queue.listen_protocol
     assert fault(helper) == ""
 
@@ -141,24 +141,24 @@ def test_before_pycti_6_5_every_listener_is_one_of_the_broker(helper: Helper) ->
     assert fault(helper) == "The connector is not connected to the message broker."
 
 
-def test_the_check_passes_while_the_heart_beats(helper: Helper, tmp_path: Path) -> None:
+def test_the_check_passes_while_the_status_is_updated(helper: Helper, tmp_path: Path) -> None:
     beat(helper)
 
     assert check(tmp_path) == (0, "The connector is registered with OpenCTI and takes messages.\n")
 
 
-def test_the_check_fails_with_the_fault_that_the_daemon_found(helper: Helper, tmp_path: Path) -> None:
+def test_the_check_fails_with_the_fault_in_the_status(helper: Helper, tmp_path: Path) -> None:
     helper.ping.in_error = True
     beat(helper)
 
     assert check(tmp_path) == (1, "OpenCTI does not answer the connector's ping.\n")
 
 
-def test_the_check_fails_before_the_first_heartbeat(tmp_path: Path) -> None:
+def test_the_check_fails_before_the_first_status(tmp_path: Path) -> None:
     assert check(tmp_path) == (1, "The connector is not registered with OpenCTI yet.\n")
 
 
-def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Path) -> None:
+def test_the_check_fails_once_the_status_is_outdated(helper: Helper, tmp_path: Path) -> None:
     beat(helper)
     long_ago = time.time() - STALE - 10
     for file in tmp_path.glob("*.health"):
@@ -167,10 +167,10 @@ def test_the_check_fails_when_the_heart_has_stopped(helper: Helper, tmp_path: Pa
     code, sentence = check(tmp_path)
     assert code == 1
     # The check itself takes a moment, and more of them on a busy machine.
-    assert re.fullmatch(r"The connector gave its last sign of life 4\d seconds ago\.\n", sentence)
+    assert re.fullmatch(r"The last heartbeat of the connector was 4\d seconds ago\.\n", sentence)
 
 
-def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper: Helper, tmp_path: Path) -> None:
+def test_a_status_that_cannot_be_written_fails_only_the_check(helper: Helper, tmp_path: Path) -> None:
     (tmp_path / f"opencti-passive-dns-{ID}.new").mkdir()
 
     beat(helper)
@@ -178,14 +178,14 @@ def test_a_heartbeat_that_cannot_be_written_is_missed_by_the_check_alone(helper:
     assert check(tmp_path) == (1, "The connector is not registered with OpenCTI yet.\n")
 
 
-def test_connectors_that_share_a_directory_do_not_share_their_health(helper: Helper, tmp_path: Path) -> None:
+def test_connectors_that_share_a_directory_have_a_status_each(helper: Helper, tmp_path: Path) -> None:
     beat(helper)
 
     assert check(tmp_path, CONNECTOR_ID=ID.replace("3f", "4f"))[0] == 1
     assert check(tmp_path)[0] == 0
 
 
-def test_what_an_earlier_run_found_is_forgotten(helper: Helper, tmp_path: Path) -> None:
+def test_the_status_of_an_earlier_run_is_removed(helper: Helper, tmp_path: Path) -> None:
     beat(helper)
 
     forget(ID)
@@ -193,7 +193,7 @@ def test_what_an_earlier_run_found_is_forgotten(helper: Helper, tmp_path: Path) 
     assert check(tmp_path) == (1, "The connector is not registered with OpenCTI yet.\n")
 
 
-def test_to_forget_what_was_never_found_is_no_error() -> None:
+def test_removing_a_missing_status_is_not_an_error() -> None:
     forget(ID)
 
 
@@ -217,14 +217,14 @@ def test_the_variable_wins_over_the_files_in_any_case(helper: Helper, tmp_path: 
     assert check(tmp_path, tmp_path / "src", connector_id=f" {ID} ")[0] == 0
 
 
-def test_a_check_that_finds_no_id_says_so(tmp_path: Path) -> None:
+def test_a_check_without_an_id_says_so(tmp_path: Path) -> None:
     shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "config.yml"))
 
-    sentence = "CONNECTOR_ID is set nowhere, so the health check does not know the connector.\n"
+    sentence = "CONNECTOR_ID is not set, so the health check cannot find the connector.\n"
     assert check(tmp_path, tmp_path / "src", HOME="/") == (1, sentence)
 
 
-def test_with_the_id_in_a_variable_the_check_loads_no_library() -> None:
+def test_with_the_id_in_a_variable_the_check_imports_no_library() -> None:
     program = (
         "import sys; from passivedns.opencti import health; health.verdict(); "
         "print({'pycti', 'pydantic', 'yaml', 'requests'} & set(sys.modules))"

@@ -1,4 +1,4 @@
-"""What `main.py check` finds of OpenCTI and its broker, against the stand-in of OpenCTI."""
+"""The findings of `main.py check` about OpenCTI and its broker, against the sandbox."""
 
 import uuid
 from collections.abc import Iterator
@@ -41,27 +41,27 @@ def found(platform: OpenCTI, **connector: str) -> dict[str, Finding]:
         return by_subject(platform_findings(config(url, platform.token, **connector)))
 
 
-def test_opencti_of_pycti_s_version_and_a_token_with_the_rights_are_good_and_nothing_is_registered() -> None:
+def test_the_same_version_and_sufficient_rights_are_good_and_nothing_is_registered() -> None:
     platform = OpenCTI(pycti.__version__)
     findings = found(platform, **HTTP)
     assert [finding.state for finding in findings.values()] == [State.GOOD] * 5
-    assert findings["OpenCTI"].text.endswith(f"answers; it is {pycti.__version__}, and so is pycti")
-    assert findings["token"].text == "it is accepted; the user connector may register and create knowledge"
+    assert findings["OpenCTI"].text.endswith(f"answers; OpenCTI and pycti are {pycti.__version__}")
+    assert findings["token"].text == "accepted; the user connector may register and create knowledge"
     assert {call.field for call in platform.calls} == {"about", "me"}
     assert platform.link.registered is None
 
 
-def test_another_version_than_pycti_s_is_worth_a_warning_with_the_remedy() -> None:
+def test_a_version_other_than_pyctis_is_a_warning_with_the_remedy() -> None:
     finding = found(OpenCTI("6.8.10"))["OpenCTI"]
     assert finding.state is State.WARNING
     assert "pip install pycti==6.8.10" in finding.text
 
 
-def test_a_refused_token_is_bad_and_the_broker_is_left_alone() -> None:
+def test_a_rejected_token_is_bad_and_the_broker_is_not_tried() -> None:
     with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
         findings = by_subject(platform_findings(config(url, "wrong")))
     assert findings["OpenCTI"].state is State.BAD
-    assert "refuses the token; OPENCTI_TOKEN must be" in findings["OpenCTI"].text
+    assert "rejected the token; set OPENCTI_TOKEN to" in findings["OpenCTI"].text
     assert findings["broker"].state is State.UNKNOWN
 
 
@@ -78,7 +78,7 @@ def test_certificates_that_pycti_cannot_use_are_bad(monkeypatch: pytest.MonkeyPa
     assert "pycti cannot start: HTTPS_CA_CERTIFICATES is not a valid certificate or file path" in finding.text
 
 
-def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> None:
+def test_an_error_with_status_400_is_recognized_too() -> None:
     app = FastAPI()
 
     @app.post("/graphql")
@@ -87,10 +87,10 @@ def test_an_error_that_opencti_answers_with_status_400_is_recognised_too() -> No
 
     with serving(app) as url:
         finding = next(platform_findings(config(url, "token")))
-    assert f"OpenCTI at {url} refuses the token; OPENCTI_TOKEN must be" in finding.text
+    assert f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to" in finding.text
 
 
-def test_rights_that_are_not_told_are_unknown() -> None:
+def test_rights_that_opencti_does_not_report_are_unknown() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("me")
     assert found(platform)["token"].state is State.UNKNOWN
@@ -125,7 +125,7 @@ def test_a_user_without_confidence_level_could_create_nothing() -> None:
     assert "no confidence level" in finding.text
 
 
-def test_a_user_who_may_not_set_markings_is_worth_a_warning_since_each_work_gets_errors() -> None:
+def test_a_user_who_may_not_set_markings_is_a_warning_since_each_work_gets_errors() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.user["capabilities"] = [{"name": "CONNECTORAPI"}, {"name": "KNOWLEDGE_KNUPDATE"}]
     assert found(platform)["token"] == Finding(
@@ -136,25 +136,25 @@ def test_a_user_who_may_not_set_markings_is_worth_a_warning_since_each_work_gets
     )
 
 
-def test_the_markings_that_the_user_sees_are_told() -> None:
+def test_the_visible_markings_are_listed() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.hide_marking("TLP:AMBER+STRICT")
     platform.hide_marking("TLP:RED")
     assert found(platform)["markings"] == Finding(
         "markings",
         State.GOOD,
-        "the user connector sees TLP:CLEAR, TLP:GREEN, TLP:AMBER; what carries another marking it cannot enrich",
+        "the user connector sees TLP:CLEAR, TLP:GREEN, TLP:AMBER; entities with other markings cannot be enriched",
     )
 
 
-def test_a_user_who_does_not_see_the_marking_of_what_it_creates_is_bad() -> None:
+def test_a_user_who_does_not_see_the_marking_of_new_observables_is_bad() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.hide_marking("TLP:CLEAR")
     assert found(platform)["markings"] == Finding(
         "markings",
         State.BAD,
-        "the user connector does not see TLP:CLEAR, which the connector gives to the observables that it creates: "
-        "OpenCTI refuses them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP to a group of that user",
+        "the user connector does not see TLP:CLEAR, the marking of the observables that the connector creates: OpenCTI "
+        "rejects them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP in a group of the user",
     )
 
 
@@ -165,17 +165,17 @@ def test_a_user_without_any_marking_is_bad() -> None:
     assert found(platform)["markings"].state is State.BAD
 
 
-def test_markings_that_are_not_told_are_unknown() -> None:
+def test_markings_that_opencti_does_not_report_are_unknown() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("me")
     finding = found(platform)["markings"]
-    assert finding == Finding("markings", State.UNKNOWN, "this OpenCTI does not tell which of them its user sees")
+    assert finding == Finding("markings", State.UNKNOWN, "this OpenCTI does not report which of them its user may see")
 
 
 # Where OpenCTI calls
 
 
-def test_the_address_to_which_opencti_posts_messages_is_told() -> None:
+def test_the_url_to_which_opencti_posts_messages_is_shown() -> None:
     finding = found(OpenCTI(pycti.__version__), listen_protocol="API", listen_protocol_api_uri="http://connector:7070")
     assert finding["callback"] == Finding(
         "callback", State.GOOD, "OpenCTI will post messages to http://connector:7070/api/callback"
@@ -183,22 +183,22 @@ def test_the_address_to_which_opencti_posts_messages_is_told() -> None:
 
 
 @pytest.mark.parametrize("uri", ["http://connector:7070/api/callback", "http://connector:7070/"])
-def test_an_address_that_already_contains_the_path_is_bad(uri: str) -> None:
+def test_an_address_with_the_path_or_a_slash_at_the_end_is_bad(uri: str) -> None:
     finding = found(OpenCTI(pycti.__version__), listen_protocol="api", listen_protocol_api_uri=uri)["callback"]
     assert finding.state is State.BAD
     assert finding.text == (
-        f"OpenCTI would post messages to {uri}/api/callback, where nothing answers; end "
-        "CONNECTOR_LISTEN_PROTOCOL_API_URI before the path, without a slash"
+        f"OpenCTI would post messages to {uri}/api/callback, where nothing listens; "
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI must not contain the path or end with a slash"
     )
 
 
-def test_a_path_of_the_connector_s_own_is_followed() -> None:
+def test_a_path_in_the_settings_is_used() -> None:
     own = {"listen_protocol_api_path": "/dns", "listen_protocol_api_uri": "http://connector:7070"}
     finding = found(OpenCTI(pycti.__version__), listen_protocol="API", **own)["callback"]
     assert finding.text.endswith("http://connector:7070/dns")
 
 
-def test_over_the_broker_opencti_calls_nowhere() -> None:
+def test_over_the_broker_there_is_no_callback() -> None:
     assert "callback" not in found(OpenCTI(pycti.__version__))
 
 
@@ -211,7 +211,7 @@ def test_over_http_no_broker_is_needed() -> None:
     assert "over HTTP" in finding.text
 
 
-def test_a_broker_that_nobody_tells_of_is_known_only_after_registration() -> None:
+def test_a_broker_that_opencti_does_not_report_is_known_only_after_registration() -> None:
     platform = OpenCTI(pycti.__version__)
     platform.fail("connectorsForWorker")
     finding = found(platform)["broker"]
@@ -219,14 +219,14 @@ def test_a_broker_that_nobody_tells_of_is_known_only_after_registration() -> Non
     assert finding.text.startswith("known only after registration")
 
 
-def test_the_broker_that_opencti_tells_of_is_tried() -> None:
+def test_the_broker_that_opencti_reports_is_tried() -> None:
     port = free_port()
     finding = found(OpenCTI(pycti.__version__, f"amqp://guest:secret@127.0.0.1:{port}/%2F"))["broker"]
     assert finding.state is State.BAD
-    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: no connection can be made")
+    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: connection failed")
 
 
-def test_the_broker_of_the_settings_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_override_the_broker_that_opencti_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MQ_HOST", "localhost")
     monkeypatch.setenv("MQ_PORT", "9")
     assert found(OpenCTI(pycti.__version__))["broker"].text.startswith("localhost:9, ")

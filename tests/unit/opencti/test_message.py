@@ -1,12 +1,18 @@
-"""What a message says of its entity: who the author is, in each form in which a message names one, and who asked."""
+"""A message knows its author and who requested it, and sends one answer."""
 
+import json
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pika.exceptions import AMQPConnectionError
 from pycti import Identity
 
-from passivedns.opencti.message import Message
+from passivedns.errors import NotSent
+from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.message import Bundle, Message
+from passivedns.opencti.outage import processing
 
 OWN = Identity.generate_id("RiskIQ PassiveTotal", "organization")
 ANOTHER = Identity.generate_id("Example Organization", "organization")
@@ -34,7 +40,7 @@ def of(data: dict[str, Any]) -> Message:
     ],
     ids=["read by pycti", "exported by pycti", "of a playbook, flat", "of a playbook, in an extension"],
 )
-def test_the_author_is_known_in_every_form(as_told: Any) -> None:
+def test_the_author_is_found_in_every_form(as_told: Any) -> None:
     assert as_told(OWN).is_by(OWN)
     assert not as_told(ANOTHER).is_by(OWN)
 
@@ -44,19 +50,156 @@ def test_an_observable_without_an_author_is_by_nobody(unauthored: Message) -> No
     assert not unauthored.is_by(OWN)
 
 
-def test_an_entity_that_does_not_name_authors_is_by_nobody() -> None:
+def test_an_entity_without_the_fields_of_an_author_is_by_nobody() -> None:
     assert not of({"enrichment_entity": {}, "stix_entity": {}}).is_by(OWN)
 
 
 @pytest.mark.parametrize(("mode", "deliberate"), [("manual", True), ("playbook", True), ("auto", False), (None, False)])
-def test_a_person_and_a_playbook_ask_deliberately_and_opencti_itself_does_not(
+def test_requests_of_people_and_playbooks_are_deliberate_and_automatic_runs_are_not(
     mode: str | None, deliberate: bool
 ) -> None:
     assert message(mode=mode).mode == mode
     assert message(mode=mode).is_deliberate is deliberate
 
 
-def test_a_message_that_does_not_say_what_caused_it_is_not_deliberate() -> None:
+def test_a_message_without_a_mode_is_not_deliberate() -> None:
     silent = of({"enrichment_entity": {}, "stix_entity": {}})
     assert silent.mode is None
     assert not silent.is_deliberate
+
+
+# What is sent
+
+
+class Works:
+    """In place of our `api.work`."""
+
+    def __init__(self, events: list[tuple[object, ...]]) -> None:
+        self._events = events
+
+    def add_expectations(self, work_id: str, expectations: int) -> bool:
+        self._events.append(("announce", work_id, expectations))
+        return True
+
+
+class Helper:
+    """In place of pycti's helper; notes what is announced and sent."""
+
+    def __init__(self, *failures: Exception, **own: Any) -> None:
+        self.events: list[tuple[object, ...]] = []
+        self.work_id: str | None = "w1"
+        self.playbook: Any = None
+        self.queue_protocol = "api"
+        self.enrichment_shared_organizations: list[str] | None = None
+        self.draft_id = "draft--1"
+        self.listen_queue: Any = None
+        self.api = SimpleNamespace(work=Works(self.events))
+        self.connector_logger = logging.getLogger("test")
+        self._failures = list(failures)
+        vars(self).update(own)
+
+    @staticmethod
+    def stix2_create_bundle(objects: list[Any]) -> str:
+        return json.dumps(objects)
+
+    def send_stix2_bundle(self, text: str, **options: Any) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.events.append(("pycti", text, options))
+
+    def _send_bundle(self, channel: object, text: str, **options: Any) -> None:
+        self.events.append((channel, text, options))
+
+
+ENTITY = {"type": "domain-name", "spec_version": "2.1", "id": "domain-name--1", "value": "example.org"}
+RECEIVED = ENTITY | {"x_opencti_score": 50}
+ADDED = {"type": "ipv4-addr", "id": "ipv4-addr--1"}
+
+
+def sending(helper: Helper) -> Message:
+    return Message({"stix_entity": RECEIVED, "stix_objects": [RECEIVED]}, helper)
+
+
+def objects_of(bundle: Bundle | None) -> Any:
+    assert bundle is not None
+    (text,) = bundle.texts
+    return json.loads(text)
+
+
+def test_the_entity_is_sent_as_a_stub_and_each_addition_once() -> None:
+    bundle = sending(Helper()).bundle([ADDED, ADDED, ENTITY])
+    assert objects_of(bundle) == [ENTITY, ADDED]
+
+
+def test_without_additions_nothing_is_sent() -> None:
+    helper = Helper()
+    message = sending(helper)
+    assert message.bundle([]) is None
+    message.send(None)
+    assert helper.events == []
+
+
+@pytest.mark.parametrize("additions", [[], [ADDED]])
+def test_a_playbook_gets_what_it_sent_unchanged_and_the_additions(additions: list[Any]) -> None:
+    bundle = sending(Helper(playbook={"execution_id": "e1"})).bundle([*additions, *[ENTITY for _ in additions]])
+    assert objects_of(bundle) == [RECEIVED, *additions]
+
+
+def test_a_rejected_bundle_is_an_error_for_the_operator() -> None:
+    with pytest.raises(NotSent, match=r"^OpenCTI did not accept the result \(ValueError: no\)\.$"):
+        sending(Helper(ValueError("no"))).send(Bundle(["{}"], 1))
+
+
+def test_sending_is_retried_while_the_broker_is_unavailable() -> None:
+    helper = Helper(AMQPConnectionError())
+    with processing(Delivery("key", {}, False)):
+        sending(helper).send(Bundle(["{}"], 1))
+    assert helper.events == [("pycti", "{}", {"work_id": "w1", "cleanup_inconsistent_bundle": True})]
+
+
+def listening() -> Any:
+    return SimpleNamespace(pika_connection=object(), channel="channel", in_connection=lambda call: call())
+
+
+def test_chunks_are_announced_together_and_published_on_the_listeners_connection() -> None:
+    helper = Helper(listen_queue=listening())
+    sending(helper).send(Bundle(["one", "two"], 7, is_chunked=True))
+    options = {"work_id": "w1", "no_split": True, "sequence": 1, "draft_id": "draft--1"}
+    assert helper.events == [("announce", "w1", 7), ("channel", "one", options), ("channel", "two", options)]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"listen_queue": listening(), "enrichment_shared_organizations": ["organization--1"]},
+        {"listen_queue": SimpleNamespace(pika_connection=None)},
+        {"listen_queue": None},
+    ],
+    ids=["shared with organizations", "listens over HTTP", "does not listen"],
+)
+def test_pycti_sends_chunks_that_it_must_share_or_for_which_there_is_no_connection(own: dict[str, Any]) -> None:
+    helper = Helper(**own)
+    sending(helper).send(Bundle(["one"], 7, is_chunked=True))
+    options = {"work_id": "w1", "no_split": True, "cleanup_inconsistent_bundle": True}
+    assert helper.events == [("announce", "w1", 7), ("pycti", "one", options)]
+
+
+def test_without_a_work_nothing_is_announced() -> None:
+    helper = Helper(work_id=None)
+    sending(helper).send(Bundle(["one"], 7, is_chunked=True))
+    assert [event[0] for event in helper.events] == ["pycti"]
+
+
+# What is logged
+
+
+def test_an_event_is_logged_with_the_facts_of_earlier_ones() -> None:
+    logged: list[tuple[str, dict[str, Any]]] = []
+    helper = Helper(connector_logger=SimpleNamespace(info=lambda event, context: logged.append((event, context))))
+    message = Message({"entity_id": "domain-name--1", "entity_type": "Domain-Name"}, helper)
+    message.log("info", "Begun", records=3)
+    message.log("info", "Ended", text="done")
+    (_, first), (event, second) = logged
+    assert (event, second["text"], second["records"], "text" in first) == ("Ended", "done", 3, False)
+    assert (second["work_id"], second["entity_id"], second["entity_type"]) == ("w1", "domain-name--1", "Domain-Name")
+    assert second["seconds"] >= first["seconds"] >= 0

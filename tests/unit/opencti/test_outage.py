@@ -1,4 +1,4 @@
-"""What is asked of OpenCTI for a message waits while OpenCTI is away; everything else fails at once, as before."""
+"""Calls for a message are retried during an outage; all others fail at once."""
 
 import logging
 import threading
@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import requests
-from pika.exceptions import AMQPConnectionError
+from pika.exceptions import AMQPConnectionError, ConnectionBlockedTimeout
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
-from passivedns.opencti.errand import Errand, Postponed
-from passivedns.opencti.outage import make_patient, on_errand, patiently
+from passivedns.opencti.delivery import Delivery, Postponed
+from passivedns.opencti.outage import processing, retried_unless, retry_queries, retry_while_away
 from sandbox.opencti import Fault, OpenCTI
 from tests.unit.raw_server import raw_server, says
 
@@ -24,95 +24,93 @@ def asked(platform: OpenCTI) -> int:
     return sum(call.field == "about" for call in platform.calls)
 
 
-def errand(patience: float = float("inf")) -> Errand:
-    return Errand("key", {"internal": {"work_id": "w1"}}, False, patience)
+def delivery(patience: float = float("inf")) -> Delivery:
+    return Delivery("key", {"internal": {"work_id": "w1"}}, False, patience)
 
 
 @pytest.fixture
 def patient(helper: OpenCTIConnectorHelper, platform: OpenCTI) -> OpenCTIConnectorHelper:
-    make_patient(helper)
+    retry_queries(helper.api)
     platform._calls.clear()
     return helper
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "error", "database"])
-def test_what_a_message_asks_is_asked_again_after_an_outage(
+def test_a_query_for_a_message_is_retried_until_the_outage_ends(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
 ) -> None:
     platform.fail("about", times=2, how=fault)
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)["data"]["about"]["version"] == platform.version
     assert asked(platform) == 3
 
 
-def test_a_refusal_is_an_answer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_rejection_is_not_retried(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="refused")
-    with on_errand(errand()), pytest.raises(ValueError, match="Business validation"):
+    with processing(delivery()), pytest.raises(ValueError, match="Business validation"):
         patient.api.query(ABOUT)
     assert asked(platform) == 1
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_what_is_asked_for_no_message_fails_at_once(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
-) -> None:
+def test_a_query_for_no_message_fails_at_once(platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault) -> None:
     platform.fail("about", how=fault)
     with pytest.raises(requests.RequestException):
         patient.api.query(ABOUT)
     assert asked(platform) == 1
 
 
-def test_an_error_that_opencti_keeps_answering_becomes_its_answer(
+def test_an_error_that_opencti_keeps_reporting_becomes_final(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     platform.fail("about", how="database")
-    with on_errand(errand()), pytest.raises(ValueError, match="shards are not available"):
+    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
         patient.api.query(ABOUT)
 
 
-def test_an_opencti_that_cannot_be_reached_is_waited_for_however_long(
+def test_an_unreachable_opencti_is_retried_without_limit(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     platform.fail("about", times=2, how="gone")
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)
 
 
-def test_a_token_that_is_not_accepted_is_waited_for_however_long(
+def test_a_rejected_token_is_retried_without_limit(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
     right, platform.token = platform.token, "another"
     threading.Timer(0.5, lambda: setattr(platform, "token", right)).start()
-    with on_errand(errand()):
+    with processing(delivery()):
         assert patient.api.query(ABOUT)
 
 
-def test_a_message_that_goes_elsewhere_waits_no_longer(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_requeued_message_stops_retrying(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
-    leaving = errand()
-    threading.Timer(0.1, leaving.withdraw).start()
-    with on_errand(leaving), pytest.raises(Postponed):
+    leaving = delivery()
+    threading.Timer(0.1, leaving.requeue).start()
+    with processing(leaving), pytest.raises(Postponed):
         patient.api.query(ABOUT)
 
 
-def test_a_message_over_http_waits_only_for_so_long(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_message_over_http_is_retried_for_a_limited_time(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     platform.fail("about", how="gone")
-    with on_errand(errand(patience=0.3)), pytest.raises(Postponed):
+    with processing(delivery(patience=0.3)), pytest.raises(Postponed):
         patient.api.query(ABOUT)
 
 
-def test_the_log_says_once_what_waits_and_why(
+def test_an_outage_is_logged_once_with_its_cause(
     platform: OpenCTI, patient: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
     platform.fail("about", times=2, how="http500")
-    with on_errand(errand()):
+    with processing(delivery()):
         patient.api.query(ABOUT)
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["OpenCTI or its broker is away (HTTPError HTTP 500); w1 waits for it."]
+    assert warnings == ["OpenCTI or RabbitMQ is unavailable (HTTPError HTTP 500); w1 is waiting."]
 
 
 @contextmanager
@@ -148,41 +146,52 @@ VERSION = answer("200 OK", b'{"data":{"about":{"version":"1"}}}')
     ],
     ids=["proxy 404", "429", "502", "503", "page", "cut off", "nothing"],
 )
-def test_what_stands_in_front_of_an_opencti_that_is_away_is_waited_for(
+def test_responses_of_a_proxy_before_an_unavailable_opencti_are_retried(
     helper: OpenCTIConnectorHelper, first: bytes
 ) -> None:
-    with answering(helper, first, VERSION), on_errand(errand()):
-        make_patient(helper)
+    with answering(helper, first, VERSION), processing(delivery()):
+        retry_queries(helper.api)
         assert helper.api.query(ABOUT)["data"]["about"]["version"] == "1"
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "413 Payload Too Large"])
-def test_another_status_is_an_answer(helper: OpenCTIConnectorHelper, status: str) -> None:
-    with answering(helper, answer(status, b"too much"), VERSION), on_errand(errand()):
-        make_patient(helper)
+def test_other_statuses_are_not_retried(helper: OpenCTIConnectorHelper, status: str) -> None:
+    with answering(helper, answer(status, b"too much"), VERSION), processing(delivery()):
+        retry_queries(helper.api)
         with pytest.raises(ValueError, match="too much"):
             helper.api.query(ABOUT)
 
 
-def test_a_broker_that_is_away_is_waited_for() -> None:
-    failures = [AMQPConnectionError(), OSError("no such host")]
+@pytest.mark.parametrize(
+    ("failures", "longest_illness"),
+    [
+        ([AMQPConnectionError(), OSError("no such host")], 600),
+        ([ConnectionBlockedTimeout(), ConnectionBlockedTimeout()], 0),
+    ],
+    ids=["unavailable", "blocks publishers, without limit"],
+)
+def test_sending_to_the_broker_is_retried(
+    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], longest_illness: float
+) -> None:
+    monkeypatch.setattr(outage, "LONGEST_ILLNESS", longest_illness)
+    left = failures.copy()
 
     def send() -> str:
-        if failures:
-            raise failures.pop()
+        if left:
+            raise left.pop()
         return "sent"
 
-    with on_errand(errand()):
-        assert patiently(send) == "sent"
+    with processing(delivery()):
+        assert retry_while_away(send) == "sent"
 
 
-def test_after_an_outage_a_call_that_had_its_effect_is_not_repeated() -> None:
+def test_a_call_that_took_effect_before_an_outage_is_not_retried() -> None:
     calls = []
 
     def call() -> None:
         calls.append(1)
         raise requests.ConnectionError
 
-    with on_errand(errand()):
-        assert patiently(call, lambda: True) is None
+    with processing(delivery()), retried_unless(lambda: True):
+        assert retry_while_away(call) is None
     assert len(calls) == 1

@@ -1,12 +1,13 @@
-"""A failure of the registration in words, whatever the form in which pycti hands it over."""
+"""Errors of the registration are explained, in whatever form pycti raises them."""
 
 import json
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
 from passivedns.errors import PlatformError
-from passivedns.opencti.registration import explained
+from passivedns.opencti.registration import explained, growing_pauses
 
 URL = "http://opencti:8080"
 
@@ -36,7 +37,7 @@ def body_of_400(code: str, words: str) -> ValueError:
         'Unknown argument "connectorInfo" on field "Mutation.pingConnector".',
     ],
 )
-def test_an_unknown_field_or_type_is_another_version_and_tells_which_pycti_to_install(
+def test_an_unknown_field_or_type_means_another_version_and_names_the_pycti_to_install(
     raised: Raised, code: str, words: str
 ) -> None:
     error = explained(raised(code, words), URL, "7.260817.0")
@@ -48,22 +49,26 @@ def test_an_unknown_field_or_type_is_another_version_and_tells_which_pycti_to_in
 @pytest.mark.parametrize(
     "code", ["BAD_USER_INPUT", "CONFIGURATION_ERROR", "FUNCTIONAL_ERROR", "UNSUPPORTED_ERROR", "VALIDATION_ERROR"]
 )
-def test_a_judgement_on_what_was_asked_is_final(code: str) -> None:
+def test_an_error_about_the_request_is_final(code: str) -> None:
     error = explained(graphql_error(code, "No."), URL, "7.260817.0")
     assert isinstance(error, PlatformError)
-    assert str(error) == f"OpenCTI at {URL} refuses the connector ({code}). It says: No."
+    assert str(error) == f"OpenCTI at {URL} rejected the connector ({code}). It says: No."
 
 
 @pytest.mark.parametrize("raised", [graphql_error, body_of_400])
 @pytest.mark.parametrize("code", ["DATABASE_ERROR", "LOCK_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"])
-def test_a_failure_behind_opencti_may_pass(code: str, raised: Raised) -> None:
+def test_an_error_of_a_back_end_is_transient(code: str, raised: Raised) -> None:
     error = explained(raised(code, "connect ECONNREFUSED"), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
     assert str(error) == "it says: connect ECONNREFUSED"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"errors": []}', '{"errors": [1]}', "<html>502</html>", "null"])
-def test_an_answer_that_is_not_graphql_s_may_pass(body: str) -> None:
+def test_a_response_that_is_not_graphql_is_transient(body: str) -> None:
     error = explained(ValueError(body), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
-    assert str(error) == "its answer is not OpenCTI's"
+    assert str(error) == "the response is not from OpenCTI"
+
+
+def test_the_pauses_between_attempts_grow_to_the_longest() -> None:
+    assert list(islice(growing_pauses(1, 30), 7)) == [1, 2, 4, 8, 16, 30, 30]

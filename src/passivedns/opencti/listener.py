@@ -1,0 +1,258 @@
+"""Acknowledges a message once it is answered, so that no outage, restart or crash loses it.
+
+pycti acknowledges a message first, then reads the entity once and closes the work once. This listener differs:
+
+- Over AMQP the broker keeps a message until its work is closed or its playbook has its bundle. Meanwhile the connection
+  is served, and while OpenCTI is away the message waits.
+- Over HTTP OpenCTI's worker waits up to 300 seconds, and sends a message again unless it gets status 202.
+- A message that crashed the process three times is answered with an error.
+- Messages are processed one at a time, even if the broker redelivers one that is still being processed.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from pika.exceptions import AMQPConnectionError, AMQPError
+from pycti import OpenCTIConnectorHelper
+from pycti.connector import opencti_connector_helper
+from pycti.connector.opencti_connector_helper import ListenQueue
+from typing_extensions import override
+
+from passivedns.opencti.crashes import Crashes
+from passivedns.opencti.delivery import Delivery, Postponed
+from passivedns.opencti.outage import current, processing, retry_queries
+from passivedns.opencti.registration import version_of
+from passivedns.opencti.works import Works
+
+log = logging.getLogger(__name__)
+
+MOST_CRASHES = 3
+"""Crashes after which a message is answered with an error."""
+HTTP_PATIENCE = 60.0
+"""Seconds that a message received over HTTP waits for OpenCTI, whose worker waits 300 for the response."""
+PING = 300.0
+"""Seconds between pings of a work in progress."""
+FRESH = 1.0
+"""Seconds for which an answer to the last message shows that OpenCTI is up."""
+
+
+def install(helper: OpenCTIConnectorHelper, crashes: Crashes) -> None:
+    """Let `helper.listen` acknowledge a message once it is answered.
+
+    The callback finds in `data["mode"]` who requested the enrichment: `manual` for a person, `playbook`, `auto` for
+    OpenCTI itself, or None if OpenCTI does not report it, as before 6.8.
+    """
+    retry_queries(helper.api)
+    helper.api.work = Works(helper.api)
+    opencti_connector_helper.ListenQueue = partial(Listener, crashes=crashes)
+
+
+class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
+    """Replaces pycti's listener; `helper.listen` assigns it to `helper.listen_queue`."""
+
+    callback: Callable[[dict[str, Any]], str]
+
+    def __init__(self, *arguments: Any, crashes: Crashes, **named: Any) -> None:
+        """Takes pycti's arguments, which differ between versions, and `crashes`."""
+        super().__init__(*arguments, **named)
+        self._process = self.callback
+        self.callback = self._called_back
+        self._crashes = crashes
+        self._delivery: Delivery | None = None
+        self._one_at_a_time = threading.Lock()
+        self._answered_at = float("-inf")
+
+    @override
+    def run(self) -> None:
+        threading.Thread(target=self._ping_work, daemon=True).start()
+        super().run()
+
+    # AMQP
+
+    @override
+    def _process_message(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        """Start processing a message and return, so that the connection is served meanwhile."""
+        if self.exit_event.is_set():
+            return  # The broker requeues it when the channel closes.
+        message = _parsed(body)
+        if message is None:
+            log.error("Dropped a message that is not a JSON object: %r", body[:200])
+            channel.basic_ack(method.delivery_tag)
+            return
+        key, previous = _key(body), self._delivery
+        if previous and previous.key == key and previous.receive(channel, method.delivery_tag):
+            return
+        if previous:
+            # With a prefetch of one, another message comes only if the broker requeued the previous one.
+            previous.requeue()
+        self._delivery = Delivery(key, message, method.redelivered)
+        self._delivery.receive(channel, method.delivery_tag)
+        self.thread = threading.Thread(target=self._run, args=[self._delivery], daemon=True)
+        self.thread.start()
+
+    def _run(self, delivery: Delivery) -> None:
+        with self._one_at_a_time:
+            try:
+                self._answer(delivery)
+            except Postponed:
+                log.info("%s was requeued; its next delivery will be answered.", delivery)
+                delivery.done()
+                return
+            except Exception:
+                # Acknowledged, since it would fail again.
+                log.exception("%s could not be processed.", delivery)
+            delivery.done()
+            with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
+                self.in_connection(delivery.acknowledge)
+
+    def in_connection(self, call: Callable[[], object]) -> None:
+        """Call in the thread of the broker connection, since pika is not thread-safe, and wait for the end.
+
+        Raises:
+            AMQPError: the connection is lost.
+        """
+        ended, connection = Future[None](), self.pika_connection
+
+        def run() -> None:
+            try:
+                call()
+                ended.set_result(None)
+            except Exception as error:
+                ended.set_exception(error)
+
+        connection.add_callback_threadsafe(run)
+        while not ended.done() and connection.is_open:
+            wait([ended], timeout=1)
+        if not ended.done():
+            raise AMQPConnectionError
+        ended.result()
+
+    # HTTP
+
+    @override
+    def _data_handler(self, json_data: Any) -> None:
+        """Answer a message; on an exception pycti responds with 500, and OpenCTI's worker sends it again."""
+        if self.exit_event.is_set():
+            raise RuntimeError("the connector is stopping")
+        with self._one_at_a_time:
+            key = _key(json.dumps(json_data).encode())
+            self._delivery = Delivery(key, json_data, redelivered=True, patience=HTTP_PATIENCE)
+            try:
+                self._answer(self._delivery)
+            except Postponed:
+                raise RuntimeError("OpenCTI is unavailable") from None
+
+    # Both
+
+    def _answer(self, delivery: Delivery) -> None:
+        with processing(delivery):
+            if delivery.redelivered and self._is_answered(delivery):
+                return
+            self._wait_for_opencti()
+            crashes = self._crashes.begin(delivery.key, is_new=not delivery.redelivered)
+            try:
+                self._answer_after(crashes, delivery)
+            except Postponed:
+                self._crashes.let_go(delivery.key)
+                raise
+            self._crashes.answer(delivery.key)
+            self._answered_at = time.monotonic()
+
+    def _wait_for_opencti(self) -> None:
+        if time.monotonic() - self._answered_at > FRESH:
+            # An error other than an outage will come again, and is then reported.
+            with suppress(ValueError, LookupError, TypeError):
+                version_of(self.helper.api)
+
+    def _is_answered(self, delivery: Delivery) -> bool:
+        if self._crashes.is_answered(delivery.key):
+            return True
+        return bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
+
+    def _answer_after(self, crashes: int, delivery: Delivery) -> None:
+        if crashes >= MOST_CRASHES:
+            self._give_up(delivery)
+            return
+        _add_mode(delivery.message)
+        super()._data_handler(delivery.message)
+        if delivery.was_postponed:
+            raise Postponed
+        if delivery.playbook and not delivery.was_read:
+            log.warning("The entity of %s cannot be read; its bundle is returned unchanged.", delivery)
+            self._send_back(delivery)
+
+    def _called_back(self, data: dict[str, Any]) -> str:
+        if delivery := current.delivery:
+            delivery.was_read = True
+        return self._process(data)
+
+    def _give_up(self, delivery: Delivery) -> None:
+        text = f"The connector crashed {MOST_CRASHES} times on this message and gave it up; see the connector log."
+        log.error("%s: %s", delivery, text)
+        if delivery.work_id:
+            self.helper.api.work.to_processed(delivery.work_id, text, in_error=True)
+        self._send_back(delivery)
+
+    def _send_back(self, delivery: Delivery) -> None:
+        """Let a playbook continue with the bundle that it sent."""
+        if delivery.playbook:
+            bundle = json.dumps(delivery.message["event"]["bundle"])
+            step = delivery.playbook | {"execution_start": self.helper.date_now(), "previous_bundle": bundle}
+            self.helper.api.playbook.playbook_step_execution(step, bundle)
+
+    def _ping_work(self) -> None:
+        while not self.exit_event.wait(PING):
+            if self._delivery and self._delivery.work_id and self._one_at_a_time.locked():
+                with suppress(Exception):
+                    self.helper.api.work.ping(self._delivery.work_id)
+
+    # Shutdown
+
+    def finish(self, grace: float) -> bool:
+        """Take no more messages, and wait up to `grace` seconds for the current one. Return whether it ended.
+
+        If it did not, it is delivered again: by the broker to the next process, or by OpenCTI's worker over HTTP.
+        """
+        self.exit_event.set()
+        if self._delivery:
+            self._delivery.stop_waiting()
+        # Never released, so that nothing else begins.
+        if not self._one_at_a_time.acquire(timeout=grace):
+            if self._delivery:
+                self._crashes.let_go(self._delivery.key)
+            return False
+        if self.pika_connection:
+            with suppress(AMQPError):
+                # The broker confirms this, and with it the last acknowledgement.
+                self.in_connection(lambda: self.channel.close())
+        elif self._delivery:
+            time.sleep(0.2)  # for the last HTTP response
+        return True
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _key(body: bytes) -> str:
+    """Identify a message; its ids and times make it unique."""
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+def _add_mode(message: Any) -> None:
+    """Copy the mode into the event, since pycti passes nothing else to the callback."""
+    match message:
+        case {"event": dict() as event, "internal": dict() as internal}:
+            event["mode"] = "playbook" if "playbook" in internal else internal.get("mode")

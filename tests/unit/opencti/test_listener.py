@@ -1,0 +1,296 @@
+"""The listener calls back once per message, and acknowledges it once it is answered."""
+
+import copy
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from pika.exceptions import AMQPConnectionError, NackError
+from pycti import OpenCTIConnectorHelper
+from pycti.connector import opencti_connector_helper
+
+from passivedns.opencti.crashes import Crashes
+from passivedns.opencti.listener import install
+from sandbox.entities import Entity
+from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
+from sandbox.opencti import OpenCTI
+from sandbox.works import Execution, Work
+from tests.unit.opencti.conftest import idle_listener
+
+Callback = Callable[[dict[str, Any]], str]
+
+
+def listener(helper: OpenCTIConnectorHelper, callback: Callback) -> Any:
+    """The installed listener, which is not started."""
+    install(helper, Crashes("memory"))
+    return idle_listener(helper, callback, opencti_connector_helper.ListenQueue)
+
+
+def message_for(platform: OpenCTI, entity: Entity, *, auto: bool) -> dict[str, Any]:
+    work = Work(f"work_{uuid.uuid4()}", entity)
+    platform.works[work.id] = work
+    return enrichment_message(work, auto)
+
+
+def test_the_callback_learns_who_requested_the_enrichment(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    told: list[str | None] = []
+
+    def callback(data: dict[str, Any]) -> str:
+        told.append(data["mode"])
+        return "done"
+
+    listening = listener(helper, callback)
+    execution = Execution("e1", entity)
+    for message in (
+        message_for(platform, entity, auto=True),
+        message_for(platform, entity, auto=False),
+        playbook_message(execution, [entity.as_stix()], entity.standard_id),
+        as_before_6_8(message_for(platform, entity, auto=False)),
+        as_before_6_8(playbook_message(execution, [entity.as_stix()], entity.standard_id)),
+    ):
+        listening._data_handler(message)
+    assert told == ["auto", "manual", "playbook", None, "playbook"]
+
+
+def test_simultaneous_messages_are_processed_one_at_a_time(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    under_way, told = threading.Lock(), dict[str, str]()
+
+    def callback(data: dict[str, Any]) -> str:
+        assert under_way.acquire(blocking=False)
+        told[data["enrichment_entity"]["observable_value"]] = data["mode"]
+        threading.Event().wait(0.05)
+        under_way.release()
+        return "done"
+
+    listening = listener(helper, callback)
+    asked = {"auto.example": True, "manual.example": False}
+    messages = [
+        message_for(platform, platform.add_observable("Domain-Name", value), auto=auto) for value, auto in asked.items()
+    ]
+    threads = [threading.Thread(target=listening._data_handler, args=[message]) for message in messages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == {"auto.example": "auto", "manual.example": "manual"}
+    assert [work.message for work in platform.works.values()] == ["done", "done"]
+
+
+@pytest.mark.parametrize("message", [{}, {"event": None, "internal": {}}, {"event": {}, "internal": None}, []])
+def test_a_message_in_another_form_is_left_to_pycti(
+    helper: OpenCTIConnectorHelper, message: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    # pycti 6.3 stumbles over it once more when it reports the error.
+    with suppress(UnboundLocalError):
+        listener(helper, lambda _data: "done")._data_handler(message)
+    assert "Error in message processing, reporting error to API" in caplog.text
+
+
+class Connection:
+    """A connection to a broker that runs callbacks in its own thread, until it is lost."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.thread: threading.Thread | None = None
+
+    def add_callback_threadsafe(self, callback: Callable[[], None]) -> None:
+        if self.is_open:
+            self.thread = threading.Thread(target=callback)
+            self.thread.start()
+
+
+@pytest.fixture
+def connected(helper: OpenCTIConnectorHelper) -> Any:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    return listening
+
+
+def test_a_call_in_the_connection_runs_in_its_thread_before_it_returns(connected: Any) -> None:
+    threads: list[threading.Thread] = []
+    connected.in_connection(lambda: threads.append(threading.current_thread()))
+    assert threads == [connected.pika_connection.thread]
+
+
+def test_what_a_call_in_the_connection_raises_is_raised(connected: Any) -> None:
+    with pytest.raises(NackError):
+        connected.in_connection(MagicMock(side_effect=NackError([])))
+
+
+def test_a_call_in_a_connection_that_is_lost_fails(connected: Any) -> None:
+    connected.pika_connection.is_open = False
+    with pytest.raises(AMQPConnectionError):
+        connected.in_connection(lambda: None)
+
+
+def test_a_connection_that_is_lost_during_a_call_fails_the_call(connected: Any) -> None:
+    lost = threading.Event()
+
+    def lose() -> None:
+        connected.pika_connection.is_open = False
+        lost.wait(30)
+
+    with pytest.raises(AMQPConnectionError):
+        connected.in_connection(lose)
+    lost.set()
+
+
+class Slow:
+    """A callback that waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, _data: dict[str, Any]) -> str:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return "done"
+
+
+def delivered(listening: Any, message: dict[str, Any], tag: int) -> MagicMock:
+    """The channel on which the message was delivered."""
+    channel = MagicMock(is_open=True)
+    listening._process_message(
+        channel, MagicMock(delivery_tag=tag, redelivered=False), None, json.dumps(message).encode()
+    )
+    return channel
+
+
+def test_a_message_is_acknowledged_once_it_is_answered_and_the_connection_is_served_before(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    callback = Slow()
+    listening = listener(helper, callback)
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    channel = delivered(listening, message, 1)
+    assert callback.begun.wait(30)
+    assert channel.basic_ack.mock_calls == []
+    callback.go_on.set()
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(1)
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_a_message_is_left_to_its_next_delivery_once_another_one_comes(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    callback = Slow()
+    listening = listener(helper, callback)
+    listening.pika_connection = Connection()
+    entity = platform.add_observable("Domain-Name", "example.org")
+    channels = [delivered(listening, message_for(platform, entity, auto=True), 1)]
+    assert callback.begun.wait(30)
+    channels.append(delivered(listening, message_for(platform, entity, auto=True), 2))
+    callback.go_on.set()
+    listening.thread.join()
+    assert [channel.basic_ack.call_count for channel in channels] == [0, 1]
+    assert [work.message for work in platform.works.values()] == [None, "done"]
+
+
+def queries_of_the_version(platform: OpenCTI) -> int:
+    return sum(call.field == "about" for call in platform.calls)
+
+
+def test_opencti_is_queried_before_a_message_unless_it_just_answered_one(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    listening, before = listener(helper, lambda _data: "done"), queries_of_the_version(platform)
+    for _ in range(3):
+        listening._data_handler(message_for(platform, entity, auto=True))
+    assert queries_of_the_version(platform) == before + 1
+    monkeypatch.setattr("passivedns.opencti.listener.FRESH", 0)
+    listening._data_handler(message_for(platform, entity, auto=True))
+    assert queries_of_the_version(platform) == before + 2
+
+
+def test_a_message_that_waits_for_opencti_does_not_count_as_a_crash(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passivedns.opencti.listener.HTTP_PATIENCE", 0.1)
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    listening = listener(helper, lambda _data: "done")
+    platform.fail("*", how="gone")
+    for _ in range(5):
+        with pytest.raises(RuntimeError, match="OpenCTI is unavailable"):
+            listening._data_handler(message)
+    platform.recover()
+    listening._data_handler(message)
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_an_answered_message_is_not_answered_again(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    entity, calls = platform.add_observable("Domain-Name", "example.org"), list[str]()
+
+    def callback(data: dict[str, Any]) -> str:
+        calls.append(data["entity_id"])
+        return "done"
+
+    listening = listener(helper, callback)
+    message = playbook_message(Execution("e1", entity), [entity.as_stix()], entity.standard_id)
+    for _ in range(2):
+        # A copy, since pycti changes the message.
+        listening._data_handler(copy.deepcopy(message))
+    assert calls == [entity.standard_id]
+
+
+def test_a_message_that_crashed_the_process_three_times_is_answered_with_an_error(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+
+    class Killed(BaseException):
+        """In place of the end of the process."""
+
+    listening = listener(helper, MagicMock(side_effect=Killed))
+    for _ in range(3):
+        with pytest.raises(Killed):
+            listening._data_handler(copy.deepcopy(message))
+    listening._data_handler(message)
+    (work,) = platform.works.values()
+    assert work.in_error
+    assert work.message == "The connector crashed 3 times on this message and gave it up; see the connector log."
+
+
+def test_no_message_begins_after_the_shutdown(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    listening = listener(helper, lambda _data: "done")
+    assert listening.finish(0)
+    with pytest.raises(RuntimeError, match="the connector is stopping"):
+        listening._data_handler(message)
+    channel = MagicMock()
+    listening._process_message(channel, MagicMock(), None, b"{}")
+    assert channel.mock_calls == []
+    assert [work.message for work in platform.works.values()] == [None]
+
+
+def test_the_shutdown_reports_whether_the_current_message_ended(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    callback = Slow()
+    listening = listener(helper, callback)
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    processing = threading.Thread(target=listening._data_handler, args=[message])
+    processing.start()
+    assert callback.begun.wait(30)
+    assert not listening.finish(0.05)
+    callback.go_on.set()
+    assert listening.finish(30)
+    processing.join()
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+def test_a_message_that_is_not_a_json_object_is_dropped(
+    helper: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel, method = MagicMock(), MagicMock(delivery_tag=7)
+    listener(helper, lambda _data: "done")._process_message(channel, method, None, b"[]")
+    channel.basic_ack.assert_called_once_with(7)
+    assert "Dropped a message that is not a JSON object: b'[]'" in caplog.text
