@@ -1,0 +1,15 @@
+"""Waits for enrichments that need a new connection to the broker."""
+
+from sandbox.works import Work
+from tests.world import WAIT
+
+# pycti waits 10 seconds before it reconnects.
+RECONNECTS = WAIT + 10
+
+
+def assert_closed_by_its_own_message(work: Work, value: str) -> None:
+    work.wait(RECONNECTS)
+    assert work.message is not None
+    assert value in work.message
+    assert not work.in_error
+    assert (work.imported, work.errors) == (work.expectations, [])
