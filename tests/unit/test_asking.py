@@ -192,6 +192,14 @@ def test_incomplete_and_uncertain_answers_are_not_cached(flaw: dict[str, Any]) -
     assert len(client.questions) == 2
 
 
+def test_observables_of_another_type_do_not_share_answers() -> None:
+    client = Known(record())
+    cached = asker(client, cache=Cache("memory", DAY))
+    for entity_type in ("Domain-Name", "Hostname"):
+        ask([cached], "example.org", entity_type, None, NOW, RECORD_TYPES)
+    assert [question.type for question in client.questions] == ["Domain-Name", "Hostname"]
+
+
 @pytest.mark.parametrize("other", [{"identity": "other account"}, {"source": replace(PLAIN, key="other")}])
 def test_accounts_and_sources_do_not_share_answers(other: dict[str, Any]) -> None:
     cache = Cache("memory", DAY)
