@@ -118,6 +118,13 @@ def test_the_description_names_only_the_first_of_many_sensors() -> None:
     assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
 
 
+def test_the_description_contains_no_link_image_or_tag_of_markdown() -> None:
+    hostile = ("![x](http://evil.example/x.png)", "<http://evil.example>", "Emerging Threats, Inc. (US)")
+    assert added(relation(("riskiq", hostile)), publisher=ONE)["relationship"]["description"] == (
+        "A records (!?x](http://evil.example/x.png), ?http://evil.example>, Emerging Threats, Inc. (US))"
+    )
+
+
 def test_relations_of_one_answer_have_separate_descriptions_and_dates() -> None:
     other = relation(CIRCL, value="192.0.2.2", record_types=("AAAA",), first_seen=LAST, last_seen=NOW)
     found = added(relation(), other)
