@@ -7,7 +7,7 @@ import pytest
 from pycti import Identity
 
 from sandbox.entities import Entity
-from sandbox.platform_rules import author
+from sandbox.platform_rules import TLP, author
 from tests.world import World, record
 
 numbers = itertools.count(1)
@@ -51,6 +51,17 @@ def test_an_undated_relationship_of_an_analyst_stays_and_a_dated_one_is_added(
     assert (added["description"], added["created_by_ref"]) == ("A records (riskiq)", OURS)
 
 
+@pytest.mark.parametrize("period", [{}, {"start_time": "2020-01-01T00:00:00Z", "stop_time": "2020-02-01T00:00:00Z"}])
+def test_a_relationship_of_an_analyst_keeps_its_description_if_the_record_is_undated(
+    world: World, domain: Entity, address: Entity, period: dict[str, str]
+) -> None:
+    by_hand = {"description": "from a report", "created_by_ref": ANALYSTS, **period}
+    before = world.platform.add_relationship(domain, "resolves-to", address, **by_hand)
+    look_up(world, domain, address, **UNDATED)
+    (after,) = world.relationships(domain)
+    assert {name: after[name] for name in before} == before
+
+
 def test_a_dated_relationship_is_added_to_an_earlier_undated_one_with_its_own_dates(
     world: World, domain: Entity, address: Entity
 ) -> None:
@@ -81,6 +92,14 @@ def test_an_existing_observable_keeps_its_author(world: World, domain: Entity) -
     known = world.entity("IPv4-Addr", "192.0.2.230", author="Analysts")
     look_up(world, domain, known)
     assert author(world.platform.objects[known.standard_id]) == ANALYSTS
+
+
+def test_an_existing_observable_gets_nothing_but_a_marking(world: World, domain: Entity) -> None:
+    described = {"score": 77, "labels": ("seen",), "description": "from a report", "author": "Analysts"}
+    known = world.entity("IPv4-Addr", "192.0.2.231", markings=(), **described)
+    before = dict(world.platform.objects[known.standard_id])
+    look_up(world, domain, known)
+    assert world.platform.objects[known.standard_id] == before | {"object_marking_refs": [TLP["TLP:CLEAR"]]}
 
 
 def test_an_existing_observable_without_an_author_gets_this_one(world: World, domain: Entity, address: Entity) -> None:

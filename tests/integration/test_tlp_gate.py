@@ -85,6 +85,8 @@ def assert_refused(world: World, execution: Execution, received: list[dict[str, 
         ("tlp_red", "TLP", "TLP:RED"),
         ("TLP:RED", "statement", "TLP:RED"),
         ("TLP:Red", "Sharing", "TLP:RED"),
+        ("Red", "Sharing", "TLP:RED"),
+        ("T.L.P. Red", "statement", f"T.L.P. Red {UNKNOWN}"),
         ("Internal", "TLP", f"Internal {UNKNOWN}"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from passivedns.cache import Cache
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import Allowance, Answer, Budget, Question, Record
-from passivedns.sources import SOURCES
+from passivedns.sources import SOURCES, http
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, RECORD_TYPES, Client
 from tests.unit.raw_server import raw_server, says
@@ -191,6 +192,14 @@ def test_incomplete_and_uncertain_answers_are_not_cached(flaw: dict[str, Any]) -
     assert len(client.questions) == 2
 
 
+def test_observables_of_another_type_do_not_share_answers() -> None:
+    client = Known(record())
+    cached = asker(client, cache=Cache("memory", DAY))
+    for entity_type in ("Domain-Name", "Hostname"):
+        ask([cached], "example.org", entity_type, None, NOW, RECORD_TYPES)
+    assert [question.type for question in client.questions] == ["Domain-Name", "Hostname"]
+
+
 @pytest.mark.parametrize("other", [{"identity": "other account"}, {"source": replace(PLAIN, key="other")}])
 def test_accounts_and_sources_do_not_share_answers(other: dict[str, Any]) -> None:
     cache = Cache("memory", DAY)
@@ -260,6 +269,18 @@ def test_a_failed_connection_of_the_quota_call_ends_the_look_up_and_the_next_one
     assert str(first.failure) == "Example DNS cannot be reached: the response was cut off."
     assert "is not asked again for 60 seconds" in str(second.failure)
     assert [head.partition(b" HTTP")[0] for head in server.heads] == [b"GET /quota"] * 3
+
+
+def test_after_a_pause_the_quota_is_read_before_the_source_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "RESPITE", 0.2)
+    answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
+    with raw_server(lambda connection: connection.sendall(next(answers, b""))) as server:
+        remote = asker(Remote(asking(server.url)))
+        for _ in range(2):
+            outcome(remote)
+        time.sleep(0.25)
+        outcome(remote)
+    assert [head.partition(b" HTTP")[0] for head in server.heads][:2] == [b"GET /quota"] * 2
 
 
 def test_an_internal_error_of_a_client_is_logged_and_does_not_affect_the_others(

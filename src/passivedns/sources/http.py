@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from passivedns import __version__, metrics
-from passivedns.errors import BadAnswer, NoAnswer, Unreachable
+from passivedns.errors import BadAnswer, Unreachable
 from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
 from passivedns.sources.failures import failure, masked
@@ -111,7 +111,7 @@ class Http:
     def _reply(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         left = self._left_alone_until - time.monotonic()
         if left > 0:
-            raise NoAnswer(
+            raise Unreachable(
                 f"{self.source.title} could not be reached a moment ago and is not asked again for "
                 f"{counted(max(round(left), 1), 'second')}."
             )

@@ -1,5 +1,6 @@
 """Builds the STIX objects for the relations of an entity: author, markings, observables and relationships."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -10,6 +11,9 @@ from passivedns.stix import objects
 from passivedns.stix.markings import LAXEST, TLP_MARKINGS, is_within, strictest
 from passivedns.stix.objects import StixObject
 from passivedns.wording import named
+
+# OpenCTI renders descriptions as Markdown, in which the name of a sensor could be a link or an image.
+_MARKUP = re.compile(r"[\[<]")
 
 
 class Publisher(NamedTuple):
@@ -47,7 +51,7 @@ def additions(
         return tlp, {
             "created": stamp,
             "modified": stamp,
-            "description": f"{named(record_types)} records ({seen_by(sources, publisher)})",
+            "description": _MARKUP.sub("?", f"{named(record_types)} records ({seen_by(sources, publisher)})"),
             "created_by_ref": author["id"],
             "object_marking_refs": markings(entity, tlp),
         }

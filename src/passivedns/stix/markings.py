@@ -33,7 +33,7 @@ TLP_MARKINGS = {marking["x_opencti_definition"]: marking for marking in reversed
 
 _TLP_2 = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 _LEVEL = re.compile(r"(?:tlp[\s:_-]*)?(clear|white|green|amber|(amber[\s+_-]*strict)|red)")
-_MENTIONS_TLP = re.compile(r"tlp|traffic[\s_-]*light")
+_MENTIONS_TLP = re.compile(r"tlp|\bt([\W_]+)l\1p\b|traffic[\W_]*light")
 
 
 def entity_markings(data: dict[str, Any]) -> list[StixObject]:
@@ -108,7 +108,7 @@ def _tlp(word: object, kinds: set[str]) -> str | None:
     text = _plain(word)
     is_tlp = any(map(_MENTIONS_TLP.search, [text, *kinds]))
     level = _LEVEL.fullmatch(text)
-    if level and (is_tlp or kinds <= {"statement"}):
+    if level and (is_tlp or "pap" not in kinds):
         return "TLP:AMBER+STRICT" if level[2] else f"TLP:{level[1].upper()}"
     if is_tlp or not isinstance(word, str):
         return f"{one_line(str(word))} (not a TLP that the connector knows, so it counts as the strictest)"

@@ -48,7 +48,8 @@ def relationship(
     The id excludes the times, so that later look-ups extend the relationship: OpenCTI keeps the oldest start and the
     newest stop per id. OpenCTI derives the id of an undated relationship from type and ends, and stores it as lasting
     from 1970 to 5138, which no later date narrows. Undated relationships use that id; dated ones use another
-    namespace, since they would otherwise merge with an undated one and lose their dates.
+    namespace, since they would otherwise merge with an undated one and lose their dates. Undated ones have no
+    description, since OpenCTI merges them with those of analysts and would replace theirs.
     """
     key = f'{{"relationship_type":"{relationship_type}","source_ref":"{source}","target_ref":"{target}"}}'
     relation = {
@@ -62,6 +63,8 @@ def relationship(
     }
     if start and stop:
         relation["start_time"], relation["stop_time"] = timestamp(start), timestamp(stop)
+    else:
+        relation.pop("description", None)
     return relation
 
 

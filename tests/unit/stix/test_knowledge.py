@@ -118,14 +118,27 @@ def test_the_description_names_only_the_first_of_many_sensors() -> None:
     assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
 
 
+def test_the_description_contains_no_link_image_or_tag_of_markdown() -> None:
+    hostile = ("![x](http://evil.example/x.png)", "<http://evil.example>", "Emerging Threats, Inc. (US)")
+    assert added(relation(("riskiq", hostile)), publisher=ONE)["relationship"]["description"] == (
+        "A records (!?x](http://evil.example/x.png), ?http://evil.example>, Emerging Threats, Inc. (US))"
+    )
+
+
 def test_relations_of_one_answer_have_separate_descriptions_and_dates() -> None:
-    other = relation(CIRCL, value="192.0.2.2", record_types=("AAAA",), first_seen=None, last_seen=None)
+    other = relation(CIRCL, value="192.0.2.2", record_types=("AAAA",), first_seen=LAST, last_seen=NOW)
     found = added(relation(), other)
     first, second = found["relationship"], found["relationship 2"]
     assert (first["start_time"], first["stop_time"]) == ("2026-11-01T10:00:00Z", "2026-11-20T10:00:00Z")
     assert first["description"] == "A records (RiskIQ PassiveTotal: pingly, riskiq)"
     assert second["description"] == "AAAA records (CIRCL)"
-    assert not {"start_time", "stop_time"} & second.keys()
+    assert second["start_time"] == "2026-11-20T10:00:00Z"
+
+
+def test_an_undated_relation_has_no_dates_and_no_description() -> None:
+    undated = relation(CIRCL, value="192.0.2.2", first_seen=None, last_seen=None)
+    found = added(relation(CIRCL), undated)["relationship 2"]
+    assert not {"description", "start_time", "stop_time"} & found.keys()
 
 
 # Ids

@@ -95,6 +95,8 @@ def test_each_tlp_of_oasis_is_recognized_by_its_id(name: str) -> None:
         {"definition_type": "statement", "definition": {"statement": "TLP:RED"}},
         {"definition_type": "statement", "definition": "RED"},
         {"definition_type": "pap", "definition": {"pap": "TLP:RED"}},
+        {"definition_type": "Sharing", "name": "RED"},
+        {"definition_type": "acme", "definition": {"acme": "red"}},
         {"x_opencti_definition_type": "TLP", "x_opencti_definition": "TLP:RED"},
         {"extensions": {TLP_2_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": "red"}}},
         {"extensions": {TLP_2_EXTENSION: "red"}},
@@ -131,7 +133,10 @@ def test_the_spelling_of_a_tlp_does_not_matter(name: str, known: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["TLP:PURPLE", "TLP:ORANGE", "TLP:GREEN+", "TLP:NOT GREEN", "TLP", "Shared as TLP:GREEN", "Traffic Light: green"],
+    [
+        *("TLP:PURPLE", "TLP:ORANGE", "TLP:GREEN+", "TLP:NOT GREEN", "TLP", "Shared as TLP:GREEN"),
+        *("Traffic Light: green", "traffic.light green", "T.L.P.: GREEN", "t l p green", "T-L-P:RED"),
+    ],
 )
 def test_text_that_mentions_tlp_without_being_one_is_stricter_than_all(name: str) -> None:
     assert said(name=name) == f"{name} {UNKNOWN}"
@@ -174,6 +179,7 @@ def test_a_marking_without_text_is_stricter_than_all(properties: dict[str, Any])
         {"name": "PAP:RED"},
         {"definition_type": "statement", "name": "SECRET", "definition": {"statement": "secret"}},
         {"definition_type": "statement", "definition": "Copyright 2026, Market LP"},
+        {"definition_type": "statement", "definition": "Copyright 2026, AT&T L.P."},
         {"x_opencti_definition_type": "PAP", "x_opencti_definition": "PAP:RED", "definition_type": "statement"},
     ],
 )

@@ -108,7 +108,7 @@ def test_a_relationship_equals_the_one_of_python_stix2(times: dict[str, datetime
         relationship_type="resolves-to",
         source_ref=SOURCE,
         target_ref=TARGET,
-        description="A records (riskiq)",
+        description="A records (riskiq)" if times else None,
         created=NOW,
         modified=NOW,
         created_by_ref=AUTHOR_ID,
