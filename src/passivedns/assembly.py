@@ -65,7 +65,9 @@ def publisher_of(settings: LookupSettings) -> Publisher:
     """The author: the organization of the only source, or `SEVERAL`."""
     sources = [SOURCES[key] for key in settings.sources]
     organization = sources[0].organization if len(sources) == 1 else SEVERAL
-    tlps = {key: str(getattr(section, "results_tlp", SOURCES[key].tlp)) for key, section in settings.sources.items()}
+    tlps = {key: getattr(section, "results_tlp", SOURCES[key].tlp) for key, section in settings.sources.items()}
+    # The setting also accepts the older name of TLP:CLEAR.
+    tlps = {key: tlp.replace("WHITE", "CLEAR") for key, tlp in tlps.items()}
     return Publisher(organization, {source.key: source.organization for source in sources}, tlps)
 
 

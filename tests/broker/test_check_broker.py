@@ -24,7 +24,7 @@ def found(broker: str, **changed: Any) -> Finding:
             "connector": {"id": str(uuid.uuid4()), "log_level": "info"},
             "mq": place | login | changed,
         }
-        return next(finding for finding in platform_findings(config) if finding.subject == "broker")
+        return next(finding for finding in platform_findings(config, []) if finding.subject == "broker")
 
 
 def test_a_broker_that_accepts_the_login_is_good(broker: str) -> None:

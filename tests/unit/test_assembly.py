@@ -78,6 +78,10 @@ def test_results_of_public_sources_are_tlp_clear_and_others_as_configured() -> N
     assert tlps == {"riskiq": "TLP:CLEAR", "dnsdb": "TLP:GREEN"}
 
 
+def test_results_configured_as_tlp_white_are_tlp_clear() -> None:
+    assert publisher_of(settings("dnsdb", dnsdb={"results_tlp": "TLP:WHITE"})).tlps == {"dnsdb": "TLP:CLEAR"}
+
+
 # The limits of each source
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from passivedns.assembly import cache_of, client_of
+from passivedns.assembly import cache_of, client_of, publisher_of
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
@@ -62,7 +62,7 @@ def _findings(root: Path) -> Iterator[Finding]:
         yield Finding("OpenCTI", State.UNKNOWN, "not tried without settings")
     else:
         yield from settings_findings(settings, root)
-        yield from platform_findings(helper_config(settings))
+        yield from platform_findings(helper_config(settings), sorted({*publisher_of(settings.lookup).tlps.values()}))
     try:
         lookup = load_lookup_settings(root)
     except SettingsError:

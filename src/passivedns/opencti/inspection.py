@@ -1,7 +1,7 @@
 """Checks whether OpenCTI and its broker would accept the connector, without registering or changing anything."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pika
@@ -13,7 +13,8 @@ from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.registration import Config, api_client, explained, version_of
-from passivedns.stix.objects import TLP_CLEAR
+from passivedns.stix.markings import TLP_MARKINGS
+from passivedns.wording import joined
 
 PATIENCE = 10
 """Seconds for each request."""
@@ -32,8 +33,11 @@ _MARKING_RIGHT = "SETTINGS_SETMARKINGS"
 Result = tuple[State, str]
 
 
-def platform_findings(config: Config) -> Iterator[Finding]:
-    """Check OpenCTI, the rights and markings of the token's user, the callback and the broker."""
+def platform_findings(config: Config, tlps: Collection[str]) -> Iterator[Finding]:
+    """Check OpenCTI, the rights and markings of the token's user, the callback and the broker.
+
+    `tlps` are the markings of the observables that the connector creates, such as `TLP:CLEAR`.
+    """
     url = config["opencti"]["url"]
     try:
         client = api_client(config, "CRITICAL")
@@ -47,7 +51,7 @@ def platform_findings(config: Config) -> Iterator[Finding]:
         return
     yield Finding("OpenCTI", *_version(url, version))
     yield Finding("token", *_rights(_query(client, _ME, "me")))
-    yield Finding("markings", *_markings(_query(client, _MARKINGS, "me")))
+    yield Finding("markings", *_markings(_query(client, _MARKINGS, "me"), tlps))
     if str(config["connector"].get("listen_protocol")).upper() == "API":
         yield Finding("callback", *_callback(config))
     yield Finding("broker", *_broker(config, client))
@@ -92,18 +96,17 @@ def _may(me: dict[str, Any], needed: str) -> bool:
     return any(name == "BYPASS" or name.startswith(needed) for name in held)
 
 
-def _markings(me: Any) -> Result:
+def _markings(me: Any, tlps: Collection[str]) -> Result:
     if not isinstance(me, dict):
         return State.UNKNOWN, "this OpenCTI does not report which of them its user may see"
     visible = {str(item.get("standard_id")): str(item.get("definition")) for item in me["allowed_marking"] or []}
-    if TLP_CLEAR in visible:
-        return State.GOOD, (
-            f"the user {me.get('name')} sees {', '.join(visible.values())}; entities with other markings cannot be "
-            "enriched"
+    if hidden := [tlp for tlp in tlps if TLP_MARKINGS[tlp]["id"] not in visible]:
+        return State.BAD, (
+            f"the user {me.get('name')} does not see {joined(hidden)}, a marking of the observables that the connector "
+            "creates: OpenCTI rejects them (MISSING_REFERENCE_ERROR); allow it in a group of the user"
         )
-    return State.BAD, (
-        f"the user {me.get('name')} does not see TLP:CLEAR, the marking of the observables that the connector creates: "
-        "OpenCTI rejects them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP in a group of the user"
+    return State.GOOD, (
+        f"the user {me.get('name')} sees {', '.join(visible.values())}; entities with other markings cannot be enriched"
     )
 
 

@@ -20,7 +20,10 @@ LONGEST_PAUSE = 30
 """The longest pause between two attempts, in seconds."""
 
 # GraphQL's errors (graphql-js 16 and 17) about fields that are newer than the platform.
-_OTHER_VERSION = re.compile(r"is not defined by type|cannot query field|unknown (?:argument|type|field)", re.IGNORECASE)
+_OTHER_VERSION = re.compile(
+    r"is not defined by type|cannot query field|unknown (?:argument|type|field)|of required type|does not exist in",
+    re.IGNORECASE,
+)
 _NO_ACCESS = {"AUTH_REQUIRED", "FORBIDDEN_ACCESS", "OTP_REQUIRED"}
 # The database, a lock, a file or something unnamed (RabbitMQ, Redis) fails for a moment. OpenCTI opens its port only
 # after its start, so these do not mean that it is starting. Other codes are about the request: retrying is no use.

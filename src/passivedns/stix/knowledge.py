@@ -76,8 +76,7 @@ def additions(
 
 def strictest_tlp(sources: Iterable[Sources], publisher: Publisher) -> str:
     """The strictest marking of the records of these sources."""
-    # The setting also accepts TLP:WHITE, the older name.
-    return strictest(*(publisher.tlps[key] for those in sources for key, _ in those)).replace("WHITE", "CLEAR")
+    return strictest(*(publisher.tlps[key] for those in sources for key, _ in those))
 
 
 def markings(entity: Entity, tlp: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The findings of `main.py check` about OpenCTI and its broker, against the sandbox."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pycti
@@ -36,9 +36,9 @@ def config(url: str, token: str, **connector: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def found(platform: OpenCTI, **connector: str) -> dict[str, Finding]:
+def found(platform: OpenCTI, tlps: Sequence[str] = ("TLP:CLEAR",), **connector: str) -> dict[str, Finding]:
     with serving(opencti_app(platform)) as url:
-        return by_subject(platform_findings(config(url, platform.token, **connector)))
+        return by_subject(platform_findings(config(url, platform.token, **connector), tlps))
 
 
 def test_the_same_version_and_sufficient_rights_are_good_and_nothing_is_registered() -> None:
@@ -59,21 +59,21 @@ def test_a_version_other_than_pyctis_is_a_warning_with_the_remedy() -> None:
 
 def test_a_rejected_token_is_bad_and_the_broker_is_not_tried() -> None:
     with serving(opencti_app(OpenCTI(pycti.__version__))) as url:
-        findings = by_subject(platform_findings(config(url, "wrong")))
+        findings = by_subject(platform_findings(config(url, "wrong"), []))
     assert findings["OpenCTI"].state is State.BAD
     assert "rejected the token; set OPENCTI_TOKEN to" in findings["OpenCTI"].text
     assert findings["broker"].state is State.UNKNOWN
 
 
 def test_an_opencti_that_cannot_be_reached_is_bad() -> None:
-    findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))
+    findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token"), []))
     assert findings["OpenCTI"] == Finding("OpenCTI", State.BAD, "http://127.0.0.1:9: it cannot be reached")
 
 
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti does not read HTTPS_CA_CERTIFICATES")
 def test_certificates_that_pycti_cannot_use_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_CA_CERTIFICATES", "/no/ca.pem")
-    finding = by_subject(platform_findings(config("http://127.0.0.1:9", "token")))["OpenCTI"]
+    finding = by_subject(platform_findings(config("http://127.0.0.1:9", "token"), []))["OpenCTI"]
     assert finding.state is State.BAD
     assert "pycti cannot start: HTTPS_CA_CERTIFICATES is not a valid certificate or file path" in finding.text
 
@@ -86,7 +86,7 @@ def test_an_error_with_status_400_is_recognized_too() -> None:
         return JSONResponse(errors("AUTH_REQUIRED", "You must be logged in to do this."), status_code=400)
 
     with serving(app) as url:
-        finding = next(platform_findings(config(url, "token")))
+        finding = next(platform_findings(config(url, "token"), []))
     assert f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to" in finding.text
 
 
@@ -149,13 +149,19 @@ def test_the_visible_markings_are_listed() -> None:
 
 def test_a_user_who_does_not_see_the_marking_of_new_observables_is_bad() -> None:
     platform = OpenCTI(pycti.__version__)
-    platform.hide_marking("TLP:CLEAR")
-    assert found(platform)["markings"] == Finding(
+    platform.hide_marking("TLP:AMBER")
+    assert found(platform, ["TLP:CLEAR", "TLP:AMBER"])["markings"] == Finding(
         "markings",
         State.BAD,
-        "the user connector does not see TLP:CLEAR, the marking of the observables that the connector creates: OpenCTI "
-        "rejects them all (MISSING_REFERENCE_ERROR); allow TLP:CLEAR or a stricter TLP in a group of the user",
+        "the user connector does not see TLP:AMBER, a marking of the observables that the connector creates: OpenCTI "
+        "rejects them (MISSING_REFERENCE_ERROR); allow it in a group of the user",
     )
+
+
+def test_only_the_markings_of_new_observables_matter() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.hide_marking("TLP:CLEAR")
+    assert found(platform, ["TLP:AMBER"])["markings"].state is State.GOOD
 
 
 def test_a_user_without_any_marking_is_bad() -> None:

@@ -35,6 +35,8 @@ def body_of_400(code: str, words: str) -> ValueError:
         'Cannot query field "jwks" on type "Connector".',
         'Unknown type "ConnectorInfoInput".',
         'Unknown argument "connectorInfo" on field "Mutation.pingConnector".',
+        'Field "RegisterConnectorInput.slug" of required type "String!" was not provided.',
+        'Value "INTERNAL_PLAYBOOK" does not exist in "ConnectorType" enum.',
     ],
 )
 def test_an_unknown_field_or_type_means_another_version_and_names_the_pycti_to_install(

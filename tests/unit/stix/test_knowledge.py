@@ -184,9 +184,9 @@ def test_a_relationship_has_the_markings_of_the_entity_and_a_stricter_one_of_its
     assert added(relation(*sources), of=of)["relationship"]["object_marking_refs"] == expected
 
 
-def test_tlp_white_results_are_marked_tlp_clear() -> None:
-    white = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:WHITE"})
-    found = added(relation(CIRCL), publisher=white, of=entity(CLEAR, tlp="TLP:WHITE"))
+def test_tlp_white_of_an_entity_is_tlp_clear() -> None:
+    clear = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:CLEAR"})
+    found = added(relation(CIRCL), publisher=clear, of=entity(CLEAR, tlp="TLP:WHITE"))
     assert [found[name]["object_marking_refs"] for name in ("ipv4-addr", "relationship")] == [[CLEAR], [CLEAR]]
 
 
