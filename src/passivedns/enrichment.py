@@ -1,7 +1,5 @@
 """Turns an observable into the STIX objects for OpenCTI, for both the daemon and `lookup`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Defines the data that the modules exchange: questions, records, answers, entities and relations."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime

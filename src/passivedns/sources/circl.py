@@ -3,8 +3,6 @@
 Sources: CIRCL's page on the service, its client PyPDNS 2.3.2, and a recorded answer of version 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from pydantic import Field
@@ -37,8 +35,6 @@ class CirclSettings(AccountSettings):
 
 
 class CirclClient(Client):
-    """Queries CIRCL Passive DNS."""
-
     def __init__(self, settings: CirclSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
@@ -47,7 +43,6 @@ class CirclClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address, in up to `MOST_PAGES` requests."""
         pages = list(self._pages(f"/query/{question.segment}"))
         answer = _answer(*(page.body for page in pages))
         is_cut = _CURSOR in pages[-1].headers or any(map(_is_truncated, pages))
@@ -80,7 +75,6 @@ def _answer(*pages: bytes) -> Answer:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved page."""
     return _answer(body)
 
 

@@ -4,8 +4,6 @@ Sources: draft-dulaunoy-dnsop-passive-dns-cof-13, recorded answers of CIRCL, D4,
 Validin, and the code of D4's analyzer-d4-passivedns and of DCSO's balboa.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -210,15 +208,12 @@ class CofSettings(AccountSettings):
 
 
 class CofClient(Client):
-    """Queries a server that speaks the Common Output Format."""
-
     def __init__(self, settings: CofSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address in one request."""
         reply = self._http.search(f"/{question.segment}")
         is_empty = not reply.body.strip()
         if reply.status == 404 and not is_empty:
@@ -228,7 +223,6 @@ class CofClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved answer."""
     rows = rows_of(COF, body)
     answer = answer_of(COF, rows)
     return answer._replace(complete=answer.complete and len(rows.entries) != _MOST_OF_BALBOA)

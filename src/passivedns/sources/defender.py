@@ -3,8 +3,6 @@
 Source: Microsoft's documentation of Graph v1.0 and client credentials. Experimental: no recorded answer was available.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,8 +64,6 @@ class DefenderSettings(RestrictedSettings):
 
 
 class DefenderClient(Client):
-    """Queries Microsoft Graph with a token kept in memory."""
-
     def __init__(self, settings: DefenderSettings, http: Http) -> None:
         self._http = http
         self._entra = http.beside(ENTRA, settings.login_base_url)

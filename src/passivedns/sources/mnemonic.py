@@ -4,8 +4,6 @@ Sources: mnemonic's integration guide, one recorded row, and third-party measure
 up types and lacks dates, and paging misses rows, since new observations change the order.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -56,8 +54,6 @@ class MnemonicSettings(SourceSettings):
 
 
 class MnemonicClient(Client):
-    """Queries mnemonic PassiveDNS."""
-
     def __init__(self, settings: MnemonicSettings, http: Http) -> None:
         accept_lines(http.session)
         if settings.api_key:
@@ -66,7 +62,6 @@ class MnemonicClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address."""
         body = self._http.search(f"/cof/{question.segment}", {"limit": str(self._limit)}).body
         answer = read_saved(body, question.value)
         return answer._replace(complete=answer.complete and len(body.splitlines()) < self._limit)

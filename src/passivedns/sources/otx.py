@@ -3,8 +3,6 @@
 Sources: recorded answers of 2022 and 2026, error bodies quoted by its users, and the vendor's OTXv2 client.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import Field
@@ -38,8 +36,6 @@ class OtxSettings(SourceSettings):
 
 
 class OtxClient(Client):
-    """Queries OTX, once for most observables."""
-
     def __init__(self, settings: OtxSettings, http: Http) -> None:
         http.session.headers["X-OTX-API-KEY"] = settings.api_key.get_secret_value()
         self._http = http

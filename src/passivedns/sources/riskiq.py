@@ -4,8 +4,6 @@ Sources: recorded answers of `/v2/dns/passive` (2019) and the vendor's fixture o
 down the default API, but other services implement it.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -46,7 +44,6 @@ class RiskIQClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address (`GET /v2/dns/passive`)."""
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
@@ -57,12 +54,10 @@ class RiskIQClient(Client):
         return _answer(answer, question.value)
 
     def budget(self) -> Budget:
-        """The used searches of the account (`GET /v2/account/quota`)."""
         return parse_quota(_read(self._http.fetch("/v2/account/quota")))
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
-    """Read a saved answer of `/v2/dns/passive`."""
     answer = json_of(RISKIQ, body)
     about = text(at(answer, "queryValue"))
     return _answer(answer, about or asked)._replace(about=about)

@@ -3,8 +3,6 @@
 Sources: recorded answers of 2019 and 2022, and docs.virustotal.com (resolution object, errors, public and premium API).
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Annotated, Any
 
@@ -13,7 +11,7 @@ from pydantic import AfterValidator, Field
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question, Record, joined
 from passivedns.settings.sections import SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Flag, Secret
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, worded
@@ -59,23 +57,19 @@ class VirusTotalSettings(SourceSettings):
         description="Rate limit. The default is that of the public API.",
         json_schema_extra=allowed(f"rates such as {PUBLIC_PACE}, or none for no limit"),
     )
-    ignore_time_window: bool = Field(
+    ignore_time_window: Flag = Field(
         default=True,
         description="Import records of any age, since VirusTotal does not update the date of a resolution.",
-        json_schema_extra=allowed("true or false"),
     )
 
 
 class VirusTotalClient(Client):
-    """Queries VirusTotal page by page."""
-
     def __init__(self, settings: VirusTotalSettings, http: Http) -> None:
         http.session.headers["x-apikey"] = settings.api_key.get_secret_value()
         self._max_pages = settings.max_pages
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address; incomplete if there are more pages than allowed."""
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         path = f"/{collection}/{question.segment}/resolutions"
         answer, cursor = self._page(path)
@@ -102,7 +96,6 @@ class VirusTotalClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved page of resolutions."""
     return parse_page(json_of(VIRUSTOTAL, body))[0]
 
 
