@@ -79,7 +79,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
         SOURCES[key],
         client_of(key, settings, patience, meter),
         meter,
-        (lambda _: EVERYTHING) if settings.is_timeless(key) else partial(since, settings.window(key)),
+        partial(since, window) if (window := settings.window(key)) else lambda _: EVERYTHING,
         max_tlp,
         max_tlp_setting,
         cache,

@@ -6,15 +6,12 @@ from typing import NamedTuple
 
 from passivedns import metrics
 from passivedns.asking import Asker, Outcome, ask
-from passivedns.converter import RECORD_TYPES, convert
-from passivedns.model import Enrichment, Entity
+from passivedns.converter import convert
+from passivedns.model import RECORD_TYPES, Enrichment, Entity
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.note import summary_note
 from passivedns.stix.objects import StixObject
-
-UNREADABLE = "unreadable row"
-"""Reason for a row that is not a record."""
 
 
 class Result(NamedTuple):
@@ -64,7 +61,7 @@ class Enricher(NamedTuple):
             found = convert(entity, records, self.record_types, self.max_relationships)
             added = additions(entity, found.relations, self.publisher, now)
         if unreadable := sum(outcome.unreadable for outcome in outcomes):
-            found.left_out[UNREADABLE] += unreadable
+            found.left_out["unreadable row"] += unreadable
         if self.with_note and added:
             stamp = objects.timestamp(now, "milliseconds")
             added.append(summary_note(entity, found.relations, self.publisher, known_since or stamp, stamp))

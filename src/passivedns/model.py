@@ -9,6 +9,8 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 from urllib.parse import quote
 
+RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
+"""Mapped record types."""
 FAMILIES = {"IPv4-Addr": AF_INET, "IPv6-Addr": AF_INET6}
 """The socket family of each address type."""
 

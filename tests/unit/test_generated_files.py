@@ -11,8 +11,9 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
+from passivedns.settings.model import DECLARED
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import DECLARED, PROJECT_ROOT
 from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
 

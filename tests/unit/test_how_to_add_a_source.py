@@ -20,7 +20,7 @@ from passivedns.enrichment import Enricher
 from passivedns.errors import CredentialsRefused
 from passivedns.meter import Meter
 from passivedns.model import Entity
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Source
 from passivedns.stix.knowledge import Publisher

@@ -14,9 +14,9 @@ import yaml
 
 from docs.settings_reference import SLUG, schema
 from passivedns.cache import Cache
-from passivedns.settings.model import Settings
+from passivedns.settings.model import DECLARED, SECTIONS, Settings
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
 from passivedns.settings.wording import Setting, variable
 from passivedns.sources import SOURCES
 from tests.unit.settings_loader import REQUIRED, Load, complaint, loader

@@ -17,9 +17,8 @@ from passivedns.model import Budget, Finding, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
-from passivedns.settings.reading import config_files, from_environment
+from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
 from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import PROJECT_ROOT
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
@@ -136,11 +135,11 @@ def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
     try:
-        stock = cache.stock()
+        answers, given = cache.stock()
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
-    oldest = f", the oldest {age(now - stock.oldest)}" if stock.oldest else ""
-    return Finding("cache", State.GOOD, f"{cache.place}: {counted(stock.values, 'answer')}{oldest}")
+    oldest = f", the oldest {age(now - given)}" if given else ""
+    return Finding("cache", State.GOOD, f"{cache.place}: {counted(answers, 'answer')}{oldest}")
 
 
 def _line(finding: Finding, ascii_only: bool) -> Text:

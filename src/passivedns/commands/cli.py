@@ -148,7 +148,7 @@ def _moment(text: str) -> datetime:
 
 
 def _record_types(text: str) -> tuple[str, ...]:
-    from passivedns.converter import RECORD_TYPES
+    from passivedns.model import RECORD_TYPES
 
     return _several(text, RECORD_TYPES, "record types")
 

@@ -7,19 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.fields import FieldInfo
 
-from passivedns.settings.values import BaseUrl, Flag, MaxTlp, Quantity, ResultsTlp, Window
-from passivedns.settings.wording import allowed_values
-
-_TYPES: tuple[Any, ...] = BaseUrl, Window, ResultsTlp, Flag
-A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO = (allowed_values(FieldInfo.from_annotation(kind)) for kind in _TYPES)
-"""The accepted values of these types, as parts of longer phrases."""
-
-
-def allowed(phrase: str) -> dict[str, Any]:
-    """The accepted values of a setting, as a phrase to follow "Accepted values:"; by default those of its type."""
-    return {"allowed": phrase}
+from passivedns.settings.values import A_DURATION, A_TLP, MaxTlp, Quantity, ResultsTlp, Window, allowed
 
 
 class Section(BaseModel):

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import A_TLP, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
+from passivedns.settings.sections import RestrictedSettings
+from passivedns.settings.values import A_TLP, BaseUrl, ResultsTlp, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded

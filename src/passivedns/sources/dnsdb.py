@@ -16,8 +16,8 @@ from pydantic import Field
 from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
 from passivedns.model import Allowance, Answer, Budget, Question, joined
-from passivedns.settings.sections import QuotaSettings, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Flag, Secret
+from passivedns.settings.sections import QuotaSettings, RestrictedSettings
+from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates
 from passivedns.sources.bodies import at, is_count, json_of, lines_of, text
 from passivedns.sources.cof import records_of

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import A_TLP, SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, MaxTlp, Secret
+from passivedns.settings.sections import SourceSettings
+from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.bodies import at, has_all, is_count, text
 from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
 from passivedns.sources.failures import parsed, usual_complaint

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from passivedns.errors import SourceError
-from passivedns.model import Answer, Budget, Question
+from passivedns.model import RECORD_TYPES, Answer, Budget, Question
 
 if TYPE_CHECKING:
     from passivedns.settings.sections import SourceSettings
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 NAMES = frozenset({"Domain-Name", "Hostname"})
 ADDRESSES = frozenset({"IPv4-Addr", "IPv6-Addr"})
-RECORD_TYPES = frozenset({"A", "AAAA", "CNAME", "MX", "NS", "SOA"})
 PASSING = frozenset({429, 500, 502, 503, 504})
 """HTTP statuses that are usually transient."""
 
@@ -65,7 +64,7 @@ class Source:
     """
     takes: frozenset[str] = NAMES | ADDRESSES
     """Supported observable types, by OpenCTI's names."""
-    record_types: frozenset[str] = RECORD_TYPES
+    record_types: frozenset[str] = frozenset(RECORD_TYPES)
     """Supported record types."""
     account: Literal["none", "free", "paid", "own server"] = "paid"
     """The kind of account needed."""

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, Flag, Secret
+from passivedns.settings.sections import SourceSettings
+from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, worded
