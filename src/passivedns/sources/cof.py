@@ -80,20 +80,18 @@ def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[
     Some servers swap `rdata` and `rrname`, consistently within an answer, so the rows that show it decide for all;
     `swapped` is the default if none does.
     """
-    latest, exchanged = dates.latest(), _is_swapped(entries, swapped)
-    read = [_records(entry, source, exchanged, latest) if isinstance(entry, dict) else [] for entry in entries]
+    exchanged = _is_swapped(entries, swapped)
+    read = [_records(entry, source, exchanged) if isinstance(entry, dict) else [] for entry in entries]
     return [record for records in read for record in records], read.count([])
 
 
-def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float) -> list[Record]:
+def _records(entry: dict[str, Any], source: str, exchanged: bool) -> list[Record]:
     """One record per name or address in the data; none if the entry is incomplete."""
     get = entry.get
     name, kind = get("rrname"), rdata.record_type(get("rrtype"))
     if not (name and kind and isinstance(name, str)):
         return []
-    first, last = dates.span(
-        get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"), latest
-    )
+    first, last = dates.span(get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"))
     sensors = _sensors(entry)
     return [
         Record(owner, kind, target, first, last, sensors, source)

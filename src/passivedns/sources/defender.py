@@ -154,7 +154,7 @@ def parse_page(answer: Any, asked: str, relation: str = "") -> Answer:
     return page._replace(complete=not answer.get("@odata.nextLink"))
 
 
-def _records(asked: str, relation: str, entry: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(asked: str, relation: str, entry: dict[str, Any]) -> list[Record] | None:
     """In both lists `parentHost` is the queried value and `artifact` the other side; None if it is missing."""
     host, artifact = text(at(entry, "parentHost", "id")) or asked, text(at(entry, "artifact", "id"))
     relation = relation or _evident_relation(host, artifact)
@@ -162,7 +162,7 @@ def _records(asked: str, relation: str, entry: dict[str, Any], latest: float) ->
         return None
     name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
     kind = rdata.record_type(entry.get("recordType"))
-    first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"), latest)
+    first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"))
     return [Record(name, kind, end, first, last, (), DEFENDER.key) for end in rdata.names_and_addresses(kind, data)]
 
 

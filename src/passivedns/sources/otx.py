@@ -73,7 +73,7 @@ def read_saved(body: bytes, _asked: str) -> Answer:
     return read_rows(rows, _records)._replace(complete=has_all(rows, answer.get("count")))
 
 
-def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(row: dict[str, Any]) -> list[Record] | None:
     """The record of a row (two for SOA with its mailbox); None if an end is missing."""
     name, address = text(row.get("hostname")), text(row.get("address"))
     if not (name and address):
@@ -81,7 +81,7 @@ def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
     if address == NO_SUCH_NAME:
         return []
     kind = rdata.fitting_type(rdata.record_type(row.get("record_type")), address)
-    first, last = dates.iso_span(row.get("first"), row.get("last"), latest)
+    first, last = dates.iso_span(row.get("first"), row.get("last"))
     return [Record(name, kind, data, first, last, (), OTX.key) for data in rdata.names_and_addresses(kind, address)]
 
 

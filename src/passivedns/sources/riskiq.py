@@ -97,13 +97,12 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
         BadAnswer: the answer is not PassiveTotal's.
     """
     results = list_of(RISKIQ, answer, "results", "list of results")
-    latest = dates.latest()
-    return [_record(entry if isinstance(entry, dict) else {}, asked, latest) for entry in results]
+    return [_record(entry if isinstance(entry, dict) else {}, asked) for entry in results]
 
 
-def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
+def _record(entry: dict[str, Any], asked: str) -> Record:
     get = entry.get
-    first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"), latest)
+    first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"))
     kind, record_type = text(get("resolveType")).lower(), text(get("recordType")).upper()
     value, resolve, seen_by = text(get("value")) or asked, text(get("resolve")), get("source")
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)

@@ -112,13 +112,13 @@ def parse_page(answer: Any) -> tuple[Answer, str]:
     return page._replace(complete=not cursor), cursor
 
 
-def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(row: dict[str, Any]) -> list[Record] | None:
     """The record of a row; None if an end is missing."""
     attributes = row.get("attributes")
     name, address = text(at(attributes, "host_name")), text(at(attributes, "ip_address"))
     if not (name and address):
         return None
-    kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"), latest)
+    kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"))
     return [Record(name, kind, address, None, seen, rdata.sensors([at(attributes, "resolver")]), VIRUSTOTAL.key)]
 
 
