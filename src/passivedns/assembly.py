@@ -73,15 +73,13 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
     section, pdns = settings.sources[key], settings.pdns
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
     meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
-    max_tlp, max_tlp_setting = settings.max_tlp(key)
     metrics.expect(key)
     return Asker(
         SOURCES[key],
         client_of(key, settings, patience, meter),
         meter,
         partial(since, window) if (window := settings.window(key)) else lambda _: EVERYTHING,
-        max_tlp,
-        max_tlp_setting,
+        *settings.max_tlp(key),
         cache,
         _identity(section),
     )

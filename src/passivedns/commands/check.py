@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of
+from passivedns.cache import Cache
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
@@ -24,9 +24,6 @@ from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Source, tells_budget
 from passivedns.wording import age, allowance_in_words, counted, printable
-
-if TYPE_CHECKING:
-    from passivedns.cache import Cache  # not imported if the cache is off
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -130,7 +127,7 @@ def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Findin
         yield Finding(title, State.UNKNOWN, "no quota is stated")
 
 
-def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
+def cache_finding(cache: Cache | None, now: datetime) -> Finding:
     """Where answers are cached, how many, and the age of the oldest; an unusable cache costs only searches."""
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")

@@ -21,7 +21,6 @@ MOST_PAGES = 25
 """Maximum pages; the order is undefined, so later pages matter as much as the first."""
 
 _CURSOR = "x-dribble-cursor"
-_ERRORS = "x-dribble-errors"
 
 
 class CirclSettings(AccountSettings):
@@ -45,15 +44,16 @@ class CirclClient(Client):
     def look_up(self, question: Question) -> Answer:
         pages = list(self._pages(f"/query/{question.segment}"))
         answer = _answer(*(page.body for page in pages))
-        is_cut = _CURSOR in pages[-1].headers or any(map(_is_truncated, pages))
-        return answer._replace(complete=answer.complete and not is_cut)
+        # CIRCL reports a truncated answer in a list of errors, or in a single error object.
+        is_cut = any(page.headers.get("x-dribble-errors", "") not in ("", "[]", "{}") for page in pages)
+        return answer._replace(complete=answer.complete and not is_cut and _CURSOR not in pages[-1].headers)
 
     def _pages(self, path: str) -> Iterator[Reply]:
         """The pages up to the limits; the last one has a cursor if there are more."""
         size, cursor = 0, ""
         for _ in range(MOST_PAGES):
-            place = {"dribble_paginate_cursor": cursor} if cursor else {}
-            page = self._http.search(path, None, dribble_paginate_count=str(PAGE), **place)
+            place = {"dribble-paginate-cursor": cursor} if cursor else {}
+            page = self._http.search(path, headers={"dribble-paginate-count": str(PAGE)} | place)
             if page.body[:64].lower().startswith(b"rate limit exceeded"):
                 raise worded(CIRCL, RateLimited, page.status)
             yield page
@@ -62,11 +62,6 @@ class CirclClient(Client):
             # A cursor is a number that exceeds the precision of floats, so it stays text.
             if not cursor.isdecimal() or cursor == previous or size > LARGEST_BODY:
                 return
-
-
-def _is_truncated(page: Reply) -> bool:
-    """Whether CIRCL reports a truncated answer, in a list of errors or a single error object."""
-    return page.headers.get(_ERRORS, "") not in ("", "[]", "{}")
 
 
 def _answer(*pages: bytes) -> Answer:

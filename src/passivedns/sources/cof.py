@@ -168,15 +168,9 @@ class AccountSettings(RestrictedSettings):
 def log_in(settings: AccountSettings, session: requests.Session) -> None:
     """Add the configured credentials, if any, to every request of a session."""
     if settings.token:
-        token = settings.token.get_secret_value()
-        session.auth = lambda request: _with_token(request, token)
+        session.headers["Authorization"] = settings.token.get_secret_value()
     elif settings.username and settings.password:
         session.auth = (settings.username.get_secret_value(), settings.password.get_secret_value())
-
-
-def _with_token(request: requests.PreparedRequest, token: str) -> requests.PreparedRequest:
-    request.headers["Authorization"] = token
-    return request
 
 
 def accept_lines(session: requests.Session) -> None:

@@ -17,9 +17,6 @@ from passivedns.sources.failures import cleaned, usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source
 
-NO_SUCH_NAME = "NXDOMAIN"
-"""Replaces an address if the name did not exist on that date."""
-
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 
 
@@ -78,7 +75,7 @@ def _records(row: dict[str, Any]) -> list[Record] | None:
     name, address = text(row.get("hostname")), text(row.get("address"))
     if not (name and address):
         return None
-    if address == NO_SUCH_NAME:
+    if address == "NXDOMAIN":  # the name did not exist on that date
         return []
     kind = rdata.fitting_type(rdata.record_type(row.get("record_type")), address)
     first, last = dates.iso_span(row.get("first"), row.get("last"))
