@@ -13,9 +13,8 @@ from urllib3.util import Retry
 
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, NoAnswer, Unreachable
-from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
-from passivedns.sources.failures import failure, masked
+from passivedns.sources.failures import cause, failure, masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
