@@ -12,10 +12,10 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from passivedns.settings.model import DECLARED, SECTIONS
-from passivedns.settings.sections import QuotaSettings, RestrictedSettings, SourceSettings
 from passivedns.settings.values import A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO
 from passivedns.settings.wording import Setting, allowed_values, is_secret, variable
 from passivedns.sources import SOURCES
+from passivedns.sources.source import QuotaSettings, RestrictedSettings, SourceSettings
 
 SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""

@@ -13,11 +13,10 @@ from passivedns.meter import Meter
 from passivedns.opencti.crashes import Crashes
 from passivedns.pace import Pace
 from passivedns.settings.model import LookupSettings
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import since
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Client
+from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
 
 SEVERAL = "Passive DNS"

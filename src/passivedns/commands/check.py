@@ -18,11 +18,10 @@ from passivedns.opencti.inspection import PATIENCE, platform_findings
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
 from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Source, tells_budget
+from passivedns.sources.source import Source, SourceSettings, tells_budget
 from passivedns.wording import age, allowance_in_words, counted, printable
 
 _MARKS = {

@@ -12,7 +12,6 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from passivedns.model import RECORD_TYPES
-from passivedns.settings.sections import Section, SourceSettings
 from passivedns.settings.values import (
     A_TLP,
     YES_OR_NO,
@@ -32,6 +31,7 @@ from passivedns.settings.values import (
     Scope,
     Seconds,
     Secret,
+    Section,
     Uuid4,
     Window,
     allowed,
@@ -40,6 +40,7 @@ from passivedns.settings.values import (
 )
 from passivedns.settings.wording import Setting
 from passivedns.sources import SOURCES
+from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
 SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "asked"))]

@@ -1,4 +1,4 @@
-"""Types of setting values: tolerant of spelling, strict about values that would fail later.
+"""Types of setting values, tolerant of spelling and strict about values that would fail later; base of the sections.
 
 Each type states the values that it accepts (`allowed`), as a phrase to follow "Accepted values:".
 """
@@ -14,7 +14,9 @@ from isodate import Duration, duration_isoformat, parse_duration
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -22,6 +24,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    field_validator,
 )
 
 from passivedns.model import RECORD_TYPES
@@ -195,3 +198,18 @@ Lifetime = Annotated[
     WithJsonSchema({"type": "string", "format": "duration"}),
 ]
 Window = Annotated[Lifetime, AfterValidator(_positive), accepts(A_DURATION)]
+
+
+class Section(BaseModel):
+    """A section of config.yml; undeclared options are kept for pycti but never shown."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _trim(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Declared settings without those that may contain a password; undeclared ones may be passwords too."""
+        return [(key, getattr(self, key)) for key, field in type(self).model_fields.items() if field.repr]

@@ -12,13 +12,12 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import RestrictedSettings
 from passivedns.settings.values import A_TLP, BaseUrl, ResultsTlp, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, RestrictedSettings, Source
 
 _MOST_OF_BALBOA = 1000
 """Rows at which balboa silently stops; its parameter for more does not work."""

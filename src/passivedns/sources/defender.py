@@ -14,13 +14,12 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import RestrictedSettings
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import NAMES, Client, Source
+from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
 
 MOST_PAGES = 50
 """Maximum pages per list; Microsoft documents no limit."""

@@ -16,14 +16,13 @@ from pydantic import Field
 from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
 from passivedns.model import Allowance, Answer, Budget, Question, joined
-from passivedns.settings.sections import QuotaSettings, RestrictedSettings
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates
 from passivedns.sources.bodies import at, is_count, json_of, lines_of, text
 from passivedns.sources.cof import records_of
 from passivedns.sources.failures import cleaned, first_line, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
+from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,13 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.bodies import at, has_all, is_count, text
 from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
 from passivedns.sources.failures import parsed, usual_complaint
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.rdata import fitting_type
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, Source, SourceSettings
 from passivedns.wording import counted
 
 PUBLIC_LIMIT = 1000

@@ -9,13 +9,12 @@ from pydantic import Field
 
 from passivedns.errors import CredentialsRefused, RateLimited
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
 from passivedns.sources.failures import cleaned, usual_complaint, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import PASSING, Client, Source
+from passivedns.sources.source import PASSING, Client, Source, SourceSettings
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 

@@ -11,13 +11,12 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Allowance, Answer, Budget, Question, Record
-from passivedns.settings.sections import QuotaSettings
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, QuotaSettings, Source
 
 
 class RiskIQSettings(QuotaSettings):

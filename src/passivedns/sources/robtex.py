@@ -6,11 +6,10 @@ Sources: one recorded row, and the clients in Cortex-Analyzers, IntelOwl and Spi
 from pydantic import Field
 
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import accept_lines, answer_of, complaint, rows_of
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, Client, Source
+from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
 
 
 class RobtexSettings(SourceSettings):

@@ -10,13 +10,12 @@ from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
+from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
 
 log = logging.getLogger(__name__)
 
