@@ -49,18 +49,15 @@ class Cache(Store):
 
     def put(self, question: str, records: Iterable[Record], since: datetime, now: datetime) -> None:
         """Store a source's answer given `now` for records since `since` (both UTC)."""
-        rows = [(*record[:3], *map(_seconds, record[3:5]), record.sensors) for record in records]
-        text = json.dumps({"since": since.timestamp(), "given": now.timestamp(), "records": rows})
+        # The reader knows the source, which is the last field.
+        found = {"since": since, "given": now, "records": [record[:-1] for record in records]}
+        text = json.dumps(found, default=datetime.timestamp)
         lifetime = (now + self._ttl - now).total_seconds()
         self.write(_hashed(question), zlib.compress(text.encode()), now.timestamp(), lifetime)
 
 
 def _hashed(question: str) -> str:
     return blake2b(question.encode(), digest_size=16).hexdigest()
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
 
 
 def _moment(seconds: float | None) -> datetime | None:

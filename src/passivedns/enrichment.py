@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from passivedns import metrics
-from passivedns.asking import Asker, Outcome, ask
+from passivedns.asking import EVERYTHING, Asker, Outcome, ask
 from passivedns.converter import convert
 from passivedns.model import RECORD_TYPES, Enrichment, Entity
 from passivedns.stix import objects
@@ -27,6 +27,16 @@ class Result(NamedTuple):
     def answered(self) -> list[Outcome]:
         """The outcomes of the sources that answered."""
         return [outcome for outcome in self.outcomes if not outcome.failure]
+
+    @property
+    def since(self) -> datetime:
+        """The earliest start of the queried periods (UTC)."""
+        return min((outcome.since for outcome in self.answered), default=EVERYTHING)
+
+    @property
+    def at_least(self) -> str:
+        """What precedes a number of records: "at least ", or nothing if all answers are complete."""
+        return "" if all(outcome.complete for outcome in self.answered) else "at least "
 
     @property
     def records(self) -> int:
