@@ -38,8 +38,8 @@ class Recording(Http):
 
     bodies: list[bytes]
 
-    def search(self, path: str, params: Any = None, **headers: str) -> Reply:
-        reply = super().search(path, params, **headers)
+    def search(self, path: str, params: Any = None, headers: Any = None) -> Reply:
+        reply = super().search(path, params, headers)
         self.bodies.append(reply.body)
         return reply
 

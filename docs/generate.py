@@ -9,7 +9,7 @@ from subprocess import SubprocessError
 
 from docs import drawing, example, screenshots
 from docs.settings_reference import compose_environment, config_sample, schema, settings_tables
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 
 TABLE_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
 GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")

@@ -11,18 +11,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from passivedns.settings.sections import (
-    A_BASE_URL,
-    A_DURATION,
-    A_TLP,
-    YES_OR_NO,
-    QuotaSettings,
-    RestrictedSettings,
-    SourceSettings,
-)
-from passivedns.settings.table import DECLARED, SECTIONS
+from passivedns.settings.model import DECLARED, SECTIONS
+from passivedns.settings.values import A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO
 from passivedns.settings.wording import Setting, allowed_values, is_secret, variable
 from passivedns.sources import SOURCES
+from passivedns.sources.source import QuotaSettings, RestrictedSettings, SourceSettings
 
 SLUG = "riskiq-passive-total"
 """The connector's name in OpenCTI's catalogue."""

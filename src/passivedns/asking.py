@@ -81,8 +81,9 @@ class Asker:
         kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
         if kept is None:
             return None
+        records, given = kept
         metrics.CACHE_HITS.labels(self.source.key).inc()
-        return Outcome(self.source, since, _within(question, kept.records), cached_since=kept.given)
+        return Outcome(self.source, since, _within(question, records), cached_since=given)
 
     def _search(self, question: Question, since: datetime) -> Outcome:
         self.meter.refresh(self.client.budget)

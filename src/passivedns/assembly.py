@@ -13,11 +13,10 @@ from passivedns.meter import Meter
 from passivedns.opencti.crashes import Crashes
 from passivedns.pace import Pace
 from passivedns.settings.model import LookupSettings
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import since
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Client
+from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
 
 SEVERAL = "Passive DNS"
@@ -75,15 +74,13 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
     section, pdns = settings.sources[key], settings.pdns
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
     meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
-    max_tlp, max_tlp_setting = settings.max_tlp(key)
     metrics.expect(key)
     return Asker(
         SOURCES[key],
         client_of(key, settings, patience, meter),
         meter,
-        (lambda _: EVERYTHING) if settings.is_timeless(key) else partial(since, settings.window(key)),
-        max_tlp,
-        max_tlp_setting,
+        partial(since, window) if (window := settings.window(key)) else lambda _: EVERYTHING,
+        *settings.max_tlp(key),
         cache,
         _identity(section),
     )

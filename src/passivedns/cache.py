@@ -8,21 +8,12 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import NamedTuple
 
 from isodate import Duration
 
 from passivedns.model import Record
 from passivedns.settings.values import since as moment_before
 from passivedns.store import Store
-
-
-class Kept(NamedTuple):
-    """A complete answer of a source."""
-
-    records: list[Record]
-    given: datetime
-    """UTC."""
 
 
 class Cache(Store):
@@ -34,8 +25,8 @@ class Cache(Store):
         super().__init__(place, "passive-dns:", failure, "Until it can, every look-up is a search.")
         self._ttl = ttl
 
-    def get(self, question: str, source: str, since: datetime, now: datetime) -> Kept | None:
-        """A source's unexpired answer that reaches back to at least `since` (both UTC).
+    def get(self, question: str, source: str, since: datetime, now: datetime) -> tuple[list[Record], datetime] | None:
+        """The records of a source's unexpired answer back to at least `since`, and when it was given (all UTC).
 
         `question` identifies all that the answer depends on: source, account and value.
         """
@@ -48,30 +39,25 @@ class Cache(Store):
             # The lifetime may have been shortened since.
             if given <= moment_before(self._ttl, now):
                 return None
-            return Kept(
-                [
-                    Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
-                    for name, kind, data, first, last, sensors in found["records"]
-                ],
-                given,
-            )
+            records = [
+                Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
+                for name, kind, data, first, last, sensors in found["records"]
+            ]
+            return records, given
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error):
             return None  # another program wrote it
 
     def put(self, question: str, records: Iterable[Record], since: datetime, now: datetime) -> None:
         """Store a source's answer given `now` for records since `since` (both UTC)."""
-        rows = [(*record[:3], *map(_seconds, record[3:5]), record.sensors) for record in records]
-        text = json.dumps({"since": since.timestamp(), "given": now.timestamp(), "records": rows})
+        # The reader knows the source, which is the last field.
+        found = {"since": since, "given": now, "records": [record[:-1] for record in records]}
+        text = json.dumps(found, default=datetime.timestamp)
         lifetime = (now + self._ttl - now).total_seconds()
         self.write(_hashed(question), zlib.compress(text.encode()), now.timestamp(), lifetime)
 
 
 def _hashed(question: str) -> str:
     return blake2b(question.encode(), digest_size=16).hexdigest()
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -9,15 +9,9 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from itertools import product
 
-from passivedns.model import FAMILIES, Enrichment, Entity, Record, Relation, Sources, recency
+from passivedns.model import FAMILIES, RECORD_TYPES, Enrichment, Entity, Record, Relation, Sources, recency
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
-
-RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
-"""Mapped record types."""
-
-NOT_SELECTED = "record type not selected"
-OVER_LIMIT = "over the relationship limit"
 
 _SECOND = timedelta(seconds=1)
 _ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
@@ -65,7 +59,7 @@ def convert(
     merged = [(relate(edge, found), found) for edge, found in edges.items()]
     if 0 < max_relationships < len(merged):
         merged.sort(key=lambda pair: recency(pair[0]))
-        left_out[OVER_LIMIT] = sum(len(found) for _, found in merged[max_relationships:])
+        left_out["over the relationship limit"] = sum(len(found) for _, found in merged[max_relationships:])
         del merged[max_relationships:]
     kept = Counter([record.type for _, found in merged for record in found])
     return Enrichment([relation for relation, _ in merged], kept, left_out)
@@ -116,7 +110,7 @@ def _type_of_data(record: Record) -> str:
 def _why_not(record: Record) -> str:
     """The reason for leaving out a record by its type; an unmapped type is shortened and sanitized."""
     if record.type in RECORD_TYPES:
-        return NOT_SELECTED
+        return "record type not selected"
     if not record.type:
         return "incomplete record"
     return "".join(c for c in record.type[:32] if c.isprintable()) or "unknown type"

@@ -1,22 +1,17 @@
 """Turns an observable into the STIX objects for OpenCTI, for both the daemon and `lookup`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from passivedns import metrics
-from passivedns.asking import Asker, Outcome, ask
-from passivedns.converter import RECORD_TYPES, convert
-from passivedns.model import Enrichment, Entity
+from passivedns.asking import EVERYTHING, Asker, Outcome, ask
+from passivedns.converter import convert
+from passivedns.model import RECORD_TYPES, Enrichment, Entity
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.note import summary_note
 from passivedns.stix.objects import StixObject
-
-UNREADABLE = "unreadable row"
-"""Reason for a row that is not a record."""
 
 
 class Result(NamedTuple):
@@ -32,6 +27,16 @@ class Result(NamedTuple):
     def answered(self) -> list[Outcome]:
         """The outcomes of the sources that answered."""
         return [outcome for outcome in self.outcomes if not outcome.failure]
+
+    @property
+    def since(self) -> datetime:
+        """The earliest start of the queried periods (UTC)."""
+        return min((outcome.since for outcome in self.answered), default=EVERYTHING)
+
+    @property
+    def at_least(self) -> str:
+        """What precedes a number of records: "at least ", or nothing if all answers are complete."""
+        return "" if all(outcome.complete for outcome in self.answered) else "at least "
 
     @property
     def records(self) -> int:
@@ -66,7 +71,7 @@ class Enricher(NamedTuple):
             found = convert(entity, records, self.record_types, self.max_relationships)
             added = additions(entity, found.relations, self.publisher, now)
         if unreadable := sum(outcome.unreadable for outcome in outcomes):
-            found.left_out[UNREADABLE] += unreadable
+            found.left_out["unreadable row"] += unreadable
         if self.with_note and added:
             stamp = objects.timestamp(now, "milliseconds")
             added.append(summary_note(entity, found.relations, self.publisher, known_since or stamp, stamp))

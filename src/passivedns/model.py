@@ -1,7 +1,5 @@
 """Defines the data that the modules exchange: questions, records, answers, entities and relations."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +9,8 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
 from urllib.parse import quote
 
+RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "SOA")
+"""Mapped record types."""
 FAMILIES = {"IPv4-Addr": AF_INET, "IPv6-Addr": AF_INET6}
 """The socket family of each address type."""
 

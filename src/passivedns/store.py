@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 from passivedns.errors import ConnectorError
 
@@ -23,14 +23,8 @@ RESPITE = 60
 """Seconds before a failed store is tried again, so that not every message waits for it."""
 
 T = TypeVar("T")
-
-
-class Stock(NamedTuple):
-    """The contents of a store, including expired values."""
-
-    values: int
-    oldest: datetime | None
-    """UTC; None if there is no value, and for Redis, which does not report it."""
+Stock = tuple[int, datetime | None]
+"""The number of values, and the date of the oldest (UTC); None if there is none, and for Redis."""
 
 
 class _Sqlite:
@@ -66,7 +60,7 @@ class _Sqlite:
 
     def stock(self) -> Stock:
         values, oldest = self._database.execute("SELECT count(*), min(given) FROM lookups").fetchone()
-        return Stock(values, datetime.fromtimestamp(oldest, UTC) if values else None)
+        return values, datetime.fromtimestamp(oldest, UTC) if values else None
 
 
 class _Redis:
@@ -89,7 +83,7 @@ class _Redis:
         return bool(self._redis.set(self._prefix + key, value, px=max(int(lifetime * 1000), 1)))
 
     def stock(self) -> Stock:
-        return Stock(sum(1 for _ in self._redis.scan_iter(f"{self._prefix}*", count=1000)), None)
+        return sum(1 for _ in self._redis.scan_iter(f"{self._prefix}*", count=1000)), None
 
 
 class Store:
@@ -128,7 +122,7 @@ class Store:
         return is_stored
 
     def stock(self) -> Stock:
-        """The contents.
+        """The contents, including expired values.
 
         Raises:
             ConnectorError: the store fails; the text says why.

@@ -26,24 +26,23 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
 
 def summary(value: str, result: Result, now: datetime) -> str:
     """The text of an enrichment in which a source answered."""
-    text = _added(value, result) if result.records else _nothing_known(value, result.answered)
+    text = _added(value, result) if result.records else _nothing_known(value, result)
     return "; ".join([text, *_remarks(result, now)])
 
 
 def _added(value: str, result: Result) -> str:
     found = result.enrichment
     added = f"{counted(found.observables, 'observable')} and {counted(len(found.relations), 'relationship')}"
-    at_least = "" if all(outcome.complete for outcome in result.answered) else "at least "
-    records = f"{at_least}{counted(result.records, 'passive DNS record')}"
+    records = f"{result.at_least}{counted(result.records, 'passive DNS record')}"
     text = f"Added {added if found.relations else 'nothing'} from {records} of {value}"
     return f"{text} ({listed(found.kept)})" if found.kept else text
 
 
-def _nothing_known(value: str, answered: Sequence[Outcome]) -> str:
-    since = min(outcome.since for outcome in answered)
-    period = "" if since <= EVERYTHING else f" since {since:%Y-%m-%d}"
-    verb = "know" if len(answered) > 1 else "knows"
-    return f"{joined([outcome.source.title for outcome in answered])} {verb} no passive DNS records of {value}{period}"
+def _nothing_known(value: str, result: Result) -> str:
+    period = "" if result.since <= EVERYTHING else f" since {result.since:%Y-%m-%d}"
+    verb = "know" if len(result.answered) > 1 else "knows"
+    titles = joined([outcome.source.title for outcome in result.answered])
+    return f"{titles} {verb} no passive DNS records of {value}{period}"
 
 
 def _remarks(result: Result, now: datetime) -> Iterator[str]:

@@ -8,8 +8,7 @@ import pytest
 
 from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_settings
-from passivedns.settings.model import Settings
-from passivedns.settings.table import SECTIONS
+from passivedns.settings.model import SECTIONS, Settings
 
 REQUIRED = {
     "OPENCTI_URL": "http://opencti:8080",

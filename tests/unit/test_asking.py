@@ -13,10 +13,10 @@ from passivedns.asking import Asker, Outcome, ask
 from passivedns.cache import Cache
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
-from passivedns.model import Allowance, Answer, Budget, Question, Record
+from passivedns.model import RECORD_TYPES, Allowance, Answer, Budget, Question, Record
 from passivedns.sources import SOURCES, http
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, RECORD_TYPES, Client
+from passivedns.sources.source import ADDRESSES, Client
 from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.transports import asking
 

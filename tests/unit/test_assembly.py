@@ -14,7 +14,7 @@ from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
 from passivedns.settings.model import LookupSettings, PdnsSettings
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Patience
 from passivedns.sources.otx import OtxClient

@@ -17,7 +17,7 @@ from isodate import Duration, parse_duration
 from redis import Redis
 
 from passivedns import store as store_module
-from passivedns.cache import Cache, Kept
+from passivedns.cache import Cache
 from passivedns.errors import ConnectorError
 from passivedns.model import Record
 from tests.unit.redis_server import RedisServer, private_redis, running_redis
@@ -96,7 +96,7 @@ def written(redis_url: str) -> Iterator[dict[bytes, bytes]]:
 def test_an_answer_is_returned_unchanged_with_its_time(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == Kept(RECORDS, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == (RECORDS, NOW)
 
 
 def test_an_unknown_question_has_no_answer(place: str, key: str) -> None:
@@ -113,14 +113,14 @@ def test_an_answer_replaces_an_older_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW - timedelta(hours=23))
     cache.put(key, [], MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == Kept([], NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == ([], NOW)
 
 
 def test_an_answer_of_ten_thousand_records_is_cached(place: str, key: str) -> None:
     many = [RECORDS[0]._replace(data=f"192.0.{number >> 8}.{number & 255}") for number in range(10_000)]
     cache = Cache(place, DAY)
     cache.put(key, many, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == Kept(many, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (many, NOW)
 
 
 def test_an_answer_since_an_earlier_date_serves_a_later_one(place: str, key: str) -> None:
@@ -215,7 +215,7 @@ def test_the_oldest_answers_are_removed_first(monkeypatch: pytest.MonkeyPatch) -
 
 def test_connectors_share_a_file_or_redis(shared_place: str, key: str) -> None:
     Cache(shared_place, DAY).put(key, RECORDS, MONTH_AGO, NOW)
-    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == Kept(RECORDS, NOW)
+    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW)
 
 
 def test_connectors_do_not_share_memory(key: str) -> None:
@@ -264,7 +264,7 @@ def test_the_stock_has_the_number_of_answers_and_the_time_of_the_oldest(file: st
 
 def test_the_stock_of_redis_has_the_number_of_answers(redis_url: str, key: str) -> None:
     cache = Cache(redis_url, DAY)
-    before = cache.stock().values
+    before = cache.stock()[0]
     cache.put(key, RECORDS, MONTH_AGO, NOW)
     assert cache.stock() == (before + 1, None)
 
@@ -344,7 +344,7 @@ def test_a_full_disk_is_logged_once_and_can_still_be_read(
     with full_disk(file):
         for _ in range(3):
             cache.put("another", many, MONTH_AGO, NOW)
-            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == Kept(RECORDS, NOW)
+            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW)
     assert len(warnings(caplog)) == 1
 
 

@@ -10,7 +10,8 @@ import pytest
 from pycti.connector import opencti_connector_helper
 
 from passivedns import errors
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
+from passivedns.settings.values import A_BASE_URL, A_DURATION, YES_OR_NO
 
 SRC = PROJECT_ROOT / "src"
 CODE = SRC / "passivedns"
@@ -26,11 +27,12 @@ NO_SENTENCES = {
     *("Passive DNS", "Microsoft Entra ID", "API key", "own server", "zone files", "application/x-ndjson, */*;q=0.5"),
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     "…: … of … searches used, … left…",
+    *(A_BASE_URL, A_DURATION, YES_OR_NO),
 }
-"""Names, texts of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
-NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/sections.py"}
-"""Texts of metrics, notes and settings are shown elsewhere."""
-SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
+"""Names, texts of others that the code looks for, accepted values, and a self-explanatory line of `main.py check`."""
+NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py"}
+"""Texts of metrics and notes are shown elsewhere."""
+SILENT = ("Field", "allowed", "accepts", "re.", "Source", ".execute", ".executescript", "get_logger")
 """Calls whose texts are documentation of settings or not for people: the start or end of their names."""
 
 FOR_ALL = {"errors.py", "metrics.py", "model.py", "wording.py"}

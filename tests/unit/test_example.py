@@ -7,7 +7,7 @@ import pytest
 import stix2
 
 from docs import example
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.stix.objects import StixObject
 from sandbox import platform_rules
 from tests.world import HAS_HTTP_PROTOCOLS, new_world

@@ -11,10 +11,11 @@ import pytest
 
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
-from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import DECLARED, PROJECT_ROOT
+from passivedns.settings.model import DECLARED
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
+from passivedns.sources.source import SourceSettings
 
 VARIABLES = {variable(setting) for setting in DECLARED}
 SHARED = {variable((source, key)) for source in SOURCES for key in SourceSettings.model_fields}

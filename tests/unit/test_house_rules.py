@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from statistics import median
 
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 
 SRC = PROJECT_ROOT / "src"
 FIRST_SOURCE = SRC / "passivedns" / "sources" / "riskiq.py"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs import drawing, generate, screenshots
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 
 NAMES = ["docs/pictures/report-light.png", "docs/pictures/report-dark.png"]
 

@@ -14,11 +14,11 @@ import yaml
 
 from docs.settings_reference import SLUG, schema
 from passivedns.cache import Cache
-from passivedns.settings.model import Settings
-from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
+from passivedns.settings.model import DECLARED, SECTIONS, Settings
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.wording import Setting, variable
 from passivedns.sources import SOURCES
+from passivedns.sources.source import SourceSettings
 from tests.unit.settings_loader import REQUIRED, Load, complaint, loader
 
 CONFIG = (PROJECT_ROOT / "config.yml.sample").read_text()

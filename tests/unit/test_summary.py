@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from passivedns.asking import EVERYTHING, Outcome
-from passivedns.enrichment import UNREADABLE, Result
+from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.model import Enrichment, Record, Relation
 from passivedns.sources import SOURCES
@@ -81,7 +81,7 @@ def test_nothing_was_added_without_usable_records() -> None:
 
 def test_unreadable_rows_count_as_records_and_as_left_out() -> None:
     found = result([Outcome(ONE, SINCE, records(1), unreadable=2)], related=1)
-    found.enrichment.left_out[UNREADABLE] = 2
+    found.enrichment.left_out["unreadable row"] = 2
     assert summary("example.org", found, NOW) == (
         "Added 1 observable and 1 relationship from 3 passive DNS records of example.org (A 1); "
         "left out 2: unreadable row 2"
@@ -90,7 +90,7 @@ def test_unreadable_rows_count_as_records_and_as_left_out() -> None:
 
 def test_unreadable_rows_are_not_reported_as_nothing_known() -> None:
     found = result([Outcome(ONE, SINCE, unreadable=2)])
-    found.enrichment.left_out[UNREADABLE] = 2
+    found.enrichment.left_out["unreadable row"] = 2
     assert summary("example.org", found, NOW) == (
         "Added nothing from 2 passive DNS records of example.org; left out 2: unreadable row 2"
     )

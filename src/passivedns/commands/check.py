@@ -5,29 +5,24 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of, publisher_of
+from passivedns.cache import Cache
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
-from passivedns.settings.reading import config_files, from_environment
-from passivedns.settings.sections import SourceSettings
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Source, tells_budget
+from passivedns.sources.source import Source, SourceSettings, tells_budget
 from passivedns.wording import age, allowance_in_words, counted, printable
-
-if TYPE_CHECKING:
-    from passivedns.cache import Cache  # not imported if the cache is off
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -131,16 +126,16 @@ def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Findin
         yield Finding(title, State.UNKNOWN, "no quota is stated")
 
 
-def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
+def cache_finding(cache: Cache | None, now: datetime) -> Finding:
     """Where answers are cached, how many, and the age of the oldest; an unusable cache costs only searches."""
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
     try:
-        stock = cache.stock()
+        answers, given = cache.stock()
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
-    oldest = f", the oldest {age(now - stock.oldest)}" if stock.oldest else ""
-    return Finding("cache", State.GOOD, f"{cache.place}: {counted(stock.values, 'answer')}{oldest}")
+    oldest = f", the oldest {age(now - given)}" if given else ""
+    return Finding("cache", State.GOOD, f"{cache.place}: {counted(answers, 'answer')}{oldest}")
 
 
 def _line(finding: Finding, ascii_only: bool) -> Text:

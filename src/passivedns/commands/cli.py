@@ -11,6 +11,7 @@ from pathlib import Path
 
 from passivedns import __version__
 from passivedns.errors import ConnectorError, SettingsError
+from passivedns.model import RECORD_TYPES
 from passivedns.wording import printable
 
 # Each command imports what it needs when it runs: pycti alone takes more than a second.
@@ -124,7 +125,7 @@ def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
     )
     lookup.add_argument(
         "--record-types",
-        type=_record_types,
+        type=lambda text: _several(text, RECORD_TYPES, "record types"),
         default=(),
         metavar="TYPE,...",
         help="show only these record types, such as A,AAAA (default: PDNS_RECORD_TYPES)",
@@ -149,12 +150,6 @@ def _moment(text: str) -> datetime:
     if moment > now:
         raise argparse.ArgumentTypeError(f"{text} is in the future")
     return moment
-
-
-def _record_types(text: str) -> tuple[str, ...]:
-    from passivedns.converter import RECORD_TYPES
-
-    return _several(text, RECORD_TYPES, "record types")
 
 
 def _sources(text: str) -> tuple[str, ...]:

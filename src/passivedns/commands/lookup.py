@@ -1,7 +1,7 @@
 """`main.py lookup`: looks up values one after the other and prints the answers."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -52,7 +52,7 @@ def run(
     now = datetime.now(UTC)
     values, enricher = _enricher(values, file, sources)
     if since:
-        enricher = enricher._replace(askers=[replace(asker, since=_always(since)) for asker in enricher.askers])
+        enricher = enricher._replace(askers=[replace(asker, since=lambda _: since) for asker in enricher.askers])
     if record_types:
         enricher = enricher._replace(record_types=record_types)
     entities, all_usable = _observables(values)
@@ -68,10 +68,6 @@ def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) 
     if file:
         return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
     return values, enricher_of(load_lookup_settings(sources=sources or None))
-
-
-def _always(moment: datetime) -> Callable[[datetime], datetime]:
-    return lambda _: moment
 
 
 def observable(text: str) -> Entity:

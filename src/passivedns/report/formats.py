@@ -51,7 +51,7 @@ def _summary(lookup: Lookup) -> dict[str, object]:
     return {
         "query": lookup.entity.value,
         "type": lookup.entity.type,
-        "since": timestamp(lookup.since),
+        "since": timestamp(lookup.result.since),
         "records": lookup.result.records,
         "sources": {outcome.source.key: _outcome(outcome) for outcome in lookup.result.outcomes},
         "kept": dict(lookup.result.enrichment.kept),

@@ -26,14 +26,10 @@ class Lookup(NamedTuple):
         return sorted(self.result.enrichment.relations, key=recency)
 
     @property
-    def since(self) -> datetime:
-        """The earliest start of the queried periods (UTC)."""
-        return min((outcome.since for outcome in self.result.answered), default=EVERYTHING)
-
-    @property
     def period(self) -> str:
         """The queried period in words."""
-        return "all records" if self.since <= EVERYTHING else f"records seen since {self.since:%Y-%m-%d}"
+        since = self.result.since
+        return "all records" if since <= EVERYTHING else f"records seen since {since:%Y-%m-%d}"
 
     @property
     def sources(self) -> str:
@@ -59,12 +55,11 @@ class Lookup(NamedTuple):
     def merged(self) -> str:
         """Such as `59 records, merged into 56 relationships`."""
         found = self.result.enrichment
-        at_least = "" if all(outcome.complete for outcome in self.result.answered) else "at least "
         used, relationships = found.kept.total(), len(found.relations)
         if not used:
             return "No relationships"
         into = "merged into " if used > relationships else ""
-        return f"{at_least}{counted(used, 'record')}, {into}{counted(relationships, 'relationship')}"
+        return f"{self.result.at_least}{counted(used, 'record')}, {into}{counted(relationships, 'relationship')}"
 
     def bundle_objects(self) -> list[StixObject]:
         """What the daemon would send outside a playbook; empty if it would send nothing."""

@@ -8,9 +8,25 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
-from passivedns.settings.model import LookupSettings, PdnsSettings, Settings, shut_notice
-from passivedns.settings.reading import config_files, from_environment, from_file, is_missing, merged
-from passivedns.settings.table import CHECKED, DECLARED, PLATFORM, PROJECT_ROOT, SECTIONS, Values
+from passivedns.settings.model import (
+    CHECKED,
+    DECLARED,
+    PLATFORM,
+    SECTIONS,
+    LookupSettings,
+    PdnsSettings,
+    Settings,
+    shut_notice,
+)
+from passivedns.settings.reading import (
+    PROJECT_ROOT,
+    Values,
+    config_files,
+    from_environment,
+    from_file,
+    is_missing,
+    merged,
+)
 from passivedns.settings.wording import invalid_settings, nearest, readable_name, title
 from passivedns.sources import SOURCES
 

@@ -1,17 +1,20 @@
-"""Defines the sections of config.yml other than those of the sources, and the settings as a whole."""
+"""Defines the sections of config.yml other than those of the sources, an index of all, and the settings as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from isodate import Duration
 from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
-from passivedns.settings.sections import A_TLP, YES_OR_NO, Section, SourceSettings, allowed
+from passivedns.model import RECORD_TYPES
 from passivedns.settings.values import (
+    A_TLP,
+    YES_OR_NO,
     BaseUrl,
     CachePlace,
     Count,
@@ -24,17 +27,20 @@ from passivedns.settings.values import (
     PositiveSeconds,
     Quantity,
     QueueProtocol,
-    RecordType,
     RecordTypes,
     Scope,
     Seconds,
     Secret,
+    Section,
     Uuid4,
     Window,
+    allowed,
     one_or_more,
     several_of,
 )
+from passivedns.settings.wording import Setting
 from passivedns.sources import SOURCES
+from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
 SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
@@ -94,7 +100,7 @@ class PdnsSettings(Section):
     import_last_seen_time_window: Window = Field(
         default=timedelta(days=30), description="Import only records last seen within this period (ISO 8601)."
     )
-    record_types: RecordTypes = Field(default=get_args(RecordType), description="DNS record types to import.")
+    record_types: RecordTypes = Field(default=RECORD_TYPES, description="DNS record types to import.")
     max_relationships: Quantity = Field(
         default=0,
         description="Maximum relationships added per enrichment, most recently seen first.",
@@ -130,6 +136,27 @@ class PdnsSettings(Section):
     )
 
 
+PLATFORM: Mapping[str, type[Section]] = {
+    "opencti": OpenCTISettings,
+    "connector": ConnectorSettings,
+    "mq": MqOptions,
+    "s3": Section,
+}
+"""Sections that pycti also reads."""
+SECTIONS: Mapping[str, type[Section]] = {
+    **PLATFORM,
+    "pdns": PdnsSettings,
+    **{key: source.settings for key, source in SOURCES.items()},
+}
+"""The model of every section."""
+CHECKED: Mapping[Setting, FieldInfo] = {
+    (section, key): field for section, model in SECTIONS.items() for key, field in model.model_fields.items()
+}
+"""Every validated setting, including pycti options."""
+DECLARED: Mapping[Setting, FieldInfo] = {setting: field for setting, field in CHECKED.items() if field.description}
+"""The connector's settings in documentation order; pycti options have no description."""
+
+
 @dataclass(frozen=True)
 class LookupSettings:
     """Settings of a look-up."""
@@ -143,14 +170,11 @@ class LookupSettings:
         own = self.sources[key].max_tlp
         return (own, SOURCES[key].variable("max_tlp")) if own else (self.pdns.max_tlp, "PDNS_MAX_TLP")
 
-    def window(self, key: str) -> timedelta | Duration:
-        """The time window of look-ups at a source."""
-        return self.sources[key].import_last_seen_time_window or self.pdns.import_last_seen_time_window
-
-    def is_timeless(self, key: str) -> bool:
-        """Whether records of a source are imported regardless of age."""
+    def window(self, key: str) -> timedelta | Duration | None:
+        """The time window of look-ups at a source; None if records of any age are imported."""
         section = self.sources[key]
-        return getattr(section, "ignore_time_window", False) and section.import_last_seen_time_window is None
+        default = None if getattr(section, "ignore_time_window", False) else self.pdns.import_last_seen_time_window
+        return section.import_last_seen_time_window or default
 
     def warnings(self) -> list[str]:
         """Sentences about valid settings that may be unintended."""

@@ -7,8 +7,13 @@ from typing import Any
 
 import yaml
 
-from passivedns.settings.table import CHECKED, SECTIONS, Values
+from passivedns.settings.model import CHECKED, SECTIONS
 from passivedns.settings.wording import is_placeholder, is_secret, nearest, readable_name, variable
+
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+
+Values = dict[str, dict[str, Any]]
+"""Configured values by section and key."""
 
 _SECRET_FILES = {f"{variable(setting)}_FILE": setting for setting, field in CHECKED.items() if is_secret(field)}
 

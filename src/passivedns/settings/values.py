@@ -1,4 +1,4 @@
-"""Types of setting values: tolerant of spelling, strict about values that would fail later.
+"""Types of setting values, tolerant of spelling and strict about values that would fail later; base of the sections.
 
 Each type states the values that it accepts (`allowed`), as a phrase to follow "Accepted values:".
 """
@@ -14,7 +14,9 @@ from isodate import Duration, duration_isoformat, parse_duration
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -22,14 +24,20 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    field_validator,
 )
 
+from passivedns.model import RECORD_TYPES
 from passivedns.settings.wording import shown
 
-ObservableType = Literal["IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname"]
-RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "SOA"]
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 
+A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
+A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
+A_TLP = f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"
+YES_OR_NO = "true or false"
+
+_OBSERVABLE_TYPES = ("IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname")
 _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
 _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
@@ -124,15 +132,21 @@ def _printable_ascii(value: SecretStr) -> SecretStr:
     return value
 
 
+def allowed(phrase: str) -> dict[str, Any]:
+    """The accepted values of a setting, as a phrase to follow "Accepted values:"; by default those of its type."""
+    return {"allowed": phrase}
+
+
+def accepts(phrase: str, **constraints: Any) -> Any:
+    """The accepted values of a type, in words and as constraints of `Field`."""
+    return Field(json_schema_extra=allowed(phrase), **constraints)
+
+
 def one_or_more(known: Iterable[str]) -> Any:
     """The constraints of a list of names."""
-    return Field(
-        min_length=1,
-        json_schema_extra={
-            "allowed": f"one or more of {', '.join(known)}, separated by commas",
-            "items": {"enum": list(known), "type": "string"},
-        },
-    )
+    items = {"items": {"enum": list(known), "type": "string"}}
+    phrase = allowed(f"one or more of {', '.join(known)}, separated by commas")
+    return Field(min_length=1, json_schema_extra=phrase | items)
 
 
 _LOWER_CASE, _UPPER_CASE = _text(str.lower), _text(str.upper)
@@ -140,63 +154,42 @@ _CANONICAL_TLP = _text(lambda value: f"TLP:{value.upper().removeprefix('TLP:')}"
 _NO_BOOL = BeforeValidator(_not_a_bool)
 
 Secret = Annotated[SecretStr, AfterValidator(_printable_ascii)]
-Flag = Annotated[bool, Field(json_schema_extra={"allowed": "true or false"})]
-Uuid4 = Annotated[
-    str, Field(pattern=_UUID4, json_schema_extra={"allowed": "a hyphenated UUIDv4 that no other connector has"})
-]
-BaseUrl = Annotated[
-    str,
-    AfterValidator(_base_url),
-    Field(json_schema_extra={"allowed": "an http:// or https:// URL without user name, query or fragment"}),
-]
+Flag = Annotated[bool, accepts(YES_OR_NO)]
+Uuid4 = Annotated[str, accepts("a hyphenated UUIDv4 that no other connector has", pattern=_UUID4)]
+BaseUrl = Annotated[str, AfterValidator(_base_url), accepts(A_BASE_URL)]
 CachePlace = Annotated[
     str,
     AfterValidator(_cache_place),
-    Field(
-        json_schema_extra={
-            "allowed": "memory, a file name ending in .sqlite, .sqlite3 or .db (in the user's cache folder unless its "
-            "path is absolute), or redis://[[user]:password@]host[:port][/database] (rediss:// for TLS)"
-        }
+    accepts(
+        "memory, a file name ending in .sqlite, .sqlite3 or .db (in the user's cache folder unless its path is "
+        "absolute), or redis://[[user]:password@]host[:port][/database] (rediss:// for TLS)"
     ),
 ]
 Scope = Annotated[
-    tuple[ObservableType, ...],
-    one_or_more(get_args(ObservableType)),
-    BeforeValidator(several_of(get_args(ObservableType), "enriched")),
+    tuple[str, ...],
+    one_or_more(_OBSERVABLE_TYPES),
+    BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched")),
 ]
 RecordTypes = Annotated[
-    tuple[RecordType, ...],
-    one_or_more(get_args(RecordType)),
-    BeforeValidator(several_of(get_args(RecordType), "imported")),
+    tuple[str, ...],
+    one_or_more(RECORD_TYPES),
+    BeforeValidator(several_of(RECORD_TYPES, "imported")),
 ]
-ResultsTlp = Annotated[
-    Tlp, _CANONICAL_TLP, Field(json_schema_extra={"allowed": f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"})
-]
+ResultsTlp = Annotated[Tlp, _CANONICAL_TLP, accepts(A_TLP)]
 MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
 LogLevel = Annotated[
     Literal["debug", "info", "warn", "warning", "error"],
     _LOWER_CASE,
-    Field(json_schema_extra={"allowed": "debug, info, warn, warning or error"}),
+    accepts("debug, info, warn, warning or error"),
 ]
-ListenProtocol = Annotated[
-    Literal["AMQP", "API"] | None, _UPPER_CASE, Field(json_schema_extra={"allowed": "AMQP or API"})
-]
-QueueProtocol = Annotated[
-    Literal["amqp", "api"] | None, _LOWER_CASE, Field(json_schema_extra={"allowed": "amqp or api"})
-]
-Port = Annotated[int | None, Field(ge=1, le=65535, json_schema_extra={"allowed": "a port from 1 to 65535"}), _NO_BOOL]
-Count = Annotated[int, Field(ge=0, le=100, json_schema_extra={"allowed": "a whole number from 0 to 100"}), _NO_BOOL]
-Quantity = Annotated[int, Field(ge=0, le=1_000_000_000, json_schema_extra={"allowed": "a whole number"}), _NO_BOOL]
-Seconds = Annotated[
-    float,
-    Field(ge=0, le=3600, allow_inf_nan=False, json_schema_extra={"allowed": "a number of seconds from 0 to 3600"}),
-    _NO_BOOL,
-]
+ListenProtocol = Annotated[Literal["AMQP", "API"] | None, _UPPER_CASE, accepts("AMQP or API")]
+QueueProtocol = Annotated[Literal["amqp", "api"] | None, _LOWER_CASE, accepts("amqp or api")]
+Port = Annotated[int | None, accepts("a port from 1 to 65535", ge=1, le=65535), _NO_BOOL]
+Count = Annotated[int, accepts("a whole number from 0 to 100", ge=0, le=100), _NO_BOOL]
+Quantity = Annotated[int, accepts("a whole number", ge=0, le=1_000_000_000), _NO_BOOL]
+Seconds = Annotated[float, accepts("a number of seconds from 0 to 3600", ge=0, le=3600, allow_inf_nan=False), _NO_BOOL]
 PositiveSeconds = Annotated[
-    float,
-    Field(gt=0, le=3600, allow_inf_nan=False),
-    Field(json_schema_extra={"allowed": "a number of seconds above 0, 3600 at most"}),
-    _NO_BOOL,
+    float, accepts("a number of seconds above 0, 3600 at most", gt=0, le=3600, allow_inf_nan=False), _NO_BOOL
 ]
 Lifetime = Annotated[
     timedelta | Duration,
@@ -204,8 +197,19 @@ Lifetime = Annotated[
     PlainSerializer(duration_isoformat),
     WithJsonSchema({"type": "string", "format": "duration"}),
 ]
-Window = Annotated[
-    Lifetime,
-    AfterValidator(_positive),
-    Field(json_schema_extra={"allowed": "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"}),
-]
+Window = Annotated[Lifetime, AfterValidator(_positive), accepts(A_DURATION)]
+
+
+class Section(BaseModel):
+    """A section of config.yml; undeclared options are kept for pycti but never shown."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _trim(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Declared settings without those that may contain a password; undeclared ones may be passwords too."""
+        return [(key, getattr(self, key)) for key, field in type(self).model_fields.items() if field.repr]

@@ -70,7 +70,7 @@ def allowed_values(field: FieldInfo) -> str:
     return str(cast(dict[str, Any], field.json_schema_extra)["allowed"])
 
 
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+def nearest(name: str, known: Iterable[str], cutoff: float) -> str | None:
     """The known name most similar to a misspelt one, if any."""
     return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=cutoff)), None)
 

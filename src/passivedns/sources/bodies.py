@@ -9,7 +9,6 @@ import orjson
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
-from passivedns.sources import dates
 from passivedns.sources.source import Source
 
 MOST_VALUES = 1_000_000
@@ -72,13 +71,9 @@ def has_all(rows: Sequence[Any], total: Any) -> bool:
     return not isinstance(total, int) or total <= len(rows)
 
 
-def read_rows(rows: Sequence[Any], read: Callable[[dict[str, Any], float], Sequence[Record] | None]) -> Answer:
-    """The records of all rows; a row is unreadable if it is not an object or `read` returns None.
-
-    `read` gets a row and the latest plausible date in Unix seconds.
-    """
-    latest = dates.latest()
-    parts = [read(row, latest) if isinstance(row, dict) else None for row in rows]
+def read_rows(rows: Sequence[Any], read: Callable[[dict[str, Any]], Sequence[Record] | None]) -> Answer:
+    """The records of all rows; a row is unreadable if it is not an object or `read` returns None."""
+    parts = [read(row) if isinstance(row, dict) else None for row in rows]
     return Answer([record for part in parts if part for record in part], unreadable=parts.count(None))
 
 

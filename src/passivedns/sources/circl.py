@@ -3,8 +3,6 @@
 Sources: CIRCL's page on the service, its client PyPDNS 2.3.2, and a recorded answer of version 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from pydantic import Field
@@ -23,7 +21,6 @@ MOST_PAGES = 25
 """Maximum pages; the order is undefined, so later pages matter as much as the first."""
 
 _CURSOR = "x-dribble-cursor"
-_ERRORS = "x-dribble-errors"
 
 
 class CirclSettings(AccountSettings):
@@ -37,8 +34,6 @@ class CirclSettings(AccountSettings):
 
 
 class CirclClient(Client):
-    """Queries CIRCL Passive DNS."""
-
     def __init__(self, settings: CirclSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
@@ -47,18 +42,18 @@ class CirclClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address, in up to `MOST_PAGES` requests."""
         pages = list(self._pages(f"/query/{question.segment}"))
         answer = _answer(*(page.body for page in pages))
-        is_cut = _CURSOR in pages[-1].headers or any(map(_is_truncated, pages))
-        return answer._replace(complete=answer.complete and not is_cut)
+        # CIRCL reports a truncated answer in a list of errors, or in a single error object.
+        is_cut = any(page.headers.get("x-dribble-errors", "") not in ("", "[]", "{}") for page in pages)
+        return answer._replace(complete=answer.complete and not is_cut and _CURSOR not in pages[-1].headers)
 
     def _pages(self, path: str) -> Iterator[Reply]:
         """The pages up to the limits; the last one has a cursor if there are more."""
         size, cursor = 0, ""
         for _ in range(MOST_PAGES):
-            place = {"dribble_paginate_cursor": cursor} if cursor else {}
-            page = self._http.search(path, None, dribble_paginate_count=str(PAGE), **place)
+            place = {"dribble-paginate-cursor": cursor} if cursor else {}
+            page = self._http.search(path, headers={"dribble-paginate-count": str(PAGE)} | place)
             if page.body[:64].lower().startswith(b"rate limit exceeded"):
                 raise worded(CIRCL, RateLimited, page.status)
             yield page
@@ -69,18 +64,12 @@ class CirclClient(Client):
                 return
 
 
-def _is_truncated(page: Reply) -> bool:
-    """Whether CIRCL reports a truncated answer, in a list of errors or a single error object."""
-    return page.headers.get(_ERRORS, "") not in ("", "[]", "{}")
-
-
 def _answer(*pages: bytes) -> Answer:
     # Only all rows together show the field order. If they do not, as with NS, it is that of version 2: swapped.
     return answer_of(CIRCL, *(rows_of(CIRCL, page) for page in pages), swapped=True)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved page."""
     return _answer(body)
 
 

@@ -4,8 +4,6 @@ Sources: draft-dulaunoy-dnsop-passive-dns-cof-13, recorded answers of CIRCL, D4,
 Validin, and the code of D4's analyzer-d4-passivedns and of DCSO's balboa.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -14,13 +12,12 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import A_TLP, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, ResultsTlp, Secret
+from passivedns.settings.values import A_TLP, BaseUrl, ResultsTlp, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, lines_of
 from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, RestrictedSettings, Source
 
 _MOST_OF_BALBOA = 1000
 """Rows at which balboa silently stops; its parameter for more does not work."""
@@ -82,20 +79,18 @@ def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[
     Some servers swap `rdata` and `rrname`, consistently within an answer, so the rows that show it decide for all;
     `swapped` is the default if none does.
     """
-    latest, exchanged = dates.latest(), _is_swapped(entries, swapped)
-    read = [_records(entry, source, exchanged, latest) if isinstance(entry, dict) else [] for entry in entries]
+    exchanged = _is_swapped(entries, swapped)
+    read = [_records(entry, source, exchanged) if isinstance(entry, dict) else [] for entry in entries]
     return [record for records in read for record in records], read.count([])
 
 
-def _records(entry: dict[str, Any], source: str, exchanged: bool, latest: float) -> list[Record]:
+def _records(entry: dict[str, Any], source: str, exchanged: bool) -> list[Record]:
     """One record per name or address in the data; none if the entry is incomplete."""
     get = entry.get
     name, kind = get("rrname"), rdata.record_type(get("rrtype"))
     if not (name and kind and isinstance(name, str)):
         return []
-    first, last = dates.span(
-        get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"), latest
-    )
+    first, last = dates.span(get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"))
     sensors = _sensors(entry)
     return [
         Record(owner, kind, target, first, last, sensors, source)
@@ -172,15 +167,9 @@ class AccountSettings(RestrictedSettings):
 def log_in(settings: AccountSettings, session: requests.Session) -> None:
     """Add the configured credentials, if any, to every request of a session."""
     if settings.token:
-        token = settings.token.get_secret_value()
-        session.auth = lambda request: _with_token(request, token)
+        session.headers["Authorization"] = settings.token.get_secret_value()
     elif settings.username and settings.password:
         session.auth = (settings.username.get_secret_value(), settings.password.get_secret_value())
-
-
-def _with_token(request: requests.PreparedRequest, token: str) -> requests.PreparedRequest:
-    request.headers["Authorization"] = token
-    return request
 
 
 def accept_lines(session: requests.Session) -> None:
@@ -210,15 +199,12 @@ class CofSettings(AccountSettings):
 
 
 class CofClient(Client):
-    """Queries a server that speaks the Common Output Format."""
-
     def __init__(self, settings: CofSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address in one request."""
         reply = self._http.search(f"/{question.segment}")
         is_empty = not reply.body.strip()
         if reply.status == 404 and not is_empty:
@@ -228,7 +214,6 @@ class CofClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved answer."""
     rows = rows_of(COF, body)
     answer = answer_of(COF, rows)
     return answer._replace(complete=answer.complete and len(rows.entries) != _MOST_OF_BALBOA)

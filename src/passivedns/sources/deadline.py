@@ -39,9 +39,7 @@ class _Deadline(Timeout):
     def connect_timeout(self) -> float:
         return _until(self._end)
 
-    @property
-    def read_timeout(self) -> float:
-        return self.connect_timeout
+    read_timeout = connect_timeout
 
 
 class _TimedStream(io.RawIOBase):

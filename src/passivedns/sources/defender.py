@@ -3,8 +3,6 @@
 Source: Microsoft's documentation of Graph v1.0 and client credentials. Experimental: no recorded answer was available.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,13 +14,12 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import NAMES, Client, Source
+from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
 
 MOST_PAGES = 50
 """Maximum pages per list; Microsoft documents no limit."""
@@ -66,8 +63,6 @@ class DefenderSettings(RestrictedSettings):
 
 
 class DefenderClient(Client):
-    """Queries Microsoft Graph with a token kept in memory."""
-
     def __init__(self, settings: DefenderSettings, http: Http) -> None:
         self._http = http
         self._entra = http.beside(ENTRA, settings.login_base_url)
@@ -158,7 +153,7 @@ def parse_page(answer: Any, asked: str, relation: str = "") -> Answer:
     return page._replace(complete=not answer.get("@odata.nextLink"))
 
 
-def _records(asked: str, relation: str, entry: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(asked: str, relation: str, entry: dict[str, Any]) -> list[Record] | None:
     """In both lists `parentHost` is the queried value and `artifact` the other side; None if it is missing."""
     host, artifact = text(at(entry, "parentHost", "id")) or asked, text(at(entry, "artifact", "id"))
     relation = relation or _evident_relation(host, artifact)
@@ -166,7 +161,7 @@ def _records(asked: str, relation: str, entry: dict[str, Any], latest: float) ->
         return None
     name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
     kind = rdata.record_type(entry.get("recordType"))
-    first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"), latest)
+    first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"))
     return [Record(name, kind, end, first, last, (), DEFENDER.key) for end in rdata.names_and_addresses(kind, data)]
 
 

@@ -4,8 +4,6 @@ Sources: the vendor's clients dnsdb2 (1.2.0) and dnsdbq, their tests, one printe
 answers of version 1 (2020), which has the same rows without the frame.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence
@@ -18,14 +16,13 @@ from pydantic import Field
 from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
 from passivedns.model import Allowance, Answer, Budget, Question, joined
-from passivedns.settings.sections import QuotaSettings, RestrictedSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates
 from passivedns.sources.bodies import at, is_count, json_of, lines_of, text
 from passivedns.sources.cof import records_of
 from passivedns.sources.failures import cleaned, first_line, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
+from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +43,9 @@ class DnsdbSettings(QuotaSettings, RestrictedSettings):
 
     api_key: Secret = Field(description="API key.", json_schema_extra=allowed("the API key of DNSDB"))
     # Off by default: it costs a second query, and most rows are about the customers of a name server.
-    reverse_names: bool = Field(
+    reverse_names: Flag = Field(
         default=False,
         description="Also query which names point to a domain name (CNAME, MX, NS). Costs a second query per name.",
-        json_schema_extra=allowed("true or false"),
     )
     api_base_url: BaseUrl = Field(
         default="https://api.dnsdb.info",
@@ -58,8 +54,6 @@ class DnsdbSettings(QuotaSettings, RestrictedSettings):
 
 
 class DnsdbClient(Client):
-    """Queries DNSDB."""
-
     def __init__(self, settings: DnsdbSettings, http: Http) -> None:
         http.session.headers["X-API-Key"] = settings.api_key.get_secret_value()
         http.session.headers["Accept"] = "application/x-ndjson"
@@ -92,7 +86,6 @@ class DnsdbClient(Client):
         return Answer([])
 
     def budget(self) -> Budget:
-        """The used queries of the API key (`GET /dnsdb/v2/rate_limit`); unknown if unlimited."""
         return parse_rate(json_of(DNSDB, self._http.fetch(f"/dnsdb/v2/rate_limit?{urlencode(CLIENT)}").body))
 
 
@@ -103,11 +96,7 @@ def _fence(since: datetime) -> dict[str, str]:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved answer of `/lookup/…`: framed (version 2) or bare rows (version 1).
-
-    Raises:
-        BadAnswer: it is neither.
-    """
+    """Read a saved answer of `/lookup/…`: framed (version 2) or bare rows (version 1)."""
     lines, unreadable = lines_of(DNSDB, body)
     if any(isinstance(line, dict) and "rrname" in line for line in lines):
         return _answer(lines, unreadable)

@@ -13,9 +13,8 @@ from urllib3.util import Retry
 
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, Unreachable
-from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
-from passivedns.sources.failures import failure, masked
+from passivedns.sources.failures import cause, failure, masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
@@ -68,10 +67,11 @@ class Http:
         self._spend = spend
         self._left_alone_until = 0.0
 
-    def search(self, path: str, params: Mapping[str, str] | None = None, **headers: str) -> Reply:
-        """GET a search, which counts against the quota; `headers` use underscores for dashes."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._ask("search", "GET", self.base_url + path, params=params, headers=named)
+    def search(
+        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """GET a search, which counts against the quota."""
+        return self._ask("search", "GET", self.base_url + path, params=params, headers=headers)
 
     def follow(self, url: str) -> Reply:
         """GET the next page of a search at a URL sent by the source.

@@ -4,8 +4,6 @@ Sources: mnemonic's integration guide, one recorded row, and third-party measure
 up types and lacks dates, and paging misses rows, since new observations change the order.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -13,14 +11,13 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import A_TLP, SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, MaxTlp, Secret
+from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.bodies import at, has_all, is_count, text
 from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
 from passivedns.sources.failures import parsed, usual_complaint
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.rdata import fitting_type
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, Source, SourceSettings
 from passivedns.wording import counted
 
 PUBLIC_LIMIT = 1000
@@ -56,8 +53,6 @@ class MnemonicSettings(SourceSettings):
 
 
 class MnemonicClient(Client):
-    """Queries mnemonic PassiveDNS."""
-
     def __init__(self, settings: MnemonicSettings, http: Http) -> None:
         accept_lines(http.session)
         if settings.api_key:
@@ -66,7 +61,6 @@ class MnemonicClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address."""
         body = self._http.search(f"/cof/{question.segment}", {"limit": str(self._limit)}).body
         answer = read_saved(body, question.value)
         return answer._replace(complete=answer.complete and len(body.splitlines()) < self._limit)

@@ -3,24 +3,18 @@
 Sources: recorded answers of 2022 and 2026, error bodies quoted by its users, and the vendor's OTXv2 client.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import Field
 
 from passivedns.errors import CredentialsRefused, RateLimited
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.sections import SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
 from passivedns.sources.failures import cleaned, usual_complaint, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import PASSING, Client, Source
-
-NO_SUCH_NAME = "NXDOMAIN"
-"""Replaces an address if the name did not exist on that date."""
+from passivedns.sources.source import PASSING, Client, Source, SourceSettings
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 
@@ -38,8 +32,6 @@ class OtxSettings(SourceSettings):
 
 
 class OtxClient(Client):
-    """Queries OTX, once for most observables."""
-
     def __init__(self, settings: OtxSettings, http: Http) -> None:
         http.session.headers["X-OTX-API-KEY"] = settings.api_key.get_secret_value()
         self._http = http
@@ -77,15 +69,15 @@ def read_saved(body: bytes, _asked: str) -> Answer:
     return read_rows(rows, _records)._replace(complete=has_all(rows, answer.get("count")))
 
 
-def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(row: dict[str, Any]) -> list[Record] | None:
     """The record of a row (two for SOA with its mailbox); None if an end is missing."""
     name, address = text(row.get("hostname")), text(row.get("address"))
     if not (name and address):
         return None
-    if address == NO_SUCH_NAME:
+    if address == "NXDOMAIN":  # the name did not exist on that date
         return []
     kind = rdata.fitting_type(rdata.record_type(row.get("record_type")), address)
-    first, last = dates.iso_span(row.get("first"), row.get("last"), latest)
+    first, last = dates.iso_span(row.get("first"), row.get("last"))
     return [Record(name, kind, data, first, last, (), OTX.key) for data in rdata.names_and_addresses(kind, address)]
 
 

@@ -4,8 +4,6 @@ Sources: recorded answers of `/v2/dns/passive` (2019) and the vendor's fixture o
 down the default API, but other services implement it.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -13,13 +11,12 @@ from pydantic import Field
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Allowance, Answer, Budget, Question, Record
-from passivedns.settings.sections import QuotaSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text
 from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
-from passivedns.sources.source import Client, Source
+from passivedns.sources.source import Client, QuotaSettings, Source
 
 
 class RiskIQSettings(QuotaSettings):
@@ -46,7 +43,6 @@ class RiskIQClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address (`GET /v2/dns/passive`)."""
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
         answer = _read(reply)
@@ -57,12 +53,10 @@ class RiskIQClient(Client):
         return _answer(answer, question.value)
 
     def budget(self) -> Budget:
-        """The used searches of the account (`GET /v2/account/quota`)."""
         return parse_quota(_read(self._http.fetch("/v2/account/quota")))
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
-    """Read a saved answer of `/v2/dns/passive`."""
     answer = json_of(RISKIQ, body)
     about = text(at(answer, "queryValue"))
     return _answer(answer, about or asked)._replace(about=about)
@@ -102,13 +96,12 @@ def parse_records(answer: Any, asked: str) -> list[Record]:
         BadAnswer: the answer is not PassiveTotal's.
     """
     results = list_of(RISKIQ, answer, "results", "list of results")
-    latest = dates.latest()
-    return [_record(entry if isinstance(entry, dict) else {}, asked, latest) for entry in results]
+    return [_record(entry if isinstance(entry, dict) else {}, asked) for entry in results]
 
 
-def _record(entry: dict[str, Any], asked: str, latest: float) -> Record:
+def _record(entry: dict[str, Any], asked: str) -> Record:
     get = entry.get
-    first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"), latest)
+    first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"))
     kind, record_type = text(get("resolveType")).lower(), text(get("recordType")).upper()
     value, resolve, seen_by = text(get("value")) or asked, text(get("resolve")), get("source")
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)

@@ -3,16 +3,13 @@
 Sources: one recorded row, and the clients in Cortex-Analyzers, IntelOwl and SpiderFoot.
 """
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from passivedns.model import Answer, Question
-from passivedns.settings.sections import SourceSettings
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import accept_lines, answer_of, complaint, rows_of
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, Client, Source
+from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
 
 
 class RobtexSettings(SourceSettings):
@@ -25,21 +22,17 @@ class RobtexSettings(SourceSettings):
 
 
 class RobtexClient(Client):
-    """Queries Robtex."""
-
     def __init__(self, _settings: RobtexSettings, http: Http) -> None:
         accept_lines(http.session)
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address in one request."""
         direction = "reverse" if question.type in ADDRESSES else "forward"
         reply = self._http.search(f"/{direction}/{question.segment}")
         return read_saved(reply.body, question.value)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved answer."""
     return answer_of(ROBTEX, rows_of(ROBTEX, body))
 
 

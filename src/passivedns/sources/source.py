@@ -7,18 +7,51 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from pydantic import Field
+
 from passivedns.errors import SourceError
-from passivedns.model import Answer, Budget, Question
+from passivedns.model import RECORD_TYPES, Answer, Budget, Question
+from passivedns.settings.values import A_DURATION, A_TLP, MaxTlp, Quantity, ResultsTlp, Section, Window, allowed
 
 if TYPE_CHECKING:
-    from passivedns.settings.sections import SourceSettings
     from passivedns.sources.http import Http, Reply
 
 NAMES = frozenset({"Domain-Name", "Hostname"})
 ADDRESSES = frozenset({"IPv4-Addr", "IPv6-Addr"})
-RECORD_TYPES = frozenset({"A", "AAAA", "CNAME", "MX", "NS", "SOA"})
 PASSING = frozenset({429, 500, 502, 503, 504})
 """HTTP statuses that are usually transient."""
+
+
+class SourceSettings(Section):
+    """Settings of every source, which override those of the section pdns."""
+
+    max_tlp: MaxTlp = Field(
+        default=None,
+        description="Highest TLP of an observable that may be sent to this source.",
+        json_schema_extra=allowed(f"{A_TLP}, or empty for PDNS_MAX_TLP"),
+    )
+    import_last_seen_time_window: Window | None = Field(
+        default=None,
+        description="Import only records last seen within this period (ISO 8601).",
+        json_schema_extra=allowed(f"{A_DURATION}, or empty for PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"),
+    )
+
+
+class QuotaSettings(SourceSettings):
+    """Settings of every source with a quota."""
+
+    quota_reserve: Quantity = Field(
+        default=0, description="Searches of the quota reserved for other users of the account."
+    )
+
+
+class RestrictedSettings(SourceSettings):
+    """Settings of every source with non-public data."""
+
+    results_tlp: ResultsTlp = Field(
+        default="TLP:AMBER",
+        description="TLP of the objects created from this source; existing observables are raised to it.",
+    )
 
 
 class Client(Protocol):
@@ -65,7 +98,7 @@ class Source:
     """
     takes: frozenset[str] = NAMES | ADDRESSES
     """Supported observable types, by OpenCTI's names."""
-    record_types: frozenset[str] = RECORD_TYPES
+    record_types: frozenset[str] = frozenset(RECORD_TYPES)
     """Supported record types."""
     account: Literal["none", "free", "paid", "own server"] = "paid"
     """The kind of account needed."""

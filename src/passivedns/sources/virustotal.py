@@ -3,8 +3,6 @@
 Sources: recorded answers of 2019 and 2022, and docs.virustotal.com (resolution object, errors, public and premium API).
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Annotated, Any
 
@@ -12,13 +10,12 @@ from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.sections import SourceSettings, allowed
-from passivedns.settings.values import BaseUrl, Secret
+from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, worded
 from passivedns.sources.http import Http
-from passivedns.sources.source import ADDRESSES, PASSING, Client, Source
+from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
 
 log = logging.getLogger(__name__)
 
@@ -59,23 +56,19 @@ class VirusTotalSettings(SourceSettings):
         description="Rate limit. The default is that of the public API.",
         json_schema_extra=allowed(f"rates such as {PUBLIC_PACE}, or none for no limit"),
     )
-    ignore_time_window: bool = Field(
+    ignore_time_window: Flag = Field(
         default=True,
         description="Import records of any age, since VirusTotal does not update the date of a resolution.",
-        json_schema_extra=allowed("true or false"),
     )
 
 
 class VirusTotalClient(Client):
-    """Queries VirusTotal page by page."""
-
     def __init__(self, settings: VirusTotalSettings, http: Http) -> None:
         http.session.headers["x-apikey"] = settings.api_key.get_secret_value()
         self._max_pages = settings.max_pages
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        """Look up a name or an address; incomplete if there are more pages than allowed."""
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         path = f"/{collection}/{question.segment}/resolutions"
         answer, cursor = self._page(path)
@@ -102,7 +95,6 @@ class VirusTotalClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved page of resolutions."""
     return parse_page(json_of(VIRUSTOTAL, body))[0]
 
 
@@ -119,13 +111,13 @@ def parse_page(answer: Any) -> tuple[Answer, str]:
     return page._replace(complete=not cursor), cursor
 
 
-def _records(row: dict[str, Any], latest: float) -> list[Record] | None:
+def _records(row: dict[str, Any]) -> list[Record] | None:
     """The record of a row; None if an end is missing."""
     attributes = row.get("attributes")
     name, address = text(at(attributes, "host_name")), text(at(attributes, "ip_address"))
     if not (name and address):
         return None
-    kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"), latest)
+    kind, seen = rdata.address_type(address), dates.unix(at(attributes, "date"))
     return [Record(name, kind, address, None, seen, rdata.sensors([at(attributes, "resolver")]), VIRUSTOTAL.key)]
 
 

@@ -109,7 +109,7 @@ def timestamp(moment: datetime, timespec: str = "seconds") -> str:
 def _deterministic_id(stix_type: str, canonical: str, namespace: bytes = _NAMESPACE) -> str:
     """UUIDv5 (RFC 9562 section 5.5) over the canonical JSON (RFC 8785) of the contributing properties.
 
-    Equals `uuid.uuid5`, which would add a third to the time of a conversion.
+    Equals `uuid.uuid5`, which would add half to the time of a conversion.
     """
     h = hashlib.sha1(namespace + canonical.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(h[16], 16) % 4]

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from passivedns.settings.loading import helper_config
-from passivedns.settings.table import DECLARED
+from passivedns.settings.model import DECLARED
 from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
 from tests.unit.settings_loader import Load, complaint

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_settings
-from passivedns.settings.model import Settings
-from passivedns.settings.table import DECLARED, SECTIONS
+from passivedns.settings.model import DECLARED, SECTIONS, Settings
 from passivedns.settings.wording import variable
 from tests.unit.settings_loader import Load, complaint
 

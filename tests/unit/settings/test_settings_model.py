@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from passivedns.settings.model import PdnsSettings
-from passivedns.settings.table import DECLARED, PROJECT_ROOT, SECTIONS
+from passivedns.settings.model import DECLARED, SECTIONS, PdnsSettings
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.wording import allowed_values
 from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from isodate import Duration, parse_duration
 
-from passivedns.converter import RECORD_TYPES
+from passivedns.model import RECORD_TYPES
 from passivedns.settings.model import PdnsSettings
 from passivedns.settings.values import since
 from tests.unit.settings_loader import Load, complaint

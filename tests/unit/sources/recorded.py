@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from passivedns.settings.table import PROJECT_ROOT
+from passivedns.settings.reading import PROJECT_ROOT
 
 _DATA = PROJECT_ROOT.parent / "shared" / "data"
 

@@ -68,7 +68,7 @@ def response(status: str, body: bytes = b"{}", *headers: str) -> bytes:
 
 
 def test_a_search_is_a_get_request_for_json_with_the_name_of_the_connector(url: str, service: Echo) -> None:
-    asking(f"{url}/v1").search("/dns", {"query": "a b"}, x_cursor="7")
+    asking(f"{url}/v1").search("/dns", {"query": "a b"}, {"x-cursor": "7"})
     (request,) = service.requests
     assert (request.method, request.path, request.params) == ("GET", "/v1/dns", {"query": "a b"})
     assert request.headers["accept"] == "application/json"
