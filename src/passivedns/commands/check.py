@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of
+from passivedns.commands.terminal import wrapped
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
@@ -24,7 +25,7 @@ from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Source, tells_budget
-from passivedns.wording import age, allowance_in_words, counted, printable
+from passivedns.wording import age, allowance_in_words, counted
 
 if TYPE_CHECKING:
     from passivedns.cache import Cache  # not imported if the cache is off
@@ -145,5 +146,6 @@ def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
 
 def _line(finding: Finding, ascii_only: bool) -> Text:
     sign, plain, style = _MARKS[finding.state]
-    indented = "\n".join(f"{'':{_WIDTH + 2}}{printable(line.strip())}" for line in finding.text.splitlines()).lstrip()
+    lines = "\n".join(f"{'':{_WIDTH + 2}}{line.strip()}" for line in finding.text.splitlines())
+    indented = wrapped(lines, sys.stdout).lstrip()
     return Text.assemble((plain if ascii_only else sign, style), f" {finding.subject:{_WIDTH}}{indented}")

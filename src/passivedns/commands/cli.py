@@ -9,10 +9,10 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from passivedns import __version__
+from passivedns.commands.terminal import wrapped
 from passivedns.errors import ConnectorError, SettingsError
-from passivedns.wording import printable
 
-# Each command imports what it needs when it runs: pycti alone takes more than a second.
+# Each command imports what it needs when it runs: importing pycti takes more than a second.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ConnectorError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(wrapped(str(error), sys.stderr), file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130  # 128 plus the number of the signal, as in shells

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -214,6 +215,26 @@ def test_another_failure_returns_1_and_prints_one_sentence(capsys: pytest.Captur
 def test_control_characters_of_an_error_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lookup", "--file", "answer\x1b[31m.json"]) == 1
     assert capsys.readouterr().err == "answer [31m.json cannot be read: No such file or directory.\n"
+
+
+def test_a_terminal_shows_an_error_without_broken_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert main(["lookup", "--file", "answer.json"]) == 1
+    assert capsys.readouterr().err == "answer.json cannot be read: No\n  such file or directory.\n"
+
+
+def test_check_indents_the_errors_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["check"])
+    lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line[:21].strip() for line in lines if line[:21].strip()] == ["✗ settings", "- OpenCTI", "- sources"]
 
 
 def test_check_returns_1_if_something_keeps_the_connector_from_working(capsys: pytest.CaptureFixture[str]) -> None:
