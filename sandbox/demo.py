@@ -96,7 +96,7 @@ def _fails(key: str, sources: Sequence[str]) -> bool:
 
 
 def _service(key: str, data: Path | None) -> Service:
-    """A stand-in with the demo's history; PassiveTotal's has records of its own."""
+    """A stand-in with the demo's history; PassiveTotal has other records."""
     today = datetime.now(UTC).date()
     if key == "riskiq":
         return PassiveTotal(recorded_records(data) if data else own_records(today))

@@ -1,4 +1,4 @@
-"""Runs the daemon, or the operator's commands `check` and `lookup`."""
+"""Runs the connector, or the commands `check` and `lookup`."""
 
 import sys
 

@@ -42,7 +42,7 @@ def _added(value: str, result: Result) -> str:
 def _nothing_known(value: str, answered: Sequence[Outcome]) -> str:
     since = min(outcome.since for outcome in answered)
     period = "" if since <= EVERYTHING else f" since {since:%Y-%m-%d}"
-    verb = "know" if len(answered) > 1 else "knows"
+    verb = "have" if len(answered) > 1 else "has"
     return f"{joined([outcome.source.title for outcome in answered])} {verb} no passive DNS records of {value}{period}"
 
 

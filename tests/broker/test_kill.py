@@ -106,7 +106,7 @@ def test_objects_that_were_announced_before_the_kill_are_not_announced_again(bro
 
 
 def crash_three_times(world: World) -> None:
-    """Kill each process during its search, beginning with that of the world."""
+    """Kill each process during its search, beginning with the world's own."""
     world.wait_for_searches()
     kill(world.daemon)
     for number in (2, 3):

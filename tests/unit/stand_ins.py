@@ -1,4 +1,4 @@
-"""One server for all tests of a module, with its stand-in as new for each of them."""
+"""Serves one stand-in for all tests of a module, and resets it before each."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -12,14 +12,14 @@ S = TypeVar("S")
 
 
 class Served(NamedTuple, Generic[S]):
-    """A stand-in, where it is served, and how to make it."""
+    """A stand-in, its URL, and the function that makes a new one."""
 
     service: S
     url: str
     make: Callable[[], S]
 
     def renewed(self) -> S:
-        """The stand-in, which knows nothing of earlier tests."""
+        """The stand-in, without the state of earlier tests."""
         vars(self.service).clear()
         vars(self.service).update(vars(self.make()))
         return self.service

@@ -187,7 +187,7 @@ def test_a_platform_that_does_not_take_the_bundle_is_told(bench: Bench) -> None:
 
 def test_the_only_source_that_fails_fails_the_enrichment_in_its_own_words(bench: Bench) -> None:
     bench.service.fail("500", on="search")
-    with pytest.raises(NoAnswer, match=r"^PassiveTotal is failing \(HTTP 500\); try again later\."):
+    with pytest.raises(NoAnswer, match=r"^PassiveTotal server error \(HTTP 500\); try again later\."):
         bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     assert bench.pushed() == []
 

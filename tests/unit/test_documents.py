@@ -27,11 +27,11 @@ NO_SENTENCES = {
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     "…: … of … searches used, … left…",
 }
-"""Names, texts of others that the code looks for, and a line of `main.py check`, whose findings explain themselves."""
+"""Names, foreign texts that the code looks for, and a finding of `main.py check`; findings explain themselves."""
 NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "settings/sections.py"}
 """Texts of metrics, notes and settings are shown elsewhere."""
 SILENT = ("Field", "allowed", "re.", "Source", ".execute", ".executescript", "get_logger")
-"""Calls whose texts are documentation of settings or not for people: the start or end of their names."""
+"""Calls whose texts document settings or are not for people, by the start or end of their names."""
 
 FOR_ALL = {"errors.py", "metrics.py", "model.py", "wording.py"}
 """Modules that the diagram of the architecture leaves out."""
@@ -154,7 +154,7 @@ def test_messages_of_every_kind_are_found() -> None:
         "… cannot be reached: ….",
         "no answer within … s",
         "… was not sent to …: it is marked …, above the maximum of … (…).",
-        "Waiting … s for the rate of … (…).",
+        "Waiting … s for the rate limit of … (…).",
         "wildcard",
     } <= found
 

@@ -41,7 +41,7 @@ _WIDTH = max(len(source.title) for source in SOURCES.values()) + 1
 
 
 def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
-    """Print each finding as it comes; return 1 if something keeps the connector from working, else 0."""
+    """Print the findings one by one; return 1 if something keeps the connector from working, else 0."""
     console = Console(highlight=False)
     found = []
     for finding in _findings(root):
@@ -60,14 +60,14 @@ def _findings(root: Path) -> Iterator[Finding]:
         settings = load_settings(root)
     except SettingsError as error:
         yield from settings_findings(error, root)
-        yield Finding("OpenCTI", State.UNKNOWN, "not tried without settings")
+        yield Finding("OpenCTI", State.UNKNOWN, "not checked: the settings are invalid")
     else:
         yield from settings_findings(settings, root)
         yield from platform_findings(helper_config(settings))
     try:
         lookup = load_lookup_settings(root)
     except SettingsError:
-        yield Finding("sources", State.UNKNOWN, "not tried without settings")
+        yield Finding("sources", State.UNKNOWN, "not checked: the settings are invalid")
         return
     for key in lookup.sources:
         yield from source_findings(key, lookup)
@@ -75,7 +75,7 @@ def _findings(root: Path) -> Iterator[Finding]:
 
 
 def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterator[Finding]:
-    """Where the settings come from, without their values, which may be secrets; and their errors and warnings."""
+    """The origin of the settings, without their values, which may be secret, and their errors and warnings."""
     files = [str(path) for path in config_files(root) if path.exists()]
     variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
     names = f": {', '.join(variables)}" if variables else ""
@@ -123,17 +123,17 @@ def _limit(source: Source, section: SourceSettings) -> str:
 
 
 def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Finding]:
-    """What remains of each allowance; only the reserve is not enough."""
+    """The remaining searches of each allowance; it is bad if only the reserve is left."""
     reserved = f", {reserve:,} of them reserved" if reserve else ""
     for allowance in budget.allowances:
         state = State.BAD if allowance.left <= reserve else State.GOOD
         yield Finding(title, state, f"quota of the {allowance_in_words(allowance)}{reserved}")
     if not budget.allowances:
-        yield Finding(title, State.UNKNOWN, "no quota is stated")
+        yield Finding(title, State.UNKNOWN, "no quota is reported")
 
 
 def cache_finding(cache: "Cache | None", now: datetime) -> Finding:
-    """Where answers are cached, how many, and the age of the oldest; an unusable cache costs only searches."""
+    """The location of the cache, its number of answers, and the age of the oldest; a failure is only a warning."""
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
     try:

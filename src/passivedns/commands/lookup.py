@@ -65,7 +65,7 @@ def run(
 
 
 def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) -> tuple[Sequence[str], Enricher]:
-    """The values to look up, and what enriches them."""
+    """The values to look up, and the enricher."""
     if file:
         return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
     return values, enricher_of(load_lookup_settings(sources=sources or None))

@@ -34,7 +34,7 @@ class Section(NamedTuple):
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
-    """The page, with a section per look-up; `made` is the moment of the look-ups (UTC).
+    """The page, with a section per look-up; `made` is the time of the look-ups (UTC).
 
     Values are escaped by the template, and a content security policy forbids every script but the page's own.
     """

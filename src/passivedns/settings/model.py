@@ -37,7 +37,7 @@ from passivedns.settings.values import (
 from passivedns.sources import SOURCES
 from passivedns.wording import joined
 
-SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
+SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "queried"))]
 _SWITCH = Field(default=None, json_schema_extra=allowed(YES_OR_NO))
 
 
@@ -67,7 +67,7 @@ class ConnectorSettings(Section):
     log_level: LogLevel = Field(default="info", description="Minimum severity of log messages.")
     auto: Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
 
-    # Options of pycti, which does not validate them: a bad value leads to a traceback, or to another meaning.
+    # pycti does not validate its own options: it ends in a traceback or misinterprets the value.
     expose_metrics: bool | None = _SWITCH
     listen_protocol: ListenProtocol = None
     listen_protocol_api_port: Port = None
@@ -76,7 +76,7 @@ class ConnectorSettings(Section):
 
 
 class MqOptions(Section):
-    """Options of pycti for a message broker that is not reached as OpenCTI says."""
+    """pycti options that override the broker address from OpenCTI."""
 
     port: Port = None
     use_ssl: bool | None = _SWITCH

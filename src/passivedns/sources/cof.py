@@ -70,7 +70,7 @@ def answer_of(source: Source, *pages: Rows, swapped: bool = False) -> Answer:
     unreadable += sum(page.unreadable for page in pages)
     if unreadable and not records:
         raise BadAnswer(
-            f"The response from {source.title} holds nothing in the Common Output Format; check "
+            f"The response from {source.title} contains nothing in the Common Output Format; check "
             f"{source.variable(source.address)}."
         )
     return Answer(records, complete=not any(page.cut for page in pages), unreadable=unreadable)

@@ -170,7 +170,7 @@ def parse_rate(answer: Any) -> Budget:
     rate = at(answer, "rate")
     if not isinstance(rate, dict):
         address = DNSDB.variable(DNSDB.address)
-        raise BadAnswer(f"The quota that {DNSDB.title} sent holds no rate; check {address}.")
+        raise BadAnswer(f"The quota response from {DNSDB.title} contains no rate; check {address}.")
     left, limit = rate.get("remaining"), rate.get("limit")
     if not is_count(left):
         return Budget()

@@ -77,7 +77,7 @@ _SENTENCES: Mapping[type[SourceError], str] = {
     QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
     RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
     RequestRefused: "{title} rejected the request (HTTP {status}).",
-    NoAnswer: "{title} is failing (HTTP {status}); try again later.",
+    NoAnswer: "{title} server error (HTTP {status}); try again later.",
     BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
 }
 
