@@ -38,3 +38,14 @@ def stand_in(make: Callable[[], S], app: Callable[[S], FastAPI], path: str = "")
             yield Served(service, f"{url}{path}", make)
 
     return served
+
+
+def renewed(served: str) -> Any:
+    """A fixture: the stand-in of the fixture with this name, without the state of earlier tests, and its URL."""
+
+    @pytest.fixture
+    def with_url(request: pytest.FixtureRequest) -> tuple[Any, str]:
+        found = request.getfixturevalue(served)
+        return found.renewed(), found.url
+
+    return with_url

@@ -69,7 +69,7 @@ def _lookup(parsed: argparse.Namespace) -> int:
     if not (values or parsed.file or sys.stdin.isatty()):
         values = [line for line in sys.stdin.read().splitlines() if line.strip()]
     if not (values or parsed.file):
-        parsed.refuse("lookup needs a value, as an argument or on standard input, such as: lookup example.org")
+        parsed.refuse("lookup needs a value, such as: lookup example.org")
     return run(values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
 
 

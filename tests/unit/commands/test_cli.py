@@ -91,7 +91,7 @@ def test_lookup_without_a_value_shows_its_own_usage_with_an_example(
     monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
     written = refused(capsys, "lookup")
     assert written.startswith("usage: main.py lookup ")
-    assert written.endswith("lookup needs a value, as an argument or on standard input, such as: lookup example.org\n")
+    assert written.endswith("lookup needs a value, such as: lookup example.org\n")
 
 
 def test_lookup_does_not_wait_for_values_typed_at_a_terminal(

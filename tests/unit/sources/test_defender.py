@@ -244,7 +244,7 @@ def test_the_error_about_wrong_credentials_quotes_entra_id(
 
 
 def test_an_unreachable_sign_in_names_its_own_variable(url: str) -> None:
-    with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* check the network and DEFENDER_LOGIN_BASE_URL"):
+    with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* and DEFENDER_LOGIN_BASE_URL\."):
         graph(url, login_base_url="http://login.invalid").look_up(question(DOMAIN))
 
 
