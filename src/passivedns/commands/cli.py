@@ -80,7 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Passive DNS for OpenCTI {__version__}")
     parser.set_defaults(run=_run_connector)
     commands = parser.add_subparsers(metavar="COMMAND")
-    check = commands.add_parser("check", help="test the settings, OpenCTI, the sources and the cache, without a search")
+    check = commands.add_parser(
+        "check",
+        help="test the settings, OpenCTI, the sources and the cache, without a search",
+        description="Test the settings, OpenCTI, the broker, the sources and the cache, without spending a search. "
+        "Exits with 0 if nothing prevents enrichment, else with 1.",
+    )
     check.set_defaults(run=_check)
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     lookup = commands.add_parser(

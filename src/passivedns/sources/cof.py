@@ -154,7 +154,7 @@ class AccountSettings(RestrictedSettings):
         default=None,
         description="Token, instead of user name and password. Sent verbatim as the Authorization header: include the "
         "scheme, such as `Bearer 0123abcd`, if the server needs one.",
-        json_schema_extra=allowed("the token, with its scheme where the server wants one, or empty"),
+        json_schema_extra=allowed("the token, with its scheme if the server needs one, or empty"),
     )
     _ways_in: ClassVar[str]
     """The required settings, as the end of the sentence "Set either …"."""

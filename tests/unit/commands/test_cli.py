@@ -78,6 +78,10 @@ def test_the_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     assert "lookup show the passive DNS of names and addresses, without OpenCTI" in printed
 
 
+def test_the_help_of_check_describes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "without spending a search. Exits with 0" in text_of(capsys, "check", "--help")
+
+
 def test_the_help_of_lookup_ends_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert text_of(capsys, "lookup", "--help").endswith(
         "example: main.py lookup example.org 192.0.2.10 --sources mnemonic,robtex"
