@@ -1,4 +1,4 @@
-"""Defines the sections of config.yml other than those of the sources, and the settings as a whole."""
+"""Defines the sections of config.yml except the sources', and the settings as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

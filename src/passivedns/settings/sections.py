@@ -18,7 +18,7 @@ A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO = (allowed_values(FieldInfo.from_annota
 
 
 def allowed(phrase: str) -> dict[str, Any]:
-    """The accepted values of a setting, as a phrase to follow "Accepted values:"; by default those of its type."""
+    """The accepted values of a setting, as a phrase to follow "Accepted values:"; by default the type's."""
     return {"allowed": phrase}
 
 
@@ -38,7 +38,7 @@ class Section(BaseModel):
 
 
 class SourceSettings(Section):
-    """Settings of every source, which override those of the section pdns."""
+    """Settings of every source, which override the section pdns."""
 
     max_tlp: MaxTlp = Field(
         default=None,

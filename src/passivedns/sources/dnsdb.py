@@ -35,7 +35,7 @@ CLIENT = {"swclient": "opencti", "version": __version__}
 """Parameters that identify the client program to the vendor."""
 
 _SENSORS = {"time_first": "sensors", "zone_time_first": "zone files"}
-"""Who saw a row, by the date field that it has."""
+"""The group that saw a row, by the date field of the row."""
 _ENDS = ("succeeded", "limited", "failed")
 _NOTHING_KNOWN = "Error: no results found for query."
 """Version 1's text for HTTP 404; version 2 sends an empty answer instead."""

@@ -84,7 +84,7 @@ class Source:
     entitlement: str = "ask the provider"
     """The remedy if the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
-    """Statuses whose meaning differs from that of most services."""
+    """Statuses whose meaning differs from most services."""
     unknown: frozenset[int] = frozenset()
     """Error statuses that may mean "nothing known"; the client reads their bodies."""
     retried: frozenset[int] = PASSING

@@ -48,7 +48,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What argparse writes to stderr when it refuses these arguments with exit code 2."""
+    """The stderr of argparse when it refuses these arguments with exit code 2."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -58,7 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def text_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What is printed before a successful exit, without line breaks."""
+    """The output of a successful run, without line breaks."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0

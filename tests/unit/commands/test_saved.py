@@ -40,7 +40,7 @@ SAVED: dict[str, Any] = {
 }
 """A saved answer of each source whose format is unique."""
 ALIKE = ("cof", "robtex")
-"""Sources whose format is that of another source."""
+"""Sources that share the format of another source."""
 
 
 def save(folder: Path, *lines: Any) -> Path:

@@ -33,7 +33,7 @@ ABOUT = "query { about { version } }"
 
 
 class Client:
-    """What a connector's pycti is to the platform."""
+    """Calls GraphQL as the pycti of a connector does."""
 
     def __init__(self, platform: OpenCTI, url: str) -> None:
         self.platform, self.url = platform, url
