@@ -3,7 +3,9 @@
 RabbitMQ does so after 30 minutes, with reply code 406, which an unknown delivery tag also gets.
 """
 
+import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,8 @@ from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import listen
-from sandbox.opencti import OpenCTI
+from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.server import serving
 from tests.world import WAIT
 
 ANOTHER_TAG = 10**6
@@ -28,9 +31,15 @@ def platform(broker: str) -> Iterator[OpenCTI]:
 
 
 @pytest.fixture
-def helper(helper: OpenCTIConnectorHelper) -> Iterator[OpenCTIConnectorHelper]:
-    yield helper
-    helper.listen_queue.finish(0)
+def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenCTIConnectorHelper]:
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    with serving(opencti_app(platform)) as url:
+        own = {"id": str(uuid.uuid4()), "type": "INTERNAL_ENRICHMENT", "name": "test", "scope": "Domain-Name"}
+        config = {"opencti": {"url": url, "token": platform.token}, "connector": {**own, "log_level": "error"}}
+        helper = OpenCTIConnectorHelper(config, playbook_compatible=True)
+        yield helper
+        helper.ping.stop()
+        helper.listen_queue.finish(0)
 
 
 def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
