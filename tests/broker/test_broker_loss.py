@@ -6,7 +6,7 @@ from sandbox.rabbitmq import RabbitMQ
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from sandbox.works import Work
 from tests.broker.conftest import Cable
-from tests.world import WAIT, World, new_world
+from tests.world import WAIT, new_world
 
 # pycti waits 10 seconds before it reconnects.
 RECONNECTS = WAIT + 10
@@ -22,18 +22,13 @@ def assert_closed_by_its_own_message(work: Work, value: str) -> None:
     assert (work.imported, work.errors) == (work.expectations, [])
 
 
-def enriched_while_cut(world: World, cable: Cable) -> tuple[Work, Work]:
-    """Lose the connection to the broker during an enrichment, whose search waits, and request another."""
-    world.service.held = {DOMAIN}
-    first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-    world.wait_for_searches()
-    cable.cut()
-    return first, world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
-
-
 def test_a_connection_lost_during_an_enrichment_affects_neither_it_nor_the_next(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
-        first, second = enriched_while_cut(world, cable)
+        world.service.held = {DOMAIN}
+        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        cable.cut()
+        second = world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
         assert_closed_by_its_own_message(second, ADDRESS)
@@ -43,7 +38,11 @@ def test_a_message_redelivered_during_its_enrichment_is_neither_enriched_nor_clo
     broker: str, cable: Cable
 ) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
-        first, second = enriched_while_cut(world, cable)
+        world.service.held = {DOMAIN}
+        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+        world.wait_for_searches()
+        cable.cut()
+        second = world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
         world.platform.wait_registered(RECONNECTS)
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
