@@ -18,21 +18,29 @@ FUZZ_SECONDS ?= 60
 .PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
 
 help:
-	@echo "make demo           enrich a domain and an address in a local sandbox   (SOURCES=circl,dnsdb: from these sources)"
-	@echo "make test           run the tests   (PYCTI=6.3.5: with that pycti; TESTS=tests/unit: only these; COVERAGE=1: with coverage)"
-	@echo "make test-slow      run the slow tests: large loads, a browser and, without TESTS and PYCTI, the image"
+	@echo "make demo           enrich a domain and an address in a local sandbox"
+	@echo "make test           run the tests"
+	@echo "make test-slow      run the slow tests: large loads, a browser and the image"
 	@echo "make lint           run ruff and mypy"
-	@echo "make fuzz           search for input that breaks an invariant   (FUZZ_SECONDS=600: duration, default 60)"
+	@echo "make fuzz           search for input that breaks an invariant"
 	@echo "make audit          check the dependencies for known vulnerabilities"
 	@echo "make bench          measure the conversion of answers"
-	@echo "make bench-sources  measure reading answers of each source, and three sources in parallel"
+	@echo "make bench-sources  measure reading answers, and three sources in parallel"
 	@echo "make bench-broker   measure enrichments over a real broker"
-	@echo "make soak           run ten minutes of traffic, faults and restarts   (SECONDS=60: shorter)"
+	@echo "make soak           run ten minutes of traffic, faults and restarts"
 	@echo "make docs           generate the samples, schema, tables and pictures"
-	@echo "make image          build the image   (PYCTI=6.9.29: for that version of OpenCTI)"
+	@echo "make image          build the image"
 	@echo "make image-test     build the image and test it in containers"
 	@echo "make requirements   pin the dependencies to their newest versions"
 	@echo "make clean          remove virtual environments and caches"
+	@echo
+	@echo "Variables:"
+	@echo "  SOURCES=circl,dnsdb  sources of the demo"
+	@echo "  TESTS=tests/unit     run only these tests"
+	@echo "  COVERAGE=1           measure the coverage of the tests"
+	@echo "  PYCTI=6.9.29         test with, or build the image with, this version of pycti"
+	@echo "  FUZZ_SECONDS=600     duration of make fuzz (default: 60)"
+	@echo "  SECONDS=60           duration of make soak (default: 600)"
 
 $(VENV)/runs: requirements.in requirements.txt
 	@echo "Installing the requirements into $(VENV); this takes up to a minute ..."

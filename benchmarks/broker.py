@@ -57,7 +57,7 @@ class Split:
     """Duration of the parts of one enrichment, in seconds."""
 
     total: float
-    """From publishing to the closed work; PassiveTotal answers at once."""
+    """From publishing to the closed work; PassiveTotal answers immediately."""
     converting: float
     """From the bytes of the answer to the text of the bundle."""
     besides: float
@@ -138,7 +138,7 @@ def timed_daemon(variables: dict[str, str], *options: str) -> Iterator[IO[bytes]
 
 
 def split(ends: Stage, measurements: IO[bytes], size: int) -> Split:
-    """Run one enrichment with an answer of so many records."""
+    """Run one enrichment with an answer of this many records."""
     ends.service.answers[DOMAIN] = answer(size)["results"]
     entity = ends.platform.add_observable("Domain-Name", DOMAIN)
     published = time.monotonic()

@@ -91,7 +91,7 @@ class Site:
         return url
 
     def start_connectors(self, count: int) -> None:
-        """Start so many connectors and wait until one of them listens; raises TimeoutError."""
+        """Start that many connectors and wait until one of them listens; raises TimeoutError."""
         self.connectors += [Connector(self.variables) for _ in range(count)]
         self.platform.wait_registered(START)
 

@@ -35,7 +35,7 @@ CONNECTORS = 3
 LONGEST_OUTAGE = 60
 """Maximum seconds of an outage of OpenCTI, or a fifth of the total if that is less."""
 
-chance = random.Random()  # noqa: S311  # no secret hangs on it
+chance = random.Random()  # noqa: S311  # not used for secrets
 console = Console(width=None if sys.stdout.isatty() else 150)
 
 
@@ -120,7 +120,7 @@ def main() -> int:
 
 
 def disturb(site: Site, traffic: Traffic, seconds: float) -> Counter[str]:
-    """Run traffic and faults for so long; return the number of each fault."""
+    """Run traffic and faults for this many seconds; return the number of each fault."""
     ended, faults = threading.Event(), Counter[str]()
     flow = threading.Thread(target=traffic.flow, args=[ended])
     flow.start()

@@ -41,7 +41,7 @@ class Stage:
     broker: str
 
     def wait_for_consumers(self, count: int) -> None:
-        """Wait until so many connectors consume the listen queue; raises TimeoutError."""
+        """Wait until that many connectors consume the listen queue; raises TimeoutError."""
         self.platform.wait_registered(120)
         with pika.BlockingConnection(pika.URLParameters(self.broker)) as connection:
             channel, queue = connection.channel(), f"listen_{self.variables['CONNECTOR_ID']}"

@@ -38,12 +38,12 @@ def terminal(width: int = 100) -> str:
 
 
 def report_page() -> str:
-    """The page of the same look-up, of which the pictures of the report are taken."""
+    """The HTML page of the same look-up, for the pictures of the report."""
     return page([lookup(SHOWN)], _NOON)
 
 
 def lookup(keys: Sequence[str]) -> Lookup:
-    """What the stand-ins of these sources say of the domain of their history."""
+    """A look-up of the domain at the stand-ins of these sources."""
     with ExitStack() as stack:
         askers = [_asker(stack, key, shift) for shift, key in enumerate(keys)]
         publisher = Publisher(
@@ -54,7 +54,7 @@ def lookup(keys: Sequence[str]) -> Lookup:
 
 
 def _asker(stack: ExitStack, key: str, shift: int) -> Asker:
-    """A source that saw the history `shift` days earlier; it is asked at once, since it is on this machine."""
+    """A source that saw the history `shift` days earlier, without a rate limit."""
     stand_in, source = STAND_INS[key], replace(SOURCES[key], pace=lambda _: "")
     url = stack.enter_context(serving(stand_in.app(stand_in.make(history(DAY, shift)))))
     settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()})

@@ -1,4 +1,4 @@
-"""Pictures of a page, in PNG, as Chromium shows it; inside each is said of which page it is."""
+"""Takes screenshots of a page with Chromium; each PNG contains the digest of its page."""
 
 import hashlib
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SCHEMES = {"light": 1, "dark": 0}
-"""What Chromium calls the scheme that the user prefers."""
+"""Chromium's numbers for the preferred color scheme."""
 _SWITCHES = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking"),
     "--window-size=1280,790",
@@ -20,15 +20,15 @@ _KEY = b"page"
 
 
 def chromium() -> str | None:
-    """Where Chromium is, if it is there."""
+    """The path of Chromium, if it is installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def screenshot(browser: str, page: str, scheme: str) -> bytes:
-    """The page as `browser` shows it to who prefers `scheme`, with a mark by which `is_of` knows it.
+    """A screenshot of the page in a color scheme, with the digest that `is_of` checks.
 
     Raises:
-        OSError, subprocess.SubprocessError: the browser cannot take it.
+        OSError, subprocess.SubprocessError: the browser fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, picture = Path(folder, "page.html"), Path(folder, "page.png")
@@ -40,7 +40,7 @@ def screenshot(browser: str, page: str, scheme: str) -> bytes:
 
 
 def is_of(picture: bytes, page: str) -> bool:
-    """Whether a picture was taken of this very page; how it looks differs from browser to browser."""
+    """Whether a picture shows this page; the pixels differ between browsers, so the digest decides."""
     return (b"tEXt", _mark(page)) in _chunks(picture)
 
 
@@ -49,14 +49,14 @@ def _mark(page: str) -> bytes:
 
 
 def marked(picture: bytes, page: str) -> bytes:
-    """The picture with the digest of its page as the text behind the header."""
+    """The picture with the digest of its page as a text chunk after the header."""
     header, *rest = [chunk for chunk in _chunks(picture) if chunk[0] != b"tEXt"]
     chunks = [header, (b"tEXt", _mark(page)), *rest]
     return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
 
 
 def _chunks(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The parts of a PNG: kind and content."""
+    """The chunks of a PNG: type and content."""
     place = len(_SIGNATURE)
     while place < len(picture):
         (length,) = struct.unpack_from(">I", picture, place)

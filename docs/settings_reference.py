@@ -229,7 +229,7 @@ def _commented_out(text: str) -> str:
     return textwrap.indent(text, "# ", lambda _: True)
 
 
-# What all of them are made from
+# Shared helpers
 
 
 def _json_schema(setting: Setting) -> JsonSchemaValue:

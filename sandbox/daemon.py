@@ -22,7 +22,7 @@ OURS = (
 
 
 class Process(Protocol):
-    """What the sandbox needs of a running process; `subprocess.Popen` has it."""
+    """The part of `subprocess.Popen` that the sandbox needs."""
 
     @property
     def pid(self) -> int: ...

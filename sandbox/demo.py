@@ -36,9 +36,10 @@ NEXT = """
   Look up a real name at sources that need no account:
     .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex
   Write a report as an HTML page:
-    .venv/bin/python3 src/main.py lookup example.org --sources mnemonic,robtex --format html > report.html
+    .venv/bin/python3 src/main.py lookup example.org \\
+      --sources mnemonic,robtex --format html > report.html
   Connect it to your OpenCTI: see Install in README.md."""
-console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 120)
 
 
 def main() -> int:
@@ -71,7 +72,9 @@ def _arguments() -> argparse.Namespace:
 
 def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Path | None) -> Daemon:
     opencti_url = stack.enter_context(serving(opencti_app(platform)))
-    console.print(f"Embedded OpenCTI at {opencti_url} with embedded sources: {', '.join(sources)}.")
+    console.print(f"Started an embedded OpenCTI at {opencti_url} and these embedded sources:")
+    for key in sources:
+        console.print(f"  {key}{' (fails on purpose)' if _fails(key, sources) else ''}")
     window = EVERYTHING if data else "P30D"
     environment = http_settings(opencti_url, platform.token) | {
         "PDNS_SOURCES": ",".join(sources),
@@ -81,15 +84,19 @@ def _start(stack: ExitStack, platform: OpenCTI, sources: Sequence[str], data: Pa
     }
     for key in sources:
         service = _service(key, data)
-        if key == FAILING and len(sources) > 1:
+        if _fails(key, sources):
             service.fail("503" if "503" in service.faults else "500")
         url = stack.enter_context(serving(STAND_INS[key].app(service)))
         environment |= STAND_INS[key].variables(key, url)
     return stack.enter_context(daemon(environment))
 
 
+def _fails(key: str, sources: Sequence[str]) -> bool:
+    return key == FAILING and len(sources) > 1
+
+
 def _service(key: str, data: Path | None) -> Service:
-    """A stand-in with the demo's history; PassiveTotal's has records of its own."""
+    """A stand-in with the demo's history; PassiveTotal has other records."""
     today = datetime.now(UTC).date()
     if key == "riskiq":
         return PassiveTotal(recorded_records(data) if data else own_records(today))

@@ -30,7 +30,7 @@ def relationship_id(obj: Mapping[str, Any]) -> str:
 
 
 def marking_id(kind: str, definition: str) -> str:
-    """Return OpenCTI's id of a marking definition, ignoring case; those of TLP are fixed."""
+    """Return OpenCTI's id of a marking definition, ignoring case; TLP ids are fixed."""
     kind, definition = kind.upper(), definition.upper()
     fixed = TLP.get(definition.replace("TLP:WHITE", "TLP:CLEAR")) if kind == "TLP" else None
     return fixed or standard_id("Marking-Definition", {"definition_type": kind, "definition": definition})

@@ -29,7 +29,7 @@ class RabbitMQ:
     """A broker with its own node name, ports and folder, independent of others on the machine."""
 
     def __init__(self, folder: Path, epmd_port: int) -> None:
-        """Keep the queues in ``folder`` while the broker is stopped; ``epmd_port`` is that of Erlang's port mapper.
+        """Keep the queues in ``folder`` while the broker is stopped; ``epmd_port`` is the port of Erlang's port mapper.
 
         Raises FileNotFoundError if RabbitMQ is not installed.
         """

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 class _WithConnection(H11Protocol):
     """Passes each request its connection as ``state["connection"]``, since ASGI cannot break one."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         # asyncio does so only if the listener names its protocol; otherwise responses of two packets take 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -23,7 +23,7 @@ class _WithConnection(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Stops at once, whereas uvicorn checks ten times a second whether to stop, and then waits."""
+    """Stops immediately, whereas uvicorn checks ten times a second whether to stop, and then waits."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""`main.py` as a process that ends by itself."""
+"""Runs commands of `main.py` to their end."""
 
 import subprocess
 import sys

@@ -39,7 +39,7 @@ class Forked(ForkServerProcess):
 
 
 def _run(environment: Mapping[str, str], log: str) -> None:
-    """What `python3 -u src/main.py` does with that environment."""
+    """Run `python3 -u src/main.py` with that environment."""
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(output, stream.fileno())

@@ -1,4 +1,4 @@
-"""The connector as a process of its own between its two ends, for tests that look at both."""
+"""Runs the connector as a process between OpenCTI and its sources, for tests that observe both sides."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class World:
     platform: OpenCTI
     service: PassiveTotal
     others: dict[str, Service]
-    """The stand-ins of further sources, by the keys of these."""
+    """The stand-ins of further sources, by source key."""
     daemon: Daemon
     environment: dict[str, str]
     """The variables of the daemon, for a second one."""
@@ -54,7 +54,7 @@ class World:
         return self.platform.play(entity, objects).wait(WAIT)
 
     def wait_for_searches(self, count: int = 1) -> None:
-        """Wait until so many searches have come in; the test's own time limit ends it."""
+        """Wait until that many searches have arrived, up to the time limit of the test."""
         while len(self.service.searches) < count:
             time.sleep(0.02)
 
@@ -69,7 +69,7 @@ class World:
         assert self.daemon.process.wait(WAIT) == 0
 
     def relationships(self, entity: Entity) -> list[dict[str, Any]]:
-        """Those that the platform holds from or to an entity."""
+        """The stored relationships from or to an entity."""
         ends = ("source_ref", "target_ref")
         return [item for item in self.platform.relationships() if entity.standard_id in [item[end] for end in ends]]
 

@@ -176,7 +176,7 @@ def _list(service: Defender, request: Request, value: str, relation: str) -> Res
 
 
 def _records(facts: Sequence[Fact], value: str, relation: str) -> Iterator[dict[str, Any]]:
-    """What a name points to, or what points to a name or an address."""
+    """The targets of a name, or the names that point to a name or an address."""
     for fact in facts:
         artifact = _artifact(fact)
         if relation == "passiveDns" and fact.name == value:

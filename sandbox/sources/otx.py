@@ -45,7 +45,7 @@ class Otx(Service):
     types_mixed_up = False
     """Whether IPv6 addresses have type A."""
     counts = True
-    """Whether the answer has a count; that of the web site has none."""
+    """Whether the answer has a count, unlike the web site's."""
     not_existing: Mapping[str, datetime] = MappingProxyType({})
     """Names that did not exist, with the date (UTC)."""
 

@@ -39,7 +39,7 @@ def _answer(service: Robtex, value: str, found: Sequence[Fact]) -> Response:
 
 
 def _row(fact: Fact) -> dict[str, Any]:
-    """A row whose data are called `rrdata`; those of MX had no preference."""
+    """A row with its data in `rrdata`; recorded MX data had no preference."""
     row = cof_row(fact)
     data = row.pop("rdata")
     return row | {"rrdata": data.partition(" ")[2] if fact.type == "MX" else data}

@@ -125,7 +125,7 @@ def _page(service: VirusTotal, path: str, facts: Sequence[Fact], limit: int, sta
 
 
 def _row(fact: Fact, as_of_2019: bool) -> dict[str, Any]:
-    """The date is that of the first resolution, since VirusTotal does not update it."""
+    """The date of the first resolution, since VirusTotal does not update it."""
     attributes = {"date": unix(fact.first), "host_name": fact.name, "ip_address": fact.data, "resolver": "VirusTotal"}
     if not as_of_2019:
         attributes |= {"host_name_last_analysis_stats": _HARMLESS, "ip_address_last_analysis_stats": _HARMLESS}

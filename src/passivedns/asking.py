@@ -48,7 +48,7 @@ class Asker:
     client: Client
     meter: Meter
     since: Callable[[datetime], datetime]
-    """The start of the time window at a moment (both UTC)."""
+    """Returns the start of the time window at a given time (both UTC)."""
     max_tlp: str | None = None
     """The highest TLP that may be sent to the source; None for no limit."""
     max_tlp_setting: str = "PDNS_MAX_TLP"

@@ -20,7 +20,7 @@ from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
 
 SEVERAL = "Passive DNS"
-"""The author of objects from several sources, since a merge is not the work of one of them."""
+"""The author of objects merged from several sources."""
 _WITHOUT_EFFECT = {*SourceSettings.model_fields, "quota_reserve", "results_tlp", "pace", "ignore_time_window"}
 """Source settings that do not affect answers. If one is missing here, changing it only empties the cache."""
 
@@ -43,7 +43,7 @@ def cache_of(settings: LookupSettings) -> Cache | None:
 
 
 def crashes_of(settings: LookupSettings) -> Crashes:
-    """The memory of messages: in the Redis of the cache, or in a file beside that of the cache."""
+    """The store of messages under way: the Redis of the cache, or a file next to the cache file."""
     cache, file = settings.pdns.cache, "deliveries.sqlite"
     has_folder = cache != "memory" and "://" not in cache
     return Crashes(_redis_of(settings) or (str(Path(cache).with_name(file)) if has_folder else file))

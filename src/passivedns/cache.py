@@ -17,7 +17,7 @@ from passivedns.store import Store
 
 
 class Cache(Store):
-    """Stores answers by question. If it fails, look-ups cost searches, but they do not fail."""
+    """Stores answers by question. If the store fails, every look-up costs a search, but none fails."""
 
     def __init__(self, place: str, ttl: timedelta | Duration) -> None:
         """`place` as for `Store`; answers are kept for `ttl`."""

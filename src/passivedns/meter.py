@@ -46,7 +46,7 @@ class Meter:
         except (CredentialsRefused, Unreachable):
             raise
         except SourceError as error:
-            log.warning("The quota cannot be read; %s is asked all the same. %s", self._source.title, error)
+            log.warning("The quota cannot be read; querying %s anyway. %s", self._source.title, error)
             self.budget = Budget()
         self._stale_at = time.monotonic() + FRESH
         metrics.show_budget(self._source.key, self.budget)

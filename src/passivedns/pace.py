@@ -47,10 +47,10 @@ class Pace:
         while free := self._next_turn():
             if free > deadline:
                 raise RateLimited(
-                    f"{self._title} allows {self._rates} requests; ask again at "
+                    f"{self._title} allows {self._rates} requests; try again at "
                     f"{datetime.fromtimestamp(free, UTC):%Y-%m-%d %H:%M:%S} UTC."
                 )
-            log.info("Waiting %.0f s for the rate of %s (%s).", free - time.time(), self._title, self._rates)
+            log.info("Waiting %.0f s for the rate limit of %s (%s).", free - time.time(), self._title, self._rates)
             time.sleep(max(free - time.time(), 0.01))
 
     def _next_turn(self) -> float:
@@ -60,7 +60,7 @@ class Pace:
         try:
             return self._take(self._shared)
         except StorageError as error:
-            log.warning("The rate of %s is not shared with other processes (%s).", self._title, error)
+            log.warning("The rate limit of %s is not shared with other processes (%s).", self._title, error)
             return self._take(self._own)
 
     def _take(self, limiter: MovingWindowRateLimiter) -> float:

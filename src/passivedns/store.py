@@ -1,4 +1,4 @@
-"""Stores values by key in memory, a SQLite file or Redis, and does without while that fails."""
+"""Stores values by key in memory, a SQLite file or Redis; while that fails, nothing is stored or found."""
 
 import logging
 import os

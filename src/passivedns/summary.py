@@ -40,7 +40,7 @@ def _added(value: str, result: Result) -> str:
 
 def _nothing_known(value: str, result: Result) -> str:
     period = "" if result.since <= EVERYTHING else f" since {result.since:%Y-%m-%d}"
-    verb = "know" if len(result.answered) > 1 else "knows"
+    verb = "have" if len(result.answered) > 1 else "has"
     titles = joined([outcome.source.title for outcome in result.answered])
     return f"{titles} {verb} no passive DNS records of {value}{period}"
 

@@ -13,7 +13,7 @@ SHORT = {"PDNS_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}
 
 
 def wait_until_waiting(broker: str, world: World, count: int) -> None:
-    """Wait until the listen queue has so many messages that are ready for delivery."""
+    """Wait until that many messages in the listen queue are ready for delivery."""
     queue = f"listen_{world.environment['CONNECTOR_ID']}"
     with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
         channel = connection.channel()

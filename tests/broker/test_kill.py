@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.daemon import Daemon
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from sandbox.works import Work
 from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world
 
@@ -77,15 +78,20 @@ def test_a_kill_at_any_step_ends_in_one_closed_work_with_all_its_objects(broker:
             assert (work.closings, work.expectations, work.errors) == ([work.message], 28, [])
 
 
+def killed_without_response(world: World, call: str) -> Work:
+    """Kill the connector after OpenCTI has executed a call of its work, but neither responded nor shown the work."""
+    world.platform.fail("work", how="gone")
+    world.platform.fail(call, times=1, how="unheard")
+    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+    wait_until(lambda: count(world, "work") > 0)
+    kill(world.daemon)
+    world.platform.recover()
+    return work
+
+
 def test_a_work_that_was_closed_before_the_kill_is_not_enriched_again(broker: str) -> None:
     with new_world(broker) as world:
-        # The connector does not learn that its work is closed, and cannot find out.
-        world.platform.fail("work", how="gone")
-        world.platform.fail("toProcessed", times=1, how="unheard")
-        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        wait_until(lambda: count(world, "work") > 0)
-        kill(world.daemon)
-        world.platform.recover()
+        work = killed_without_response(world, "toProcessed")
         with daemon(world.environment):
             assert not world.enrich("IPv4-Addr", ADDRESS).in_error
             assert len(work.closings) == 1
@@ -94,19 +100,14 @@ def test_a_work_that_was_closed_before_the_kill_is_not_enriched_again(broker: st
 
 def test_objects_that_were_announced_before_the_kill_are_not_announced_again(broker: str) -> None:
     with new_world(broker) as world:
-        world.platform.fail("work", how="gone")
-        world.platform.fail("addExpectations", times=1, how="unheard")
-        work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        wait_until(lambda: count(world, "work") > 0)
-        kill(world.daemon)
-        world.platform.recover()
+        work = killed_without_response(world, "addExpectations")
         with daemon(world.environment):
             assert not work.wait(WAIT).in_error
             assert (work.expectations, work.imported) == (28, 28)
 
 
 def crash_three_times(world: World) -> None:
-    """Kill each process during its search, beginning with that of the world."""
+    """Kill each process during its search, beginning with the world's own."""
     world.wait_for_searches()
     kill(world.daemon)
     for number in (2, 3):

@@ -37,7 +37,7 @@ class Footprint:
 
 
 def enrich(world: World, names: range) -> None:
-    """Enrich so many domains, with a few always waiting in the queue."""
+    """Enrich that many domains, with a few always waiting in the queue."""
     waiting: deque[Work] = deque()
     for number in names:
         if len(waiting) == IN_FLIGHT:

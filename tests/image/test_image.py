@@ -144,7 +144,7 @@ def test_secrets_are_read_from_files(image: str, sandbox: Sandbox, tmp_path: Pat
     for name in ("OPENCTI_TOKEN", "RISKIQ_USERNAME", "RISKIQ_API_KEY"):
         (tmp_path / name).write_text(environment.pop(name) + "\n")
         environment[f"{name}_FILE"] = f"/run/secrets/{name}"
-    # Other users, such as that of the image, cannot read pytest's folders.
+    # Other users, such as the image's, cannot read pytest's folders.
     tmp_path.chmod(0o755)
 
     with container(image, environment, f"--volume={tmp_path}:/run/secrets:ro"):

@@ -63,7 +63,7 @@ def test_without_opencti_settings_the_sources_are_still_checked(account: dict[st
     ended = run("check", environment=account)
     assert ended.returncode == 1
     assert "OPENCTI_URL (config.yml: opencti.url) is missing." in ended.stdout
-    assert "- OpenCTI            not tried without settings" in ended.stdout
+    assert "- OpenCTI            not checked: the settings are invalid" in ended.stdout
     assert "✓ PassiveTotal" in ended.stdout
 
 
@@ -71,7 +71,7 @@ def test_without_settings_a_check_lists_the_missing_ones() -> None:
     ended = run("check", environment={})
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in ended.stdout
-    assert "- sources            not tried without settings" in ended.stdout
+    assert "- sources            not checked: the settings are invalid" in ended.stdout
 
 
 def test_the_findings_can_be_printed_as_json(account: dict[str, str]) -> None:

@@ -161,15 +161,16 @@ def timeless(bundle: str) -> dict[str, Any]:
     return content
 
 
-def test_a_progress_bar_is_shown_on_a_terminal_and_not_on_stdout(desk: Desk) -> None:
+@pytest.mark.parametrize("values", [[DOMAIN], [DOMAIN, ADDRESS]], ids=["one value", "several values"])
+def test_a_progress_bar_is_shown_on_a_terminal_and_not_on_stdout(desk: Desk, values: list[str]) -> None:
     ours, theirs = pty.openpty()
-    ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json", stderr=theirs, variables={"TERM": "xterm"})
+    ended = desk.lookup(*values, "--format", "json", stderr=theirs, variables={"TERM": "xterm"})
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)
     assert "Looking up" in shown
-    assert "2/2" in shown
-    assert [json.loads(line)["query"] for line in ended.stdout.splitlines()] == [DOMAIN, ADDRESS]
+    assert f"{len(values)}/{len(values)}" in shown
+    assert [json.loads(line)["query"] for line in ended.stdout.splitlines()] == values
 
 
 def test_a_terminal_without_unicode_shows_the_table(desk: Desk) -> None:

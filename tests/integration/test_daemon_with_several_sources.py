@@ -101,14 +101,14 @@ def test_a_failing_source_is_named_in_the_text_and_does_not_affect_others(world:
     work = world.enrich("Domain-Name", DOMAIN)
     assert (work.in_error, work.errors) == (False, [])
     assert str(work.message).startswith("Added ")
-    assert "; VirusTotal failed: VirusTotal is failing (HTTP 500); try again later" in str(work.message)
+    assert "; VirusTotal failed: VirusTotal server error (HTTP 500); try again later" in str(work.message)
     assert {"192.0.2.10", "mx1.example.net"} <= targets(world, work).keys()
 
 
 def test_a_failing_source_is_named_even_if_the_others_know_nothing(world: World) -> None:
     world.service.fail("402", on="search")
     text = str(world.enrich("Domain-Name", fresh_name()).message)
-    assert text.startswith("VirusTotal and AlienVault OTX know no passive DNS records of ")
+    assert text.startswith("VirusTotal and AlienVault OTX have no passive DNS records of ")
     assert "; PassiveTotal failed: The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in text
 
 
@@ -119,8 +119,8 @@ def test_if_all_sources_fail_the_work_is_an_error_that_names_each(world: World) 
     work = world.enrich("Domain-Name", fresh_name())
     assert work.in_error
     assert "The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in str(work.message)
-    assert "VirusTotal is failing (HTTP 500)" in str(work.message)
-    assert "AlienVault OTX is failing (HTTP 500)" in str(work.message)
+    assert "VirusTotal server error (HTTP 500)" in str(work.message)
+    assert "AlienVault OTX server error (HTTP 500)" in str(work.message)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_other_sources_are_named_with_the_setting_of_their_limit(world: World) -
     value = fresh_name()
     work = world.enrich("Domain-Name", value, markings=("TLP:RED",))
     assert not work.in_error
-    assert str(work.message).startswith(f"AlienVault OTX knows no passive DNS records of {value} since 20")
+    assert str(work.message).startswith(f"AlienVault OTX has no passive DNS records of {value} since 20")
     assert str(work.message).endswith(
         f"; {value} was not sent to PassiveTotal: it is marked TLP:RED, above the maximum of TLP:AMBER "
         f"(RISKIQ_MAX_TLP); {value} was not sent to VirusTotal: it is marked TLP:RED, above the maximum of TLP:GREEN "

@@ -100,7 +100,7 @@ def test_an_answer_without_usable_records_adds_nothing_and_says_so(
 def test_if_nothing_is_known_the_work_says_so_and_is_not_an_error(world: World) -> None:
     work = world.enrich("Domain-Name", fresh_name())
     assert work.message is not None
-    assert work.message.startswith(f"PassiveTotal knows no passive DNS records of {work.entity.value} since 20")
+    assert work.message.startswith(f"PassiveTotal has no passive DNS records of {work.entity.value} since 20")
     assert not work.in_error
     assert work.expectations == 0
 
@@ -190,11 +190,11 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
         ("429-quota-message", "The PassiveTotal quota is used up (HTTP 429)."),
         ("429", "PassiveTotal rate limit exceeded (HTTP 429); try again later."),
         ("400", "PassiveTotal rejected the request (HTTP 400)."),
-        ("500", "PassiveTotal is failing (HTTP 500); try again later."),
-        ("504", "PassiveTotal is failing (HTTP 504); try again later."),
+        ("500", "PassiveTotal server error (HTTP 500); try again later."),
+        ("504", "PassiveTotal server error (HTTP 504); try again later."),
         ("html", "The response from PassiveTotal is not valid JSON or was cut off; check RISKIQ_API_BASE_URL."),
         ("cut-json", "The response from PassiveTotal is not valid JSON or was cut off; check RISKIQ_API_BASE_URL."),
-        ("results-string", "The response from PassiveTotal holds no list of results; check RISKIQ_API_BASE_URL."),
+        ("results-string", "The response from PassiveTotal contains no list of results; check RISKIQ_API_BASE_URL."),
         ("redirect", "The response (HTTP 302) is not from the PassiveTotal API; check RISKIQ_API_BASE_URL."),
     ],
 )

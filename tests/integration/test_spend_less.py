@@ -86,7 +86,7 @@ def test_an_observable_that_got_this_author_is_skipped_unless_a_person_asks(thri
 def test_observables_of_others_are_enriched(thrifty: World) -> None:
     entity = thrifty.entity("IPv4-Addr", "192.0.2.99", author="Example Organization")
     work = thrifty.platform.enrich(entity, auto=True).wait(WAIT)
-    assert str(work.message).startswith("PassiveTotal knows no passive DNS records of 192.0.2.99")
+    assert str(work.message).startswith("PassiveTotal has no passive DNS records of 192.0.2.99")
 
 
 def test_a_restarted_connector_uses_the_cache_file(tmp_path: Path) -> None:

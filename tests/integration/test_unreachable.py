@@ -24,7 +24,7 @@ def test_the_work_is_an_error_that_says_why_and_the_next_one_fails_at_once(fault
         asked = len(world.service.requests)
         second = world.enrich("IPv4-Addr", ADDRESS)
         assert second.in_error
-        assert str(second.message).startswith("PassiveTotal could not be reached a moment ago and is not asked again")
+        assert str(second.message).startswith("PassiveTotal was unreachable a moment ago and is not queried again")
         assert len(world.service.requests) == asked
 
 

@@ -1,4 +1,4 @@
-"""What all unit tests share."""
+"""Fixtures for all unit tests."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from tests.unit.stand_ins import Served
 
 @pytest.fixture
 def service(served: Served[Any]) -> Any:
-    """The stand-in that a module serves as `served`, as new for every test."""
+    """The stand-in that a module serves as `served`, reset before every test."""
     return served.renewed()
 
 
 @pytest.fixture
 def url(service: object, served: Served[Any]) -> str:
-    """Where a module serves its stand-in."""
+    """The URL at which a module serves its stand-in."""
     assert service is served.service
     return served.url

@@ -1,4 +1,4 @@
-"""Loads settings from the files and variables of a test, without those of this machine."""
+"""Loads settings from the files and variables of a test, without this machine's settings."""
 
 import os
 from collections.abc import Callable

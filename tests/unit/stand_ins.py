@@ -1,4 +1,4 @@
-"""One server for all tests of a module, with its stand-in as new for each of them."""
+"""Serves one stand-in for all tests of a module, and resets it before each."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -12,14 +12,14 @@ S = TypeVar("S")
 
 
 class Served(NamedTuple, Generic[S]):
-    """A stand-in, where it is served, and how to make it."""
+    """A stand-in, its URL, and the function that makes a new one."""
 
     service: S
     url: str
     make: Callable[[], S]
 
     def renewed(self) -> S:
-        """The stand-in, which knows nothing of earlier tests."""
+        """The stand-in, without the state of earlier tests."""
         vars(self.service).clear()
         vars(self.service).update(vars(self.make()))
         return self.service
@@ -38,3 +38,14 @@ def stand_in(make: Callable[[], S], app: Callable[[S], FastAPI], path: str = "")
             yield Served(service, f"{url}{path}", make)
 
     return served
+
+
+def renewed(served: str) -> Any:
+    """A fixture: the stand-in of the fixture with this name, without the state of earlier tests, and its URL."""
+
+    @pytest.fixture
+    def with_url(request: pytest.FixtureRequest) -> tuple[Any, str]:
+        found = request.getfixturevalue(served)
+        return found.renewed(), found.url
+
+    return with_url

@@ -242,7 +242,7 @@ def test_sources_are_queried_in_parallel() -> None:
 
 
 def test_a_failing_source_does_not_affect_the_others() -> None:
-    failed = NoAnswer("Plain DNS is failing (HTTP 500); try again later.")
+    failed = NoAnswer("Plain DNS server error (HTTP 500); try again later.")
     askers = [asker(Known(error=failed)), asker(Known(record()))]
     down, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
     assert (down.failure, up.records) == (failed, [record()])
@@ -267,7 +267,7 @@ def test_a_failed_connection_of_the_quota_call_ends_the_look_up_and_the_next_one
         remote = asker(Remote(asking(server.url, retries=2)))
         first, second = outcome(remote), outcome(remote)
     assert str(first.failure) == "Example DNS cannot be reached: the response was cut off."
-    assert "is not asked again for 60 seconds" in str(second.failure)
+    assert "is not queried again for 60 seconds" in str(second.failure)
     assert [head.partition(b" HTTP")[0] for head in server.heads] == [b"GET /quota"] * 3
 
 

@@ -117,7 +117,7 @@ def test_a_source_that_does_not_update_dates_is_queried_for_records_of_any_age(
 def test_a_source_waits_for_its_rate_limit_up_to_the_request_timeout() -> None:
     only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
     only.meter.spend()
-    with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; ask again at "):
+    with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; try again at "):
         only.meter.spend()
 
 

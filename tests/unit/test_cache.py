@@ -69,7 +69,7 @@ def key() -> str:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed cache is tried again at once, with a timeout of a tenth of a second."""
+    """A failed cache is tried again immediately, with a timeout of a tenth of a second."""
     monkeypatch.setattr(store_module, "RESPITE", 0)
     monkeypatch.setattr(store_module, "PATIENCE", 0.1)
 

@@ -187,7 +187,7 @@ def test_a_bundle_that_opencti_rejects_is_an_error(bench: Bench) -> None:
 
 def test_if_the_only_source_fails_its_error_becomes_the_text(bench: Bench) -> None:
     bench.service.fail("500", on="search")
-    with pytest.raises(NoAnswer, match=r"^PassiveTotal is failing \(HTTP 500\); try again later\."):
+    with pytest.raises(NoAnswer, match=r"^PassiveTotal server error \(HTTP 500\); try again later\."):
         bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     assert bench.pushed() == []
 

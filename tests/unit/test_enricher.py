@@ -36,7 +36,7 @@ class Down(Client):
     """A source that fails."""
 
     def look_up(self, question: Question) -> Answer:  # noqa: ARG002  # it never answers
-        raise NoAnswer("Down DNS is failing (HTTP 500); try again later.")
+        raise NoAnswer("Down DNS server error (HTTP 500); try again later.")
 
 
 def record(data: str = "192.0.2.1", kind: str = "A", source: str = "one", days: float = 1) -> Record:

@@ -117,7 +117,7 @@ def test_a_project_without_the_settings_is_refused_with_a_sentence(tree: Path) -
         main(["--check"], tree)
 
 
-# What it writes
+# Output
 
 
 def variables_of_the_settings(tree: Path) -> list[str]:

@@ -40,7 +40,7 @@ def asked(query: str) -> set[str]:
 
 
 def labels(target: dict[str, Any]) -> set[str]:
-    """The labels that a query selects or groups by, and those of its legend."""
+    """The labels that a query selects or groups by, and the labels of its legend."""
     selected = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", target["expr"])
     grouped = [name for group in re.findall(r"by \(([^)]*)\)", target["expr"]) for name in group.split(", ")]
     return {*selected, *grouped, *re.findall(r"{{(\w+)}}", target["legendFormat"])}

@@ -89,9 +89,9 @@ def test_an_unknown_budget_does_not_stop_searches() -> None:
 
 def test_an_unreadable_budget_is_logged_and_does_not_stop_searches(caplog: pytest.LogCaptureFixture) -> None:
     meter = Meter(RISKIQ)
-    meter.refresh(failing(NoAnswer("PassiveTotal is failing (HTTP 500); try again later.")))
+    meter.refresh(failing(NoAnswer("PassiveTotal server error (HTTP 500); try again later.")))
     meter.spend()
-    assert "The quota cannot be read; PassiveTotal is asked all the same." in caplog.text
+    assert "The quota cannot be read; querying PassiveTotal anyway." in caplog.text
 
 
 @pytest.mark.parametrize("kind", [CredentialsRefused, Unreachable])

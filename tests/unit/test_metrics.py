@@ -1,4 +1,4 @@
-"""The metrics, whose number of series no answer can increase."""
+"""The metrics; no answer can increase their number of series."""
 
 import re
 from typing import Any

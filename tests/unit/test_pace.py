@@ -30,7 +30,7 @@ def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
     pace = Pace("mnemonic", "2/minute;1000/day", patience=5)
     pace.wait()
     pace.wait()
-    with pytest.raises(RateLimited, match=r"^mnemonic allows 2/minute;1000/day requests; ask again at 20\d\d-.* UTC\."):
+    with pytest.raises(RateLimited, match=r"^mnemonic allows 2/minute;1000/day requests; try again at 20\d\d-.* UTC\."):
         pace.wait()
 
 
@@ -44,7 +44,7 @@ def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: p
     pace.wait()
     pace.wait()
     assert 59 < sum(pauses) < 61
-    assert "for the rate of mnemonic (1/minute)." in caplog.text
+    assert "for the rate limit of mnemonic (1/minute)." in caplog.text
 
 
 def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
@@ -83,7 +83,7 @@ def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.L
     pace.wait()
     with pytest.raises(RateLimited):
         pace.wait()
-    assert "The rate of mnemonic is not shared with other processes (" in caplog.text
+    assert "The rate limit of mnemonic is not shared with other processes (" in caplog.text
 
 
 def test_a_redis_that_does_not_respond_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

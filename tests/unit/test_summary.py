@@ -19,7 +19,7 @@ SINCE = datetime(2026, 10, 25, 12, tzinfo=UTC)
 ONE = replace(SOURCES["riskiq"], key="one", title="One DNS")
 TWO = replace(SOURCES["riskiq"], key="two", title="Two DNS")
 THREE = replace(SOURCES["riskiq"], key="three", title="Three DNS")
-DOWN = NoAnswer("One DNS is failing (HTTP 500); try again later.")
+DOWN = NoAnswer("One DNS server error (HTTP 500); try again later.")
 REFUSED = TlpRefused(
     "example.org was not sent to Two DNS: it is marked TLP:RED, above the maximum of TLP:AMBER (TWO_MAX_TLP)."
 )
@@ -103,11 +103,11 @@ def test_an_incomplete_answer_is_reported_as_at_least() -> None:
 
 
 def test_nothing_known_is_reported_with_the_period() -> None:
-    assert answer(Outcome(ONE, SINCE)) == "One DNS knows no passive DNS records of example.org since 2026-10-25"
+    assert answer(Outcome(ONE, SINCE)) == "One DNS has no passive DNS records of example.org since 2026-10-25"
 
 
 def test_nothing_known_at_any_time_is_reported_without_a_period() -> None:
-    assert answer(Outcome(ONE, EVERYTHING)) == "One DNS knows no passive DNS records of example.org"
+    assert answer(Outcome(ONE, EVERYTHING)) == "One DNS has no passive DNS records of example.org"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_cached_answer_is_reported_with_its_age(since: timedelta, words: str) 
 
 def test_nothing_known_can_come_from_the_cache() -> None:
     assert answer(Outcome(ONE, SINCE, cached_since=NOW)) == (
-        "One DNS knows no passive DNS records of example.org since 2026-10-25; from cache (less than a minute old)"
+        "One DNS has no passive DNS records of example.org since 2026-10-25; from cache (less than a minute old)"
     )
 
 
@@ -167,7 +167,7 @@ def test_one_incomplete_answer_makes_the_sum_a_lower_bound() -> None:
 def test_nothing_known_names_all_sources_and_the_longest_period() -> None:
     earlier = SINCE - timedelta(days=365)
     assert answer(Outcome(ONE, SINCE), Outcome(TWO, earlier), Outcome(THREE, SINCE)) == (
-        "One DNS, Two DNS and Three DNS know no passive DNS records of example.org since 2025-10-25"
+        "One DNS, Two DNS and Three DNS have no passive DNS records of example.org since 2025-10-25"
     )
 
 
@@ -183,14 +183,14 @@ def test_the_source_of_a_cached_answer_is_named() -> None:
 def test_a_failed_source_is_named_with_its_reason() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, records(2)), related=2) == (
         "Added 2 observables and 2 relationships from 2 passive DNS records of example.org (A 2); "
-        "records by source: Two DNS 2; One DNS failed: One DNS is failing (HTTP 500); try again later"
+        "records by source: Two DNS 2; One DNS failed: One DNS server error (HTTP 500); try again later"
     )
 
 
 def test_a_failed_source_is_not_reported_as_knowing_nothing() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)) == (
-        "Two DNS knows no passive DNS records of example.org since 2026-10-25; "
-        "One DNS failed: One DNS is failing (HTTP 500); try again later"
+        "Two DNS has no passive DNS records of example.org since 2026-10-25; "
+        "One DNS failed: One DNS server error (HTTP 500); try again later"
     )
 
 
@@ -228,7 +228,7 @@ def test_the_error_of_the_only_source_is_the_error_of_the_enrichment(error: Conn
 def test_the_error_names_each_failed_source() -> None:
     error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=QuotaExceeded("Spent."))])
     assert isinstance(error, AllFailed)
-    assert str(error) == "One DNS is failing (HTTP 500); try again later. Spent."
+    assert str(error) == "One DNS server error (HTTP 500); try again later. Spent."
 
 
 def test_if_tlp_limits_exclude_all_sources_that_is_the_error() -> None:

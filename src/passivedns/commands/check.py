@@ -11,6 +11,7 @@ from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of, publisher_of
 from passivedns.cache import Cache
+from passivedns.commands.terminal import wrapped
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.meter import Meter
 from passivedns.model import Budget, Finding, State
@@ -22,7 +23,7 @@ from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Source, SourceSettings, tells_budget
-from passivedns.wording import age, allowance_in_words, counted, printable
+from passivedns.wording import age, allowance_in_words, counted
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -35,7 +36,7 @@ _WIDTH = max(len(source.title) for source in SOURCES.values()) + 1
 
 
 def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
-    """Print each finding as it comes; return 1 if something keeps the connector from working, else 0."""
+    """Print the findings one by one; return 1 if something keeps the connector from working, else 0."""
     console = Console(highlight=False)
     found = []
     for finding in _findings(root):
@@ -54,14 +55,14 @@ def _findings(root: Path) -> Iterator[Finding]:
         settings = load_settings(root)
     except SettingsError as error:
         yield from settings_findings(error, root)
-        yield Finding("OpenCTI", State.UNKNOWN, "not tried without settings")
+        yield Finding("OpenCTI", State.UNKNOWN, "not checked: the settings are invalid")
     else:
         yield from settings_findings(settings, root)
         yield from platform_findings(helper_config(settings), sorted({*publisher_of(settings.lookup).tlps.values()}))
     try:
         lookup = load_lookup_settings(root)
     except SettingsError:
-        yield Finding("sources", State.UNKNOWN, "not tried without settings")
+        yield Finding("sources", State.UNKNOWN, "not checked: the settings are invalid")
         return
     for key in lookup.sources:
         yield from source_findings(key, lookup)
@@ -69,7 +70,7 @@ def _findings(root: Path) -> Iterator[Finding]:
 
 
 def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterator[Finding]:
-    """Where the settings come from, without their values, which may be secrets; and their errors and warnings."""
+    """The origin of the settings, without their values, which may be secret, and their errors and warnings."""
     files = [str(path) for path in config_files(root) if path.exists()]
     variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
     names = f": {', '.join(variables)}" if variables else ""
@@ -117,17 +118,17 @@ def _limit(source: Source, section: SourceSettings) -> str:
 
 
 def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Finding]:
-    """What remains of each allowance; only the reserve is not enough."""
+    """The remaining searches of each allowance; it is bad if only the reserve is left."""
     reserved = f", {reserve:,} of them reserved" if reserve else ""
     for allowance in budget.allowances:
         state = State.BAD if allowance.left <= reserve else State.GOOD
         yield Finding(title, state, f"quota of the {allowance_in_words(allowance)}{reserved}")
     if not budget.allowances:
-        yield Finding(title, State.UNKNOWN, "no quota is stated")
+        yield Finding(title, State.UNKNOWN, "no quota is reported")
 
 
 def cache_finding(cache: Cache | None, now: datetime) -> Finding:
-    """Where answers are cached, how many, and the age of the oldest; an unusable cache costs only searches."""
+    """The location of the cache, its number of answers, and the age of the oldest; a failure is only a warning."""
     if cache is None:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
     try:
@@ -140,5 +141,6 @@ def cache_finding(cache: Cache | None, now: datetime) -> Finding:
 
 def _line(finding: Finding, ascii_only: bool) -> Text:
     sign, plain, style = _MARKS[finding.state]
-    indented = "\n".join(f"{'':{_WIDTH + 2}}{printable(line.strip())}" for line in finding.text.splitlines()).lstrip()
+    lines = "\n".join(f"{'':{_WIDTH + 2}}{line.strip()}" for line in finding.text.splitlines())
+    indented = wrapped(lines, sys.stdout).lstrip()
     return Text.assemble((plain if ascii_only else sign, style), f" {finding.subject:{_WIDTH}}{indented}")

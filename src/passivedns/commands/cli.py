@@ -10,11 +10,11 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from passivedns import __version__
+from passivedns.commands.terminal import wrapped
 from passivedns.errors import ConnectorError, SettingsError
 from passivedns.model import RECORD_TYPES
-from passivedns.wording import printable
 
-# Each command imports what it needs when it runs: pycti alone takes more than a second.
+# Each command imports what it needs when it runs: importing pycti takes more than a second.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ConnectorError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(wrapped(str(error), sys.stderr), file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130  # 128 plus the number of the signal, as in shells
@@ -74,7 +74,7 @@ def _lookup(parsed: argparse.Namespace) -> int:
     if not (values or parsed.file or sys.stdin.isatty()):
         values = [line for line in sys.stdin.read().splitlines() if line.strip()]
     if not (values or parsed.file):
-        parsed.refuse("lookup needs a value, as an argument or on standard input, such as: lookup example.org")
+        parsed.refuse("lookup needs a value, such as: lookup example.org")
     return run(values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
 
 
@@ -85,7 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Passive DNS for OpenCTI {__version__}")
     parser.set_defaults(run=_run_connector)
     commands = parser.add_subparsers(metavar="COMMAND")
-    check = commands.add_parser("check", help="test the settings, OpenCTI, the sources and the cache, without a search")
+    check = commands.add_parser(
+        "check",
+        help="test the settings, OpenCTI, the sources and the cache, without a search",
+        description="Test the settings, OpenCTI, the broker, the sources and the cache, without spending a search. "
+        "Exits with 0 if nothing prevents enrichment, else with 1.",
+    )
     check.set_defaults(run=_check)
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     lookup = commands.add_parser(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from passivedns.assembly import enricher_of
 from passivedns.commands.saved import enricher_of_file
+from passivedns.commands.terminal import wrapped
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import BadAnswer, ConnectorError, RequestRefused
@@ -23,7 +24,7 @@ from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure
-from passivedns.wording import allowance_in_words, counted, printable
+from passivedns.wording import allowance_in_words, counted
 
 # Failures that concern one value; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, RequestRefused)
@@ -64,7 +65,7 @@ def run(
 
 
 def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) -> tuple[Sequence[str], Enricher]:
-    """The values to look up, and what enriches them."""
+    """The values to look up, and the enricher."""
     if file:
         return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
     return values, enricher_of(load_lookup_settings(sources=sources or None))
@@ -101,7 +102,7 @@ def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
 def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) -> list[Lookup]:
     """The successful look-ups, up to a failure that would hit all further values."""
     lookups: list[Lookup] = []
-    with _progress(len(entities)) as progress:
+    with _progress() as progress:
         for number, entity in enumerate(progress.track(entities, description="Looking up"), start=1):
             result = _look_up(enricher, entity, now)
             if result and result.answered:
@@ -131,11 +132,11 @@ def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None
     return result
 
 
-def _progress(steps: int) -> Progress:
-    """A progress bar on stderr, shown only on a terminal and for several values."""
+def _progress() -> Progress:
+    """A progress bar on stderr, shown only on a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=steps < 2 or not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _show(lookups: Sequence[Lookup], form: str, now: datetime) -> None:
@@ -178,4 +179,4 @@ def _tell_budgets(enricher: Enricher) -> None:
 
 
 def _say(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+    print(wrapped(text, sys.stderr), file=sys.stderr)

@@ -37,7 +37,7 @@ class SavedAnswer(Client):
 
 
 def _is_about(question: Question, answer: Answer) -> bool:
-    """Whether the answer, as far as it says, is about the observable in question."""
+    """Whether the answer is, or could be, about the observable."""
     records = answer.records
     if not records and answer.about:
         records = [Record(answer.about, "A", "", None, None, (), "")]
@@ -48,10 +48,10 @@ def _is_about(question: Question, answer: Answer) -> bool:
 def enricher_of_file(
     path: Path, sources: Sequence[str], values: Sequence[str], pdns: PdnsSettings
 ) -> tuple[Sequence[str], Enricher]:
-    """The values to look up, and an enricher that reads the file as an answer of one of `sources` (empty: of any).
+    """The values to look up, and an enricher that reads the file as a response from one of `sources` (empty: any).
 
     Raises:
-        ConnectorError: the file is unreadable, no answer of these sources, or does not say what it is about.
+        ConnectorError: the file is unreadable, not a response from these sources, or does not state the queried value.
     """
     try:
         body = path.read_bytes()
@@ -78,8 +78,8 @@ def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source
     if readable and (sources or body.strip()):
         return max(readable, key=lambda found: any(record.type for record in found[1].records))
     named = " or ".join(SOURCES[key].title for key in sources)
-    reason = f"{named}{why}" if sources else "any source; name its source with --sources"
-    raise ConnectorError(f"{path} is not an answer of {reason}.")
+    reason = f"{named}{why}" if sources else "any source; name the source with --sources"
+    raise ConnectorError(f"{path} is not a response from {reason}.")
 
 
 def _topic(path: Path, answer: Answer) -> str:
@@ -87,5 +87,5 @@ def _topic(path: Path, answer: Answer) -> str:
     ends = [{record.name, record.data} - {""} for record in answer.records]
     common = {answer.about} if answer.about else set.intersection(*ends) if ends else set()
     if len(common) != 1:
-        raise ConnectorError(f"{path} does not say what it is about; name the value.")
+        raise ConnectorError(f"{path} does not state the queried value; name it on the command line.")
     return common.pop()

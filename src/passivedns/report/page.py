@@ -28,11 +28,13 @@ class Section(NamedTuple):
     scale: Scale | None
     ticks: list[Tick]
     today: float
-    """The moment of the look-up on the scale."""
+    """The position of the look-up on the scale."""
+    values: int
+    """Characters of the longest value."""
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
-    """The page, with a section per look-up; `made` is the moment of the look-ups (UTC).
+    """The page, with a section per look-up; `made` is the time of the look-ups (UTC).
 
     Values are escaped by the template, and a content security policy forbids every script but the page's own.
     """
@@ -58,10 +60,11 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
 def _section(lookup: Lookup, made: datetime) -> Section:
     relations = lookup.relations
     common = scale(relations, until=made)
+    values = max((len(relation.value) for relation in relations), default=0)
     if not common:
-        return Section(lookup, relations, None, [], 0)
+        return Section(lookup, relations, None, [], 0, values)
     today = common.position(made)
-    return Section(lookup, relations, common, _ticks(common, today), today)
+    return Section(lookup, relations, common, _ticks(common, today), today, values)
 
 
 def _ticks(common: Scale, today: float) -> list[Tick]:

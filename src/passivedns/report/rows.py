@@ -62,7 +62,7 @@ class Lookup(NamedTuple):
         return f"{self.result.at_least}{counted(used, 'record')}, {into}{counted(relationships, 'relationship')}"
 
     def bundle_objects(self) -> list[StixObject]:
-        """What the daemon would send outside a playbook; empty if it would send nothing."""
+        """The objects that the daemon would send outside a playbook; empty if none."""
         if not self.result.objects:
             return []
         of = self.entity
@@ -70,7 +70,7 @@ class Lookup(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A labelled moment on a scale."""
+    """A labelled date on a scale."""
 
     position: float
     """From 0 at the start of the scale to 1 at its end."""

@@ -108,9 +108,9 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
 
 
 def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | None = None) -> LookupSettings:
-    """Read only the settings of a look-up; those of OpenCTI may be missing or invalid.
+    """Read only the settings of a look-up; OpenCTI's may be missing or invalid.
 
-    `sources` replace those of PDNS_SOURCES; the sections of all others are ignored.
+    `sources` override PDNS_SOURCES; the sections of other sources are ignored.
 
     Raises:
         SettingsError: the text lists all errors.

@@ -1,4 +1,4 @@
-"""Defines the sections of config.yml other than those of the sources, an index of all, and the settings as a whole."""
+"""Defines the sections of config.yml except the sources', an index of all, and the settings as a whole."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
-SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "asked"))]
+SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "queried"))]
 _SWITCH = Field(default=None, json_schema_extra=allowed(YES_OR_NO))
 
 
@@ -73,7 +73,7 @@ class ConnectorSettings(Section):
     log_level: LogLevel = Field(default="info", description="Minimum severity of log messages.")
     auto: Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
 
-    # Options of pycti, which does not validate them: a bad value leads to a traceback, or to another meaning.
+    # pycti does not validate its own options: it ends in a traceback or misinterprets the value.
     expose_metrics: bool | None = _SWITCH
     listen_protocol: ListenProtocol = None
     listen_protocol_api_port: Port = None
@@ -82,7 +82,7 @@ class ConnectorSettings(Section):
 
 
 class MqOptions(Section):
-    """Options of pycti for a message broker that is not reached as OpenCTI says."""
+    """pycti options that override the broker address from OpenCTI."""
 
     port: Port = None
     use_ssl: bool | None = _SWITCH

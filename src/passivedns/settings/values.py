@@ -66,12 +66,12 @@ def _duration(value: object) -> timedelta | Duration:
             return duration if start < now else timedelta(0)
     except (ValueError, ArithmeticError):
         pass
-    raise ValueError("which is not a usable duration")
+    raise ValueError("which is not a valid duration")
 
 
 def _positive(duration: timedelta | Duration) -> timedelta | Duration:
     if not duration:
-        raise ValueError("which is not a usable duration")
+        raise ValueError("which is not a valid duration")
     return duration
 
 
@@ -85,7 +85,7 @@ def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[
             raise ValueError
         given = [name.strip() if isinstance(name, str) else name for name in names]
         if unknown := [name for name in given if name and str(name).lower() not in by_lower_case]:
-            raise ValueError(f"where {' and '.join(map(shown, unknown))} cannot be {why_not}")
+            raise ValueError(f"of which {' and '.join(map(shown, unknown))} cannot be {why_not}")
         return list(dict.fromkeys(by_lower_case[name.lower()] for name in given if name))
 
     return named

@@ -90,7 +90,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 10**18):
         return repr(value)
     # A mapping or list may contain a secret that was indented below the wrong key.
-    return {dict: "a mapping", list: "a list", int: "a huge number"}.get(type(value), "a value of another kind")
+    return {dict: "a mapping", list: "a list", int: "a huge number"}.get(type(value), "a value of the wrong type")
 
 
 def is_secret(field: FieldInfo) -> bool:

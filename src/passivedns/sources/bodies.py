@@ -42,7 +42,7 @@ def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
     found = answer.get(key) if isinstance(answer, dict) else None
     if not isinstance(found, list):
         address = source.variable(source.address)
-        raise BadAnswer(f"The response from {source.title} holds no {what}; check {address}.")
+        raise BadAnswer(f"The response from {source.title} contains no {what}; check {address}.")
     return found
 
 
@@ -101,7 +101,7 @@ def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
 
 def _check_size(source: Source, body: bytes) -> None:
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"[", b"\n"))) > MOST_VALUES:
-        raise BadAnswer(f"The response from {source.title} holds more than {MOST_VALUES:,} values and was dropped.")
+        raise BadAnswer(f"The response from {source.title} contains more than {MOST_VALUES:,} values and was dropped.")
 
 
 def _parsed(text: bytes) -> Any:

@@ -37,7 +37,7 @@ class CirclClient(Client):
     def __init__(self, settings: CirclSettings, http: Http) -> None:
         log_in(settings, http.session)
         accept_lines(http.session)
-        # Otherwise CIRCL resolves the name at once, which its owner may notice.
+        # Otherwise CIRCL would resolve the name, which its owner might notice.
         http.session.headers["dribble-disable-active-query"] = "1"
         self._http = http
 
@@ -65,7 +65,7 @@ class CirclClient(Client):
 
 
 def _answer(*pages: bytes) -> Answer:
-    # Only all rows together show the field order. If they do not, as with NS, it is that of version 2: swapped.
+    # Only all rows together show the field order. If they do not, as with NS records, assume version 2's: swapped.
     return answer_of(CIRCL, *(rows_of(CIRCL, page) for page in pages), swapped=True)
 
 

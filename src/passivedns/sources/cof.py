@@ -67,7 +67,7 @@ def answer_of(source: Source, *pages: Rows, swapped: bool = False) -> Answer:
     unreadable += sum(page.unreadable for page in pages)
     if unreadable and not records:
         raise BadAnswer(
-            f"The response from {source.title} holds nothing in the Common Output Format; check "
+            f"The response from {source.title} contains nothing in the Common Output Format; check "
             f"{source.variable(source.address)}."
         )
     return Answer(records, complete=not any(page.cut for page in pages), unreadable=unreadable)
@@ -149,7 +149,7 @@ class AccountSettings(RestrictedSettings):
         default=None,
         description="Token, instead of user name and password. Sent verbatim as the Authorization header: include the "
         "scheme, such as `Bearer 0123abcd`, if the server needs one.",
-        json_schema_extra=allowed("the token, with its scheme where the server wants one, or empty"),
+        json_schema_extra=allowed("the token, with its scheme if the server needs one, or empty"),
     )
     _ways_in: ClassVar[str]
     """The required settings, as the end of the sentence "Set either …"."""

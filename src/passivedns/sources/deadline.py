@@ -43,7 +43,7 @@ class _Deadline(Timeout):
 
 
 class _TimedStream(io.RawIOBase):
-    """Reads from a socket for as long as its timeout is now, and remembers whether the stream ended."""
+    """Reads from a socket within its current timeout, and remembers whether the stream ended."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -83,7 +83,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    # http.client makes its responses by this name, those of a proxy's tunnel included.
+    # http.client instantiates this class for every response, including a proxy's.
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:

@@ -32,7 +32,7 @@ CLIENT = {"swclient": "opencti", "version": __version__}
 """Parameters that identify the client program to the vendor."""
 
 _SENSORS = {"time_first": "sensors", "zone_time_first": "zone files"}
-"""Who saw a row, by the date field that it has."""
+"""The group that saw a row, by the date field of the row."""
 _ENDS = ("succeeded", "limited", "failed")
 _NOTHING_KNOWN = "Error: no results found for query."
 """Version 1's text for HTTP 404; version 2 sends an empty answer instead."""
@@ -159,7 +159,7 @@ def parse_rate(answer: Any) -> Budget:
     rate = at(answer, "rate")
     if not isinstance(rate, dict):
         address = DNSDB.variable(DNSDB.address)
-        raise BadAnswer(f"The quota that {DNSDB.title} sent holds no rate; check {address}.")
+        raise BadAnswer(f"The quota response from {DNSDB.title} contains no rate; check {address}.")
     left, limit = rate.get("remaining"), rate.get("limit")
     if not is_count(left):
         return Budget()

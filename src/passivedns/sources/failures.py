@@ -88,7 +88,7 @@ _SENTENCES: Mapping[type[SourceError], str] = {
     QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
     RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
     RequestRefused: "{title} rejected the request (HTTP {status}).",
-    NoAnswer: "{title} is failing (HTTP {status}); try again later.",
+    NoAnswer: "{title} server error (HTTP {status}); try again later.",
     BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
 }
 
@@ -133,13 +133,13 @@ _NO_PROXY = "the proxy does not connect"
 _CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     ("CA certificate bundle", _CA_BUNDLE),
     ("[X509", _CA_BUNDLE),
-    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is your own"),
+    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted; if its CA is private, set REQUESTS_CA_BUNDLE"),
     ("SOCKS", "SOCKS proxies are not supported; set HTTPS_PROXY to an HTTP proxy"),
-    ((InvalidProxyURL, ProxySchemeUnknown), "the address of the proxy cannot be used; check HTTPS_PROXY"),
+    ((InvalidProxyURL, ProxySchemeUnknown), "the URL of the proxy is invalid; check HTTPS_PROXY"),
     (ProxyError, _NO_PROXY),
     ("Tunnel connection failed", _NO_PROXY),
     (ssl.SSLError, "no TLS connection can be made; check whether {address} should begin with http://"),
-    (socket.gaierror, "its host name does not resolve; check {address}"),
+    (socket.gaierror, "its host name does not resolve; check the network and {address}"),
     (NewConnectionError, "no connection can be made"),
     ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), "no answer within {timeout:g} s"),
     ((ProtocolError, IncompleteRead), "the response was cut off"),

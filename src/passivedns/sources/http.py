@@ -80,7 +80,7 @@ class Http:
             BadAnswer: the URL is on another host, which must not receive the credentials.
         """
         if not url.lower().startswith(urljoin(self.base_url, "/").lower()):
-            raise BadAnswer(f"{self.source.title} sent an address for the next page that is not on its own host.")
+            raise BadAnswer(f"{self.source.title} sent a next-page URL that is not on its own host.")
         return self._ask("search", "GET", url)
 
     def fetch(self, path: str) -> Reply:
@@ -112,7 +112,7 @@ class Http:
         left = self._left_alone_until - time.monotonic()
         if left > 0:
             raise Unreachable(
-                f"{self.source.title} could not be reached a moment ago and is not asked again for "
+                f"{self.source.title} was unreachable a moment ago and is not queried again for "
                 f"{counted(max(round(left), 1), 'second')}."
             )
         try:

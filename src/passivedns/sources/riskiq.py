@@ -123,7 +123,7 @@ def parse_quota(answer: Any) -> Budget:
         BadAnswer: the answer is not PassiveTotal's.
     """
     if not isinstance(answer, dict):
-        raise BadAnswer(f"The quota that {RISKIQ.title} sent is not a JSON object.")
+        raise BadAnswer(f"The quota response from {RISKIQ.title} is not a JSON object.")
     owners = ("user", "organization")
     return Budget(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
 

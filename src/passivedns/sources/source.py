@@ -94,7 +94,7 @@ class Source:
     read: Callable[[bytes, str], Answer]
     """Reads a saved answer; the text is the queried name or address, if the answer does not state it.
 
-    Raises BadAnswer if it is not an answer of this source.
+    Raises BadAnswer if it is not a response from this source.
     """
     takes: frozenset[str] = NAMES | ADDRESSES
     """Supported observable types, by OpenCTI's names."""
@@ -107,7 +107,7 @@ class Source:
     pace: Callable[[Any], str] = lambda _: ""
     """The published rate with these settings, in the notation of `limits`: `10/minute`; empty if there is none."""
     clock_tolerance: timedelta = timedelta(0)
-    """How far dates may be behind UTC."""
+    """How far the dates of the source may lag behind UTC."""
     tlp: str = "TLP:CLEAR"
     """The marking of created objects, unless the settings have `results_tlp`."""
     address: str = "api_base_url"
@@ -117,7 +117,7 @@ class Source:
     entitlement: str = "ask the provider"
     """The remedy if the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
-    """Statuses whose meaning differs from that of most services."""
+    """Statuses whose meaning differs from most services."""
     unknown: frozenset[int] = frozenset()
     """Error statuses that may mean "nothing known"; the client reads their bodies."""
     retried: frozenset[int] = PASSING

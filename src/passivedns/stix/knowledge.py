@@ -80,7 +80,7 @@ def strictest_tlp(sources: Iterable[Sources], publisher: Publisher) -> str:
 
 
 def markings(entity: Entity, tlp: str) -> list[str]:
-    """The ids of the entity's markings, and that of `tlp` if stricter."""
+    """The ids of the entity's markings, plus `tlp` if it is stricter."""
     if entity.markings and is_within(tlp, entity.tlp or LAXEST):
         return list(entity.markings)
     return [*entity.markings, TLP_MARKINGS[tlp]["id"]]

@@ -12,7 +12,7 @@ LAXEST = "TLP:CLEAR"
 
 # The laxest first.
 _TLPS = {
-    # OpenCTI's ids, which are those of STIX 2.1 section 7.2.1.4 where it defines one; CLEAR and WHITE share one.
+    # OpenCTI's ids, from STIX 2.1 section 7.2.1.4 if it defines one; CLEAR and WHITE share one.
     objects.TLP_CLEAR: LAXEST,
     "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da": "TLP:GREEN",
     "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82": "TLP:AMBER",

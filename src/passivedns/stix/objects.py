@@ -12,7 +12,7 @@ from typing import Any
 
 StixObject = dict[str, Any]
 
-# STIX 2.1 section 2.9: the namespace of deterministic ids; pycti uses it for all of its own.
+# STIX 2.1 section 2.9: the namespace of deterministic ids; pycti uses it for all its ids.
 _NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7").bytes
 # Random and used by this connector only.
 _DATED_NAMESPACE = uuid.UUID("93d5ac5b-52c3-4f43-bb4d-0f8e6ac0e9b2").bytes

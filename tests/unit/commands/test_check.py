@@ -172,7 +172,7 @@ def test_a_quota_with_only_the_reserve_left_is_bad_and_names_the_reserve() -> No
 
 def test_an_unstated_quota_is_unknown() -> None:
     _, (_, quota) = account(PassiveTotal({}, quota_body={"user": None}))
-    assert quota == Finding("PassiveTotal", State.UNKNOWN, "no quota is stated")
+    assert quota == Finding("PassiveTotal", State.UNKNOWN, "no quota is reported")
 
 
 def test_rejected_credentials_are_bad() -> None:
@@ -303,7 +303,7 @@ def test_a_refused_connection_is_bad() -> None:
 def test_an_unresolvable_host_name_is_bad() -> None:
     (finding,) = check("otx", "http://api.invalid")
     assert (finding.subject, finding.state) == ("AlienVault OTX", State.BAD)
-    assert "its host name does not resolve; check OTX_API_BASE_URL." in finding.text
+    assert "its host name does not resolve; check the network and OTX_API_BASE_URL." in finding.text
 
 
 # The cache

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What argparse writes to stderr when it refuses these arguments with exit code 2."""
+    """The stderr of argparse when it refuses these arguments with exit code 2."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -57,7 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def text_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What is printed before a successful exit, without line breaks."""
+    """The output of a successful run, without line breaks."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0
@@ -77,6 +78,10 @@ def test_the_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     assert "lookup show the passive DNS of names and addresses, without OpenCTI" in printed
 
 
+def test_the_help_of_check_describes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "without spending a search. Exits with 0" in text_of(capsys, "check", "--help")
+
+
 def test_the_help_of_lookup_ends_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert text_of(capsys, "lookup", "--help").endswith(
         "example: main.py lookup example.org 192.0.2.10 --sources mnemonic,robtex"
@@ -90,7 +95,7 @@ def test_lookup_without_a_value_shows_its_own_usage_with_an_example(
     monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
     written = refused(capsys, "lookup")
     assert written.startswith("usage: main.py lookup ")
-    assert written.endswith("lookup needs a value, as an argument or on standard input, such as: lookup example.org\n")
+    assert written.endswith("lookup needs a value, such as: lookup example.org\n")
 
 
 def test_lookup_does_not_wait_for_values_typed_at_a_terminal(
@@ -214,6 +219,26 @@ def test_another_failure_returns_1_and_prints_one_sentence(capsys: pytest.Captur
 def test_control_characters_of_an_error_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lookup", "--file", "answer\x1b[31m.json"]) == 1
     assert capsys.readouterr().err == "answer [31m.json cannot be read: No such file or directory.\n"
+
+
+def test_a_terminal_shows_an_error_without_broken_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert main(["lookup", "--file", "answer.json"]) == 1
+    assert capsys.readouterr().err == "answer.json cannot be read: No\n  such file or directory.\n"
+
+
+def test_check_indents_the_errors_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["check"])
+    lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line[:21].strip() for line in lines if line[:21].strip()] == ["✗ settings", "- OpenCTI", "- sources"]
 
 
 def test_check_returns_1_if_something_keeps_the_connector_from_working(capsys: pytest.CaptureFixture[str]) -> None:

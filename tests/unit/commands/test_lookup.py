@@ -174,7 +174,7 @@ def test_only_chosen_sources_must_be_complete(desk: Desk, monkeypatch: pytest.Mo
 def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> None:
     desk.otx.fail("500")
     code, printed, said = desk.lookup(DOMAIN, "--format", "json")
-    failed = "AlienVault OTX is failing (HTTP 500); try again later. Its response says: Internal Server Error"
+    failed = "AlienVault OTX server error (HTTP 500); try again later. Its response says: Internal Server Error"
     assert code == 0
     assert only_line(printed)["sources"]["otx"] == {"failure": failed}
     assert only_line(printed)["sources"]["virustotal"] == {"records": 5, "complete": True}
@@ -186,9 +186,9 @@ def test_if_every_source_fails_all_are_named_and_no_other_value_is_looked_up(des
         service.fail("500")
     code, printed, said = desk.lookup(DOMAIN, ADDRESS)
     assert (code, printed) == (1, "")
-    assert "PassiveTotal is failing (HTTP 500)" in said
-    assert "VirusTotal is failing (HTTP 500)" in said
-    assert "AlienVault OTX is failing (HTTP 500)" in said
+    assert "PassiveTotal server error (HTTP 500)" in said
+    assert "VirusTotal server error (HTTP 500)" in said
+    assert "AlienVault OTX server error (HTTP 500)" in said
     assert said.endswith("\n1 more value not looked up.\n")
 
 

@@ -40,7 +40,7 @@ SAVED: dict[str, Any] = {
 }
 """A saved answer of each source whose format is unique."""
 ALIKE = ("cof", "robtex")
-"""Sources whose format is that of another source."""
+"""Sources that share the format of another source."""
 
 
 def save(folder: Path, *lines: Any) -> Path:
@@ -186,7 +186,7 @@ def test_a_file_that_is_not_an_answer_is_refused(tmp_path: Path, content: str) -
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConnectorError) as error:
         enricher(path)
-    assert str(error.value) == (f"{path} is not an answer of any source; name its source with --sources.")
+    assert str(error.value) == (f"{path} is not a response from any source; name the source with --sources.")
 
 
 def test_a_file_that_is_not_an_answer_of_the_named_source_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_file_that_is_not_an_answer_of_the_named_source_is_refused_with_the_re
     with pytest.raises(ConnectorError) as error:
         enricher(path, "otx")
     assert str(error.value) == (
-        f"{path} is not an answer of AlienVault OTX (The response from AlienVault OTX is not valid JSON or was cut "
+        f"{path} is not a response from AlienVault OTX (The response from AlienVault OTX is not valid JSON or was cut "
         "off; check OTX_API_BASE_URL)."
     )
 
@@ -253,4 +253,4 @@ def test_a_file_without_a_topic_needs_a_value(tmp_path: Path, lines: list[Any]) 
     path = save(tmp_path, *lines)
     with pytest.raises(ConnectorError) as error:
         asked_for(path)
-    assert str(error.value) == f"{path} does not say what it is about; name the value."
+    assert str(error.value) == f"{path} does not state the queried value; name it on the command line."

@@ -52,7 +52,7 @@ def several() -> Lookup:
         {
             "two": Answer([record("two", "192.0.2.1", sensors=["x", "b"])]),
             "one": Answer([record("one", "192.0.2.1", year=2020, sensors=["b", "a"])], complete=False),
-            "bad": NoAnswer("Bad is failing (HTTP 500); try again later."),
+            "bad": NoAnswer("Bad server error (HTTP 500); try again later."),
         }
     )
 
@@ -63,7 +63,7 @@ def test_json_names_the_records_or_failure_and_the_sensors_of_each_source() -> N
     assert found["sources"] == {
         "two": {"records": 1, "complete": True},
         "one": {"records": 1, "complete": False},
-        "bad": {"failure": "Bad is failing (HTTP 500); try again later."},
+        "bad": {"failure": "Bad server error (HTTP 500); try again later."},
     }
     (relationship,) = found["relationships"]
     assert relationship["sources"] == {"one": ["a", "b"], "two": ["b", "x"]}

@@ -66,6 +66,12 @@ def test_a_date_shows_its_time_of_day_on_hover(tmp_path: Path) -> None:
     assert days == ["03:04:05 UTC", "00:00:00 UTC", None, None]
 
 
+def test_the_column_of_values_is_as_wide_as_the_longest(tmp_path: Path) -> None:
+    records = [seen("NS", "domain", "a-long-name.example.net", "2020-01-01", "2021-01-01")]
+    (table,) = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW)).of("table")
+    assert (table["style"] or "").startswith("--values: 23; ")
+
+
 def test_the_timeline_extends_to_the_look_up_and_marks_it(tmp_path: Path) -> None:
     records = [seen("A", "ip", "192.0.2.1", "2016-11-24 12:00", "2021-11-24 12:00")]
     elements = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW))

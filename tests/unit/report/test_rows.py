@@ -84,9 +84,9 @@ def test_addresses_with_the_same_dates_are_in_numeric_order(tmp_path: Path) -> N
 def test_the_records_or_failure_of_each_of_several_sources_are_shown() -> None:
     known = Answer([record("one", "192.0.2.1"), record("one", "192.0.2.2")], unreadable=1)
     lookup = lookup_at(
-        {"one": known, "two": NoAnswer("Two is failing (HTTP 500); try again later."), "six": Answer([])}
+        {"one": known, "two": NoAnswer("Two server error (HTTP 500); try again later."), "six": Answer([])}
     )
-    assert lookup.sources == "One 2; Two failed: Two is failing (HTTP 500); try again later; Six 0"
+    assert lookup.sources == "One 2; Two failed: Two server error (HTTP 500); try again later; Six 0"
     assert lookup.summary == "2 records, 2 relationships: A 2\nLeft out 1 of 3 records: unreadable row 1"
 
 

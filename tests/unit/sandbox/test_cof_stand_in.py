@@ -10,7 +10,7 @@ import requests
 from sandbox.server import serving
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
-from tests.unit.stand_ins import Served, stand_in
+from tests.unit.stand_ins import renewed, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 
@@ -19,14 +19,7 @@ served_d4 = stand_in(lambda: CofServer("d4", FACTS), cof_app)
 served_balboa = stand_in(lambda: CofServer("balboa", FACTS), cof_app)
 
 
-@pytest.fixture
-def d4(served_d4: Served[CofServer]) -> tuple[CofServer, str]:
-    return served_d4.renewed(), served_d4.url
-
-
-@pytest.fixture
-def balboa(served_balboa: Served[CofServer]) -> tuple[CofServer, str]:
-    return served_balboa.renewed(), served_balboa.url
+d4, balboa = renewed("served_d4"), renewed("served_balboa")
 
 
 def get(url: str, **more: Any) -> requests.Response:

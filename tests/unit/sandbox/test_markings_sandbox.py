@@ -1,4 +1,4 @@
-"""How the embedded OpenCTI takes marking definitions: read as pycti reads them, upserted by id."""
+"""The embedded OpenCTI imports marking definitions as pycti reads them, and upserts them by id."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def test_a_marking_under_a_foreign_id_is_the_one_of_the_same_words() -> None:
 @pytest.mark.parametrize(
     "words", [{}, {"definition_type": "tlp", "definition": "red"}, {"definition_type": "tlp", "definition": {"tlp": 1}}]
 )
-def test_a_marking_in_whose_words_pycti_finds_nothing_is_not_taken(words: dict[str, Any]) -> None:
+def test_a_marking_that_pycti_cannot_read_is_not_imported(words: dict[str, Any]) -> None:
     knowledge = platform()
 
     knowledge.take([{"type": "marking-definition", "id": SECRET.id} | words])

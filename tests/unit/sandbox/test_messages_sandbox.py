@@ -1,4 +1,4 @@
-"""The messages of the embedded OpenCTI say who asked, as the platform's do since 6.8."""
+"""The messages of the embedded OpenCTI name the requester, as the platform's do since 6.8."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ ABOUT = "query { about { version } }"
 
 
 class Client:
-    """What a connector's pycti is to the platform."""
+    """Calls GraphQL as the pycti of a connector does."""
 
     def __init__(self, platform: OpenCTI, url: str) -> None:
         self.platform, self.url = platform, url
@@ -63,7 +63,7 @@ def server() -> Iterator[tuple[FastAPI, str]]:
 def client(server: tuple[FastAPI, str]) -> Iterator[Client]:
     app, url = server
     platform = OpenCTI()
-    # A platform of its own for each test, and one server for all: to stop a server takes longer than any test.
+    # Each test has its own platform, but all share one server, since stopping a server takes longer than a test.
     app.mount(f"/{platform.token}", opencti_app(platform))
     yield Client(platform, f"{url}/{platform.token}")
     platform.close()

@@ -1,4 +1,4 @@
-"""What the embedded OpenCTI refuses at import, and how it merges."""
+"""The embedded OpenCTI refuses and merges imported objects as the platform does."""
 
 import uuid
 from typing import Any
@@ -33,7 +33,7 @@ def relationship(source: dict[str, Any], name: str, target: dict[str, Any], **mo
 
 
 def why_refused(*objects: dict[str, Any]) -> str | None:
-    """The refusal of the last object on a platform that holds the others."""
+    """The refusal of the last object on a platform that already has the others."""
     held = {obj["id"]: obj for obj in objects[:-1]}
     return refusal(objects[-1], held.get)
 
@@ -339,7 +339,7 @@ def test_a_relationship_without_times_is_any_between_the_same_ends() -> None:
     assert set(platform.objects) == {domain["id"], address["id"], relation["id"]}
 
 
-def test_the_platforms_id_of_an_undated_relationship_finds_it_under_whatever_id_it_was_created() -> None:
+def test_an_undated_relationship_is_found_by_the_platforms_id_whatever_its_own_id() -> None:
     platform = Knowledge()
     domain, address = observable("Domain-Name"), observable("IPv4-Addr")
     of_an_analyst = relationship(domain, "resolves-to", address)

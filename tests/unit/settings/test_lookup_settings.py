@@ -1,4 +1,4 @@
-"""The settings of a look-up: those of pdns and the sources, without OpenCTI's."""
+"""The settings of a look-up: pdns and the sources, without OpenCTI."""
 
 from pathlib import Path
 

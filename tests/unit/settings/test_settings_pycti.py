@@ -1,4 +1,4 @@
-"""What pycti reads: it prefers the environment to the configuration that it is given, and is less tolerant."""
+"""Options that pycti reads itself: it prefers the environment to its configuration, and is less tolerant."""
 
 import os
 

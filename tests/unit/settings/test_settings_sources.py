@@ -43,8 +43,8 @@ def test_an_unknown_source_is_refused_with_a_list_of_all_sources(load: Load) -> 
 
     assert text == (
         "The connector cannot start: 1 setting needs correcting.\n"
-        "  PDNS_SOURCES (config.yml: pdns.sources) is 'riskiq, circle, whois', where 'circle' and 'whois' cannot be "
-        f"asked. Accepted values: one or more of {', '.join(KEYS)}, separated by commas."
+        "  PDNS_SOURCES (config.yml: pdns.sources) is 'riskiq, circle, whois', of which 'circle' and 'whois' cannot be "
+        f"queried. Accepted values: one or more of {', '.join(KEYS)}, separated by commas."
     )
 
 

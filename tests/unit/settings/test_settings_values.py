@@ -97,7 +97,7 @@ def test_the_scope_ignores_spaces_case_and_repetition(load: Load, yaml: str, sco
 def test_a_type_that_cannot_be_enriched_is_named(load: Load) -> None:
     text = complaint(load, CONNECTOR_SCOPE="IPv4-Addr, Indicator, domain")
 
-    assert "where 'Indicator' and 'domain' cannot be enriched. Accepted values: one or more of IPv4-Addr," in text
+    assert "of which 'Indicator' and 'domain' cannot be enriched. Accepted values: one or more of IPv4-Addr," in text
 
 
 def test_the_scope_must_name_at_least_one_type(load: Load) -> None:
@@ -120,7 +120,8 @@ def test_a_record_type_that_cannot_be_imported_is_named(load: Load) -> None:
 
     assert "PDNS_RECORD_TYPES (config.yml: pdns.record_types) is " in text
     assert (
-        "where 'TXT' and 'PTR' cannot be imported. Accepted values: one or more of A, AAAA, CNAME, MX, NS, SOA," in text
+        "of which 'TXT' and 'PTR' cannot be imported. Accepted values: one or more of A, AAAA, CNAME, MX, NS, SOA,"
+        in text
     )
 
 
@@ -203,7 +204,7 @@ def test_a_time_window_that_does_not_start_in_the_past_is_refused(load: Load) ->
     unreadable = ("30 days", "PT", "P0.5M", "true", "[P1D]")
     not_positive = ("-P1M", "P0D", "PT0.0000001S")
     too_long = ("P9999Y", "P9999999999D", f"P{'9' * 400}Y")
-    reason = ", which is not a usable duration"
+    reason = ", which is not a valid duration"
 
     assert (
         accepted(load, "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW", *unreadable, *not_positive, *too_long, reason=reason) == []
@@ -248,7 +249,7 @@ def test_the_lifetime_of_the_cache_can_be_zero(load: Load, written: str, ttl: ti
 
 
 def test_the_lifetime_of_the_cache_must_be_an_iso_8601_duration(load: Load) -> None:
-    reason = ", which is not a usable duration"
+    reason = ", which is not a valid duration"
 
     assert accepted(load, "PDNS_CACHE_TTL", "24 hours", "0", "-PT1H", "P9999Y", reason=reason) == []
 

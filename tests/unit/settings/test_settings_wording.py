@@ -78,7 +78,7 @@ def test_a_comment_that_became_part_of_the_value_is_shown(load: Load) -> None:
     [
         ("{api_key: geheim}", "a mapping"),
         ("[geheim]", "a list"),
-        ("2024-01-31", "a value of another kind"),
+        ("2024-01-31", "a value of the wrong type"),
         ("true", "True"),
         ("1.5", "1.5"),
         (f"0x{'f' * 5000}", "a huge number"),

@@ -18,7 +18,7 @@ Meanings = dict[str, tuple[type[SourceError], str]]
 
 def meanings_of_broken(title: str, address: str) -> Meanings:
     """The error of each fault in `BROKEN` for a source that sends lines; `address` is the variable with its URL."""
-    failing, unreachable = f"{title} is failing (HTTP {{}}); try again later.", f"{title} cannot be reached: "
+    failing, unreachable = f"{title} server error (HTTP {{}}); try again later.", f"{title} cannot be reached: "
     return {
         "500": (NoAnswer, f"{failing.format(500)} Its response says: Internal Server Error"),
         "502": (NoAnswer, failing.format(502)),
@@ -26,7 +26,7 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
         "html": (BadAnswer, f"The response from {title} is a web page; check {address}."),
         "cut-json": (
             BadAnswer,
-            f"The response from {title} holds nothing in the Common Output Format; check {address}.",
+            f"The response from {title} contains nothing in the Common Output Format; check {address}.",
         ),
         "cut-connection": (Unreachable, f"{unreachable}the response was cut off."),
         "reset": (Unreachable, f"{unreachable}the response was cut off."),
@@ -44,5 +44,5 @@ def error_of(look_up: Callable[[], object]) -> tuple[type[SourceError], str]:
 
 
 def each(meanings: Iterable[str]) -> list[Any]:
-    """All faults as parameters; that of 64 MiB is slow."""
+    """All faults as parameters; the one of 64 MiB is slow."""
     return [pytest.param(fault, marks=[pytest.mark.slow] * (fault == "huge")) for fault in meanings]

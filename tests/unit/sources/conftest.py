@@ -8,6 +8,6 @@ from tests.unit.sources.broken_answers import ENDLESS, SHORT
 
 @pytest.fixture(autouse=True)
 def _short_timeout_for_endless_faults(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test with such a fault as its parameter `fault` waits no longer than it has to."""
+    """Shorten the timeout of tests whose parameter `fault` never ends."""
     if "fault" in request.fixturenames and request.getfixturevalue("fault") in ENDLESS:
         monkeypatch.setattr(clients, "TIMEOUT", SHORT)

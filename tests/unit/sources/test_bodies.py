@@ -58,5 +58,5 @@ def test_a_body_with_too_many_values_is_dropped_before_it_is_parsed(
     monkeypatch.delattr(bodies, "orjson")
     monkeypatch.delattr(bodies, "json")
     for read in (json_of, lines_of):
-        with pytest.raises(BadAnswer, match=f"holds more than {MOST_VALUES:,} values and was dropped"):
+        with pytest.raises(BadAnswer, match=f"contains more than {MOST_VALUES:,} values and was dropped"):
             read(EXAMPLE, body)

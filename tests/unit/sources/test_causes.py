@@ -53,7 +53,7 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 def test_a_host_that_does_not_resolve() -> None:
     assert told_of(asking("http://api.invalid")) == (
-        "Example DNS cannot be reached: its host name does not resolve; check EXAMPLE_API_BASE_URL."
+        "Example DNS cannot be reached: its host name does not resolve; check the network and EXAMPLE_API_BASE_URL."
     )
 
 
@@ -75,8 +75,8 @@ def test_a_truncated_response() -> None:
 def test_an_untrusted_certificate() -> None:
     with tls_server() as (server, _):
         assert told_of(asking(server.url)) == (
-            "Example DNS cannot be reached: its TLS certificate is not trusted; set REQUESTS_CA_BUNDLE if its CA is "
-            "your own."
+            "Example DNS cannot be reached: its TLS certificate is not trusted; if its CA is private, set "
+            "REQUESTS_CA_BUNDLE."
         )
 
 
@@ -173,7 +173,7 @@ def test_a_socks_proxy_is_rejected_and_not_bypassed(monkeypatch: pytest.MonkeyPa
 def test_an_invalid_proxy_address(monkeypatch: pytest.MonkeyPatch, proxy_url: str) -> None:
     use_proxy(monkeypatch, proxy_url)
     assert told_of(asking("http://api.example")) == (
-        "Example DNS cannot be reached: the address of the proxy cannot be used; check HTTPS_PROXY."
+        "Example DNS cannot be reached: the URL of the proxy is invalid; check HTTPS_PROXY."
     )
 
 
@@ -188,7 +188,7 @@ def test_an_unreachable_source_is_not_tried_again_for_a_minute_and_the_error_say
         with pytest.raises(NoAnswer) as raised:
             asker.search("/dns")
         assert len(server.heads) == 3
-    assert str(raised.value) == ("Example DNS could not be reached a moment ago and is not asked again for 60 seconds.")
+    assert str(raised.value) == ("Example DNS was unreachable a moment ago and is not queried again for 60 seconds.")
 
 
 def test_after_that_minute_the_source_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

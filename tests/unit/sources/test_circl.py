@@ -37,7 +37,7 @@ MEANING: Meanings = meanings_of_broken("CIRCL", "CIRCL_API_BASE_URL") | {
     "200-rate-limit": (RateLimited, "CIRCL rate limit exceeded (HTTP 200); try again later."),
     "503": (
         NoAnswer,
-        "CIRCL is failing (HTTP 503); try again later. Its response says: Service Unavailable",
+        "CIRCL server error (HTTP 503); try again later. Its response says: Service Unavailable",
     ),
 }
 

@@ -16,7 +16,7 @@ from tests.unit.raw_server import raw_server, says
 from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import Served, stand_in
+from tests.unit.stand_ins import renewed, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
@@ -38,14 +38,7 @@ served_d4 = stand_in(lambda: CofServer("d4", FACTS), cof_app, "/query")
 served_balboa = stand_in(lambda: CofServer("balboa", FACTS), cof_app, "/pdns/query")
 
 
-@pytest.fixture
-def d4(served_d4: Served[CofServer]) -> tuple[CofServer, str]:
-    return served_d4.renewed(), served_d4.url
-
-
-@pytest.fixture
-def balboa(served_balboa: Served[CofServer]) -> tuple[CofServer, str]:
-    return served_balboa.renewed(), served_balboa.url
+d4, balboa = renewed("served_d4"), renewed("served_balboa")
 
 
 def ask(url: str, value: str = DOMAIN, **settings: Any) -> Answer:

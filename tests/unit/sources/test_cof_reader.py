@@ -278,14 +278,14 @@ def test_a_web_page_is_a_bad_answer(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"Rate Limit Exceeded", b'{"error": "no"}', b"[1, 2]", b"null", b'{"dns": [7]}'])
 def test_a_body_without_readable_rows_is_a_bad_answer(body: bytes) -> None:
-    sentence = r"^The response from COF server holds nothing in the Common Output Format; check COF_URL\.$"
+    sentence = r"^The response from COF server contains nothing in the Common Output Format; check COF_URL\.$"
     with pytest.raises(BadAnswer, match=sentence):
         COF.read(body, "example.org")
 
 
 def test_an_answer_that_would_take_gigabytes_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "MOST_VALUES", 50)
-    with pytest.raises(BadAnswer, match="holds more than 50 values"):
+    with pytest.raises(BadAnswer, match="contains more than 50 values"):
         read(ROW | {"rdata": ["192.0.2.1"] * 60})
 
 

@@ -244,7 +244,7 @@ def test_the_error_about_wrong_credentials_quotes_entra_id(
 
 
 def test_an_unreachable_sign_in_names_its_own_variable(url: str) -> None:
-    with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* check DEFENDER_LOGIN_BASE_URL"):
+    with pytest.raises(Unreachable, match=r"Entra ID cannot be reached: .* and DEFENDER_LOGIN_BASE_URL\."):
         graph(url, login_base_url="http://login.invalid").look_up(question(DOMAIN))
 
 
@@ -290,17 +290,17 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "404-html": (BadAnswer, "is not from the Microsoft Defender API; check DEFENDER_API_BASE_URL."),
     "429": (RateLimited, "Microsoft Defender rate limit exceeded (HTTP 429); try again later."),
     "429-without-retry-after": (RateLimited, "TooManyRequests: Please retry again later."),
-    "500": (NoAnswer, "Microsoft Defender is failing (HTTP 500); try again later."),
-    "502": (NoAnswer, "Microsoft Defender is failing (HTTP 502); try again later."),
+    "500": (NoAnswer, "Microsoft Defender server error (HTTP 500); try again later."),
+    "502": (NoAnswer, "Microsoft Defender server error (HTTP 502); try again later."),
     "503": (NoAnswer, "ServiceUnavailable: The service is temporarily unavailable."),
-    "504": (NoAnswer, "Microsoft Defender is failing (HTTP 504); try again later."),
+    "504": (NoAnswer, "Microsoft Defender server error (HTTP 504); try again later."),
     "html": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
     "cut-json": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
-    "no-list": (BadAnswer, "holds no list of records; check DEFENDER_API_BASE_URL."),
-    "empty-body": (BadAnswer, "holds no list of records; check DEFENDER_API_BASE_URL."),
-    "next-page-elsewhere": (BadAnswer, "an address for the next page that is not on its own host."),
-    "next-page-nowhere": (BadAnswer, "an address for the next page that is not on its own host."),
+    "no-list": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
+    "empty-body": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
+    "next-page-elsewhere": (BadAnswer, "a next-page URL that is not on its own host."),
+    "next-page-nowhere": (BadAnswer, "a next-page URL that is not on its own host."),
     "next-page-number": None,
     "cut-connection": (Unreachable, "the response was cut off."),
     "reset": (Unreachable, "the response was cut off."),
@@ -317,9 +317,9 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "429": (RateLimited, "Microsoft Entra ID rate limit exceeded (HTTP 429); try again later."),
     "no-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
     "unprintable-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
-    "500": (NoAnswer, "Microsoft Entra ID is failing (HTTP 500); try again later."),
-    "502": (NoAnswer, "Microsoft Entra ID is failing (HTTP 502); try again later."),
-    "504": (NoAnswer, "Microsoft Entra ID is failing (HTTP 504); try again later."),
+    "500": (NoAnswer, "Microsoft Entra ID server error (HTTP 500); try again later."),
+    "502": (NoAnswer, "Microsoft Entra ID server error (HTTP 502); try again later."),
+    "504": (NoAnswer, "Microsoft Entra ID server error (HTTP 504); try again later."),
     "html": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
     "cut-json": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),

@@ -204,7 +204,7 @@ def test_an_unknown_condition_is_a_bad_answer(condition: Any) -> None:
 
 @pytest.mark.parametrize("message", [None, 7, ["late"], "late"])
 def test_a_failure_before_the_first_row_is_an_error(message: Any) -> None:
-    with pytest.raises(NoAnswer, match=r"DNSDB is failing \(HTTP 200\)"):
+    with pytest.raises(NoAnswer, match=r"DNSDB server error \(HTTP 200\)"):
         framed(end=json.dumps({"cond": "failed", "msg": message}))
 
 

@@ -54,9 +54,9 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         RateLimited,
         f"DNSDB rate limit exceeded (HTTP 503); try again later. {SAYS} too many concurrent connections",
     ),
-    "500": (NoAnswer, "DNSDB is failing (HTTP 500); try again later."),
-    "502": (NoAnswer, "DNSDB is failing (HTTP 502); try again later."),
-    "504": (NoAnswer, "DNSDB is failing (HTTP 504); try again later."),
+    "500": (NoAnswer, "DNSDB server error (HTTP 500); try again later."),
+    "502": (NoAnswer, "DNSDB server error (HTTP 502); try again later."),
+    "504": (NoAnswer, "DNSDB server error (HTTP 504); try again later."),
     "html": (BadAnswer, f"The response from DNSDB is a web page; {CHECK_ADDRESS}"),
     "cut-json": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
     "empty-body": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
@@ -65,7 +65,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "unknown-condition": (BadAnswer, f"The response from DNSDB has an unknown condition (paused); {CHECK_ADDRESS}"),
     "failed-at-once": (
         NoAnswer,
-        "DNSDB is failing (HTTP 200); try again later. "
+        "DNSDB server error (HTTP 200); try again later. "
         "Its response says: Processing timeout; results may be incomplete",
     ),
     "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),

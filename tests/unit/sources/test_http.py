@@ -282,7 +282,7 @@ def test_each_source_defines_which_statuses_are_retried(url: str, service: Echo)
 def test_the_last_attempt_determines_the_error(url: str, service: Echo) -> None:
     service.fail("reset", times=1)
     service.status = 503
-    with pytest.raises(NoAnswer, match=r"is failing \(HTTP 503\)"):
+    with pytest.raises(NoAnswer, match=r"server error \(HTTP 503\)"):
         asking(url, retries=1).search("/dns")
 
 

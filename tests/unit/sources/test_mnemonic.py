@@ -25,8 +25,8 @@ USED_UP = (
     "Available again in 60 seconds"
 )
 TIMED_OUT = (
-    "mnemonic is failing (HTTP 503); try again later. Its response says: Request timed out, service may be overloaded "
-    "or unavailable"
+    "mnemonic server error (HTTP 503); try again later. Its response says: Request timed out, service may be "
+    "overloaded or unavailable"
 )
 MEANING: Meanings = meanings_of_broken("mnemonic", "MNEMONIC_API_BASE_URL") | {
     "402": (RateLimited, USED_UP),

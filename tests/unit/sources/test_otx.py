@@ -29,9 +29,9 @@ from tests.unit.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 
-_FAILING = "AlienVault OTX is failing (HTTP {}); try again later."
+_FAILING = "AlienVault OTX server error (HTTP {}); try again later."
 _REJECTED_KEY = "AlienVault OTX rejected the credentials (HTTP {}); check OTX_API_KEY. Its response says: "
-_NO_LIST = "The response from AlienVault OTX holds no passive DNS; check OTX_API_BASE_URL."
+_NO_LIST = "The response from AlienVault OTX contains no passive DNS; check OTX_API_BASE_URL."
 _NOT_JSON = "The response from AlienVault OTX is not valid JSON or was cut off; check OTX_API_BASE_URL."
 _SLOW = f"AlienVault OTX cannot be reached: {NO_ANSWER}"
 

@@ -39,7 +39,7 @@ RESET = "2026-12-01 00:00:00"
 
 CHECK_ADDRESS = "check RISKIQ_API_BASE_URL."
 NOT_JSON = f"The response from PassiveTotal is not valid JSON or was cut off; {CHECK_ADDRESS}"
-NO_LIST = f"The response from PassiveTotal holds no list of results; {CHECK_ADDRESS}"
+NO_LIST = f"The response from PassiveTotal contains no list of results; {CHECK_ADDRESS}"
 CUT_OFF = "PassiveTotal cannot be reached: the response was cut off."
 TOO_SLOW = f"PassiveTotal cannot be reached: {NO_ANSWER}"
 
@@ -81,11 +81,11 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     ),
     "500": (
         NoAnswer,
-        "PassiveTotal is failing (HTTP 500); try again later. Its response says: Internal Server Error",
+        "PassiveTotal server error (HTTP 500); try again later. Its response says: Internal Server Error",
     ),
-    "502": (NoAnswer, "PassiveTotal is failing (HTTP 502); try again later."),
-    "503": (NoAnswer, "PassiveTotal is failing (HTTP 503); try again later."),
-    "504": (NoAnswer, "PassiveTotal is failing (HTTP 504); try again later."),
+    "502": (NoAnswer, "PassiveTotal server error (HTTP 502); try again later."),
+    "503": (NoAnswer, "PassiveTotal server error (HTTP 503); try again later."),
+    "504": (NoAnswer, "PassiveTotal server error (HTTP 504); try again later."),
     "html": (BadAnswer, NOT_JSON),
     "cut-json": (BadAnswer, NOT_JSON),
     "deeply-nested": (BadAnswer, NOT_JSON),
@@ -291,7 +291,7 @@ def test_an_unreadable_quota_causes_a_warning_and_does_not_stop_the_search(
 ) -> None:
     service.fail(fault, on="quota")
     assert ask(asker).records
-    assert "The quota cannot be read; PassiveTotal is asked all the same." in caplog.text
+    assert "The quota cannot be read; querying PassiveTotal anyway." in caplog.text
 
 
 def test_a_quota_of_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:

@@ -1,4 +1,4 @@
-"""The objects and ids equal those of python-stix2 and pycti."""
+"""The objects and ids equal the output of python-stix2 and pycti."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,0 +1,21 @@
+"""Wraps messages for the terminal."""
+
+import shutil
+import textwrap
+from typing import TextIO
+
+from passivedns.wording import printable
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Printable text; if the stream is a terminal, long lines continue two characters further in."""
+    text = printable(text)
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_filled(line, width) for line in text.splitlines())
+
+
+def _filled(line: str, width: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False)
