@@ -56,6 +56,7 @@ def _run_connector(_: argparse.Namespace) -> int:
     from passivedns.daemon import run
     from passivedns.settings.loading import load_settings
 
+    gc.freeze()
     gc.enable()
     run(load_settings())
     return 0

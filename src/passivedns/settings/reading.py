@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from passivedns.settings.model import CHECKED, SECTIONS
 from passivedns.settings.wording import is_placeholder, is_secret, nearest, readable_name, variable
 
@@ -53,7 +51,10 @@ def from_file(path: Path) -> tuple[Values, list[str]]:
     A missing file is empty. YAML's error messages are not repeated, since they quote passwords.
     """
     try:
-        content = yaml.safe_load(path.read_bytes())
+        text = path.read_bytes()
+        import yaml  # takes a while, and most connectors have no file
+
+        content = yaml.safe_load(text)
     except (FileNotFoundError, NotADirectoryError):
         content = None
     except OSError as error:

@@ -203,7 +203,8 @@ Window = Annotated[Lifetime, AfterValidator(_positive), accepts(A_DURATION)]
 class Section(BaseModel):
     """A section of config.yml; undeclared options are kept for pycti but never shown."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    # Sections of sources that are not queried are never built.
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
