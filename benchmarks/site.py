@@ -38,7 +38,9 @@ class Connector:
         self._running = self._process.enter_context(daemon(self._variables))
 
     def stop(self) -> int:
-        """Send SIGTERM, and return the exit code."""
+        """Send SIGTERM once the process runs the connector, and return the exit code."""
+        while not self._running.log:
+            time.sleep(0.05)
         self._running.process.terminate()
         code = self._running.process.wait(STOP)
         self._bury()

@@ -151,6 +151,17 @@ def test_a_stop_while_waiting_for_opencti_exits_with_0() -> None:
         assert running.process.wait(WAIT) == 0
 
 
+def test_a_stop_during_the_imports_exits_with_0(tmp_path: Path) -> None:
+    (tmp_path / "pycti.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, str(ROOT / "src" / "main.py")]
+    environment = inherited() | {"PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.terminate()
+        assert process.wait(WAIT) == 0
+
+
 def test_an_unexpected_error_ends_the_start_with_1_and_a_traceback() -> None:
     # Once pycti has registered, its hook handles what nobody caught.
     broken = (

@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -51,6 +52,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _run_connector(_: argparse.Namespace) -> int:
+    # Until the daemon has its own handler; as process 1 of a container, Python would ignore the signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Imports create no garbage, and looking for it takes a tenth of the startup.
     gc.disable()
     from passivedns.daemon import run
