@@ -3,9 +3,7 @@
 RabbitMQ does so after 30 minutes, with reply code 406, which an unknown delivery tag also gets.
 """
 
-import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +14,8 @@ from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.listener import install
-from sandbox.opencti import OpenCTI, opencti_app
-from sandbox.server import serving
+from sandbox.opencti import OpenCTI
+from tests.registered import registered
 from tests.world import WAIT
 
 ANOTHER_TAG = 10**6
@@ -31,14 +29,9 @@ def platform(broker: str) -> Iterator[OpenCTI]:
 
 
 @pytest.fixture
-def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenCTIConnectorHelper]:
-    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    with serving(opencti_app(platform)) as url:
-        own = {"id": str(uuid.uuid4()), "type": "INTERNAL_ENRICHMENT", "name": "test", "scope": "Domain-Name"}
-        config = {"opencti": {"url": url, "token": platform.token}, "connector": {**own, "log_level": "error"}}
-        helper = OpenCTIConnectorHelper(config, playbook_compatible=True)
+def helper(platform: OpenCTI) -> Iterator[OpenCTIConnectorHelper]:
+    with registered(platform) as helper:
         yield helper
-        helper.ping.stop()
         helper.listen_queue.finish(0)
 
 

@@ -20,7 +20,7 @@ from sandbox.entities import Entity
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Execution, Work
-from tests.unit.opencti.conftest import idle_listener
+from tests.registered import idle_listener
 
 Callback = Callable[[dict[str, Any]], str]
 

@@ -19,7 +19,7 @@ from passivedns.opencti.message import Bundle, Message
 from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Work
-from tests.unit.opencti.conftest import idle_listener
+from tests.registered import idle_listener
 from tests.world import HAS_HTTP_PROTOCOLS
 
 
