@@ -4,12 +4,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit
 
 import pika
 import pycti
 
-from sandbox.daemon import Daemon, amqp_settings, daemon
+from sandbox.daemon import Daemon, amqp_settings, daemon, free_port
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
@@ -70,7 +69,7 @@ class Site:
         self.connectors: list[Connector] = []
         self.exits: list[int] = []
         """The exit code of each stopped connector; 0 is correct."""
-        self._port = 0
+        self._port = free_port()
         self._server = ExitStack()
         self.variables: dict[str, str]
 
@@ -88,9 +87,7 @@ class Site:
 
     def serve_platform(self) -> str:
         """Serve OpenCTI, always at the same URL, and return that."""
-        url = self._server.enter_context(serving(opencti_app(self.platform), self._port))
-        self._port = urlsplit(url).port or 0
-        return url
+        return self._server.enter_context(serving(opencti_app(self.platform), self._port))
 
     def start_connectors(self, count: int) -> None:
         """Start that many connectors and wait until one of them listens; raises TimeoutError."""

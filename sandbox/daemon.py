@@ -1,13 +1,14 @@
 """Runs the real daemon, `python3 src/main.py`, as a separate process against the sandbox."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -114,8 +115,9 @@ def _passivetotal(url: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free loopback port, which stays free: the system gives none below 32768 to anyone who does not ask."""
+    while True:
+        port = random.randrange(10_000, 32_768)  # noqa: S311  # not a secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

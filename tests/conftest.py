@@ -1,9 +1,13 @@
 """Fixtures for all tests."""
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# A shell lets background jobs ignore SIGINT, and the commands that the tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

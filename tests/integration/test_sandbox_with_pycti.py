@@ -1,7 +1,6 @@
 """The embedded OpenCTI with a real pycti, in a separate process, over HTTP."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.daemon import free_port
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.world import WAIT
@@ -42,11 +42,6 @@ def enrich(data):
 helper = OpenCTIConnectorHelper({}, playbook_compatible=True)
 helper.listen(enrich)
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def environment(platform: OpenCTI, url: str) -> dict[str, str]:
