@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYCTI ?=
 VENV := .venv$(if $(PYCTI),-$(PYCTI))
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 # Another pycti version has other dependencies, so the pins of requirements.txt do not apply.
 RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
