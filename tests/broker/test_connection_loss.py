@@ -3,20 +3,26 @@
 import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from sandbox.works import Work
 from tests.broker.conftest import Cable
 from tests.broker.reconnecting import RECONNECTS, assert_closed_by_its_own_message
-from tests.world import new_world
+from tests.world import World, new_world
 
 pytestmark = pytest.mark.timeout(240)
 
 
+def cut_during_the_first_of_two(world: World, cable: Cable) -> tuple[Work, Work]:
+    """The search of the first is held."""
+    world.service.held = {DOMAIN}
+    first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+    world.wait_for_searches()
+    cable.cut()
+    return first, world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
+
+
 def test_a_connection_lost_during_an_enrichment_affects_neither_it_nor_the_next(broker: str, cable: Cable) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
-        world.service.held = {DOMAIN}
-        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_searches()
-        cable.cut()
-        second = world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
+        first, second = cut_during_the_first_of_two(world, cable)
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
         assert_closed_by_its_own_message(second, ADDRESS)
@@ -26,11 +32,7 @@ def test_a_message_redelivered_during_its_enrichment_is_neither_enriched_nor_clo
     broker: str, cable: Cable
 ) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
-        world.service.held = {DOMAIN}
-        first = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-        world.wait_for_searches()
-        cable.cut()
-        second = world.platform.enrich(world.entity("IPv4-Addr", ADDRESS))
+        first, second = cut_during_the_first_of_two(world, cable)
         world.platform.wait_registered(RECONNECTS)
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
