@@ -21,7 +21,6 @@ RabbitMQ's limit of 16 MiB.
 
 _NO_SPLIT_SINCE = (7, 260401)
 _REFERENCES = ("created_by_ref", "x_opencti_created_by_ref", "source_ref", "target_ref")
-_LISTS_OF_REFERENCES = ("object_marking_refs", "object_refs")
 
 
 def has_no_split() -> bool:
@@ -61,8 +60,7 @@ def in_json(objects: list[StixObject]) -> str:
 
 
 def _add(item: StixObject, known: dict[str, StixObject], chunk: dict[str, StixObject]) -> None:
-    refs = [item[key] for key in _REFERENCES if key in item]
-    for ref in refs + [ref for key in _LISTS_OF_REFERENCES for ref in item.get(key, ())]:
+    for ref in [*map(item.get, _REFERENCES), *item.get("object_marking_refs", ()), *item.get("object_refs", ())]:
         if ref not in chunk and ref in known:
             _add(known[ref], known, chunk)
     chunk[item["id"]] = item

@@ -57,6 +57,7 @@ def additions(
         }
 
     tlps: dict[str, str] = {}
+    refs = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
     used: set[str] = set()
     observables: dict[str, StixObject] = {}
     relationships = []
@@ -65,8 +66,7 @@ def additions(
         used.add(tlp)
         other = objects.observable_id(relation.value_type, relation.value)
         tlps[other] = tlp = strictest(tlp, tlps[other]) if other in tlps else tlp
-        refs = [TLP_MARKINGS[tlp]["id"]]
-        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], refs)
+        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], refs[tlp])
         ends = (other, entity.id) if relation.reverse else (entity.id, other)
         relationships.append(
             objects.relationship(relation.type, *ends, relation.first_seen, relation.last_seen, properties)

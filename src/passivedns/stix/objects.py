@@ -17,6 +17,8 @@ _NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7").bytes
 # Random and used by this connector only.
 _DATED_NAMESPACE = uuid.UUID("93d5ac5b-52c3-4f43-bb4d-0f8e6ac0e9b2").bytes
 
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 TLP_CLEAR = "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"
@@ -112,5 +114,4 @@ def _deterministic_id(stix_type: str, canonical: str, namespace: bytes = _NAMESP
     Equals `uuid.uuid5`, which would add half to the time of a conversion.
     """
     h = hashlib.sha1(namespace + canonical.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(h[16], 16) % 4]
-    return f"{stix_type}--{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:32]}"
+    return f"{stix_type}--{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
