@@ -1,13 +1,23 @@
 """Fixtures for all tests."""
 
 import logging
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 # A shell lets background jobs ignore SIGINT, and the commands that the tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_files() -> Iterator[None]:
+    """Daemons that are killed leave files behind, and pycti leaves certificates."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        os.environ["TMPDIR"] = directory
+        yield
 
 
 @pytest.fixture(autouse=True)
