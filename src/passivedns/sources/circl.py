@@ -12,7 +12,7 @@ from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
 from passivedns.sources.failures import worded
-from passivedns.sources.http import LARGEST_BODY, Http, Reply
+from passivedns.sources.http import LARGEST_BODY, Http, Reply, page_numbers
 from passivedns.sources.source import PASSING, Client, Source
 
 PAGE = 200
@@ -51,7 +51,7 @@ class CirclClient(Client):
     def _pages(self, path: str) -> Iterator[Reply]:
         """The pages up to the limits; the last one has a cursor if there are more."""
         size, cursor = 0, ""
-        for _ in range(MOST_PAGES):
+        for _ in page_numbers(MOST_PAGES):
             place = {"dribble-paginate-cursor": cursor} if cursor else {}
             page = self._http.search(path, headers={"dribble-paginate-count": str(PAGE)} | place)
             if page.body[:64].lower().startswith(b"rate limit exceeded"):

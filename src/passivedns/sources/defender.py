@@ -18,7 +18,7 @@ from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, usual_complaint, worded
-from passivedns.sources.http import Http, Reply
+from passivedns.sources.http import Http, Reply, page_numbers
 from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
 
 MOST_PAGES = 50
@@ -78,7 +78,7 @@ class DefenderClient(Client):
         """One list, page by page; incomplete if there are more pages or records than allowed."""
         ask = partial(self._http.search, f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}")
         pages: list[Answer] = []
-        for _ in range(MOST_PAGES):
+        for _ in page_numbers(MOST_PAGES):
             page, link = _page(self._authorized(ask), value, relation)
             pages.append(page)
             if not link or sum(len(read.records) for read in pages) >= MOST_RECORDS:

@@ -1,7 +1,7 @@
 """Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, Self
@@ -22,6 +22,8 @@ LARGEST_BODY = 64 * 2**20
 """Bytes; the largest recorded answer, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
 """Maximum delay in seconds, also for Retry-After."""
+LONGEST_PAGING = 300
+"""Seconds after which no further page of an answer is requested, so that a slow source does not delay the others."""
 RESPITE = 60
 """Seconds before an unreachable source is tried again, so that queued messages do not wait for it."""
 
@@ -179,6 +181,15 @@ def _new_session() -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, TimedAdapter())
     return session
+
+
+def page_numbers(most: int) -> Iterator[int]:
+    """Count the pages of an answer, from 0, up to a maximum of pages and of seconds."""
+    end = time.monotonic() + LONGEST_PAGING
+    for number in range(most):
+        if number and time.monotonic() >= end:
+            return
+        yield number
 
 
 def _retry_after(reply: Reply) -> float:

@@ -14,7 +14,7 @@ from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
 from passivedns.sources.failures import parsed, worded
-from passivedns.sources.http import Http
+from passivedns.sources.http import Http, page_numbers
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
 
 log = logging.getLogger(__name__)
@@ -71,20 +71,23 @@ class VirusTotalClient(Client):
     def look_up(self, question: Question) -> Answer:
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         path = f"/{collection}/{question.segment}/resolutions"
-        answer, cursor = self._page(path)
-        for _ in range(self._max_pages - 1):
-            if not cursor:
-                break
+        pages: list[Answer] = []
+        cursor = ""
+        for _ in page_numbers(self._max_pages):
             try:
                 page, cursor = self._page(path, cursor)
             except (QuotaExceeded, RateLimited) as error:
                 # The pages before have been paid for.
+                if not pages:
+                    raise
                 log.warning("The answer from %s is incomplete. %s", VIRUSTOTAL.title, error)
                 break
-            answer = joined([answer, page])
-        return answer._replace(complete=not cursor)
+            pages.append(page)
+            if not cursor:
+                break
+        return joined(pages)._replace(complete=not cursor)
 
-    def _page(self, path: str, cursor: str = "") -> tuple[Answer, str]:
+    def _page(self, path: str, cursor: str) -> tuple[Answer, str]:
         place = {"cursor": cursor} if cursor else {}
         reply = self._http.search(path, {"limit": str(ROWS_A_PAGE), **place})
         if reply.status != 404:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from passivedns.errors import CredentialsRefused, NoAnswer, NotEntitled, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Record
-from passivedns.sources import circl
+from passivedns.sources import circl, http
 from passivedns.sources.circl import CIRCL, PAGE, CirclSettings
 from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
@@ -118,6 +118,13 @@ def test_an_answer_of_too_many_pages_is_incomplete(service: Circl, url: str, mon
     answer = ask(url, "192.0.2.77")
     assert len(service.requests) == 3
     assert (len(answer.records), answer.complete) == (PAGE * 3, False)
+
+
+def test_no_page_is_requested_after_the_time_limit(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    service.facts = names_at("192.0.2.77", PAGE + 1)
+    answer = ask(url, "192.0.2.77")
+    assert (len(answer.records), answer.complete) == (PAGE, False)
 
 
 def test_a_page_with_its_own_cursor_is_the_last(service: Circl, url: str) -> None:

@@ -135,6 +135,15 @@ def test_an_answer_of_too_many_pages_is_incomplete(
     assert (len(answer.records), answer.complete) == (4, False)
 
 
+def test_no_page_is_requested_after_the_time_limit(
+    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    service.page_size = 3
+    answer = graph(url).look_up(question(ADDRESS))
+    assert (len(answer.records), answer.complete) == (3, False)
+
+
 def test_an_answer_of_too_many_records_is_incomplete(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:

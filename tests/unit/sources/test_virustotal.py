@@ -21,6 +21,7 @@ from passivedns.errors import (
     Unreachable,
 )
 from passivedns.model import Answer, Budget, Question, Record
+from passivedns.sources import http
 from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
@@ -185,6 +186,15 @@ def test_the_maximum_of_pages_is_kept(url: str, service: VirusTotal, pages: int,
     service.facts = addresses(100)
     answer = virustotal(url, max_pages=pages).look_up(question("www.example.org"))
     assert (len(answer.records), answer.complete, len(service.requests)) == (rows, complete, pages)
+
+
+def test_no_page_is_requested_after_the_time_limit(
+    url: str, service: VirusTotal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    service.facts = addresses(100)
+    answer = virustotal(url).look_up(question("www.example.org"))
+    assert (len(answer.records), answer.complete) == (40, False)
 
 
 def test_five_pages_are_read_by_default(url: str, service: VirusTotal) -> None:
