@@ -150,6 +150,7 @@ def _delete(platform: "OpenCTI", call: Call) -> str:
 _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "about": _about,
     "me": lambda platform, _call: platform.me,
+    "markingDefinitions": lambda platform, _call: {"edges": [{"node": node} for node in platform.visible_markings()]},
     "connectorsForWorker": _list,
     "registerConnector": _register,
     "pingConnector": _ping,

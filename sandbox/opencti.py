@@ -169,6 +169,11 @@ class OpenCTI:
         """Hide an entity from the connector, as a marking or organization that its user cannot see does."""
         self._unreadable.add(entity.standard_id)
 
+    def rename_marking(self, definition: str, name: str) -> None:
+        """Rename a marking such as ``TLP:CLEAR``, as an administrator can."""
+        with self._lock:
+            self._knowledge.objects[Marking(definition).id]["definition"] = name
+
     def hide_marking(self, definition: str) -> None:
         """Hide a marking such as ``TLP:CLEAR``, and objects with it, from the connector's user."""
         self._hidden.add(Marking(definition).id)
@@ -176,11 +181,12 @@ class OpenCTI:
     @property
     def me(self) -> dict[str, Any]:
         """The user of the token, with the markings that its groups can see."""
+        return self.user | {"allowed_marking": self.visible_markings()}
+
+    def visible_markings(self) -> list[dict[str, Any]]:
+        """Return the markings that the connector's user can see, as GraphQL does."""
         markings = [obj for obj in self.objects.values() if obj["type"] == "marking-definition"]
-        seen = [obj for obj in markings if obj["id"] not in self._hidden]
-        return self.user | {
-            "allowed_marking": [{"standard_id": obj["id"], "definition": obj["definition"]} for obj in seen]
-        }
+        return [obj | {"standard_id": obj["id"]} for obj in markings if obj["id"] not in self._hidden]
 
     def wait_registered(self, timeout: float) -> Connector:
         """Wait up to ``timeout`` seconds until a connector is registered and listens.

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
-from tests.integration.conftest import needs_http_protocols
+from tests.integration.conftest import any_world, needs_http_protocols
+from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world, record
 
 numbers = itertools.count(1)
@@ -157,6 +158,18 @@ def test_the_markings_of_the_entity_keep_their_names(world: World, name: str) ->
     (relation,) = world.relationships(work.entity)
     assert relation["object_marking_refs"] == [marking.id]
     assert world.platform.objects[marking.id]["definition"] == name
+    assert work.errors == []
+
+
+def test_a_tlp_marking_keeps_the_name_that_an_administrator_gave_it() -> None:
+    with any_world() as world:
+        world.stop()
+        world.platform.rename_marking("TLP:CLEAR", "TLP:PUBLIC")
+        with daemon(world.environment):
+            world.platform.wait_registered(WAIT)
+            work = world.enrich("Domain-Name", DOMAIN)
+    (found,) = [item for item in world.platform.observables() if item.get("value") == "192.0.2.10"]
+    assert [world.platform.objects[ref]["definition"] for ref in found["object_marking_refs"]] == ["TLP:PUBLIC"]
     assert work.errors == []
 
 

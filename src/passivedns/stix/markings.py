@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from passivedns.stix import objects
@@ -88,10 +89,14 @@ def _descriptions(data: dict[str, Any]) -> list[StixObject]:
 
 def _read(data: dict[str, Any]) -> list[StixObject]:
     """The markings of the entity in OpenCTI."""
-    return [
-        objects.marking(item["standard_id"], item["definition_type"], item["definition"], item.get("created"))
-        for item in data["enrichment_entity"].get("objectMarking") or []
-    ]
+    return [as_stix(item) for item in data["enrichment_entity"].get("objectMarking") or []]
+
+
+def as_stix(marking: Mapping[str, Any]) -> StixObject:
+    """A marking as read from OpenCTI, under the name that it has there."""
+    return objects.marking(
+        marking["standard_id"], marking["definition_type"], marking["definition"], marking.get("created")
+    )
 
 
 def _tlps(marking: StixObject) -> list[str]:
