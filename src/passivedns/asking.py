@@ -100,12 +100,7 @@ class Asker:
 
 
 def ask(
-    askers: Iterable[Asker],
-    value: str,
-    entity_type: str,
-    tlp: str | None,
-    now: datetime,
-    record_types: Collection[str],
+    askers: Iterable[Asker], value: str, entity_type: str, tlp: str | None, now: datetime, record_types: Collection[str]
 ) -> list[Outcome]:
     """Query all sources that support the value and record types in parallel; the outcomes keep their order."""
     able = [

@@ -15,7 +15,7 @@ from passivedns.commands.saved import enricher_of_file
 from passivedns.commands.terminal import wrapped
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
-from passivedns.errors import BadAnswer, ConnectorError, RequestRefused
+from passivedns.errors import BadAnswer, RequestRefused
 from passivedns.model import Entity
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
@@ -28,10 +28,6 @@ from passivedns.wording import allowance_in_words, counted
 
 # Failures that concern one value; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, RequestRefused)
-
-
-class NoObservable(ConnectorError):
-    """The value is not a single IP address or domain name."""
 
 
 def run(
@@ -51,7 +47,10 @@ def run(
         ConnectorError: nothing can be looked up.
     """
     now = datetime.now(UTC)
-    values, enricher = _enricher(values, file, sources)
+    if file:
+        values, enricher = enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
+    else:
+        enricher = enricher_of(load_lookup_settings(sources=sources or None))
     if since:
         enricher = enricher._replace(askers=[replace(asker, since=lambda _: since) for asker in enricher.askers])
     if record_types:
@@ -64,25 +63,15 @@ def run(
     return 0 if all_usable and len(lookups) == len(entities) else 1
 
 
-def _enricher(values: Sequence[str], file: Path | None, sources: Sequence[str]) -> tuple[Sequence[str], Enricher]:
-    """The values to look up, and the enricher."""
-    if file:
-        return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
-    return values, enricher_of(load_lookup_settings(sources=sources or None))
-
-
 def observable(text: str) -> Entity:
     """The observable for a value, with OpenCTI's id and no markings.
 
     Raises:
-        NoObservable: it cannot be looked up.
+        Unusable: it is not a single IP address or domain name.
     """
     value = text.strip()
     entity_type = ("IPv6-Addr" if ":" in value else "IPv4-Addr") if is_address(value) else "Domain-Name"
-    try:
-        value = canonical_value(entity_type, value)
-    except Unusable as reason:
-        raise NoObservable(f"{text} was not looked up: not a single IP address or domain name ({reason}).") from None
+    value = canonical_value(entity_type, value)
     return Entity(observable_id(entity_type, value), entity_type, value)
 
 
@@ -93,8 +82,8 @@ def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
         try:
             entity = observable(value)
             entities[entity.id] = entity
-        except NoObservable as error:
-            _say(str(error))
+        except Unusable as reason:
+            _say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
             all_usable = False
     return list(entities.values()), all_usable
 

@@ -8,25 +8,9 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
-from passivedns.settings.model import (
-    CHECKED,
-    DECLARED,
-    PLATFORM,
-    SECTIONS,
-    LookupSettings,
-    PdnsSettings,
-    Settings,
-    shut_notice,
-)
-from passivedns.settings.reading import (
-    PROJECT_ROOT,
-    Values,
-    config_files,
-    from_environment,
-    from_file,
-    is_missing,
-    merged,
-)
+from passivedns.settings import model, reading
+from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, LookupSettings, Settings
+from passivedns.settings.reading import PROJECT_ROOT, Values, is_missing
 from passivedns.settings.wording import invalid_settings, nearest, readable_name, title
 from passivedns.sources import SOURCES
 
@@ -35,10 +19,10 @@ class _Loading:
     """Configured values, the sections that they make, and their errors."""
 
     def __init__(self, root: Path) -> None:
-        read = [from_file(path) for path in config_files(root)]
-        environment, unreadable = from_environment()
+        read = [reading.from_file(path) for path in reading.config_files(root)]
+        environment, unreadable = reading.from_environment()
         files = [values for values, _ in read]
-        self.values = merged([*files, environment])
+        self.values = reading.merged([*files, environment])
         self.problems = [problem for _, problems in read for problem in problems]
         self.all_read = not self.problems
         self.problems += unreadable
@@ -55,12 +39,12 @@ class _Loading:
 
     def section(self, name: str) -> Any:
         """A section as its model, or None after recording its errors."""
-        model = SECTIONS[name]
+        section = SECTIONS[name]
         try:
-            return model.model_validate(self._set_in(name))
+            return section.model_validate(self._set_in(name))
         except ValidationError as error:
             self.problems += invalid_settings(
-                error, name, model.model_fields, self.values[name], all_read=self.all_read
+                error, name, section.model_fields, self.values[name], all_read=self.all_read
             )
             return None
 
@@ -75,14 +59,14 @@ class _Loading:
         pdns = self.section("pdns")
         sources = {key: self.section(key) for key in (self._sources() if chosen is None else chosen)}
         incomplete = [key for key, section in sources.items() if section is None]
-        self.shut = [shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
+        self.shut = [model.shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
         return LookupSettings(pdns, sources)
 
     def _sources(self) -> tuple[str, ...]:
         """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid."""
         named = {key: value for key, value in self._set_in("pdns").items() if key == "sources"}
         try:
-            return PdnsSettings.model_validate(named).sources
+            return model.PdnsSettings.model_validate(named).sources
         except ValidationError:
             return ()
 

@@ -12,46 +12,24 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from passivedns.model import RECORD_TYPES
-from passivedns.settings.values import (
-    A_TLP,
-    YES_OR_NO,
-    BaseUrl,
-    CachePlace,
-    Count,
-    Flag,
-    Lifetime,
-    ListenProtocol,
-    LogLevel,
-    MaxTlp,
-    Port,
-    PositiveSeconds,
-    Quantity,
-    QueueProtocol,
-    RecordTypes,
-    Scope,
-    Seconds,
-    Secret,
-    Section,
-    Uuid4,
-    Window,
-    allowed,
-    one_or_more,
-    several_of,
-)
+from passivedns.settings import values
+from passivedns.settings.values import Section, allowed
 from passivedns.settings.wording import Setting
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
-SourceKeys = Annotated[tuple[str, ...], one_or_more(SOURCES), BeforeValidator(several_of(tuple(SOURCES), "queried"))]
-_SWITCH = Field(default=None, json_schema_extra=allowed(YES_OR_NO))
+SourceKeys = Annotated[
+    tuple[str, ...], values.one_or_more(SOURCES), BeforeValidator(values.several_of(tuple(SOURCES), "queried"))
+]
+_SWITCH = Field(default=None, json_schema_extra=allowed(values.YES_OR_NO))
 
 
 class OpenCTISettings(Section):
     """OpenCTI platform."""
 
-    url: BaseUrl = Field(description="Base URL of OpenCTI.")
-    token: Secret = Field(
+    url: values.BaseUrl = Field(description="Base URL of OpenCTI.")
+    token: values.Secret = Field(
         description="API token of the connector's OpenCTI user.",
         json_schema_extra=allowed("the token shown in that user's OpenCTI profile"),
     )
@@ -60,7 +38,7 @@ class OpenCTISettings(Section):
 class ConnectorSettings(Section):
     """Connector registration in OpenCTI."""
 
-    id: Uuid4 = Field(description="Unique ID of this connector (UUIDv4).")
+    id: values.Uuid4 = Field(description="Unique ID of this connector (UUIDv4).")
     type: Literal["INTERNAL_ENRICHMENT"] = Field(
         default="INTERNAL_ENRICHMENT",
         description="Connector type.",
@@ -69,22 +47,22 @@ class ConnectorSettings(Section):
     name: str = Field(
         default="Passive DNS", description="Display name in OpenCTI.", json_schema_extra=allowed("any text")
     )
-    scope: Scope = Field(default=("IPv4-Addr", "Domain-Name"), description="Observable types to enrich.")
-    log_level: LogLevel = Field(default="info", description="Minimum severity of log messages.")
-    auto: Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
+    scope: values.Scope = Field(default=("IPv4-Addr", "Domain-Name"), description="Observable types to enrich.")
+    log_level: values.LogLevel = Field(default="info", description="Minimum severity of log messages.")
+    auto: values.Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
 
     # pycti does not validate its own options: it ends in a traceback or misinterprets the value.
     expose_metrics: bool | None = _SWITCH
-    listen_protocol: ListenProtocol = None
-    listen_protocol_api_port: Port = None
-    metrics_port: Port = None
-    queue_protocol: QueueProtocol = None
+    listen_protocol: values.ListenProtocol = None
+    listen_protocol_api_port: values.Port = None
+    metrics_port: values.Port = None
+    queue_protocol: values.QueueProtocol = None
 
 
 class MqOptions(Section):
     """pycti options that override the broker address from OpenCTI."""
 
-    port: Port = None
+    port: values.Port = None
     use_ssl: bool | None = _SWITCH
 
 
@@ -92,16 +70,16 @@ class PdnsSettings(Section):
     """Passive DNS look-ups: sources, limits and import."""
 
     sources: SourceKeys = Field(default=("riskiq",), description="Sources to query. Each has its own section.")
-    max_tlp: MaxTlp = Field(
+    max_tlp: values.MaxTlp = Field(
         default=None,
         description="Highest TLP of an observable that may be sent to a source.",
-        json_schema_extra=allowed(f"{A_TLP}, or empty for no limit"),
+        json_schema_extra=allowed(f"{values.A_TLP}, or empty for no limit"),
     )
-    import_last_seen_time_window: Window = Field(
+    import_last_seen_time_window: values.Window = Field(
         default=timedelta(days=30), description="Import only records last seen within this period (ISO 8601)."
     )
-    record_types: RecordTypes = Field(default=RECORD_TYPES, description="DNS record types to import.")
-    max_relationships: Quantity = Field(
+    record_types: values.RecordTypes = Field(default=RECORD_TYPES, description="DNS record types to import.")
+    max_relationships: values.Quantity = Field(
         default=0,
         description="Maximum relationships added per enrichment, most recently seen first.",
         json_schema_extra=allowed("a whole number, or 0 for no limit"),
@@ -110,28 +88,28 @@ class PdnsSettings(Section):
         default=None,
         description="Skip observables created by this connector in automatic runs, which would otherwise enrich their "
         "own results endlessly.",
-        json_schema_extra=allowed(f"{YES_OR_NO}, or empty for the value of CONNECTOR_AUTO"),
+        json_schema_extra=allowed(f"{values.YES_OR_NO}, or empty for the value of CONNECTOR_AUTO"),
     )
-    summary_note: Flag = Field(
+    summary_note: values.Flag = Field(
         default=False,
         description="Attach a note that lists the 50 most recently seen relationships to the enriched observable.",
     )
-    cache: CachePlace = Field(default="passive-dns.sqlite", repr=False, description="Where answers are cached.")
-    cache_ttl: Lifetime = Field(
+    cache: values.CachePlace = Field(default="passive-dns.sqlite", repr=False, description="Where answers are cached.")
+    cache_ttl: values.Lifetime = Field(
         default=timedelta(hours=24),
         description="How long answers stay cached.",
         json_schema_extra=allowed("an ISO 8601 duration, such as PT24H or P1M (calendar months); PT0S keeps none")
         | {"default": "PT24H"},
     )
-    request_timeout: PositiveSeconds = Field(
+    request_timeout: values.PositiveSeconds = Field(
         default=60, description="Timeout of one request to a source in seconds, from connecting to the last byte."
     )
-    max_retries: Count = Field(default=4, description="Maximum retries of a request after a transient failure.")
-    retry_backoff: Seconds = Field(
+    max_retries: values.Count = Field(default=4, description="Maximum retries of a request after a transient failure.")
+    retry_backoff: values.Seconds = Field(
         default=2, description="Delay before the first retry in seconds; doubles with each retry."
     )
-    start_timeout: Seconds = Field(default=300, description="Seconds to wait for OpenCTI at startup.")
-    stop_grace: Seconds = Field(
+    start_timeout: values.Seconds = Field(default=300, description="Seconds to wait for OpenCTI at startup.")
+    stop_grace: values.Seconds = Field(
         default=30, description="Seconds the current enrichment has to finish when the connector stops."
     )
 

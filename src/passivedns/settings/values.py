@@ -166,21 +166,15 @@ CachePlace = Annotated[
     ),
 ]
 Scope = Annotated[
-    tuple[str, ...],
-    one_or_more(_OBSERVABLE_TYPES),
-    BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched")),
+    tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched"))
 ]
 RecordTypes = Annotated[
-    tuple[str, ...],
-    one_or_more(RECORD_TYPES),
-    BeforeValidator(several_of(RECORD_TYPES, "imported")),
+    tuple[str, ...], one_or_more(RECORD_TYPES), BeforeValidator(several_of(RECORD_TYPES, "imported"))
 ]
 ResultsTlp = Annotated[Tlp, _CANONICAL_TLP, accepts(A_TLP)]
 MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
 LogLevel = Annotated[
-    Literal["debug", "info", "warn", "warning", "error"],
-    _LOWER_CASE,
-    accepts("debug, info, warn, warning or error"),
+    Literal["debug", "info", "warn", "warning", "error"], _LOWER_CASE, accepts("debug, info, warn, warning or error")
 ]
 ListenProtocol = Annotated[Literal["AMQP", "API"] | None, _UPPER_CASE, accepts("AMQP or API")]
 QueueProtocol = Annotated[Literal["amqp", "api"] | None, _LOWER_CASE, accepts("amqp or api")]

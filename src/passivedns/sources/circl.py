@@ -27,8 +27,7 @@ class CirclSettings(AccountSettings):
     """CIRCL Passive DNS."""
 
     api_base_url: BaseUrl = Field(
-        default="https://www.circl.lu/pdns",
-        description="Base URL of the API, without /query.",
+        default="https://www.circl.lu/pdns", description="Base URL of the API, without /query."
     )
     _ways_in = "CIRCL_USERNAME and CIRCL_PASSWORD, or CIRCL_TOKEN"
 

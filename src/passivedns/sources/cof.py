@@ -136,14 +136,10 @@ class AccountSettings(RestrictedSettings):
     """An account: a user name with its password, or a token."""
 
     username: Secret | None = Field(
-        default=None,
-        description="User name.",
-        json_schema_extra=allowed("the user name of the account, or empty"),
+        default=None, description="User name.", json_schema_extra=allowed("the user name of the account, or empty")
     )
     password: Secret | None = Field(
-        default=None,
-        description="Password.",
-        json_schema_extra=allowed("the password of the account, or empty"),
+        default=None, description="Password.", json_schema_extra=allowed("the password of the account, or empty")
     )
     token: Secret | None = Field(
         default=None,
@@ -187,7 +183,7 @@ class CofSettings(AccountSettings):
 
     url: BaseUrl = Field(
         description="Query URL of the server up to the name or address, such as http://d4.example.org:8400/query or "
-        "https://balboa.example.org/pdns/query.",
+        "https://balboa.example.org/pdns/query."
     )
     results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",

@@ -44,21 +44,17 @@ class DefenderSettings(RestrictedSettings):
         json_schema_extra=allowed("a directory (tenant) ID, or a domain name of the directory"),
     )
     client_id: str = Field(
-        min_length=1,
-        description="Application (client) ID.",
-        json_schema_extra=allowed("an application (client) ID"),
+        min_length=1, description="Application (client) ID.", json_schema_extra=allowed("an application (client) ID")
     )
     client_secret: Secret = Field(
         description="Client secret of the application.",
         json_schema_extra=allowed("the value of a client secret of the application, not its ID"),
     )
     api_base_url: BaseUrl = Field(
-        default="https://graph.microsoft.com/v1.0",
-        description="Base URL of Microsoft Graph, including the version.",
+        default="https://graph.microsoft.com/v1.0", description="Base URL of Microsoft Graph, including the version."
     )
     login_base_url: BaseUrl = Field(
-        default="https://login.microsoftonline.com",
-        description="Base URL of the Microsoft Entra ID sign-in service.",
+        default="https://login.microsoftonline.com", description="Base URL of the Microsoft Entra ID sign-in service."
     )
 
 

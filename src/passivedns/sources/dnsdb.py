@@ -48,8 +48,7 @@ class DnsdbSettings(QuotaSettings, RestrictedSettings):
         description="Also query which names point to a domain name (CNAME, MX, NS). Costs a second query per name.",
     )
     api_base_url: BaseUrl = Field(
-        default="https://api.dnsdb.info",
-        description="Base URL of the API, without /dnsdb/v2.",
+        default="https://api.dnsdb.info", description="Base URL of the API, without /dnsdb/v2."
     )
 
 

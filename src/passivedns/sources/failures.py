@@ -22,16 +22,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from passivedns.errors import (
-    BadAnswer,
-    CredentialsRefused,
-    NoAnswer,
-    NotEntitled,
-    QuotaExceeded,
-    RateLimited,
-    RequestRefused,
-    SourceError,
-)
+from passivedns import errors
+from passivedns.errors import SourceError
 from passivedns.wording import joined
 
 if TYPE_CHECKING:
@@ -42,11 +34,11 @@ LONGEST_COMPLAINT = 200
 """Maximum characters quoted from a server."""
 
 _USUAL: Mapping[int, type[SourceError]] = {
-    401: CredentialsRefused,
-    402: NotEntitled,
-    403: NotEntitled,
-    404: BadAnswer,
-    429: RateLimited,
+    401: errors.CredentialsRefused,
+    402: errors.NotEntitled,
+    403: errors.NotEntitled,
+    404: errors.BadAnswer,
+    429: errors.RateLimited,
 }
 _QUOTA_WORDS = re.compile(r"quota|query limit|limit (?:has been |was )?(?:reached|exceeded)", re.IGNORECASE)
 
@@ -62,11 +54,11 @@ def failure(source: Source, reply: Reply) -> SourceError | None:
 def meaning(source: Source, status: int, said: str) -> type[SourceError]:
     """The error class for a status and its message."""
     kind = source.statuses.get(status) or _USUAL.get(status)
-    if kind in (NotEntitled, RateLimited, None) and status != 402 and _QUOTA_WORDS.search(said):
-        return QuotaExceeded
+    if kind in (errors.NotEntitled, errors.RateLimited, None) and status != 402 and _QUOTA_WORDS.search(said):
+        return errors.QuotaExceeded
     if kind:
         return kind
-    return NoAnswer if status >= 500 else BadAnswer if status < 400 else RequestRefused
+    return errors.NoAnswer if status >= 500 else errors.BadAnswer if status < 400 else errors.RequestRefused
 
 
 def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
@@ -83,13 +75,13 @@ def worded(source: Source, kind: type[SourceError], status: int, said: str = "")
 
 
 _SENTENCES: Mapping[type[SourceError], str] = {
-    CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
-    NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); {entitlement}.",
-    QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
-    RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
-    RequestRefused: "{title} rejected the request (HTTP {status}).",
-    NoAnswer: "{title} server error (HTTP {status}); try again later.",
-    BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
+    errors.CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
+    errors.NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); {entitlement}.",
+    errors.QuotaExceeded: "The {title} quota is used up (HTTP {status}).",
+    errors.RateLimited: "{title} rate limit exceeded (HTTP {status}); try again later.",
+    errors.RequestRefused: "{title} rejected the request (HTTP {status}).",
+    errors.NoAnswer: "{title} server error (HTTP {status}); try again later.",
+    errors.BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
 }
 
 

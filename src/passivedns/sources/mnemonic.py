@@ -34,8 +34,7 @@ class MnemonicSettings(SourceSettings):
         json_schema_extra=allowed("the API key of the Argus account, or empty"),
     )
     api_base_url: BaseUrl = Field(
-        default="https://api.mnemonic.no/pdns/v3",
-        description="Base URL of the API, including the version.",
+        default="https://api.mnemonic.no/pdns/v3", description="Base URL of the API, including the version."
     )
     results_tlp: MaxTlp = Field(
         default=None,

@@ -26,8 +26,7 @@ class OtxSettings(SourceSettings):
         description="API key of a free OTX account.", json_schema_extra=allowed("the API key of the OTX account")
     )
     api_base_url: BaseUrl = Field(
-        default="https://otx.alienvault.com/api/v1",
-        description="Base URL of the API, including the version.",
+        default="https://otx.alienvault.com/api/v1", description="Base URL of the API, including the version."
     )
 
 

@@ -16,8 +16,7 @@ class RobtexSettings(SourceSettings):
     """Robtex."""
 
     api_base_url: BaseUrl = Field(
-        default="https://freeapi.robtex.com/pdns",
-        description="Base URL of the API, without /forward and /reverse.",
+        default="https://freeapi.robtex.com/pdns", description="Base URL of the API, without /forward and /reverse."
     )
 
 

@@ -41,8 +41,7 @@ class VirusTotalSettings(SourceSettings):
         json_schema_extra=allowed("the API key of the VirusTotal account"),
     )
     api_base_url: BaseUrl = Field(
-        default="https://www.virustotal.com/api/v3",
-        description="Base URL of the API, including the version.",
+        default="https://www.virustotal.com/api/v3", description="Base URL of the API, including the version."
     )
     max_pages: int = Field(
         default=5,

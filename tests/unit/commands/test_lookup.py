@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from passivedns.commands.cli import main
-from passivedns.commands.lookup import NoObservable, observable
+from passivedns.commands.lookup import observable
 from passivedns.sources.http import Patience
 from passivedns.stix import objects
+from passivedns.stix.values import Unusable
 from sandbox.server import serving
 from sandbox.sources import otx, riskiq, virustotal
 from sandbox.sources.history import history
@@ -61,9 +62,9 @@ def test_nfc_and_nfd_spellings_of_a_name_have_one_id() -> None:
     ],
 )
 def test_any_other_value_is_refused_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(NoObservable) as error:
+    with pytest.raises(Unusable) as error:
         observable(text)
-    assert str(error.value) == f"{text} was not looked up: not a single IP address or domain name ({reason})."
+    assert str(error.value) == reason
 
 
 # Several sources
@@ -118,6 +119,13 @@ def only_line(printed: str) -> dict[str, Any]:
     (line,) = printed.splitlines()
     found: dict[str, Any] = json.loads(line)
     return found
+
+
+def test_a_value_that_cannot_be_looked_up_is_reported_and_costs_no_other(desk: Desk) -> None:
+    code, out, err = desk.lookup("localhost", DOMAIN)
+    assert code == 1
+    assert out.startswith(f"{DOMAIN}  Domain-Name")
+    assert err.startswith("localhost was not looked up: not a single IP address or domain name (single label).\n")
 
 
 def test_all_configured_sources_are_queried_and_named(desk: Desk) -> None:
