@@ -11,7 +11,7 @@ from passivedns import metrics
 from passivedns.cache import Cache
 from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
 from passivedns.meter import Meter
-from passivedns.model import Question, Record
+from passivedns.model import Entity, Question, Record
 from passivedns.sources.source import Client, Source
 from passivedns.stix.markings import is_within
 from passivedns.stix.values import ascii_name
@@ -56,12 +56,12 @@ class Asker:
     identity: str = field(default="", repr=False)
     """The URL, account and options that its answers depend on. A secret."""
 
-    def ask(self, value: str, entity_type: str, tlp: str | None, now: datetime) -> Outcome:
-        """Look up a canonical value marked `tlp`; `now` is in UTC. The outcome includes failures."""
+    def ask(self, entity: Entity, now: datetime) -> Outcome:
+        """Look up an entity; `now` is in UTC. The outcome includes failures."""
         since = self.since(now)
-        question = Question(ascii_name(value), entity_type, max(since - self.source.clock_tolerance, EVERYTHING))
+        question = Question(ascii_name(entity.value), entity.type, max(since - self.source.clock_tolerance, EVERYTHING))
         try:
-            self._check_tlp(value, tlp)
+            self._check_tlp(entity)
             return self._kept(question, since, now) or self._search(question, since)
         except ConnectorError as error:
             return Outcome(self.source, since, failure=error)
@@ -70,11 +70,11 @@ class Asker:
             name = type(error).__name__
             return Outcome(self.source, since, failure=Unforeseen(f"Internal error ({name}); see the connector log."))
 
-    def _check_tlp(self, value: str, tlp: str | None) -> None:
-        if not is_within(tlp, self.max_tlp):
+    def _check_tlp(self, entity: Entity) -> None:
+        if not is_within(entity.tlp, self.max_tlp):
             raise TlpRefused(
-                f"{one_line(value)} was not sent to {self.source.title}: it is marked {tlp}, above the maximum of "
-                f"{self.max_tlp} ({self.max_tlp_setting})."
+                f"{one_line(entity.value)} was not sent to {self.source.title}: it is marked {entity.tlp}, above the "
+                f"maximum of {self.max_tlp} ({self.max_tlp_setting})."
             )
 
     def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
@@ -99,19 +99,17 @@ class Asker:
         return f"{self.source.key} {self.identity} {question.type} {question.value}"
 
 
-def ask(
-    askers: Iterable[Asker], value: str, entity_type: str, tlp: str | None, now: datetime, record_types: Collection[str]
-) -> list[Outcome]:
-    """Query all sources that support the value and record types in parallel; the outcomes keep their order."""
+def ask(askers: Iterable[Asker], entity: Entity, now: datetime, record_types: Collection[str]) -> list[Outcome]:
+    """Query all sources that support the entity and record types in parallel; the outcomes keep their order."""
     able = [
         asker
         for asker in askers
-        if entity_type in asker.source.takes and not asker.source.record_types.isdisjoint(record_types)
+        if entity.type in asker.source.takes and not asker.source.record_types.isdisjoint(record_types)
     ]
     outcomes: dict[int, Outcome] = {}
 
     def work(place: int) -> None:
-        outcomes[place] = able[place].ask(value, entity_type, tlp, now)
+        outcomes[place] = able[place].ask(entity, now)
 
     # Daemon threads do not delay the end of the process.
     threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]

@@ -65,7 +65,7 @@ class Enricher(NamedTuple):
 
         `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, in STIX format.
         """
-        outcomes = ask(self.askers, entity.value, entity.type, entity.tlp, now, self.record_types)
+        outcomes = ask(self.askers, entity, now, self.record_types)
         with metrics.CONVERTING.time():
             records = (record for outcome in outcomes for record in outcome.records)
             found = convert(entity, records, self.record_types, self.max_relationships)

@@ -13,7 +13,7 @@ from passivedns.asking import Asker, Outcome, ask
 from passivedns.cache import Cache
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
-from passivedns.model import RECORD_TYPES, Allowance, Answer, Budget, Question, Record
+from passivedns.model import RECORD_TYPES, Allowance, Answer, Budget, Entity, Question, Record
 from passivedns.sources import SOURCES, http
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, Client
@@ -22,6 +22,7 @@ from tests.unit.sources.transports import asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+NAME = Entity("", "Domain-Name", "example.org")
 PLAIN = replace(SOURCES["riskiq"], key="plain", title="Plain DNS", clock_tolerance=timedelta(0))
 
 
@@ -66,7 +67,7 @@ def asker(client: Client, **changes: Any) -> Asker:
 
 
 def outcome(of: Asker, tlp: str | None = None, now: datetime = NOW) -> Outcome:
-    (found,) = ask([of], "example.org", "Domain-Name", tlp, now, RECORD_TYPES)
+    (found,) = ask([of], NAME._replace(tlp=tlp), now, RECORD_TYPES)
     return found
 
 
@@ -117,12 +118,17 @@ def test_the_whole_history_can_be_queried_whatever_the_clock_tolerance() -> None
 )
 def test_sources_are_queried_for_the_dns_form_of_a_name(value: str, asked: str) -> None:
     client = Known()
-    ask([asker(client)], value, "Domain-Name", None, NOW, RECORD_TYPES)
+    ask([asker(client)], NAME._replace(value=value), NOW, RECORD_TYPES)
     assert client.questions[0].value == asked
 
 
 def test_a_tlp_error_shows_an_international_name_as_in_the_observable() -> None:
-    (refused,) = ask([asker(Known(), max_tlp="TLP:GREEN")], "bücher.example", "Hostname", "TLP:RED", NOW, RECORD_TYPES)
+    (refused,) = ask(
+        [asker(Known(), max_tlp="TLP:GREEN")],
+        Entity("", "Hostname", "bücher.example", tlp="TLP:RED"),
+        NOW,
+        RECORD_TYPES,
+    )
     assert str(refused.failure).startswith("bücher.example was not sent")
 
 
@@ -142,7 +148,7 @@ def test_an_observable_above_the_maximum_tlp_is_not_sent() -> None:
 def test_a_red_observable_is_sent_only_to_the_source_that_allows_it() -> None:
     own, public = Known(record()), Known(record())
     askers = [asker(own, max_tlp="TLP:RED"), asker(public, max_tlp="TLP:GREEN")]
-    ask(askers, "example.org", "Domain-Name", "TLP:RED", NOW, RECORD_TYPES)
+    ask(askers, NAME._replace(tlp="TLP:RED"), NOW, RECORD_TYPES)
     assert (len(own.questions), len(public.questions)) == (1, 0)
 
 
@@ -163,12 +169,12 @@ def test_a_used_up_quota_stops_the_search() -> None:
 
 def test_a_source_without_support_for_the_observable_type_is_skipped_silently() -> None:
     names_only = asker(Known(), source=replace(PLAIN, takes=ADDRESSES))
-    assert ask([names_only], "example.org", "Domain-Name", None, NOW, RECORD_TYPES) == []
+    assert ask([names_only], NAME, NOW, RECORD_TYPES) == []
 
 
 def test_a_source_without_the_chosen_record_types_is_skipped_silently() -> None:
     addresses_only = asker(Known(), source=replace(PLAIN, record_types=frozenset({"A", "AAAA"})))
-    assert ask([addresses_only], "example.org", "Domain-Name", None, NOW, ["MX"]) == []
+    assert ask([addresses_only], NAME, NOW, ["MX"]) == []
 
 
 # The cache
@@ -196,7 +202,7 @@ def test_observables_of_another_type_do_not_share_answers() -> None:
     client = Known(record())
     cached = asker(client, cache=Cache("memory", DAY))
     for entity_type in ("Domain-Name", "Hostname"):
-        ask([cached], "example.org", entity_type, None, NOW, RECORD_TYPES)
+        ask([cached], NAME._replace(type=entity_type), NOW, RECORD_TYPES)
     assert [question.type for question in client.questions] == ["Domain-Name", "Hostname"]
 
 
@@ -225,7 +231,7 @@ def test_the_identity_of_an_account_is_not_in_its_repr() -> None:
 
 def test_outcomes_keep_the_order_of_the_sources() -> None:
     askers = [asker(Known(record(source=key)), source=replace(PLAIN, key=key)) for key in ("b", "a", "c")]
-    found = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    found = ask(askers, NAME, NOW, RECORD_TYPES)
     assert [item.source.key for item in found] == ["b", "a", "c"]
 
 
@@ -237,14 +243,14 @@ def test_sources_are_queried_in_parallel() -> None:
             together.wait()
             return super().look_up(question)
 
-    found = ask([asker(Waiting()) for _ in range(3)], "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    found = ask([asker(Waiting()) for _ in range(3)], NAME, NOW, RECORD_TYPES)
     assert [item.failure for item in found] == [None] * 3
 
 
 def test_a_failing_source_does_not_affect_the_others() -> None:
     failed = NoAnswer("Plain DNS server error (HTTP 500); try again later.")
     askers = [asker(Known(error=failed)), asker(Known(record()))]
-    down, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    down, up = ask(askers, NAME, NOW, RECORD_TYPES)
     assert (down.failure, up.records) == (failed, [record()])
 
 
@@ -256,7 +262,7 @@ def test_a_slow_source_delays_the_others_only_until_its_own_deadline() -> None:
 
     with raw_server(stall) as server:
         askers = [asker(Remote(asking(server.url, timeout=0.2))), asker(Known(record()))]
-        slow, fast = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+        slow, fast = ask(askers, NAME, NOW, RECORD_TYPES)
         over.set()
     assert str(slow.failure) == "Example DNS cannot be reached: no answer within 0.2 s."
     assert fast.records == [record()]
@@ -287,7 +293,7 @@ def test_an_internal_error_of_a_client_is_logged_and_does_not_affect_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     askers = [asker(Known(error=KeyError("x"))), asker(Known(record()))]
-    broken, up = ask(askers, "example.org", "Domain-Name", None, NOW, RECORD_TYPES)
+    broken, up = ask(askers, NAME, NOW, RECORD_TYPES)
     assert isinstance(broken.failure, Unforeseen)
     assert str(broken.failure) == "Internal error (KeyError); see the connector log."
     assert up.records == [record()]

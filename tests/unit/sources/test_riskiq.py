@@ -22,7 +22,7 @@ from passivedns.errors import (
     SourceError,
     Unreachable,
 )
-from passivedns.model import Allowance, Answer, Question
+from passivedns.model import Allowance, Answer, Entity, Question
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources import http
 from passivedns.sources.http import Http, Patience
@@ -144,7 +144,7 @@ def thrifty(url: str) -> Asker:
 
 
 def ask(of: Asker, value: str = DOMAIN, now: datetime = NOW) -> Outcome:
-    return of.ask(value, "Domain-Name", None, now)
+    return of.ask(Entity("", "Domain-Name", value), now)
 
 
 def endpoints(service: PassiveTotal) -> list[str]:
