@@ -30,9 +30,9 @@ def joined(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def one_line(text: str) -> str:
-    """Outside text on one line of at most 100 characters."""
-    return printable(text[:100]).replace("\n", " ")
+def one_line(text: str, longest: int = 100) -> str:
+    """Outside text on one line of at most `longest` characters."""
+    return printable(text[:longest]).replace("\n", " ").strip()
 
 
 def printable(text: str) -> str:

@@ -5,12 +5,10 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from passivedns.model import Relation
 from passivedns.report.rows import Lookup, Scale, Tick, scale
 from passivedns.stix.knowledge import seen_by
 from passivedns.wording import day, joined, named
@@ -18,19 +16,6 @@ from passivedns.wording import day, joined, named
 _FOLDER = Path(__file__).parent
 _LABELS = 60
 """Characters of labels above a timeline."""
-
-
-class Section(NamedTuple):
-    """One look-up."""
-
-    lookup: Lookup
-    relations: list[Relation]
-    scale: Scale | None
-    ticks: list[Tick]
-    today: float
-    """The position of the look-up on the scale."""
-    values: int
-    """Characters of the longest value."""
 
 
 def page(lookups: Sequence[Lookup], made: datetime) -> str:
@@ -57,14 +42,13 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
     )
 
 
-def _section(lookup: Lookup, made: datetime) -> Section:
+def _section(lookup: Lookup, made: datetime) -> dict[str, object]:
+    """One look-up with its time scale, on which `today` is the position of `made`."""
     relations = lookup.relations
     common = scale(relations, until=made)
-    values = max((len(relation.value) for relation in relations), default=0)
-    if not common:
-        return Section(lookup, relations, None, [], 0, values)
-    today = common.position(made)
-    return Section(lookup, relations, common, _ticks(common, today), today, values)
+    today = common.position(made) if common else 0
+    ticks = _ticks(common, today) if common else []
+    return {"lookup": lookup, "relations": relations, "scale": common, "today": today, "ticks": ticks}
 
 
 def _ticks(common: Scale, today: float) -> list[Tick]:

@@ -15,6 +15,11 @@ MOST_VALUES = 1_000_000
 """Maximum JSON values in a body, some 100,000 records; a body of only brackets would take gigabytes."""
 
 
+def unexpected(source: Source, fault: str) -> BadAnswer:
+    """The error for a response that is not from the API of the source, such as `is a web page`."""
+    return BadAnswer(f"The response from {source.title} {fault}; check {source.variable(source.address)}.")
+
+
 def json_of(source: Source, body: bytes) -> Any:
     """The JSON of a body; None if the body is empty.
 
@@ -27,10 +32,7 @@ def json_of(source: Source, body: bytes) -> Any:
     try:
         return _parsed(body)
     except (ValueError, RecursionError):
-        raise BadAnswer(
-            f"The response from {source.title} is not valid JSON or was cut off; check "
-            f"{source.variable(source.address)}."
-        ) from None
+        raise unexpected(source, "is not valid JSON or was cut off") from None
 
 
 def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
@@ -41,8 +43,7 @@ def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
     """
     found = answer.get(key) if isinstance(answer, dict) else None
     if not isinstance(found, list):
-        address = source.variable(source.address)
-        raise BadAnswer(f"The response from {source.title} contains no {what}; check {address}.")
+        raise unexpected(source, f"contains no {what}")
     return found
 
 
@@ -84,7 +85,7 @@ def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
         BadAnswer: the body is HTML, or has more than `MOST_VALUES` values.
     """
     if body.lstrip()[:1] == b"<":
-        raise BadAnswer(f"The response from {source.title} is a web page; check {source.variable(source.address)}.")
+        raise unexpected(source, "is a web page")
     _check_size(source, body)
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
     try:

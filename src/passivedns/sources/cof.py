@@ -14,8 +14,8 @@ from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import A_TLP, BaseUrl, ResultsTlp, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, lines_of
-from passivedns.sources.failures import cleaned, first_line, usual_complaint, worded
+from passivedns.sources.bodies import at, lines_of, unexpected
+from passivedns.sources.failures import first_line, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, RestrictedSettings, Source
 
@@ -66,10 +66,7 @@ def answer_of(source: Source, *pages: Rows, swapped: bool = False) -> Answer:
     records, unreadable = records_of([entry for page in pages for entry in page.entries], source.key, swapped)
     unreadable += sum(page.unreadable for page in pages)
     if unreadable and not records:
-        raise BadAnswer(
-            f"The response from {source.title} contains nothing in the Common Output Format; check "
-            f"{source.variable(source.address)}."
-        )
+        raise unexpected(source, "contains nothing in the Common Output Format")
     return Answer(records, complete=not any(page.cut for page in pages), unreadable=unreadable)
 
 
@@ -204,7 +201,7 @@ class CofClient(Client):
         reply = self._http.search(f"/{question.segment}")
         is_empty = not reply.body.strip()
         if reply.status == 404 and not is_empty:
-            raise worded(COF, BadAnswer, 404, cleaned(complaint(reply)))
+            raise worded(COF, BadAnswer, 404, complaint(reply))
         # balboa also sends an empty success when its database fails.
         return read_saved(reply.body, question.value)._replace(certain=not is_empty or reply.status in (204, 404))
 

@@ -18,11 +18,12 @@ from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimit
 from passivedns.model import Allowance, Answer, Budget, Question, joined
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates
-from passivedns.sources.bodies import at, is_count, json_of, lines_of, text
+from passivedns.sources.bodies import at, is_count, json_of, lines_of, text, unexpected
 from passivedns.sources.cof import records_of
-from passivedns.sources.failures import cleaned, first_line, worded
+from passivedns.sources.failures import first_line, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
+from passivedns.wording import one_line
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class DnsdbClient(Client):
         if reply.status != 404:
             return parse_answer(*lines_of(DNSDB, reply.body))
         if (said := first_line(reply)) != _NOTHING_KNOWN:
-            raise worded(DNSDB, BadAnswer, 404, cleaned(said))
+            raise worded(DNSDB, BadAnswer, 404, said)
         return Answer([])
 
     def budget(self) -> Budget:
@@ -112,14 +113,13 @@ def parse_answer(lines: Sequence[Any], unreadable: int = 0) -> Answer:
         NoAnswer: DNSDB failed before the first record.
     """
     rows, end = _unframed(lines)
-    answer, condition, address = _answer(rows, unreadable), end.get("cond"), DNSDB.variable(DNSDB.address)
+    answer, condition = _answer(rows, unreadable), end.get("cond")
     if condition not in (None, *_ENDS):
-        unknown = cleaned(str(condition)[:40])
-        raise BadAnswer(f"The response from {DNSDB.title} has an unknown condition ({unknown}); check {address}.")
+        raise unexpected(DNSDB, f"has an unknown condition ({one_line(str(condition), 40)})")
     if not answer.records and condition is None:
-        raise BadAnswer(f"The response from {DNSDB.title} was cut off before its first record; check {address}.")
+        raise unexpected(DNSDB, "was cut off before its first record")
     if not answer.records and condition == "failed":
-        raise worded(DNSDB, NoAnswer, 200, cleaned(text(end.get("msg"))))
+        raise worded(DNSDB, NoAnswer, 200, text(end.get("msg")))
     return answer._replace(complete=condition == "succeeded")
 
 
@@ -157,8 +157,7 @@ def parse_rate(answer: Any) -> Budget:
     """
     rate = at(answer, "rate")
     if not isinstance(rate, dict):
-        address = DNSDB.variable(DNSDB.address)
-        raise BadAnswer(f"The quota response from {DNSDB.title} contains no rate; check {address}.")
+        raise unexpected(DNSDB, "contains no quota")
     left, limit = rate.get("remaining"), rate.get("limit")
     if not is_count(left):
         return Budget()

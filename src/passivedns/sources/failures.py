@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 
 from passivedns import errors
 from passivedns.errors import SourceError
-from passivedns.wording import joined
+from passivedns.wording import joined, one_line
 
 if TYPE_CHECKING:
     from passivedns.sources.http import Reply
@@ -47,7 +47,7 @@ def failure(source: Source, reply: Reply) -> SourceError | None:
     """The error for a reply; None for a success or a status that the client handles."""
     if 200 <= reply.status < 300 or reply.status in source.unknown:
         return None
-    said = cleaned((source.complaint or usual_complaint)(reply))
+    said = (source.complaint or usual_complaint)(reply)
     return worded(source, meaning(source, reply.status, said), reply.status, said)
 
 
@@ -62,8 +62,8 @@ def meaning(source: Source, status: int, said: str) -> type[SourceError]:
 
 
 def worded(source: Source, kind: type[SourceError], status: int, said: str = "") -> SourceError:
-    """An error of that class with its text; `said` is the message of the source."""
-    check = source.variable(source.address)
+    """An error of that class with its text; `said` is the message of the source, which is shortened."""
+    check, said = source.variable(source.address), one_line(said, LONGEST_COMPLAINT)
     sentence = _SENTENCES[kind].format(
         title=source.title,
         status=status,
@@ -97,18 +97,13 @@ def usual_complaint(reply: Reply) -> str:
     error = answer.get("error")
     nested = error.get("message") or error.get("developer_message") if isinstance(error, dict) else error
     words = (nested, answer.get("message"), answer.get("detail"))
-    return "; ".join(text for text in words if isinstance(text, str) and text)
+    return "; ".join(text for text in words if isinstance(text, str) and text.strip())
 
 
 def first_line(reply: Reply) -> str:
     """The message of a plain text error body; empty for HTML."""
     text = reply.body[:1000].decode(errors="replace").strip()
     return "" if text.startswith("<") else text.partition("\n")[0]
-
-
-def cleaned(text: str) -> str:
-    """A server's message on one line of limited length."""
-    return "".join(c if c.isprintable() else " " for c in text[:LONGEST_COMPLAINT]).strip()
 
 
 def parsed(body: bytes) -> Any:

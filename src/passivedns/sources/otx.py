@@ -12,7 +12,7 @@ from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
-from passivedns.sources.failures import cleaned, usual_complaint, worded
+from passivedns.sources.failures import usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source, SourceSettings
 
@@ -47,7 +47,7 @@ class OtxClient(Client):
     def _ask(self, slug: str, question: Question) -> Answer:
         reply = self._http.search(f"/indicators/{slug}/{question.segment}/passive_dns")
         if reply.status == 429:
-            said = cleaned(usual_complaint(reply))
+            said = usual_complaint(reply)
             kind = CredentialsRefused if "authenticate" in said.lower() else RateLimited
             raise worded(OTX, kind, reply.status, said)
         return read_saved(reply.body, question.value)

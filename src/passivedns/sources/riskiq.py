@@ -13,8 +13,8 @@ from passivedns.errors import BadAnswer
 from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text
-from passivedns.sources.failures import cleaned, meaning, usual_complaint, worded
+from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text, unexpected
+from passivedns.sources.failures import meaning, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, QuotaSettings, Source
 
@@ -80,7 +80,7 @@ def _read(reply: Reply) -> Any:
         return None
     answer = json_of(RISKIQ, reply.body)
     if at(answer, "results") is None:
-        said, code = cleaned(usual_complaint(reply)), at(answer, "error", "http_code")
+        said, code = usual_complaint(reply), at(answer, "error", "http_code")
         status = code if isinstance(code, int) and 400 <= code < 600 else reply.status
         if said or status != reply.status:
             raise worded(RISKIQ, meaning(RISKIQ, status, said), status, said)
@@ -123,7 +123,7 @@ def parse_quota(answer: Any) -> Budget:
         BadAnswer: the answer is not PassiveTotal's.
     """
     if not isinstance(answer, dict):
-        raise BadAnswer(f"The quota response from {RISKIQ.title} is not a JSON object.")
+        raise unexpected(RISKIQ, "contains no quota")
     owners = ("user", "organization")
     return Budget(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
 

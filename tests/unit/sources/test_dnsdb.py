@@ -178,7 +178,7 @@ def test_any_field_of_the_quota_may_be_missing_or_invalid(
 @pytest.mark.parametrize("body", [[], {}, {"rate": []}, "rate"])
 def test_a_quota_of_another_form_is_a_bad_answer(url: str, service: Dnsdb, body: object) -> None:
     service.rate_body = body
-    with pytest.raises(BadAnswer, match=r"contains no rate; check DNSDB_API_BASE_URL\."):
+    with pytest.raises(BadAnswer, match=r"contains no quota; check DNSDB_API_BASE_URL\."):
         client("dnsdb", url, api_key=API_KEY).budget()
 
 
