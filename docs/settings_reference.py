@@ -3,7 +3,7 @@
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import yaml
@@ -53,10 +53,8 @@ _KINDS = {
     "a number of seconds ": "",
 }
 _SAID_BY_DESCRIPTIONS = ("a URL", "a TLP", "a duration", "a whole number", YES_OR_NO)
-_DEFAULT_SOURCES = SECTIONS["pdns"].model_fields["sources"].default
-_FIRST_OTHER = next(key for key in SOURCES if key not in _DEFAULT_SOURCES)
-_OTHERS = """\
-Other sources, used only if PDNS_SOURCES lists them. Each also accepts max_tlp and import_last_seen_time_window."""
+_FIRST_SOURCE = next(iter(SOURCES))
+_SOURCES = "Sources. Only those in PDNS_SOURCES are used. All accept max_tlp and import_last_seen_time_window."
 
 
 def all_settings() -> list[Setting]:
@@ -164,7 +162,7 @@ def config_sample() -> str:
 def _config_section(name: str, settings: Iterable[Setting]) -> str:
     entries = "".join(_config_entry(setting) for setting in settings if _is_in_sample(setting))
     body = f"{name}:\n{textwrap.indent(entries, '  ')}"
-    return f"\n{_sample_title(name)}{body if _is_asked(name) else _commented_out(body)}"
+    return f"\n{_sample_title(name)}{_commented_out(body) if name in SOURCES else body}"
 
 
 def _config_entry(setting: Setting) -> str:
@@ -185,28 +183,25 @@ def compose_environment() -> str:
         for setting in settings:
             line = f"- {variable(setting)}={_written(_sample(setting))}\n"
             if _is_in_sample(setting):
-                lines.append(line if _is_chosen(setting) and _is_asked(name) else _commented_out(line))
+                lines.append(line if _is_chosen(setting) and name not in SOURCES else _commented_out(line))
     return textwrap.indent("".join(lines), "      ")
 
 
 def _sample_title(section: str) -> str:
     about = _comment(str(SECTIONS[section].__doc__))
-    return about if section != _FIRST_OTHER else f"{_comment(_OTHERS)}#\n{about}"
-
-
-def _is_asked(section: str) -> bool:
-    """Whether a section applies with the default PDNS_SOURCES."""
-    return section not in SOURCES or section in _DEFAULT_SOURCES
+    return about if section != _FIRST_SOURCE else f"{_comment(_SOURCES)}#\n{about}"
 
 
 def _is_in_sample(setting: Setting) -> bool:
-    return _is_asked(setting[0]) or not is_shared(setting)
+    return setting[0] == _FIRST_SOURCE or not is_shared(setting)
 
 
-# Without a maximum even TLP:RED is sent, and a shared address yields thousands of names, which take OpenCTI minutes to
-# import: copying a sample must not do that. The URL is the one that OpenCTI's connector linter wants in samples.
-_CHOSEN = {
+# The default source was shut down; these need no account. Without a maximum even TLP:RED is sent, and a shared address
+# yields thousands of names, which take OpenCTI minutes to import: copying a sample must not do that. The URL is the one
+# that OpenCTI's connector linter wants in samples.
+_CHOSEN: Mapping[Setting, Any] = {
     ("opencti", "url"): "http://localhost",
+    ("pdns", "sources"): [key for key, source in SOURCES.items() if source.account == "none"],
     ("pdns", "max_tlp"): "TLP:AMBER",
     ("pdns", "max_relationships"): 500,
 }

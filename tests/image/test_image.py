@@ -2,6 +2,8 @@
 
 import re
 import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import yaml
 
 from sandbox.daemon import ROOT, free_port
 from sandbox.rabbitmq import private_broker
+from sandbox.server import serving
+from sandbox.sources.history import history
+from sandbox.sources.table import STAND_INS
 from tests.image.conftest import Sandbox, new_sandbox
 from tests.image.engine import (
     IMAGE,
@@ -194,13 +199,19 @@ def test_the_compose_file_starts_the_connector_once_every_changeme_is_replaced(
 ) -> None:
     given = services("docker-compose.yml")[SERVICE]["environment"]
     to_replace = [name for name, _, value in (line.partition("=") for line in given) if value == "ChangeMe"]
-    addresses = ["OPENCTI_URL", "RISKIQ_API_BASE_URL"]
-    environment = {name: sandbox.settings[name] for name in to_replace + addresses}
+    environment = {name: sandbox.settings[name] for name in [*to_replace, "OPENCTI_URL"]}
 
-    with composed("docker-compose.yml", override(tmp_path, {SERVICE: {"environment": environment}})):
+    with ExitStack() as stack:
+        for key in ("mnemonic", "robtex"):
+            source = STAND_INS[key]
+            url = stack.enter_context(serving(source.app(source.make(history(datetime.now(UTC).date())))))
+            environment |= source.variables(key, url)
+        changes = override(tmp_path, {SERVICE: {"environment": environment}})
+        stack.enter_context(composed("docker-compose.yml", changes))
         work = sandbox.enrich().wait(30)
 
     assert not work.in_error, work.message
+    assert re.search(r"records by source: mnemonic \d+, Robtex \d+", str(work.message))
 
 
 @pytest.mark.usefixtures("image")

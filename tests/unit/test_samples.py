@@ -27,12 +27,11 @@ COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICE = COMPOSE["services"]["connector-riskiq-passive-total"]
 MANIFEST = json.loads((PROJECT_ROOT / "__metadata__/connector_manifest.json").read_text())
 
-TO_FILL_IN = ["OPENCTI_TOKEN", "CONNECTOR_ID", "RISKIQ_USERNAME", "RISKIQ_API_KEY"]
-SET = [
-    *("OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_MAX_TLP", "PDNS_MAX_RELATIONSHIPS"),
-    *("RISKIQ_USERNAME", "RISKIQ_API_KEY"),
-]
+TO_FILL_IN = ["OPENCTI_TOKEN", "CONNECTOR_ID"]
+SET = ["OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_SOURCES", "PDNS_MAX_TLP", "PDNS_MAX_RELATIONSHIPS"]
 """Settings that the samples set; all others are commented out."""
+WITHOUT_ACCOUNT = "mnemonic,robtex"
+"""The sources that the samples set."""
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def named(text: str) -> list[str]:
 
 
 def in_samples() -> set[Setting]:
-    """All settings; those that every source has appear only for the default source."""
+    """All settings; those that every source has appear only for the first source."""
     return {
         setting
         for setting in DECLARED
@@ -94,13 +93,13 @@ def test_the_config_sample_lists_the_sections_in_the_order_of_the_settings() -> 
     assert list(config_with_comments()) == list(dict.fromkeys(section for section, _ in DECLARED))
 
 
-def test_the_config_sample_sets_only_required_settings_and_limits() -> None:
+def test_the_config_sample_sets_only_required_settings_sources_and_limits() -> None:
     sections = yaml.safe_load(CONFIG)
 
     assert [variable((section, key)) for section, keys in sections.items() for key in keys] == SET
 
 
-def test_the_filled_in_config_sample_has_the_defaults_and_limits(load: Load) -> None:
+def test_the_filled_in_config_sample_has_sources_without_account_limits_and_else_the_defaults(load: Load) -> None:
     config = {
         section: {key: filled_in(section, key, value) for key, value in keys.items()}
         for section, keys in yaml.safe_load(CONFIG).items()
@@ -108,7 +107,7 @@ def test_the_filled_in_config_sample_has_the_defaults_and_limits(load: Load) -> 
 
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED))
 
-    assert equal_except_for_choices(settings, load())
+    assert equal_except_for_choices(settings, load(PDNS_SOURCES=WITHOUT_ACCOUNT))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 
@@ -137,13 +136,13 @@ def test_the_unedited_config_sample_is_refused_and_all_missing_values_are_named(
     assert named(complaint(load, CONFIG, **dict.fromkeys(REQUIRED))) == TO_FILL_IN
 
 
-@pytest.mark.parametrize("key", [key for key in SOURCES if key != "riskiq"])
-def test_the_section_of_another_source_is_valid_once_uncommented(load: Load, key: str) -> None:
+@pytest.mark.parametrize("key", SOURCES)
+def test_the_section_of_a_source_is_valid_once_uncommented(load: Load, key: str) -> None:
     section = re.search(rf"^# {key}:\n(?:#   .*\n)+", CONFIG, re.MULTILINE)
     assert section
     config = re.sub("^# ", "", section[0], flags=re.MULTILINE).replace("url: ChangeMe", "url: http://localhost:1")
 
-    settings = load(config.replace("ChangeMe", "key"), PDNS_SOURCES=key, CIRCL_TOKEN="token", RISKIQ_API_KEY="ChangeMe")
+    settings = load(config.replace("ChangeMe", "key"), PDNS_SOURCES=key, CIRCL_TOKEN="token")
 
     assert list(settings.lookup.sources) == [key]
 
@@ -155,7 +154,7 @@ def test_the_compose_file_lists_every_setting_and_no_other() -> None:
     assert set(environment(with_comments=True)) == {variable(setting) for setting in in_samples()}
 
 
-def test_the_compose_file_sets_only_required_settings_and_limits() -> None:
+def test_the_compose_file_sets_only_required_settings_sources_and_limits() -> None:
     assert [line.partition("=")[0] for line in SERVICE["environment"]] == SET
     assert list(environment()) == SET
 
@@ -173,10 +172,10 @@ def test_the_samples_show_the_same_values() -> None:
     assert environment(with_comments=True) == {name: written(value) for name, value in shown.items()}
 
 
-def test_the_filled_in_compose_file_has_the_defaults_and_limits(load: Load) -> None:
+def test_the_filled_in_compose_file_has_sources_without_account_limits_and_else_the_defaults(load: Load) -> None:
     settings = load(**{name: REQUIRED[name] if value == "ChangeMe" else value for name, value in environment().items()})
 
-    assert equal_except_for_choices(settings, load(PDNS_MAX_TLP=None))
+    assert equal_except_for_choices(settings, load(PDNS_MAX_TLP=None, PDNS_SOURCES=WITHOUT_ACCOUNT))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 
