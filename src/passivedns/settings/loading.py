@@ -75,7 +75,8 @@ class _Loading:
         if self.problems:
             count = "1 setting needs" if len(self.problems) == 1 else f"{len(self.problems)} settings need"
             lines = "\n  ".join([f"{consequence}: {count} correcting.", *self.problems])
-            raise SettingsError("\n".join([lines, *filter(None, self.shut)]))
+            # A misspelt variable may be why a setting is missing.
+            raise SettingsError("\n".join([lines, *self.notices, *filter(None, self.shut)]))
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:

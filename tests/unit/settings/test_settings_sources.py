@@ -184,6 +184,14 @@ def test_a_misspelt_variable_of_any_section_is_reported_with_the_nearest_name(lo
     }
 
 
+def test_the_misspelt_variable_of_a_missing_setting_is_named_in_the_error(load: Load) -> None:
+    text = complaint(load, RISKIQ_API_KEY=None, RISKIQ_APIKEY="my-secret-key")
+
+    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in text
+    assert "\nRISKIQ_APIKEY is not a setting and is ignored; did you mean RISKIQ_API_KEY (config.yml: " in text
+    assert "my-secret-key" not in text
+
+
 def test_a_variable_that_only_pycti_knows_causes_no_warning(load: Load) -> None:
     variables = ("OPENCTI_JSON_LOGGING", "CONNECTOR_QUEUE_THRESHOLD", "MQ_HOST", "S3_ENDPOINT")
 
