@@ -253,7 +253,7 @@ def test_any_marking_is_handled_without_an_error(marking: dict[str, Any], refs: 
 
 
 def test_long_text_is_shown_on_one_short_line() -> None:
-    assert said(name="TLP:" + "A\n" * 500) == f"TLP:{'A ' * 48} {UNKNOWN}"
+    assert said(name="TLP:" + "A\n" * 500) == f"TLP:{'A ' * 48}{UNKNOWN}"
 
 
 def test_an_unmarked_entity_has_no_markings() -> None:
