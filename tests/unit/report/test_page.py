@@ -67,7 +67,8 @@ def test_a_date_shows_its_time_of_day_on_hover(tmp_path: Path) -> None:
 
 
 def test_the_column_of_values_is_as_wide_as_the_longest(tmp_path: Path) -> None:
-    records = [seen("NS", "domain", "a-long-name.example.net", "2020-01-01", "2021-01-01")]
+    names = ("ns.example.net", "a-long-name.example.net")
+    records = [seen("NS", "domain", name, "2020-01-01", "2021-01-01") for name in names]
     (table,) = Elements(page([lookup_of(tmp_path, DOMAIN, records)], NOW)).of("table")
     assert (table["style"] or "").startswith("--values: 23; ")
 

@@ -227,6 +227,12 @@ def test_the_error_message_of_a_source_is_quoted_on_one_line(url: str, service: 
     assert str(raised.value) == "Example DNS rejected the request (HTTP 400). Its response says: no   [31m such  name"
 
 
+def test_a_blank_part_of_an_error_message_is_not_quoted(url: str, service: Echo) -> None:
+    service.status, service.body = 400, b'{"error": " ", "message": "no such name"}'
+    with pytest.raises(RequestRefused, match=r"Its response says: no such name$"):
+        asking(url).search("/dns")
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 def test_credentials_that_a_server_repeats_are_masked(url: str, service: Echo, status: int) -> None:
     service.status = status
