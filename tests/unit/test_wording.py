@@ -18,6 +18,7 @@ def test_the_most_frequent_counts_come_first() -> None:
 
 def test_too_many_names_end_in_an_ellipsis() -> None:
     assert named(("a", "b")) == "a, b"
+    assert named(("a", "b"), most=2) == "a, b"
     assert named(("a", "b", "c"), most=2) == "a, b, …"
 
 

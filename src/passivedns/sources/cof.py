@@ -150,8 +150,8 @@ class AccountSettings(RestrictedSettings):
 
     @model_validator(mode="after")
     def _check_account(self) -> Self:
-        ways = bool(self.username and self.password) + bool(self.token)
         half_an_account = bool(self.username) != bool(self.password)
+        ways = bool(self.username) + bool(self.token)
         if half_an_account or ways > 1 or (self._needs_account and not ways):
             raise ValueError(f"Set either {self._ways_in}.")
         return self
