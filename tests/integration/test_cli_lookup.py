@@ -194,6 +194,7 @@ def test_a_closed_pipe_causes_no_error_message(answer: str, form: str) -> None:
         assert process.stderr
         process.stdout.close()
         assert "Error" not in process.stderr.read()
+    assert process.returncode == 1
 
 
 # Failures
