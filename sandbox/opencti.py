@@ -170,7 +170,12 @@ class OpenCTI:
         self._unreadable.add(entity.standard_id)
 
     def rename_marking(self, definition: str, name: str) -> None:
-        """Rename a marking such as ``TLP:CLEAR``, as an administrator can."""
+        """Rename a marking such as ``TLP:CLEAR``, as an administrator can; only the case may change.
+
+        Otherwise OpenCTI would give it another id and forget this one (``updateAttributeRaw`` in ``middleware.js``).
+        """
+        if name.upper() != definition.upper():
+            raise ValueError("the sandbox does not model a new id")
         with self._lock:
             self._knowledge.objects[Marking(definition).id]["definition"] = name
 

@@ -1,6 +1,5 @@
 """Builds the clients, cache and limits from the settings."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
-from passivedns.stix.markings import TLP_MARKINGS
-from passivedns.stix.objects import StixObject
 
 SEVERAL = "Passive DNS"
 """The author of objects merged from several sources."""
@@ -28,12 +25,12 @@ _WITHOUT_EFFECT = {*SourceSettings.model_fields, "quota_reserve", "results_tlp",
 """Source settings that do not affect answers. If one is missing here, changing it only empties the cache."""
 
 
-def enricher_of(settings: LookupSettings, tlp_markings: Mapping[str, StixObject] = TLP_MARKINGS) -> Enricher:
-    """The enricher, with one session per source and one shared cache; `tlp_markings` has the object of each TLP."""
+def enricher_of(settings: LookupSettings) -> Enricher:
+    """The enricher, with one session per source and one shared cache."""
     pdns, cache = settings.pdns, cache_of(settings)
     return Enricher(
         [_asker(key, settings, cache) for key in settings.sources],
-        publisher_of(settings)._replace(tlp_markings=tlp_markings),
+        publisher_of(settings),
         pdns.record_types,
         pdns.max_relationships,
         pdns.summary_note,

@@ -88,12 +88,14 @@ class RiskIQConnector:
         except Unusable as why:
             message.log("debug", "Skipped", outcome="no_observable")
             return f"{shown} was not looked up: not a single IP address or domain name ({why})", []
-        markings = entity_markings(data)
+        known = message.markings()
+        markings = entity_markings(data, known)
         refs = [marking["id"] for marking in markings]
-        entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data))
+        entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data, known))
         text, additions = self._look_up(entity, message)
-        # The last of two objects with one id is sent: OpenCTI's own TLP:CLEAR instead of ours.
-        return text, additions + markings if additions else []
+        # OpenCTI renames a marking to what it receives, so those of the sources are sent as it has them, too.
+        named = {marking["id"]: marking for marking in known + markings}
+        return text, [named.get(item["id"], item) for item in additions] + markings if additions else []
 
     def _reason_to_skip(self, message: Message) -> str:
         """Return why the entity must not be looked up, or an empty text."""

@@ -11,7 +11,7 @@ from passivedns.connector import RiskIQConnector
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
 from passivedns.opencti.listener import Listener, install
-from passivedns.opencti.registration import register, tlp_markings
+from passivedns.opencti.registration import register
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import Settings
 
@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
     for warning in settings.warnings():
         helper.connector_logger.warning(warning)
     install(helper, crashes_of(settings.lookup))
-    enricher = enricher_of(settings.lookup, tlp_markings(helper.api))
+    enricher = enricher_of(settings.lookup)
     connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
     # A daemon thread, and so are those that it starts: none of them delays the exit.
     listening = threading.Thread(target=connector.run, daemon=True)

@@ -7,7 +7,6 @@ import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.integration.conftest import any_world, needs_http_protocols
-from tests.preloaded import daemon
 from tests.world import WAIT, World, new_world, record
 
 numbers = itertools.count(1)
@@ -161,16 +160,21 @@ def test_the_markings_of_the_entity_keep_their_names(world: World, name: str) ->
     assert work.errors == []
 
 
-def test_a_tlp_marking_keeps_the_name_that_an_administrator_gave_it() -> None:
+def test_a_tlp_marking_keeps_the_name_that_an_administrator_gave_it_meanwhile() -> None:
     with any_world() as world:
-        world.stop()
-        world.platform.rename_marking("TLP:CLEAR", "TLP:PUBLIC")
-        with daemon(world.environment):
-            world.platform.wait_registered(WAIT)
-            work = world.enrich("Domain-Name", DOMAIN)
+        world.platform.rename_marking("TLP:CLEAR", "TLP:Clear")
+        work = world.enrich("Domain-Name", DOMAIN)
     (found,) = [item for item in world.platform.observables() if item.get("value") == "192.0.2.10"]
-    assert [world.platform.objects[ref]["definition"] for ref in found["object_marking_refs"]] == ["TLP:PUBLIC"]
+    assert [world.platform.objects[ref]["definition"] for ref in found["object_marking_refs"]] == ["TLP:Clear"]
     assert work.errors == []
+
+
+def test_an_observable_is_enriched_although_the_markings_of_opencti_cannot_be_read(world: World) -> None:
+    world.platform.fail("markingDefinitions", how="refused")
+    work = world.enrich("Domain-Name", DOMAIN)
+    assert (work.in_error, work.errors) == (False, [])
+    assert str(work.message).startswith("Added 12 observables")
+    assert "OpenCTI's markings cannot be read" in world.daemon.log
 
 
 def test_the_enriched_observable_itself_is_not_rewritten(world: World) -> None:

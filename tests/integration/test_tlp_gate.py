@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.entities import Entity, Marking
+from sandbox.platform_rules import TLP
 from sandbox.works import Execution
 from tests.world import WAIT, World, record
 
@@ -159,6 +160,24 @@ def test_a_marking_that_the_entity_does_not_refer_to_does_not_count(world: World
 
 def test_an_unknown_reference_is_refused(world: World) -> None:
     assert_refused(world, *play(world, [TLP_2["green"], FOREIGN]), f"{FOREIGN} {MEANINGLESS}")
+
+
+@pytest.mark.parametrize("others", [(), ("PAP:GREEN",)])
+def test_relationships_have_a_marking_that_an_earlier_step_added(world: World, others: tuple[str, ...]) -> None:
+    added = world.entity("Domain-Name", "secret.example", markings=("SECRET",)).markings[0].id
+    entity = fresh(world, markings=others)
+    refs = [*(marking.id for marking in entity.markings), added]
+    execution = world.play(entity, [entity.as_stix() | {"object_marking_refs": refs}])
+    (relation,) = [item for item in execution.bundles[0]["objects"] if item["type"] == "relationship"]
+    assert execution.errors == []
+    assert set(refs) <= set(relation["object_marking_refs"])
+
+
+def test_a_marking_that_an_earlier_step_added_keeps_the_name_that_an_administrator_gave_it(world: World) -> None:
+    world.platform.rename_marking("TLP:GREEN", "TLP:Green")
+    execution, _ = play(world, [TLP["TLP:GREEN"]])
+    (sent,) = [item for item in execution.bundles[0]["objects"] if item["id"] == TLP["TLP:GREEN"]]
+    assert sent["x_opencti_definition"] == "TLP:Green"
 
 
 def test_a_reference_outside_a_list_is_refused(world: World) -> None:

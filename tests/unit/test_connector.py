@@ -246,6 +246,14 @@ def test_a_renamed_tlp_clear_keeps_its_name(bench: Bench) -> None:
     assert marking["x_opencti_definition"] == "Public"
 
 
+def test_without_the_markings_of_opencti_those_of_the_sources_have_their_usual_names(bench: Bench) -> None:
+    bench.platform.fail("markingDefinitions")
+    bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+    (bundle,) = bench.pushed()
+    (marking,) = [item for item in bundle["objects"] if item["id"] == TLP_CLEAR]
+    assert marking["x_opencti_definition"] == "TLP:CLEAR"
+
+
 def test_many_record_types_do_not_flood_the_text(bench: Bench) -> None:
     records = [{"recordType": f"T{number:03}", "resolveType": "x", "resolve": "y"} for number in range(500)]
     bench.service.answers["flood.example"] = records

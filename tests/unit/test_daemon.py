@@ -15,7 +15,6 @@ from passivedns import daemon
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
 from passivedns.settings.model import Settings
-from passivedns.stix.markings import TLP_MARKINGS
 from tests.unit.settings_loader import loader
 
 
@@ -37,7 +36,6 @@ class Helper:
 
     def __init__(self) -> None:
         self.connect_id = "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e"
-        self.api = None
         self.connector_logger = logging.getLogger("test")
         self.listen_queue: ListenQueue | None = None
         self.is_installed = False
@@ -61,7 +59,6 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
 def helper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Helper]:
     made, handlers = Helper(), [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     monkeypatch.setattr(daemon, "register", lambda *_: made)
-    monkeypatch.setattr(daemon, "tlp_markings", lambda _: TLP_MARKINGS)
     monkeypatch.setattr(daemon, "install", lambda *_: setattr(made, "is_installed", True))
     monkeypatch.setattr(health, "INTERVAL", 0.05)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

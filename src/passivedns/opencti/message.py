@@ -10,7 +10,12 @@ from pycti import OpenCTIConnectorHelper
 from passivedns.errors import NotSent
 from passivedns.opencti import chunks
 from passivedns.opencti.outage import retry_while_away
+from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject
+
+_MARKINGS = """query {
+    markingDefinitions(first: 500) { edges { node { standard_id definition_type definition created } } }
+}"""
 
 
 class Bundle(NamedTuple):
@@ -55,6 +60,19 @@ class Message:
         an enrichment created the entity, or found it without an author.
         """
         return author in _authors(self.data)
+
+    def markings(self) -> list[StixObject]:
+        """Return OpenCTI's markings under their present names, or none if they cannot be read.
+
+        A playbook step may have added one of them to the entity, and importing a marking under an older name would
+        undo a change by an administrator.
+        """
+        try:
+            found = self._helper.api.query(_MARKINGS)["data"]["markingDefinitions"]["edges"]
+            return [as_stix(edge["node"]) for edge in found]
+        except (ValueError, OSError, LookupError, TypeError) as error:
+            self.log("warning", "OpenCTI's markings cannot be read", reason=str(error))
+            return []
 
     def bundle(self, additions: list[StixObject]) -> Bundle | None:
         """Build the answer: a stub of the entity and the additions, or None if there are none.

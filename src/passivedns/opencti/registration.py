@@ -13,8 +13,6 @@ import requests
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper, get_config_variable
 
 from passivedns.errors import PlatformError
-from passivedns.stix.markings import TLP_MARKINGS, as_stix
-from passivedns.stix.objects import StixObject
 
 log = logging.getLogger(__name__)
 
@@ -107,19 +105,6 @@ def api_client(config: Config, log_level: str) -> OpenCTIApiClient:
 def version_of(client: OpenCTIApiClient) -> str:
     """Return OpenCTI's version. Raises ValueError, OSError, LookupError or TypeError, for `explained`."""
     return str(client.query("query { about { version } }")["data"]["about"]["version"])
-
-
-def tlp_markings(client: OpenCTIApiClient) -> dict[str, StixObject]:
-    """Return the object of each TLP as OpenCTI has it, since importing ours would undo a change by an administrator.
-
-    A marking that the user does not see is as in TLP_MARKINGS.
-    """
-    try:
-        known = {item["standard_id"]: as_stix(item) for item in client.marking_definition.list()}
-    except (ValueError, OSError, LookupError, TypeError) as error:
-        log.warning("OpenCTI's markings cannot be read, so a renamed TLP marking would get its usual name (%s).", error)
-        known = {}
-    return {tlp: known.get(marking["id"], marking) for tlp, marking in TLP_MARKINGS.items()}
 
 
 def explained(error: Exception, url: str, version: str = "") -> Exception:

@@ -25,8 +25,6 @@ class Publisher(NamedTuple):
     """Titles by source key; a single source is not named next to its sensors."""
     tlps: Mapping[str, str]
     """Markings of records by source key, such as `TLP:CLEAR`."""
-    tlp_markings: Mapping[str, StixObject] = TLP_MARKINGS
-    """The marking object of each TLP."""
 
     @property
     def author(self) -> str:
@@ -73,7 +71,7 @@ def additions(
         relationships.append(
             objects.relationship(relation.type, *ends, relation.first_seen, relation.last_seen, properties)
         )
-    return [author, *(publisher.tlp_markings[tlp] for tlp in sorted(used)), *observables.values(), *relationships]
+    return [author, *(TLP_MARKINGS[tlp] for tlp in sorted(used)), *observables.values(), *relationships]
 
 
 def strictest_tlp(sources: Iterable[Sources], publisher: Publisher) -> str:

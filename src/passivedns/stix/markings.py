@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from passivedns.stix import objects
@@ -37,22 +37,22 @@ _LEVEL = re.compile(r"(?:tlp[\s:_-]*)?(clear|white|green|amber|(amber[\s+_-]*str
 _MENTIONS_TLP = re.compile(r"tlp|\bt([\W_]+)l\1p\b|traffic[\W_]*light")
 
 
-def entity_markings(data: dict[str, Any]) -> list[StixObject]:
-    """The marking objects of a message's entity, to include in the bundle.
+def entity_markings(data: dict[str, Any], read: Sequence[StixObject] = ()) -> list[StixObject]:
+    """The marking objects of a message's entity, to include in the bundle; `read` are those of OpenCTI.
 
     Objects read from OpenCTI take precedence: pycti exports names in lower case, to which OpenCTI would rename them.
     """
-    known = {marking["id"]: marking for marking in _descriptions(data)}
+    known = {marking["id"]: marking for marking in _descriptions(data, read)}
     return [known[ref] for ref in _references(data) if ref in known]
 
 
-def strictest_tlp(data: dict[str, Any]) -> str | None:
+def strictest_tlp(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str | None:
     """The strictest TLP of a message's entity, such as `TLP:AMBER`; None without a TLP.
 
-    Considers all descriptions of a marking in the message and OpenCTI. A marking that cannot be understood is stricter
-    than TLP:RED and is returned as a phrase with the reason.
+    Considers all descriptions of a marking in the message and OpenCTI, whose markings are `read`. A marking that cannot
+    be understood is stricter than TLP:RED and is returned as a phrase with the reason.
     """
-    known = _descriptions(data)
+    known = _descriptions(data, read)
     tlps = [
         tlp
         for ref in _references(data)
@@ -81,10 +81,10 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-def _descriptions(data: dict[str, Any]) -> list[StixObject]:
+def _descriptions(data: dict[str, Any], read: Sequence[StixObject]) -> list[StixObject]:
     """All descriptions of markings, the most reliable last; an id may occur several times."""
     received = [item for item in data["stix_objects"] if item.get("type") == "marking-definition"]
-    return _KNOWN + received + _read(data)
+    return [*_KNOWN, *received, *read, *_read(data)]
 
 
 def _read(data: dict[str, Any]) -> list[StixObject]:

@@ -1,17 +1,13 @@
 """Errors of the registration are explained, in whatever form pycti raises them."""
 
 import json
-import logging
 from collections.abc import Callable
 from itertools import islice
 
 import pytest
-from pycti import OpenCTIConnectorHelper
 
 from passivedns.errors import PlatformError
-from passivedns.opencti.registration import explained, growing_pauses, tlp_markings
-from passivedns.stix.markings import TLP_MARKINGS
-from sandbox.opencti import OpenCTI
+from passivedns.opencti.registration import explained, growing_pauses
 
 URL = "http://opencti:8080"
 
@@ -78,32 +74,3 @@ def test_a_response_that_is_not_graphql_is_transient(body: str) -> None:
 
 def test_the_pauses_between_attempts_grow_to_the_longest() -> None:
     assert list(islice(growing_pauses(1, 30), 7)) == [1, 2, 4, 8, 16, 30, 30]
-
-
-# TLP markings
-
-
-def test_tlp_markings_have_their_names_in_opencti(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
-    platform.rename_marking("TLP:GREEN", "TLP:COMMUNITY")
-    found = tlp_markings(helper.api)
-    assert found.keys() == TLP_MARKINGS.keys()
-    assert found["TLP:GREEN"] == TLP_MARKINGS["TLP:GREEN"] | {
-        "definition": {"statement": "TLP:COMMUNITY"},
-        "x_opencti_definition": "TLP:COMMUNITY",
-    }
-
-
-def test_a_tlp_marking_that_the_user_does_not_see_has_its_usual_name(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
-    platform.hide_marking("TLP:CLEAR")
-    assert tlp_markings(helper.api)["TLP:CLEAR"] == TLP_MARKINGS["TLP:CLEAR"]
-
-
-def test_tlp_markings_that_cannot_be_read_have_their_usual_names(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING, "passivedns")
-    platform.fail("markingDefinitions")
-    assert tlp_markings(helper.api) == TLP_MARKINGS
-    assert "OpenCTI's markings cannot be read" in caplog.text
