@@ -80,7 +80,11 @@ class DnsdbClient(Client):
     def _ask(self, path: str, since: datetime) -> Answer:
         reply = self._http.search(f"/dnsdb/v2/lookup/{path}", CLIENT | {"limit": str(MOST_ROWS)} | _fence(since))
         if reply.status != 404:
-            return parse_answer(*lines_of(DNSDB, reply.body))
+            try:
+                return parse_answer(*lines_of(DNSDB, reply.body))
+            except SourceError:
+                # The error quotes the response.
+                return parse_answer(*lines_of(DNSDB, reply.masked().body))
         if (said := first_line(reply)) != _NOTHING_KNOWN:
             raise worded(DNSDB, BadAnswer, 404, said)
         return Answer([])

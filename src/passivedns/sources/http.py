@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, Self
 from urllib.parse import urljoin
@@ -45,6 +46,12 @@ class Reply(NamedTuple):
     headers: Mapping[str, str]
     """By name, in any case."""
     body: bytes
+    mask: Callable[[bytes], bytes] = bytes
+    """Masks the credentials of the request, which a success may contain as data and an error must not quote."""
+
+    def masked(self) -> Self:
+        """The reply to an error that has the status of a success."""
+        return self._replace(body=self.mask(self.body))
 
 
 class Http:
@@ -145,10 +152,9 @@ class Http:
                 metrics.WAITING.labels(self.source.key, purpose).time(),
                 self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
             ):
-                body = self._body(response)
-                if not 200 <= response.status_code < 300:
-                    body = masked(response.request, body)
-                return Reply(response.status_code, response.headers, body)
+                mask = partial(masked, response.request)
+                reply = Reply(response.status_code, response.headers, self._body(response), mask)
+                return reply if 200 <= reply.status < 300 else reply.masked()
         except (HTTPError, OSError, ValueError, OverflowError) as error:
             # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
             why = cause(error, self.source.variable(self.source.address), timeout)

@@ -80,7 +80,7 @@ def _read(reply: Reply) -> Any:
         return None
     answer = json_of(RISKIQ, reply.body)
     if at(answer, "results") is None:
-        said, code = usual_complaint(reply), at(answer, "error", "http_code")
+        said, code = usual_complaint(reply.masked()), at(answer, "error", "http_code")
         status = code if isinstance(code, int) and 400 <= code < 600 else reply.status
         if said or status != reply.status:
             raise worded(RISKIQ, meaning(RISKIQ, status, said), status, said)

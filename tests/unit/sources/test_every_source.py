@@ -316,9 +316,11 @@ def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
 
 
 FORMS = ['{"message": %s}', '{"error": %s}', '{"error": {"code": %s, "message": %s}}', '{"detail": %s}', "%s"]
+FORMS += ['{"cond": "failed", "msg": %s}', '{"cond": %s}']
+STATUSES = ["302 Found", "400 Bad", "401 No", "403 No", "429 Slow", "503 Busy"]
 
 
-@pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "404 No", "429 Slow", "503 Busy"])
+@pytest.mark.parametrize("status", ["200 OK", "404 No", *STATUSES])
 @pytest.mark.parametrize("key", KEYS)
 def test_credentials_quoted_by_a_server_are_masked(key: str, status: str) -> None:
     for form in FORMS:
@@ -326,7 +328,7 @@ def test_credentials_quoted_by_a_server_are_masked(key: str, status: str) -> Non
             over_http(play, key, next(iter(SAMPLES[key].answers)))
 
 
-@pytest.mark.parametrize("status", ["302 Found", "400 Bad", "401 No", "403 No", "429 Slow", "503 Busy"])
+@pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("key", [key for key in KEYS if key in SAMPLES and SAMPLES[key].login])
 def test_credentials_quoted_by_the_sign_in_are_masked(key: str, status: str) -> None:
     for form in [*FORMS, '{"error": "invalid_client", "error_description": %s}']:
