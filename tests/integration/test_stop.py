@@ -47,7 +47,7 @@ def test_a_message_that_outlasts_the_grace_is_sent_again_and_answered_by_the_nex
             assert len(work.closings) == 1
 
 
-@pytest.mark.parametrize("field", ["stixCyberObservable", "stixBundlePush", "toProcessed"])
+@pytest.mark.parametrize("field", ["stixCyberObservable", "markingDefinitions", "stixBundlePush", "toProcessed"])
 def test_the_connector_waits_for_the_end_of_an_outage(field: str) -> None:
     with new_world() as world:
         world.platform.fail(field, times=2, how="http500")
