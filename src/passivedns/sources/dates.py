@@ -52,7 +52,8 @@ def iso(value: Any) -> datetime | None:
 def _moment(text: str) -> tuple[float, datetime | None]:
     """A date to the second with its Unix time."""
     try:
-        moment = datetime.fromisoformat(text)
+        # Python reads no small z, which RFC 3339 section 5.6 allows.
+        moment = datetime.fromisoformat(text.upper())
         moment = (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
     except (ValueError, OverflowError):
         return 0, None

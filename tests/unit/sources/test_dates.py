@@ -36,7 +36,14 @@ def test_a_plausible_number_is_a_date(written: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["2020-09-13T12:26:40Z", "2020-09-13 12:26:40", "2020-09-13T12:26:40.9", "2020-09-13T14:26:40+02:00"]
+    "written",
+    [
+        "2020-09-13T12:26:40Z",
+        "2020-09-13t12:26:40z",
+        "2020-09-13 12:26:40",
+        "2020-09-13T12:26:40.9",
+        "2020-09-13T14:26:40+02:00",
+    ],
 )
 def test_iso_8601_is_a_date_and_in_utc_without_a_zone(written: str) -> None:
     assert iso(written) == MOMENT
