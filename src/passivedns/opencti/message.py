@@ -71,7 +71,7 @@ class Message:
             found = self._helper.api.query(_MARKINGS)["data"]["markingDefinitions"]["edges"]
             return [as_stix(edge["node"]) for edge in found]
         except (ValueError, OSError, LookupError, TypeError) as error:
-            self.log("warning", "OpenCTI's markings cannot be read", reason=str(error))
+            self.log("warning", "OpenCTI's markings cannot be read", markings=str(error))
             return []
 
     def bundle(self, additions: list[StixObject]) -> Bundle | None:
