@@ -81,9 +81,9 @@ class Asker:
         kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
         if kept is None:
             return None
-        records, given = kept
         metrics.CACHE_HITS.labels(self.source.key).inc()
-        return Outcome(self.source, since, _within(question, records), cached_since=given)
+        found = _within(question, kept.records)
+        return Outcome(self.source, since, found, unreadable=kept.unreadable, cached_since=kept.given)
 
     def _search(self, question: Question, since: datetime) -> Outcome:
         self.meter.refresh(self.client.budget)
@@ -91,7 +91,7 @@ class Asker:
         metrics.SEARCHES.labels(self.source.key).inc()
         answer = self.client.look_up(question)
         if self.cache and answer.complete and answer.certain:
-            self.cache.put(self._key(question), answer.records, question.since, datetime.now(UTC))
+            self.cache.put(self._key(question), answer.records, question.since, datetime.now(UTC), answer.unreadable)
         found = _within(question, answer.records)
         return Outcome(self.source, since, found, answer.complete, answer.unreadable)
 

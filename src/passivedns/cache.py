@@ -8,12 +8,23 @@ import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from typing import NamedTuple
 
 from isodate import Duration
 
 from passivedns.model import Record
 from passivedns.settings.values import since as moment_before
 from passivedns.store import Store
+
+
+class Kept(NamedTuple):
+    """A cached answer."""
+
+    records: list[Record]
+    given: datetime
+    """UTC; when the source gave it."""
+    unreadable: int
+    """Rows that could not be read."""
 
 
 class Cache(Store):
@@ -25,8 +36,8 @@ class Cache(Store):
         super().__init__(place, "passive-dns:", failure, "Until it can, every look-up is a search.")
         self._ttl = ttl
 
-    def get(self, question: str, source: str, since: datetime, now: datetime) -> tuple[list[Record], datetime] | None:
-        """The records of a source's unexpired answer back to at least `since`, and when it was given (all UTC).
+    def get(self, question: str, source: str, since: datetime, now: datetime) -> Kept | None:
+        """A source's unexpired answer back to at least `since` (all UTC).
 
         `question` identifies all that the answer depends on: source, account and value.
         """
@@ -43,14 +54,17 @@ class Cache(Store):
                 Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
                 for name, kind, data, first, last, sensors in found["records"]
             ]
-            return records, given
+            return Kept(records, given, int(found["unreadable"]))
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error):
             return None  # another program wrote it
 
-    def put(self, question: str, records: Iterable[Record], since: datetime, now: datetime) -> None:
+    def put(
+        self, question: str, records: Iterable[Record], since: datetime, now: datetime, unreadable: int = 0
+    ) -> None:
         """Store a source's answer given `now` for records since `since` (both UTC)."""
         # The reader knows the source, which is the last field.
-        found = {"since": since, "given": now, "records": [record[:-1] for record in records]}
+        fields = [record[:-1] for record in records]
+        found = {"since": since, "given": now, "records": fields, "unreadable": unreadable}
         text = json.dumps(found, default=datetime.timestamp)
         lifetime = (now + self._ttl - now).total_seconds()
         self.write(_hashed(question), zlib.compress(text.encode()), now.timestamp(), lifetime)

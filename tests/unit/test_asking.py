@@ -189,6 +189,12 @@ def test_an_answer_is_cached_and_the_next_look_up_costs_no_search() -> None:
     assert len(client.questions) == 1
 
 
+def test_rows_that_could_not_be_read_are_counted_in_a_cached_answer_too() -> None:
+    cached = asker(Known(record(), unreadable=2), cache=Cache("memory", DAY))
+    first, second = outcome(cached), outcome(cached)
+    assert (first.unreadable, second.unreadable, bool(second.cached_since)) == (2, 2, True)
+
+
 @pytest.mark.parametrize("flaw", [{"complete": False}, {"certain": False}])
 def test_incomplete_and_uncertain_answers_are_not_cached(flaw: dict[str, Any]) -> None:
     client = Known(record(), **flaw)

@@ -96,7 +96,7 @@ def written(redis_url: str) -> Iterator[dict[bytes, bytes]]:
 def test_an_answer_is_returned_unchanged_with_its_time(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == (RECORDS, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == (RECORDS, NOW, 0)
 
 
 def test_an_unknown_question_has_no_answer(place: str, key: str) -> None:
@@ -113,14 +113,14 @@ def test_an_answer_replaces_an_older_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
     cache.put(key, RECORDS, MONTH_AGO, NOW - timedelta(hours=23))
     cache.put(key, [], MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == ([], NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == ([], NOW, 0)
 
 
 def test_an_answer_of_ten_thousand_records_is_cached(place: str, key: str) -> None:
     many = [RECORDS[0]._replace(data=f"192.0.{number >> 8}.{number & 255}") for number in range(10_000)]
     cache = Cache(place, DAY)
     cache.put(key, many, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (many, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (many, NOW, 0)
 
 
 def test_an_answer_since_an_earlier_date_serves_a_later_one(place: str, key: str) -> None:
@@ -130,13 +130,14 @@ def test_an_answer_since_an_earlier_date_serves_a_later_one(place: str, key: str
     assert cache.get(key, "riskiq", MONTH_AGO - DAY, NOW) is None
 
 
-def test_only_records_and_two_dates_of_an_answer_are_stored(redis_url: str, key: str) -> None:
+def test_only_records_two_dates_and_a_count_of_an_answer_are_stored(redis_url: str, key: str) -> None:
     with written(redis_url) as found:
         Cache(redis_url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
     (entry,) = found.values()
     seen = SEEN.timestamp()
     assert json.loads(zlib.decompress(entry)) == {
         "since": MONTH_AGO.timestamp(),
+        "unreadable": 0,
         "given": NOW.timestamp(),
         "records": [
             ["example.org", "A", "192.0.2.10", seen - 9 * 86_400, seen, ["pingly", "riskiq"]],
@@ -215,7 +216,7 @@ def test_the_oldest_answers_are_removed_first(monkeypatch: pytest.MonkeyPatch) -
 
 def test_connectors_share_a_file_or_redis(shared_place: str, key: str) -> None:
     Cache(shared_place, DAY).put(key, RECORDS, MONTH_AGO, NOW)
-    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW)
+    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW, 0)
 
 
 def test_connectors_do_not_share_memory(key: str) -> None:
@@ -344,7 +345,7 @@ def test_a_full_disk_is_logged_once_and_can_still_be_read(
     with full_disk(file):
         for _ in range(3):
             cache.put("another", many, MONTH_AGO, NOW)
-            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW)
+            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW, 0)
     assert len(warnings(caplog)) == 1
 
 
@@ -417,6 +418,7 @@ def test_the_stock_of_an_unusable_cache_raises_an_error_with_the_reason(file: st
         *(b"", b"{", b"not compressed"),
         *map(zlib.compress, (b"[]", b"7", b"{}", b"{", b"\xff", b'{"since": "x"}', b'{"since": 0, "given": 1e99}')),
         zlib.compress(b'{"since": 0, "given": 4000000000, "records": [["too", "short"]]}'),
+        zlib.compress(b'{"since": 0, "given": 4000000000, "records": [], "unreadable": "x"}'),
         zlib.compress(b'{"since": 0, "given": 4000000000, "records": [["a", "A", "b", "x", null, []]]}'),
     ],
 )
