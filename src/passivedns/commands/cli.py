@@ -5,13 +5,13 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
 from passivedns import __version__
-from passivedns.commands.terminal import wrapped
+from passivedns.commands.terminal import say
 from passivedns.errors import ConnectorError, SettingsError
 from passivedns.model import RECORD_TYPES
 
@@ -25,12 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
-        code = _run(parsed)
+        code: int = parsed.run(parsed)
         # A closed pipe must show here, not when Python exits.
         sys.stdout.flush()
         return code
+    except ModuleNotFoundError as error:
+        remedy = "install what the connector needs: python3 -m pip install -r requirements.txt"
+        say(f"The Python module {error.name} is missing; {remedy}")
+        return 1
     except ConnectorError as error:
-        print(wrapped(str(error), sys.stderr), file=sys.stderr)
+        say(str(error))
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130  # 128 plus the number of the signal, as in shells
@@ -38,17 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _run(parsed: argparse.Namespace) -> int:
-    run: Callable[[argparse.Namespace], int] = parsed.run
-    try:
-        return run(parsed)
-    except ModuleNotFoundError as error:
-        raise ConnectorError(
-            f"The Python module {error.name} is missing; install what the connector needs: "
-            "python3 -m pip install -r requirements.txt"
-        ) from error
 
 
 def _run_connector(_: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from passivedns.assembly import enricher_of
 from passivedns.commands.saved import enricher_of_file
-from passivedns.commands.terminal import wrapped
+from passivedns.commands.terminal import say
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import BadAnswer, RequestRefused
@@ -83,7 +83,7 @@ def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
             entity = observable(value)
             entities[entity.id] = entity
         except Unusable as reason:
-            _say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
+            say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
             all_usable = False
     return list(entities.values()), all_usable
 
@@ -98,7 +98,7 @@ def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) 
                 lookups.append(Lookup(entity, result, enricher.publisher))
             elif not (result and all(isinstance(outcome.failure, _OF_ONE_VALUE) for outcome in result.outcomes)):
                 if number < len(entities):
-                    _say(f"{counted(len(entities) - number, 'more value')} not looked up.")
+                    say(f"{counted(len(entities) - number, 'more value')} not looked up.")
                 break
     return lookups
 
@@ -108,16 +108,16 @@ def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None
     try:
         result = enricher.enrich(entity, now)
     except KeyboardInterrupt:
-        _say(f"{entity.value}: interrupted.")
+        say(f"{entity.value}: interrupted.")
         return None
     if not result.outcomes:
-        _say(f"{entity.value}: none of the sources covers {entity.type}.")
+        say(f"{entity.value}: none of the sources covers {entity.type}.")
     if error := failed(result.outcomes):
-        _say(f"{entity.value}: {error}")
+        say(f"{entity.value}: {error}")
     else:
         for outcome in result.outcomes:
             if outcome.failure:
-                _say(f"{entity.value}: {failure(outcome)}.")
+                say(f"{entity.value}: {failure(outcome)}.")
     return result
 
 
@@ -143,7 +143,7 @@ def _show(lookups: Sequence[Lookup], form: str, now: datetime) -> None:
             _show_tables(lookups)
     if form in ("csv", "stix"):
         for lookup in lookups:
-            _say(f"{lookup.entity.value}, {lookup.period}: {lookup.summary}")
+            say(f"{lookup.entity.value}, {lookup.period}: {lookup.summary}")
 
 
 def _show_page(lookups: Sequence[Lookup], now: datetime) -> None:
@@ -164,8 +164,4 @@ def _tell_budgets(enricher: Enricher) -> None:
     """Print what remains of each quota that was read during the look-ups."""
     for asker in enricher.askers:
         for allowance in asker.meter.budget.allowances:
-            _say(f"{asker.source.title} quota of the {allowance_in_words(allowance)}.")
-
-
-def _say(text: str) -> None:
-    print(wrapped(text, sys.stderr), file=sys.stderr)
+            say(f"{asker.source.title} quota of the {allowance_in_words(allowance)}.")

@@ -1,10 +1,16 @@
 """Wraps messages for the terminal."""
 
 import shutil
+import sys
 import textwrap
 from typing import TextIO
 
 from passivedns.wording import printable
+
+
+def say(text: str) -> None:
+    """Print a message on stderr."""
+    print(wrapped(text, sys.stderr), file=sys.stderr)
 
 
 def wrapped(text: str, stream: TextIO) -> str:
