@@ -7,14 +7,13 @@ import json
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import NamedTuple
 
 from isodate import Duration
 
 from passivedns.model import Record
 from passivedns.settings.values import since as moment_before
-from passivedns.store import Store
+from passivedns.store import Store, hashed
 
 
 class Kept(NamedTuple):
@@ -41,7 +40,7 @@ class Cache(Store):
 
         `question` identifies all that the answer depends on: source, account and value.
         """
-        kept = self.read(_hashed(question))
+        kept = self.read(hashed(question.encode()))
         try:
             found = json.loads(zlib.decompress(kept)) if kept else None
             if not found or found["since"] > since.timestamp():
@@ -67,11 +66,7 @@ class Cache(Store):
         found = {"since": since, "given": now, "records": fields, "unreadable": unreadable}
         text = json.dumps(found, default=datetime.timestamp)
         lifetime = (now + self._ttl - now).total_seconds()
-        self.write(_hashed(question), zlib.compress(text.encode()), now.timestamp(), lifetime)
-
-
-def _hashed(question: str) -> str:
-    return blake2b(question.encode(), digest_size=16).hexdigest()
+        self.write(hashed(question.encode()), zlib.compress(text.encode()), now.timestamp(), lifetime)
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -150,6 +151,11 @@ class Store:
                 self._backend = None
                 reason = getattr(error, "strerror", None) or error
                 raise ConnectorError(self._failure.format(place=self.place, reason=reason)) from error
+
+
+def hashed(data: bytes) -> str:
+    """A short key for data of any length."""
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _resolved(place: str) -> str:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 from pika.exceptions import AMQPConnectionError, AMQPError
@@ -31,6 +30,7 @@ from passivedns.opencti.delivery import Delivery, Postponed
 from passivedns.opencti.outage import current, processing, retry_queries
 from passivedns.opencti.registration import version_of
 from passivedns.opencti.works import Works
+from passivedns.store import hashed
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             log.error("Dropped a message that is not a JSON object: %r", body[:200])
             channel.basic_ack(method.delivery_tag)
             return
-        key, previous = _key(body), self._delivery
+        key, previous = hashed(body), self._delivery  # its ids and times make a message unique
         if previous and previous.key == key and previous.receive(channel, method.delivery_tag):
             return
         if previous:
@@ -143,7 +143,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         if self.exit_event.is_set():
             raise RuntimeError("the connector is stopping")
         with self._one_at_a_time:
-            key = _key(json.dumps(json_data).encode())
+            key = hashed(json.dumps(json_data).encode())
             self._delivery = Delivery(key, json_data, redelivered=True, patience=HTTP_PATIENCE)
             try:
                 self._answer(self._delivery)
@@ -244,11 +244,6 @@ def _parsed(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
-
-
-def _key(body: bytes) -> str:
-    """Identify a message; its ids and times make it unique."""
-    return blake2b(body, digest_size=16).hexdigest()
 
 
 def _add_mode(message: Any) -> None:
