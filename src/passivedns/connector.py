@@ -19,9 +19,6 @@ from passivedns.stix.values import Unusable
 from passivedns.summary import failed, summary
 from passivedns.wording import one_line
 
-Answer = tuple[str, list[StixObject]]
-"""The text of the work, and the objects to add."""
-
 
 class RiskIQConnector:
     """Answers each enrichment message with at most one bundle, in a playbook with exactly one."""
@@ -77,7 +74,8 @@ class RiskIQConnector:
             raise Unforeseen(f"Internal error ({type(error).__name__}); see the connector log.") from error
         return text
 
-    def _enrich(self, message: Message) -> Answer:
+    def _enrich(self, message: Message) -> tuple[str, list[StixObject]]:
+        """Return the text of the work, and the objects to add."""
         data = message.data
         shown = one_line(data["enrichment_entity"].get("observable_value") or data["enrichment_entity"]["standard_id"])
         if reason := self._reason_to_skip(message):
@@ -109,7 +107,7 @@ class RiskIQConnector:
             return f"this connector is its author, and PDNS_SKIP_OWN is on{why}"
         return ""
 
-    def _look_up(self, entity: Entity, message: Message) -> Answer:
+    def _look_up(self, entity: Entity, message: Message) -> tuple[str, list[StixObject]]:
         now = datetime.now(UTC)
         result = self._enricher.enrich(entity, now, message.data["enrichment_entity"].get("created_at"))
         _report(result, self._enricher.searches_left, message)
@@ -132,6 +130,5 @@ def _report(result: Result, searches_left: Mapping[str, float], message: Message
     found = result.enrichment
     metrics.count_records(found.kept, found.left_out)
     outcome = "added" if result.objects else "nothing_usable" if result.records else "nothing_known"
-    left_out = found.left_out.total()
     added = {"observables": found.observables, "relationships": len(found.relations)}
-    message.log("debug", "Converted", outcome=outcome, **added, left_out=left_out)
+    message.log("debug", "Converted", outcome=outcome, **added, left_out=found.left_out.total())
