@@ -10,22 +10,8 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
+import pydantic
 from isodate import Duration, duration_isoformat, parse_duration
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-)
 
 from passivedns.model import RECORD_TYPES
 from passivedns.settings.wording import shown
@@ -39,7 +25,7 @@ YES_OR_NO = "true or false"
 
 _OBSERVABLE_TYPES = ("IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname")
 _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
-_HTTP_URL = TypeAdapter(AnyHttpUrl)
+_HTTP_URL = pydantic.TypeAdapter(pydantic.AnyHttpUrl)
 _REDIS_URL = re.compile(r"rediss?://([^\s@/?#]*@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[0-9]*)?")
 _UUID4 = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
@@ -91,9 +77,9 @@ def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[
     return named
 
 
-def _text(spelling: Callable[[str], str]) -> BeforeValidator:
+def _text(spelling: Callable[[str], str]) -> pydantic.BeforeValidator:
     """Corrects the spelling of text, and leaves other values to be rejected."""
-    return BeforeValidator(lambda value: spelling(value) if isinstance(value, str) else value)
+    return pydantic.BeforeValidator(lambda value: spelling(value) if isinstance(value, str) else value)
 
 
 def _not_a_bool(value: object) -> object:
@@ -109,7 +95,7 @@ def _base_url(value: str) -> str:
         raise ValueError("with a user name, a query or a fragment")
     try:
         return str(_HTTP_URL.validate_python(value)).rstrip("/")
-    except ValidationError:
+    except pydantic.ValidationError:
         raise ValueError from None
 
 
@@ -125,7 +111,7 @@ def _cache_place(value: str) -> str:
     return value
 
 
-def _printable_ascii(value: SecretStr) -> SecretStr:
+def _printable_ascii(value: pydantic.SecretStr) -> pydantic.SecretStr:
     """Rejects characters for which the HTTP library would raise an error that quotes the secret (RFC 9110, 5.5)."""
     if not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
         raise ValueError("with a character that is not printable ASCII")
@@ -139,37 +125,37 @@ def allowed(phrase: str) -> dict[str, Any]:
 
 def accepts(phrase: str, **constraints: Any) -> Any:
     """The accepted values of a type, in words and as constraints of `Field`."""
-    return Field(json_schema_extra=allowed(phrase), **constraints)
+    return pydantic.Field(json_schema_extra=allowed(phrase), **constraints)
 
 
 def one_or_more(known: Iterable[str]) -> Any:
     """The constraints of a list of names."""
     items = {"items": {"enum": list(known), "type": "string"}}
     phrase = allowed(f"one or more of {', '.join(known)}, separated by commas")
-    return Field(min_length=1, json_schema_extra=phrase | items)
+    return pydantic.Field(min_length=1, json_schema_extra=phrase | items)
 
 
 _LOWER_CASE, _UPPER_CASE = _text(str.lower), _text(str.upper)
 _CANONICAL_TLP = _text(lambda value: f"TLP:{value.upper().removeprefix('TLP:')}")
-_NO_BOOL = BeforeValidator(_not_a_bool)
+_NO_BOOL = pydantic.BeforeValidator(_not_a_bool)
 
-Secret = Annotated[SecretStr, AfterValidator(_printable_ascii)]
+Secret = Annotated[pydantic.SecretStr, pydantic.AfterValidator(_printable_ascii)]
 Flag = Annotated[bool, accepts(YES_OR_NO)]
 Uuid4 = Annotated[str, accepts("a hyphenated UUIDv4 that no other connector has", pattern=_UUID4)]
-BaseUrl = Annotated[str, AfterValidator(_base_url), accepts(A_BASE_URL)]
+BaseUrl = Annotated[str, pydantic.AfterValidator(_base_url), accepts(A_BASE_URL)]
 CachePlace = Annotated[
     str,
-    AfterValidator(_cache_place),
+    pydantic.AfterValidator(_cache_place),
     accepts(
         "memory, a file name ending in .sqlite, .sqlite3 or .db (in the user's cache folder unless its path is "
         "absolute), or redis://[[user]:password@]host[:port][/database] (rediss:// for TLS)"
     ),
 ]
 Scope = Annotated[
-    tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched"))
+    tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), pydantic.BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched"))
 ]
 RecordTypes = Annotated[
-    tuple[str, ...], one_or_more(RECORD_TYPES), BeforeValidator(several_of(RECORD_TYPES, "imported"))
+    tuple[str, ...], one_or_more(RECORD_TYPES), pydantic.BeforeValidator(several_of(RECORD_TYPES, "imported"))
 ]
 ResultsTlp = Annotated[Tlp, _CANONICAL_TLP, accepts(A_TLP)]
 MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
@@ -187,20 +173,20 @@ PositiveSeconds = Annotated[
 ]
 Lifetime = Annotated[
     timedelta | Duration,
-    PlainValidator(_duration),
-    PlainSerializer(duration_isoformat),
-    WithJsonSchema({"type": "string", "format": "duration"}),
+    pydantic.PlainValidator(_duration),
+    pydantic.PlainSerializer(duration_isoformat),
+    pydantic.WithJsonSchema({"type": "string", "format": "duration"}),
 ]
-Window = Annotated[Lifetime, AfterValidator(_positive), accepts(A_DURATION)]
+Window = Annotated[Lifetime, pydantic.AfterValidator(_positive), accepts(A_DURATION)]
 
 
-class Section(BaseModel):
+class Section(pydantic.BaseModel):
     """A section of config.yml; undeclared options are kept for pycti but never shown."""
 
     # Sections of sources that are not queried are never built.
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
+    model_config = pydantic.ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
 
-    @field_validator("*", mode="before")
+    @pydantic.field_validator("*", mode="before")
     @classmethod
     def _trim(cls, value: object) -> object:
         return value.strip() if isinstance(value, str) else value
