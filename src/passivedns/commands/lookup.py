@@ -1,7 +1,7 @@
 """`main.py lookup`: looks up values one after the other and prints the answers."""
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -55,12 +55,13 @@ def run(
         enricher = enricher._replace(askers=[replace(asker, since=lambda _: since) for asker in enricher.askers])
     if record_types:
         enricher = enricher._replace(record_types=record_types)
-    entities, all_usable = _observables(values)
+    found = [_observable(value) for value in values]
+    entities = list({entity.id: entity for entity in found if entity}.values())
     lookups = _look_up_all(enricher, entities, now)
     if lookups:
         _show(lookups, form, now)
         _tell_budgets(enricher)
-    return 0 if all_usable and len(lookups) == len(entities) else 1
+    return 0 if all(found) and len(lookups) == len(entities) else 1
 
 
 def observable(text: str) -> Entity:
@@ -75,17 +76,13 @@ def observable(text: str) -> Entity:
     return Entity(observable_id(entity_type, value), entity_type, value)
 
 
-def _observables(values: Iterable[str]) -> tuple[list[Entity], bool]:
-    """Each observable once, and whether all values are observables."""
-    entities, all_usable = {}, True
-    for value in values:
-        try:
-            entity = observable(value)
-            entities[entity.id] = entity
-        except Unusable as reason:
-            say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
-            all_usable = False
-    return list(entities.values()), all_usable
+def _observable(value: str) -> Entity | None:
+    """The observable for a value, or None after saying why there is none."""
+    try:
+        return observable(value)
+    except Unusable as reason:
+        say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
+        return None
 
 
 def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) -> list[Lookup]:
