@@ -71,12 +71,14 @@ def publisher_of(settings: LookupSettings) -> Publisher:
 
 
 def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
-    section, pdns = settings.sources[key], settings.pdns
+    source, section, pdns = SOURCES[key], settings.sources[key], settings.pdns
+    rates = source.pace(section)
+    pace = Pace(source.title, rates, pdns.request_timeout, _redis_of(settings)) if rates else None
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
-    meter = Meter(SOURCES[key], getattr(section, "quota_reserve", 0), _pace(key, settings))
+    meter = Meter(source, getattr(section, "quota_reserve", 0), pace)
     metrics.expect(key)
     return Asker(
-        SOURCES[key],
+        source,
         client_of(key, settings, patience, meter),
         meter,
         partial(since, window) if (window := settings.window(key)) else lambda _: EVERYTHING,
@@ -84,11 +86,6 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
         cache,
         _identity(section),
     )
-
-
-def _pace(key: str, settings: LookupSettings) -> Pace | None:
-    rates = SOURCES[key].pace(settings.sources[key])
-    return Pace(SOURCES[key].title, rates, settings.pdns.request_timeout, _redis_of(settings)) if rates else None
 
 
 def _identity(section: SourceSettings) -> str:
