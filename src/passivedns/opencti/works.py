@@ -33,7 +33,9 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
             if delivery.was_closed or (delivery.redelivered and self.is_closed(work_id)):
                 return
             delivery.was_closed = True
-        text = UNREADABLE if in_error and _is_unreadable(message) else message
+        # So does every version of pycti report that it could not read the entity.
+        is_unreadable = in_error and message.startswith("Unable") and "read/access" in message
+        text = UNREADABLE if is_unreadable else message
         try:
             with retried_unless(partial(self.is_closed, work_id)):
                 super().to_processed(work_id, text, in_error)
@@ -67,8 +69,3 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
                 return self.get_work(work_id)  # type: ignore[no-any-return]
         except (ValueError, LookupError, TypeError):
             return {}
-
-
-def _is_unreadable(message: str) -> bool:
-    """True if pycti, in any version, reports that it could not read the entity."""
-    return message.startswith("Unable") and "read/access" in message
