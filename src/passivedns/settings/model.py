@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from isodate import Duration
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from passivedns.model import RECORD_TYPES
@@ -19,9 +19,7 @@ from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
-SourceKeys = Annotated[
-    tuple[str, ...], values.one_or_more(SOURCES), BeforeValidator(values.several_of(tuple(SOURCES), "queried"))
-]
+SourceKeys = Annotated[tuple[str, ...], values.one_or_more(SOURCES), values.several_of(SOURCES, "queried")]
 _SWITCH = Field(default=None, json_schema_extra=allowed(values.YES_OR_NO))
 
 

@@ -61,7 +61,7 @@ def _positive(duration: timedelta | Duration) -> timedelta | Duration:
     return duration
 
 
-def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[str]]:
+def several_of(known: Iterable[str], why_not: str) -> pydantic.BeforeValidator:
     """A validator of case-insensitive names, as a list or comma-separated; `why_not` follows "cannot be"."""
     by_lower_case = {name.lower(): name for name in known}
 
@@ -74,7 +74,7 @@ def several_of(known: tuple[str, ...], why_not: str) -> Callable[[object], list[
             raise ValueError(f"of which {' and '.join(map(shown, unknown))} cannot be {why_not}")
         return list(dict.fromkeys(by_lower_case[name.lower()] for name in given if name))
 
-    return named
+    return pydantic.BeforeValidator(named)
 
 
 def _text(spelling: Callable[[str], str]) -> pydantic.BeforeValidator:
@@ -151,12 +151,8 @@ CachePlace = Annotated[
         "absolute), or redis://[[user]:password@]host[:port][/database] (rediss:// for TLS)"
     ),
 ]
-Scope = Annotated[
-    tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), pydantic.BeforeValidator(several_of(_OBSERVABLE_TYPES, "enriched"))
-]
-RecordTypes = Annotated[
-    tuple[str, ...], one_or_more(RECORD_TYPES), pydantic.BeforeValidator(several_of(RECORD_TYPES, "imported"))
-]
+Scope = Annotated[tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), several_of(_OBSERVABLE_TYPES, "enriched")]
+RecordTypes = Annotated[tuple[str, ...], one_or_more(RECORD_TYPES), several_of(RECORD_TYPES, "imported")]
 ResultsTlp = Annotated[Tlp, _CANONICAL_TLP, accepts(A_TLP)]
 MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
 LogLevel = Annotated[
