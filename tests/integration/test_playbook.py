@@ -92,3 +92,17 @@ def test_a_playbook_does_not_affect_the_next_enrichment(world: World) -> None:
     work = world.enrich("Domain-Name", fresh_name())
     assert work.message is not None
     assert len(execution.bundles) == 1
+
+
+def test_only_results_are_shared_with_the_organizations_of_the_entity(world: World) -> None:
+    entity, other = world.entity("Domain-Name", DOMAIN), world.entity("IPv4-Addr", "198.51.100.7")
+    organizations = [world.platform.add_entity("Organization", name).standard_id for name in ("one", "two")]
+    own = entity.as_stix()
+    (extension, properties), *_ = own["extensions"].items()
+    own["extensions"] = own["extensions"] | {extension: properties | {"granted_refs": organizations}}
+    received = [own, other.as_stix()]
+    objects = returned(world.play(entity, received))
+    assert objects[: len(received)] == received
+    results = objects[len(received) :]
+    assert results
+    assert all(item["x_opencti_granted_refs"] == organizations for item in results)

@@ -36,6 +36,9 @@ class Message:
         """`helper` is a copy for this message only, so that its work id, playbook and draft stay the same."""
         self.data = data
         self._helper = helper
+        self._organizations = helper.enrichment_shared_organizations
+        if helper.playbook is not None:
+            helper.enrichment_shared_organizations = None
         self._began = time.monotonic()
         self._facts: dict[str, object] = {
             "work_id": helper.work_id,
@@ -81,6 +84,7 @@ class Message:
         """
         if self._helper.playbook is not None:
             received = self.data["stix_objects"]
+            additions = self._shared(additions)
         elif additions:
             # A stub, since each property that is sent overwrites what analysts wrote.
             received = [{key: self.data["stix_entity"][key] for key in ("type", "spec_version", "id", "value")}]
@@ -91,6 +95,14 @@ class Message:
             parts = list(chunks.chunks(objects))
             return Bundle([chunks.in_json(part) for part in parts], sum(map(len, parts)), is_chunked=True)
         return Bundle([self._helper.stix2_create_bundle(objects)], len(objects))
+
+    def _shared(self, additions: list[StixObject]) -> list[StixObject]:
+        """Share the additions with the organizations that the entity is shared with.
+
+        pycti would share the received objects, too.
+        """
+        organizations = self._organizations
+        return [item | {"x_opencti_granted_refs": organizations} for item in additions] if organizations else additions
 
     def send(self, bundle: Bundle | None) -> None:
         """Send the bundle, if there is one.

@@ -27,7 +27,7 @@ def message(author: dict[str, Any] | None = None, mode: str | None = None, **pro
 
 
 def of(data: dict[str, Any]) -> Message:
-    return Message(data, SimpleNamespace(work_id=None))
+    return Message(data, SimpleNamespace(work_id=None, playbook=None, enrichment_shared_organizations=None))
 
 
 @pytest.mark.parametrize(
