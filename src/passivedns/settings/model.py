@@ -158,17 +158,12 @@ class LookupSettings:
         if unlimited := [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]:
             everyone = ", ".join(unlimited)
             found.append(f"PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to {everyone}.")
-        urls = [
-            (SOURCES[key].variable(name), urlsplit(str(getattr(section, name))))
-            for key, section in self.sources.items()
-            for name in type(section).model_fields
-            if "url" in name
-        ]
-        found += [
-            f"{variable} is not https: queries and credentials are sent unencrypted to {url.hostname}."
-            for variable, url in urls
-            if url.scheme == "http" and not _is_loopback(url.hostname or "")
-        ]
+        for key, section in self.sources.items():
+            for name in [name for name in type(section).model_fields if "url" in name]:
+                url = urlsplit(getattr(section, name))
+                if url.scheme == "http" and not _is_loopback(url.hostname or ""):
+                    sent = f"queries and credentials are sent unencrypted to {url.hostname}"
+                    found.append(f"{SOURCES[key].variable(name)} is not https: {sent}.")
         shut = [shut_notice(key, getattr(section, SOURCES[key].address)) for key, section in self.sources.items()]
         return [*found, *filter(None, shut)]
 
