@@ -113,17 +113,14 @@ class Message:
         if not bundle:
             return
         try:
-            self._send(bundle)
+            if bundle.is_chunked and self._helper.work_id:
+                # pycti announces one object per chunk, so the work would close before all are imported.
+                self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
+            for text in bundle.texts:
+                retry_while_away(partial(self._send_text, text, bundle.is_chunked))
         except Exception as error:
             raise NotSent(f"OpenCTI did not accept the result ({type(error).__name__}: {error}).") from error
         self.log("debug", "Sent", objects=bundle.size)
-
-    def _send(self, bundle: Bundle) -> None:
-        if bundle.is_chunked and self._helper.work_id:
-            # pycti announces one object per chunk, so the work would close before all are imported.
-            self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
-        for text in bundle.texts:
-            retry_while_away(partial(self._send_text, text, bundle.is_chunked))
 
     def _send_text(self, text: str, is_chunk: bool) -> None:
         helper, options = self._helper, {"work_id": self._helper.work_id} | ({"no_split": True} if is_chunk else {})
