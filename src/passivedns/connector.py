@@ -13,7 +13,7 @@ from passivedns.enrichment import Enricher, Result
 from passivedns.errors import ConnectorError, Unforeseen
 from passivedns.model import Entity
 from passivedns.opencti.message import Message
-from passivedns.stix.markings import entity_markings, strictest_tlp
+from passivedns.stix.markings import entity_markings, references, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
 from passivedns.summary import failed, summary
@@ -88,8 +88,8 @@ class RiskIQConnector:
             return f"{shown} was not looked up: not a single IP address or domain name ({why})", []
         known = message.markings()
         markings = entity_markings(data, known)
-        refs = [marking["id"] for marking in markings]
-        entity = Entity(data["stix_entity"]["id"], entity_type, value, refs, strictest_tlp(data, known))
+        # A playbook's entity may refer to a marking that the connector's user does not see.
+        entity = Entity(data["stix_entity"]["id"], entity_type, value, references(data), strictest_tlp(data, known))
         text, additions = self._look_up(entity, message)
         # OpenCTI renames a marking to what it receives, so those of the sources are sent as it has them, too.
         named = {marking["id"]: marking for marking in known + markings}

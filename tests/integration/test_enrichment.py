@@ -169,6 +169,17 @@ def test_a_tlp_marking_keeps_the_name_that_an_administrator_gave_it_meanwhile() 
     assert work.errors == []
 
 
+def test_without_a_maximum_tlp_relationships_have_even_a_marking_that_the_connector_does_not_see() -> None:
+    with any_world(RISKIQ_MAX_TLP="") as world:
+        hidden = world.entity("Domain-Name", "secret.example", markings=("SECRET",)).markings[0].id
+        world.platform.hide_marking("SECRET")
+        entity = world.entity("Domain-Name", DOMAIN, markings=())
+        (bundle,) = world.play(entity, [entity.as_stix() | {"object_marking_refs": [hidden]}]).bundles
+    relations = [item for item in bundle["objects"] if item["type"] == "relationship"]
+    assert len(relations) == 12
+    assert all(hidden in item["object_marking_refs"] for item in relations)
+
+
 def test_an_observable_is_enriched_although_the_markings_of_opencti_cannot_be_read(world: World) -> None:
     world.platform.fail("markingDefinitions", how="refused")
     work = world.enrich("Domain-Name", DOMAIN)

@@ -43,7 +43,7 @@ def entity_markings(data: dict[str, Any], read: Sequence[StixObject] = ()) -> li
     Objects read from OpenCTI take precedence: pycti exports names in lower case, to which OpenCTI would rename them.
     """
     known = {marking["id"]: marking for marking in _descriptions(data, read)}
-    return [known[ref] for ref in _references(data) if ref in known]
+    return [known[ref] for ref in references(data) if ref in known]
 
 
 def strictest_tlp(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str | None:
@@ -55,14 +55,14 @@ def strictest_tlp(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str 
     known = _descriptions(data, read)
     tlps = [
         tlp
-        for ref in _references(data)
+        for ref in references(data)
         for marking in [marking for marking in known if marking["id"] == ref] or [{"id": ref}]
         for tlp in _tlps(marking)
     ]
     return strictest(*tlps) if tlps else None
 
 
-def _references(data: dict[str, Any]) -> list[str]:
+def references(data: dict[str, Any]) -> list[str]:
     """The unique ids of the entity's markings, as received and in OpenCTI.
 
     In a playbook an earlier step may have changed the former. Markings of single properties (`granular_markings`),
