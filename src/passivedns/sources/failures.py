@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LONGEST_COMPLAINT = 200
 """Maximum characters quoted from a server."""
+LONGEST_ERROR = 2**16
+"""Bytes of an error body that are read."""
 
 _USUAL: Mapping[int, type[SourceError]] = {
     401: errors.CredentialsRefused,
@@ -109,7 +111,7 @@ def first_line(reply: Reply) -> str:
 def parsed(body: bytes) -> Any:
     """The JSON of an error body; None if it is not JSON."""
     try:
-        return json.loads(body[: 2**16])
+        return json.loads(body[:LONGEST_ERROR])
     except (ValueError, RecursionError):
         return None
 
@@ -164,8 +166,14 @@ def masked(request: PreparedRequest, body: bytes) -> bytes:
     """The body of an error without the credentials of its request, which some servers repeat ("invalid key …")."""
     for secret in sorted(_secrets(request), key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
-            body = body.replace(secret.encode(), _MASK)
+            body = _spellings(secret).sub(_MASK, body)
     return body
+
+
+def _spellings(secret: str) -> re.Pattern[bytes]:
+    """Matches a secret in any case as text or in JSON, which may escape each character (RFC 8259 section 7)."""
+    spelled = (rb"(?:\\?%b|\\u%04x)" % (re.escape(c.encode()), ord(c)) for c in secret)
+    return re.compile(b"".join(spelled), re.IGNORECASE)
 
 
 def _secrets(request: PreparedRequest) -> Iterator[str]:

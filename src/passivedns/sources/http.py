@@ -15,7 +15,7 @@ from urllib3.util import Retry
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, Unreachable
 from passivedns.sources.deadline import TimedAdapter
-from passivedns.sources.failures import cause, failure, masked
+from passivedns.sources.failures import LONGEST_ERROR, cause, failure, masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
@@ -154,7 +154,9 @@ class Http:
             ):
                 mask = partial(masked, response.request)
                 reply = Reply(response.status_code, response.headers, self._body(response), mask)
-                return reply if 200 <= reply.status < 300 else reply.masked()
+                if not 200 <= reply.status < 300:
+                    reply = reply._replace(body=reply.body[:LONGEST_ERROR]).masked()
+                return reply
         except (HTTPError, OSError, ValueError, OverflowError) as error:
             # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
             why = cause(error, self.source.variable(self.source.address), timeout)

@@ -28,6 +28,13 @@ def test_user_name_and_password_are_masked_in_plain_and_base64() -> None:
     assert repeated(words, auth=HTTPBasicAuth("analyst", "horse-battery")) == b"**** **** ****"
 
 
+@pytest.mark.parametrize("quoted", [r"0a/+\"b\\c", r"0a\/+\"b\\c", r"0a\u002F\u002b\u0022b\u005cc", '0A/+"b\\C'])
+def test_a_secret_is_masked_in_every_spelling_of_json(quoted: str) -> None:
+    assert repeated(f'{{"message": "{quoted} is wrong"}}'.encode(), headers={"X-Key": '0a/+"b\\c'}) == (
+        b'{"message": "**** is wrong"}'
+    )
+
+
 def test_only_the_secret_of_a_form_is_masked() -> None:
     form = {"client_secret": "s3cret value", "scope": "default"}
     assert repeated(b"s3cret value of default", data=form) == b"**** of default"
