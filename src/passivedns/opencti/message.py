@@ -1,7 +1,6 @@
 """Reads one enrichment message and sends its only answer."""
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -62,7 +61,14 @@ class Message:
         OpenCTI fills an empty author and does not report who created an observable. If this connector is the author,
         an enrichment created the entity, or found it without an author.
         """
-        return author in _authors(self.data)
+        entity = self.data["stix_entity"]
+        # As read by pycti, as exported by pycti, and as in a playbook's bundle.
+        return author in (
+            (self.data["enrichment_entity"].get("createdBy") or {}).get("standard_id"),
+            entity.get("created_by_ref"),
+            entity.get("x_opencti_created_by_ref"),
+            *(extension.get("created_by_ref") for extension in (entity.get("extensions") or {}).values()),
+        )
 
     def markings(self) -> list[StixObject]:
         """Return OpenCTI's markings under their present names, or none if they cannot be read.
@@ -143,13 +149,3 @@ def _new(additions: list[StixObject], received: list[StixObject]) -> list[StixOb
     """Return each addition once, except for received objects, which stay as they were."""
     ids = {item["id"] for item in received}
     return [item for item_id, item in {item["id"]: item for item in additions}.items() if item_id not in ids]
-
-
-def _authors(data: dict[str, Any]) -> Iterator[object]:
-    """Yield the author as read by pycti, as exported by pycti, and as in a playbook's bundle."""
-    yield (data["enrichment_entity"].get("createdBy") or {}).get("standard_id")
-    entity = data["stix_entity"]
-    yield entity.get("created_by_ref")
-    yield entity.get("x_opencti_created_by_ref")
-    for extension in (entity.get("extensions") or {}).values():
-        yield extension.get("created_by_ref")
