@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from isodate import Duration
@@ -27,24 +27,15 @@ class OpenCTISettings(Section):
     """OpenCTI platform."""
 
     url: values.BaseUrl = Field(description="Base URL of OpenCTI.")
-    token: values.Secret = Field(
-        description="API token of the connector's OpenCTI user.",
-        json_schema_extra=allowed("the token shown in that user's OpenCTI profile"),
-    )
+    token: values.Token = Field(description="API token of the connector's OpenCTI user.")
 
 
 class ConnectorSettings(Section):
     """Connector registration in OpenCTI."""
 
     id: values.Uuid4 = Field(description="Unique ID of this connector (UUIDv4).")
-    type: Literal["INTERNAL_ENRICHMENT"] = Field(
-        default="INTERNAL_ENRICHMENT",
-        description="Connector type.",
-        json_schema_extra=allowed("INTERNAL_ENRICHMENT only"),
-    )
-    name: str = Field(
-        default="Passive DNS", description="Display name in OpenCTI.", json_schema_extra=allowed("any text")
-    )
+    type: values.ConnectorType = Field(default="INTERNAL_ENRICHMENT", description="Connector type.")
+    name: values.Text = Field(default="Passive DNS", description="Display name in OpenCTI.")
     scope: values.Scope = Field(default=("IPv4-Addr", "Domain-Name"), description="Observable types to enrich.")
     log_level: values.LogLevel = Field(default="info", description="Minimum severity of log messages.")
     auto: values.Flag = Field(default=False, description="Enrich every new observable in scope automatically.")
@@ -77,10 +68,8 @@ class PdnsSettings(Section):
         default=timedelta(days=30), description="Import only records last seen within this period (ISO 8601)."
     )
     record_types: values.RecordTypes = Field(default=RECORD_TYPES, description="DNS record types to import.")
-    max_relationships: values.Quantity = Field(
-        default=0,
-        description="Maximum relationships added per enrichment, most recently seen first.",
-        json_schema_extra=allowed("a whole number, or 0 for no limit"),
+    max_relationships: values.Limit = Field(
+        default=0, description="Maximum relationships added per enrichment, most recently seen first."
     )
     skip_own: bool | None = Field(
         default=None,

@@ -140,6 +140,9 @@ _CANONICAL_TLP = _text(lambda value: f"TLP:{value.upper().removeprefix('TLP:')}"
 _NO_BOOL = pydantic.BeforeValidator(_not_a_bool)
 
 Secret = Annotated[pydantic.SecretStr, pydantic.AfterValidator(_printable_ascii)]
+Token = Annotated[Secret, accepts("the token shown in that user's OpenCTI profile")]
+ConnectorType = Annotated[Literal["INTERNAL_ENRICHMENT"], accepts("INTERNAL_ENRICHMENT only")]
+Text = Annotated[str, accepts("any text")]
 Flag = Annotated[bool, accepts(YES_OR_NO)]
 Uuid4 = Annotated[str, accepts("a hyphenated UUIDv4 that no other connector has", pattern=_UUID4)]
 BaseUrl = Annotated[str, pydantic.AfterValidator(_base_url), accepts(A_BASE_URL)]
@@ -163,6 +166,7 @@ QueueProtocol = Annotated[Literal["amqp", "api"] | None, _LOWER_CASE, accepts("a
 Port = Annotated[int | None, accepts("a port from 1 to 65535", ge=1, le=65535), _NO_BOOL]
 Count = Annotated[int, accepts("a whole number from 0 to 100", ge=0, le=100), _NO_BOOL]
 Quantity = Annotated[int, accepts("a whole number", ge=0, le=1_000_000_000), _NO_BOOL]
+Limit = Annotated[Quantity, accepts("a whole number, or 0 for no limit")]
 Seconds = Annotated[float, accepts("a number of seconds from 0 to 3600", ge=0, le=3600, allow_inf_nan=False), _NO_BOOL]
 PositiveSeconds = Annotated[
     float, accepts("a number of seconds above 0, 3600 at most", gt=0, le=3600, allow_inf_nan=False), _NO_BOOL
