@@ -128,10 +128,7 @@ def _plain(value: object) -> object:
 
 
 def _unknown(values: Values) -> Iterator[tuple[str, str, str]]:
-    """The section and key of each unknown setting, with a hint.
-
-    pycti's sections have many more options, so only near misses count there.
-    """
+    """Section, key and hint of each unknown setting; pycti has many more options, so there only near misses count."""
     for section, settings in values.items():
         own = [key for name, key in DECLARED if name == section]
         for key in settings:
