@@ -22,7 +22,7 @@ from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environ
 from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import Source, SourceSettings, tells_budget
+from passivedns.sources.source import tells_budget
 from passivedns.wording import age, allowance_in_words, counted
 
 _MARKS = {
@@ -91,30 +91,27 @@ def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
     source, section = SOURCES[key], settings.sources[key]
     url = str(getattr(section, source.address))
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
+    rates = source.pace(section).replace(";", " and ")
+    limit = f"; rate limit {rates}" if rates else ""
     patience = Patience(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
     client = client_of(key, settings, patience, Meter(source))
     try:
         if tells_budget(client):
             budget = client.budget()
-            yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{_limit(source, section)}")
+            yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
             yield from _quota_findings(source.title, budget, getattr(section, "quota_reserve", 0))
         else:
             Http(source, url, patience).probe()  # without credentials, which the base URL does not check
             has_account = any(getattr(section, name) for name in source.credentials)
             unchecked = "; only a look-up would check the credentials" if has_account else ""
-            yield Finding(source.title, State.GOOD, f"{answers}{unchecked}{_limit(source, section)}")
+            yield Finding(source.title, State.GOOD, f"{answers}{unchecked}{limit}")
     except (NoAnswer, CredentialsRefused) as error:
         yield Finding(source.title, State.BAD, f"{url}: {error}")
     except QuotaExceeded as error:
-        yield Finding(source.title, State.GOOD, f"{answers}{_limit(source, section)}")
+        yield Finding(source.title, State.GOOD, f"{answers}{limit}")
         yield Finding(source.title, State.BAD, str(error))
     except SourceError as error:
         yield Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")
-
-
-def _limit(source: Source, section: SourceSettings) -> str:
-    rates = source.pace(section).replace(";", " and ")
-    return f"; rate limit {rates}" if rates else ""
 
 
 def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Finding]:
