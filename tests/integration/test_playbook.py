@@ -95,7 +95,9 @@ def test_a_playbook_does_not_affect_the_next_enrichment(world: World) -> None:
 
 
 def test_only_results_are_shared_with_the_organizations_of_the_entity(world: World) -> None:
-    entity, other = world.entity("Domain-Name", DOMAIN), world.entity("IPv4-Addr", "198.51.100.7")
+    value = fresh_name()
+    world.service.answers[value] = [record("A", "ip", "192.0.2.203")]
+    entity, other = world.entity("Domain-Name", value), world.entity("IPv4-Addr", "198.51.100.7")
     organizations = [world.platform.add_entity("Organization", name).standard_id for name in ("one", "two")]
     own = entity.as_stix()
     (extension, properties), *_ = own["extensions"].items()

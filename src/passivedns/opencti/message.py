@@ -1,16 +1,19 @@
 """Reads one enrichment message and sends its only answer."""
 
 import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
-from pycti import OpenCTIConnectorHelper
+from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
 
 from passivedns.errors import NotSent
 from passivedns.opencti import chunks
 from passivedns.opencti.outage import retry_while_away
 from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject
+
+FRESH = 1.0
+"""Seconds for which markings are not read again, except in playbooks."""
 
 _MARKINGS = """query {
     markingDefinitions(first: 500) { edges { node { standard_id definition_type definition created } } }
@@ -71,14 +74,14 @@ class Message:
         )
 
     def markings(self) -> list[StixObject]:
-        """Return OpenCTI's markings under their present names, or none if they cannot be read.
+        """Return OpenCTI's markings, or none if they cannot be read.
 
-        A playbook step may have added one of them to the entity, and importing a marking under an older name would
-        undo a change by an administrator.
+        Importing a marking under an older name would undo a change by an administrator. In a playbook, an earlier step
+        may just have created one and added it to the entity.
         """
+        now = time.monotonic()
         try:
-            found = self._helper.api.query(_MARKINGS)["data"]["markingDefinitions"]["edges"]
-            return [as_stix(edge["node"]) for edge in found]
+            return _markings(self._helper.api, now // FRESH if self._helper.playbook is None else now)
         except (ValueError, OSError, LookupError, TypeError) as error:
             self.log("warning", "OpenCTI's markings cannot be read", markings=str(error))
             return []
@@ -143,6 +146,14 @@ class Message:
         self._facts |= facts
         context = self._facts | {"seconds": round(time.monotonic() - self._began, 3)}
         getattr(self._helper.connector_logger, level)(event, context)
+
+
+# Under load, a query for each message would cost a tenth of the throughput.
+@lru_cache(maxsize=1)
+def _markings(api: OpenCTIApiClient, _time: float) -> list[StixObject]:
+    """Return OpenCTI's markings, read once for each time."""
+    found = api.query(_MARKINGS)["data"]["markingDefinitions"]["edges"]
+    return [as_stix(edge["node"]) for edge in found]
 
 
 def _new(additions: list[StixObject], received: list[StixObject]) -> list[StixObject]:
