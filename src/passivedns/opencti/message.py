@@ -148,7 +148,7 @@ class Message:
         getattr(self._helper.connector_logger, level)(event, context)
 
 
-# Under load, a query for each message would cost a tenth of the throughput.
+# So that most messages of a busy connector need no query of their own.
 @lru_cache(maxsize=1)
 def _markings(api: OpenCTIApiClient, _time: float) -> list[StixObject]:
     """Return OpenCTI's markings, read once for each time."""
