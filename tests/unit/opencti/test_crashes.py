@@ -35,7 +35,14 @@ def test_each_start_of_a_message_is_counted(place: str, key: str) -> None:
     assert [crashes.begin(key, is_new=False) for _ in range(4)] == [0, 1, 2, 3]
 
 
-def test_a_message_that_was_let_go_is_counted_once_less(place: str, key: str) -> None:
+def test_a_message_that_was_let_go_is_not_counted(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    crashes.begin(key, is_new=True)
+    crashes.let_go(key)
+    assert crashes.begin(key, is_new=False) == 0
+
+
+def test_letting_a_message_go_uncounts_one_of_its_crashes(place: str, key: str) -> None:
     crashes = Crashes(place)
     for _ in range(3):
         crashes.begin(key, is_new=False)
