@@ -1,4 +1,4 @@
-"""Wraps messages for the terminal."""
+"""Prints messages, with lines that fit the terminal."""
 
 import shutil
 import sys

@@ -33,7 +33,7 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
             if delivery.was_closed or (delivery.redelivered and self.is_closed(work_id)):
                 return
             delivery.was_closed = True
-        # So does every version of pycti report that it could not read the entity.
+        # Every version of pycti reports an entity that it could not read in these words.
         is_unreadable = in_error and message.startswith("Unable") and "read/access" in message
         text = UNREADABLE if is_unreadable else message
         try:
