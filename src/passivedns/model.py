@@ -1,11 +1,12 @@
 """Defines the data that the modules exchange: questions, records, answers, entities and relations."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from math import inf
 from socket import AF_INET, AF_INET6, inet_pton
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -59,7 +60,9 @@ class Answer(NamedTuple):
     certain: bool = True
     """False if "nothing known" may be a lost answer, which is not cached."""
     unreadable: int = 0
-    """Rows that could not be read."""
+    """Rows, and items of lists in rows, that could not be read."""
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Rows that the source itself says are no resolutions, by reason, such as `the name did not exist`."""
     about: str = ""
     """The name or address that it is about, if stated."""
 
@@ -71,6 +74,7 @@ def joined(answers: Sequence[Answer]) -> Answer:
         complete=all(answer.complete for answer in answers),
         certain=all(answer.certain for answer in answers),
         unreadable=sum(answer.unreadable for answer in answers),
+        left_out=sum((Counter(answer.left_out) for answer in answers), Counter()),
     )
 
 
