@@ -26,7 +26,7 @@ _Provenance = tuple[tuple[str, ...], Sources]
 
 
 def canonical_value(entity_type: str, value: str) -> str:
-    """The canonical value of an observable: lower case, no trailing dot, RFC 5952.
+    """The canonical value of an observable: lower case, no trailing dot, A-labels, RFC 5952.
 
     Raises:
         Unusable: not a single address or name; `str(error)` is the reason.
@@ -76,7 +76,7 @@ def _matcher(entity: Entity) -> Callable[[str], bool]:
         if text.isascii() and not (entity.type == "IPv6-Addr" and ":" in text):
             return False
         try:
-            return values.ascii_name(canonical_value(entity.type, text)) in spellings
+            return canonical_value(entity.type, text) in spellings
         except Unusable:
             return False
 

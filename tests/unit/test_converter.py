@@ -176,6 +176,14 @@ def test_an_address_is_the_entity_in_every_spelling(spelt: str) -> None:
     assert edges(enrichment) == [("Domain-Name a.example", "resolves-to", "entity")]
 
 
+def test_the_other_side_has_one_value_whatever_the_spelling_or_the_source() -> None:
+    spellings = ["bücher.example", "BÜCHER.example.", "ｂücher.example", "xn--bcher-kva.example"]
+    found = [ns(spelling, source=f"source {number}") for number, spelling in enumerate(spellings)]
+    assert edges(enrich(*found)) == [("entity", "resolves-to", "Domain-Name xn--bcher-kva.example")]
+    found = [record("SOA", f"Hostmaster@{spelling}") for spelling in spellings]
+    assert edges(enrich(*found)) == [("entity", "related-to", "Email-Addr hostmaster@xn--bcher-kva.example")]
+
+
 def test_another_international_name_is_not_the_entity() -> None:
     enrichment = enrich(a(name="bûcher.example"), of=entity(value="bücher.example"))
     assert enrichment.left_out == Counter({"not about the observable": 1})
@@ -183,7 +191,7 @@ def test_another_international_name_is_not_the_entity() -> None:
 
 @pytest.mark.parametrize(
     ("spelt", "canonical"),
-    [("NS.Example.com.", "ns.example.com"), ("NS.bu\u0308cher.example", "ns.b\u00fccher.example")],
+    [("NS.Example.com.", "ns.example.com"), ("NS.bu\u0308cher.example", "ns.xn--bcher-kva.example")],
 )
 def test_the_spelling_of_the_other_side_does_not_change_a_relation(spelt: str, canonical: str) -> None:
     assert enrich(ns(spelt)) == enrich(ns(canonical))

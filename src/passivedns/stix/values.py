@@ -6,19 +6,28 @@ The rules are stricter than OpenCTI's, which accepts `http://x.com/y` and `192.0
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from socket import AddressFamily, inet_ntop, inet_pton
+
+import idna
 
 from passivedns.model import FAMILIES
 
+MAX_TEXT = 1024
+"""Characters of a text that may be an international name: a long hostile one would take minutes to normalize."""
+_MAX_ADDRESS = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 # RFC 1035 section 2.3.4 limits the lengths; passive DNS has underscores; OpenCTI rejects last labels of one character.
-_LABEL = r"(?:[a-z0-9_-]|[^\x00-\x7f\u3002\uff0e\uff61])"
-_NAME = re.compile(rf"(?!-)(?:{_LABEL}{{1,63}}\.)+{_LABEL}{{2,63}}")
-_BEYOND_UTF16_UNIT = re.compile("[\U00010000-\U0010ffff]")
+_NAME = re.compile(r"(?!-)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9_-]{2,63}")
+_JOINERS = "\u200c\u200d"
+# Symbols without a glyph: BRAILLE PATTERN BLANK and MUSICAL SYMBOL NULL NOTEHEAD.
+_BLANKS = "\u2800\U0001d159"
+# They only choose between text and emoji, so UTS 46 may remove them.
+_VARIATION_SELECTORS = "\ufe0e\ufe0f"
 # The mailbox of the HTML standard, as in OpenCTI, with single, inner dots as in RFC 5321 section 4.1.2.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"(?!.{{65}}){_ATOM}(?:\.{_ATOM})*")
 _MAIL_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_CIDR = re.compile(r"[0-9a-f.:]+/[0-9]+", re.IGNORECASE)
+_CIDR = re.compile(r"[0-9a-f.:]+/[0-9.]+", re.IGNORECASE)
 
 
 class Unusable(ValueError):
@@ -38,7 +47,9 @@ def address(text: str, address_type: str) -> str:
 
 
 def domain_name(text: str) -> str:
-    """A name of two or more labels in lower case and Unicode NFC, without the trailing dot.
+    """A name of two or more labels as the DNS has it: ASCII in lower case, international labels as A-labels (RFC 5890).
+
+    All spellings of a name have this one form, without the trailing dot.
 
     Raises:
         Unusable: not such a name.
@@ -50,24 +61,49 @@ def domain_name(text: str) -> str:
 
 
 def ascii_name(name: str) -> str:
-    """The DNS form of a name: international labels in Punycode (RFC 5890's A-labels)."""
-    if name.isascii():
+    """A name mapped by UTS 46 (non-transitional), with its international labels as A-labels.
+
+    A text that cannot be a name stays as it is. Symbols, which IDNA2008 rejects, are names in the DNS all the same.
+    """
+    if name.isascii() or len(name) > MAX_TEXT or any(map(_is_invisible, name)):
         return name
-    return ".".join(
-        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in name.split(".")
-    )
+    try:
+        return ".".join(map(_a_label, idna.uts46_remap(name, std3_rules=False).split(".")))
+    except idna.IDNAError:
+        return name
+
+
+# A script has few letters.
+@lru_cache(maxsize=4096)
+def _is_invisible(character: str) -> bool:
+    """Whether a character has no glyph, so that a name with it looks like another one."""
+    if character.isascii() or character in _JOINERS + _VARIATION_SELECTORS:
+        return False
+    return not character.isprintable() or character in _BLANKS or not idna.uts46_remap(character, std3_rules=False)
+
+
+# Rows about a name, or below one zone, repeat its labels.
+@lru_cache(maxsize=1024)
+def _a_label(label: str) -> str:
+    """The A-label of a label mapped by UTS 46; raises IDNAError if neither IDNA2008 nor symbols explain it."""
+    if label.isascii():
+        return label
+    idna.check_label("".join("0" if c == "_" or unicodedata.category(c)[0] == "S" else c for c in label))
+    return f"xn--{label.encode('punycode').decode()}"
 
 
 def mailbox(text: str) -> str:
-    """A mailbox in lower case.
+    """A mailbox in lower case, its domain as in `domain_name`.
 
     Raises:
         Unusable: not a mailbox.
     """
-    value = text.lower().removesuffix(".")
-    if not value:
+    text = text.removesuffix(".")
+    if not text:
         raise Unusable("empty value")
-    local, _, domain = value.partition("@")
+    local, _, domain = text.partition("@")
+    local, domain = local.lower() if local.isascii() else "", _normalized(domain)
+    value = f"{local}@{domain}"
     if len(value) <= 254 and _LOCAL_PART.fullmatch(local) and _MAIL_DOMAIN.fullmatch(domain) and _is_name(domain):
         return value
     raise Unusable("not a mailbox")
@@ -80,26 +116,18 @@ def is_address(text: str) -> bool:
 
 def _packed(text: str, family: AddressFamily) -> bytes | None:
     try:
-        return inet_pton(family, text)
+        return inet_pton(family, text) if len(text) <= _MAX_ADDRESS else None
     except (OSError, ValueError):
         return None
 
 
 def _normalized(text: str) -> str:
-    # Composing a long hostile text takes minutes, and 1,024 characters become at least 256, which is too long.
-    return unicodedata.normalize("NFC", text[:1024].lower()).removesuffix(".")
+    return ascii_name(text).lower().removesuffix(".")
 
 
 def _is_name(text: str) -> bool:
-    """Whether a normalized text is a name in ASCII or its own script (RFC 5890's U-labels)."""
-    # OpenCTI counts UTF-16 units.
-    units = text if text.isascii() else _BEYOND_UTF16_UNIT.sub("\ufffd\ufffd", text)
-    return (
-        len(units) <= 253
-        and _NAME.fullmatch(units) is not None
-        and not text.rpartition(".")[2].isdigit()
-        and text.isprintable()
-    )
+    """Whether a normalized text is a name."""
+    return len(text) <= 253 and _NAME.fullmatch(text) is not None and not text.rpartition(".")[2].isdigit()
 
 
 _Reasons = tuple[tuple[str, Callable[[str], bool]], ...]

@@ -37,17 +37,18 @@ TODAY = datetime.now(UTC).date()
         ("Example.ORG.", "Domain-Name", "example.org"),
         (" 192.0.2.10\n", "IPv4-Addr", "192.0.2.10"),
         ("2001:DB8:0::1", "IPv6-Addr", "2001:db8::1"),
-        ("bücher.example", "Domain-Name", "bücher.example"),
+        ("bücher.example", "Domain-Name", "xn--bcher-kva.example"),
     ],
 )
-def test_a_value_becomes_the_observable_as_opencti_stores_it(text: str, entity_type: str, value: str) -> None:
+def test_a_value_becomes_the_observable_in_its_canonical_form(text: str, entity_type: str, value: str) -> None:
     entity = observable(text)
     assert (entity.type, entity.value) == (entity_type, value)
     assert entity.id == objects.observable_id(entity_type, value)
 
 
-def test_nfc_and_nfd_spellings_of_a_name_have_one_id() -> None:
-    assert observable("bu\u0308cher.example") == observable("b\u00fccher.example")
+def test_all_spellings_of_a_name_have_one_id() -> None:
+    spellings = ["bu\u0308cher.example", "b\u00fccher.example", "ＢＵ\u0308CHER.example.", "xn--bcher-kva.example"]
+    assert len({observable(spelling).id for spelling in spellings}) == 1
 
 
 @pytest.mark.parametrize(
