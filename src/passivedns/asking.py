@@ -2,16 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from passivedns import metrics
 from passivedns.cache import Cache
 from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
 from passivedns.meter import Meter
-from passivedns.model import Entity, Question, Record
+from passivedns.model import Answer, Entity, Question, Record
 from passivedns.sources.source import Client, Source
 from passivedns.stix.markings import is_within
 from passivedns.stix.values import ascii_name
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
 """Earlier than any sighting."""
+OLDER = "older than the time window"
+"""The reason for leaving out records that were last seen before the queried period."""
 
 
 class Outcome(NamedTuple):
@@ -33,11 +37,24 @@ class Outcome(NamedTuple):
     complete: bool = True
     """False if the source has more records."""
     unreadable: int = 0
-    """Rows of the answer that could not be read."""
+    """Rows of the answer, and items of lists in rows, that could not be read."""
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Further rows of the answer, by the reason for leaving them out before any conversion."""
+    newest_older: datetime | None = None
+    """UTC; when the newest record that is `OLDER` was last seen."""
+    window_setting: str = ""
+    """What sets the time window, such as `PDNS_IMPORT_LAST_SEEN_TIME_WINDOW`."""
+    clock_ahead: timedelta = timedelta(0)
+    """How far ahead of this clock the source has seen a record, which counts as seen now."""
     cached_since: datetime | None = None
     """UTC; when the source gave a cached answer."""
     failure: ConnectorError | None = None
     """Why the source was not queried, or did not answer."""
+
+    @property
+    def received(self) -> int:
+        """The number of rows that the source sent; an item of a list in a row counts like a row."""
+        return len(self.records) + self.unreadable + sum(self.left_out.values())
 
 
 @dataclass
@@ -49,6 +66,7 @@ class Asker:
     meter: Meter
     since: Callable[[datetime], datetime]
     """Returns the start of the time window at a given time (both UTC)."""
+    window_setting: str = "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"
     max_tlp: str | None = None
     """The highest TLP that may be sent to the source; None for no limit."""
     max_tlp_setting: str = "PDNS_MAX_TLP"
@@ -82,18 +100,34 @@ class Asker:
         if kept is None:
             return None
         metrics.CACHE_HITS.labels(self.source.key).inc()
-        found = _within(question, kept.records)
-        return Outcome(self.source, since, found, unreadable=kept.unreadable, cached_since=kept.given)
+        return self._outcome(kept.answer, question, since, kept.given)._replace(cached_since=kept.given)
 
     def _search(self, question: Question, since: datetime) -> Outcome:
         self.meter.refresh(self.client.budget)
         self.meter.check()
         metrics.SEARCHES.labels(self.source.key).inc()
-        answer = self.client.look_up(question)
+        answer, given = self.client.look_up(question), datetime.now(UTC)
         if self.cache and answer.complete and answer.certain:
-            self.cache.put(self._key(question), answer.records, question.since, datetime.now(UTC), answer.unreadable)
-        found = _within(question, answer.records)
-        return Outcome(self.source, since, found, answer.complete, answer.unreadable)
+            self.cache.put(self._key(question), answer, question.since, given)
+        return self._outcome(answer, question, since, given)
+
+    def _outcome(self, answer: Answer, question: Question, since: datetime, given: datetime) -> Outcome:
+        """The records of an answer `given` (UTC) within the queried period; the others are counted."""
+        records = [_seen_by(record, given) for record in answer.records]
+        found = [record for record in records if record.last_seen is None or record.last_seen >= question.since]
+        older = [record.last_seen for record in records if record.last_seen and record.last_seen < question.since]
+        ahead = [record.last_seen - given for record in answer.records if record.last_seen]
+        return Outcome(
+            self.source,
+            since,
+            found,
+            answer.complete,
+            answer.unreadable,
+            Counter(answer.left_out) + Counter({OLDER: len(older)}),
+            max(older, default=None),
+            self.window_setting,
+            max([*ahead, timedelta(0)]),
+        )
 
     def _key(self, question: Question) -> str:
         return f"{self.source.key} {self.identity} {question.type} {question.value}"
@@ -120,7 +154,9 @@ def ask(askers: Iterable[Asker], entity: Entity, now: datetime, record_types: Co
     return [outcomes[place] for place in range(len(able))]
 
 
-def _within(question: Question, records: Iterable[Record]) -> list[Record]:
-    """The records within the queried period, and undated ones."""
-    since = question.since
-    return [record for record in records if (seen := record.last_seen or record.first_seen) is None or seen >= since]
+def _seen_by(record: Record, now: datetime) -> Record:
+    """The record with dates up to `now` (UTC): servers whose clock is ahead, and some placeholders, mean "still"."""
+    if max(record.first_seen or EVERYTHING, record.last_seen or EVERYTHING) <= now:
+        return record
+    first = record.first_seen if record.first_seen and record.first_seen <= now else None
+    return record._replace(first_seen=first, last_seen=record.last_seen and min(record.last_seen, now))

@@ -77,14 +77,18 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
     patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
     meter = Meter(source, getattr(section, "quota_reserve", 0), pace)
     metrics.expect(key)
+    window, window_setting = settings.window(key)
+    max_tlp, max_tlp_setting = settings.max_tlp(key)
     return Asker(
         source,
         client_of(key, settings, patience, meter),
         meter,
-        partial(since, window) if (window := settings.window(key)) else lambda _: EVERYTHING,
-        *settings.max_tlp(key),
-        cache,
-        _identity(section),
+        since=partial(since, window) if window else lambda _: EVERYTHING,
+        window_setting=window_setting,
+        max_tlp=max_tlp,
+        max_tlp_setting=max_tlp_setting,
+        cache=cache,
+        identity=_identity(section),
     )
 
 

@@ -5,13 +5,13 @@ It stores records, not responses: a paged answer is one value, and no credential
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from isodate import Duration
 
-from passivedns.model import Record
+from passivedns.model import Answer, Record
 from passivedns.settings.values import since as moment_before
 from passivedns.store import Store, hashed
 
@@ -19,11 +19,9 @@ from passivedns.store import Store, hashed
 class Kept(NamedTuple):
     """A cached answer."""
 
-    records: list[Record]
+    answer: Answer
     given: datetime
     """UTC; when the source gave it."""
-    unreadable: int
-    """Rows that could not be read."""
 
 
 class Cache(Store):
@@ -53,17 +51,21 @@ class Cache(Store):
                 Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
                 for name, kind, data, first, last, sensors in found["records"]
             ]
-            return Kept(records, given, int(found["unreadable"]))
-        except (KeyError, TypeError, ValueError, OverflowError, zlib.error):
+            left_out = Counter({str(reason): int(number) for reason, number in found["left_out"].items()})
+            return Kept(Answer(records, unreadable=int(found["unreadable"]), left_out=left_out), given)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, zlib.error):
             return None  # another program wrote it
 
-    def put(
-        self, question: str, records: Iterable[Record], since: datetime, now: datetime, unreadable: int = 0
-    ) -> None:
-        """Store a source's answer given `now` for records since `since` (both UTC)."""
-        # The reader knows the source, which is the last field.
-        fields = [record[:-1] for record in records]
-        found = {"since": since, "given": now, "records": fields, "unreadable": unreadable}
+    def put(self, question: str, answer: Answer, since: datetime, now: datetime) -> None:
+        """Store a source's complete answer given `now` for records since `since` (both UTC)."""
+        found = {
+            "since": since,
+            "given": now,
+            # The reader knows the source, which is the last field.
+            "records": [record[:-1] for record in answer.records],
+            "unreadable": answer.unreadable,
+            "left_out": dict(answer.left_out),
+        }
         text = json.dumps(found, default=datetime.timestamp)
         lifetime = (now + self._ttl - now).total_seconds()
         self.write(hashed(question.encode()), zlib.compress(text.encode()), now.timestamp(), lifetime)

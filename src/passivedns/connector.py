@@ -1,6 +1,7 @@
 """Answers enrichment messages: decides whether to look an observable up, sends one bundle and words the work."""
 
 import copy
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -128,7 +129,7 @@ def _report(result: Result, searches_left: Mapping[str, float], message: Message
     if not result.answered:
         return
     found = result.enrichment
-    metrics.count_records(found.kept, found.left_out)
+    metrics.count_records(found.kept, found.left_out + Counter({"unreadable row": found.unreadable}))
     outcome = "added" if result.objects else "nothing_usable" if result.records else "nothing_known"
     added = {"observables": found.observables, "relationships": len(found.relations)}
-    message.log("debug", "Converted", outcome=outcome, **added, left_out=found.left_out.total())
+    message.log("debug", "Converted", outcome=outcome, **added, left_out=found.left_out.total() + found.unreadable)

@@ -7,11 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache, partial
-from itertools import product
+from itertools import chain, product
 
-from passivedns.model import FAMILIES, RECORD_TYPES, Enrichment, Entity, Record, Relation, Sources, recency
+from passivedns.model import FAMILIES, RECORD_TYPES, Enrichment, Entity, Record, Relation, Sources, Tally, recency
 from passivedns.stix import values
 from passivedns.stix.values import Unusable
+
+OVER_LIMIT = "over the relationship limit"
+"""The reason for leaving out the records of the relations that were seen least recently."""
 
 _SECOND = timedelta(seconds=1)
 _ADDRESS_OF = {"A": "IPv4-Addr", "AAAA": "IPv6-Addr"}
@@ -45,7 +48,7 @@ def convert(
     affect others.
     """
     edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
-    left_out: Counter[str] = Counter()
+    tallies: defaultdict[str, Tally] = defaultdict(lambda: Tally(Counter(), Counter()))
     is_entity = _matcher(entity)
     for record in records:
         try:
@@ -53,16 +56,19 @@ def convert(
                 raise Unusable(_why_not(record))
             edges[_edge(entity.type in FAMILIES, is_entity, record)].append(record)
         except Unusable as reason:
-            left_out[str(reason)] += 1
+            tallies[record.source].left_out[str(reason)] += 1
     # Few combinations occur in an answer, and equal ones share one object.
     relate = partial(_relation, entity.type, cache(_provenance))
     merged = [(relate(edge, found), found) for edge, found in edges.items()]
     if 0 < max_relationships < len(merged):
         merged.sort(key=lambda pair: recency(pair[0]))
-        left_out["over the relationship limit"] = sum(len(found) for _, found in merged[max_relationships:])
+        for record in chain.from_iterable(found for _, found in merged[max_relationships:]):
+            tallies[record.source].left_out[OVER_LIMIT] += 1
         del merged[max_relationships:]
-    kept = Counter([record.type for _, found in merged for record in found])
-    return Enrichment([relation for relation, _ in merged], kept, left_out)
+    kept = Counter([(record.source, record.type) for _, found in merged for record in found])
+    for (source, record_type), number in kept.items():
+        tallies[source].kept[record_type] = number
+    return Enrichment([relation for relation, _ in merged], dict(tallies))
 
 
 def _matcher(entity: Entity) -> Callable[[str], bool]:

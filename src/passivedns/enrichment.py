@@ -1,13 +1,14 @@
 """Turns an observable into the STIX objects for OpenCTI, for both the daemon and `lookup`."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from passivedns import metrics
 from passivedns.asking import EVERYTHING, Asker, Outcome, ask
 from passivedns.converter import convert
-from passivedns.model import RECORD_TYPES, Enrichment, Entity
+from passivedns.model import RECORD_TYPES, Enrichment, Entity, Tally
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.note import summary_note
@@ -40,8 +41,8 @@ class Result(NamedTuple):
 
     @property
     def records(self) -> int:
-        """The number of records received, including unreadable ones."""
-        return sum(len(outcome.records) + outcome.unreadable for outcome in self.outcomes)
+        """The number of rows received, including unreadable ones."""
+        return sum(outcome.received for outcome in self.outcomes)
 
 
 class Enricher(NamedTuple):
@@ -68,11 +69,19 @@ class Enricher(NamedTuple):
         outcomes = ask(self.askers, entity, now, self.record_types)
         with metrics.CONVERTING.time():
             records = (record for outcome in outcomes for record in outcome.records)
-            found = convert(entity, records, self.record_types, self.max_relationships)
+            found = _with_outcomes(convert(entity, records, self.record_types, self.max_relationships), outcomes)
             added = additions(entity, found.relations, self.publisher, now)
-        if unreadable := sum(outcome.unreadable for outcome in outcomes):
-            found.left_out["unreadable row"] += unreadable
         if self.with_note and added:
             stamp = objects.timestamp(now, "milliseconds")
             added.append(summary_note(entity, found.relations, self.publisher, known_since or stamp, stamp))
         return Result(outcomes, found, added)
+
+
+def _with_outcomes(found: Enrichment, outcomes: Iterable[Outcome]) -> Enrichment:
+    """The enrichment with a tally for each source, which also counts the rows that were not converted."""
+    tallies = {
+        outcome.source.key: Tally(tally.kept, tally.left_out + Counter(outcome.left_out), outcome.unreadable)
+        for outcome in outcomes
+        for tally in [found.tallies.get(outcome.source.key, Tally(Counter(), Counter()))]
+    }
+    return found._replace(tallies=tallies)

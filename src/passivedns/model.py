@@ -143,14 +143,38 @@ class Relation(NamedTuple):
     """UTC, at least a second after `first_seen`; None exactly if `first_seen` is."""
 
 
-class Enrichment(NamedTuple):
-    """The result of a conversion."""
+class Tally(NamedTuple):
+    """What became of the rows of one source: each was kept, left out for a reason, or could not be read."""
 
-    relations: list[Relation]
     kept: Counter[str]
     """Records used, by type."""
     left_out: Counter[str]
     """Records left out, by reason."""
+    unreadable: int = 0
+    """Rows, and items of lists in rows, that could not be read."""
+
+
+class Enrichment(NamedTuple):
+    """The result of a conversion."""
+
+    relations: list[Relation]
+    tallies: Mapping[str, Tally]
+    """By source key."""
+
+    @property
+    def kept(self) -> Counter[str]:
+        """Records used, by type."""
+        return sum((tally.kept for tally in self.tallies.values()), Counter())
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Records left out, by reason."""
+        return sum((tally.left_out for tally in self.tallies.values()), Counter())
+
+    @property
+    def unreadable(self) -> int:
+        """Rows, and items of lists in rows, that could not be read."""
+        return sum(tally.unreadable for tally in self.tallies.values())
 
     @property
     def observables(self) -> int:

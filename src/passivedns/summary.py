@@ -1,14 +1,15 @@
 """Formats the text of a work: what was added, left out and failed."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from passivedns.asking import EVERYTHING, Outcome
+from passivedns.asking import EVERYTHING, OLDER, Outcome
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, TlpRefused
-from passivedns.wording import age, counted, joined, listed
+from passivedns.wording import age, counted, day, duration, joined, listed
 
+MAX_SKEW = timedelta(minutes=10)
+"""How far the clock of a source may be ahead without a word."""
 SLOW_IMPORT = 1000
 """Relationships that OpenCTI takes minutes to import, at about ten objects a second."""
 
@@ -47,11 +48,9 @@ def _nothing_known(value: str, result: Result) -> str:
 
 def _remarks(result: Result, now: datetime) -> Iterator[str]:
     found, answered = result.enrichment, result.answered
-    if found.left_out:
-        yield f"left out {found.left_out.total():,}: {listed(found.left_out)}"
+    yield from unused(result)
     if result.records and len(result.outcomes) > 1:
-        by_source = Counter({outcome.source.title: len(outcome.records) + outcome.unreadable for outcome in answered})
-        yield f"records by source: {listed(by_source)}"
+        yield f"records by source: {listed({outcome.source.title: outcome.received for outcome in answered})}"
     for outcome in answered:
         if outcome.cached_since:
             named = f"{outcome.source.title} " if len(result.outcomes) > 1 else ""
@@ -61,6 +60,26 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
             yield failure(outcome)
     if len(found.relations) > SLOW_IMPORT:
         yield "OpenCTI will take a while to import them"
+
+
+def unused(result: Result) -> Iterator[str]:
+    """Phrases about the records that were left out or unreadable, and about wrong clocks."""
+    left_out, unreadable = result.enrichment.left_out, result.enrichment.unreadable
+    older = left_out.pop(OLDER, 0)
+    if left_out:
+        yield f"left out {left_out.total():,}: {listed(left_out)}"
+    if older:
+        newest = max(outcome.newest_older for outcome in result.outcomes if outcome.newest_older)
+        settings = joined(list(dict.fromkeys(out.window_setting for out in result.outcomes if out.newest_older)))
+        yield f"{older:,} {OLDER}, the newest of {day(newest)}; widen {settings}"
+    if unreadable:
+        yield f"{counted(unreadable, 'unreadable row')}"
+    for outcome in result.outcomes:
+        if outcome.clock_ahead > MAX_SKEW:
+            yield (
+                f"{outcome.source.title} dates records up to {duration(outcome.clock_ahead)} ahead of this clock; they "
+                "count as seen now"
+            )
 
 
 def failure(outcome: Outcome) -> str:

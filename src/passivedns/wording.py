@@ -47,8 +47,13 @@ def day(moment: datetime | None) -> str:
 
 def age(length: timedelta) -> str:
     """An age in the largest unit that fits, such as `3 hours old`."""
-    fitting = (f"{counted(length // unit, name)} old" for name, unit in _UNITS if length >= unit)
-    return next(fitting, "less than a minute old")
+    return f"{duration(length)} old"
+
+
+def duration(length: timedelta) -> str:
+    """A duration in the largest unit that fits, such as `3 hours`."""
+    fitting = (counted(length // unit, name) for name, unit in _UNITS if length >= unit)
+    return next(fitting, "less than a minute")
 
 
 def allowance_in_words(allowance: Allowance) -> str:

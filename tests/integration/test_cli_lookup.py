@@ -75,12 +75,11 @@ def test_a_look_up_without_opencti_prints_a_table_counts_and_the_remaining_quota
     ended = desk.lookup(DOMAIN)
     assert ended.returncode == 0
     heading, *lines = ended.stdout.splitlines()
-    assert heading.startswith("example.org  Domain-Name, records seen since ")
-    assert sum("━" in line or "●" in line for line in lines) == 12
+    assert heading == "example.org  Domain-Name, all records"
+    assert sum("━" in line or "●" in line for line in lines) == 13
     assert max(map(len, lines)) <= 80
     assert " ".join(" ".join(lines[-3:]).split()) == (
-        "14 records, merged into 12 relationships: A 4, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1 "
-        "Left out 2 of 16 records: TXT (SPF1) 2"
+        "15 records, merged into 13 relationships: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1 Left out 2: TXT (SPF1) 2"
     )
     assert "PassiveTotal quota of the user: 1 of 2,000 searches used, 1,999 left until " in ended.stderr
 
@@ -96,7 +95,7 @@ def test_a_saved_answer_needs_no_settings_and_costs_nothing(desk: Desk, answer: 
 def test_the_time_window_and_record_types_can_be_chosen(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, "--since", "P3Y", "--record-types", "a, mx")
     assert (
-        "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not selected 8, TXT (SPF1) 2"
+        "7 records, 7 relationships: A 5, MX 2\nLeft out 10: record type not selected 8, TXT (SPF1) 2"
         in ended.stdout
     )
     (search,) = desk.service.searches
@@ -107,20 +106,20 @@ def test_values_from_standard_input_are_looked_up_once_each(desk: Desk) -> None:
     ended = desk.lookup(stdin=f"{DOMAIN}\n\n  {DOMAIN.upper()}.\n{ADDRESS}\n")
     assert ended.returncode == 0
     assert [search.params["query"] for search in desk.service.searches] == [DOMAIN, ADDRESS]
-    assert f"\n\n{ADDRESS}  IPv4-Addr, records seen since " in ended.stdout
+    assert f"\n\n{ADDRESS}  IPv4-Addr, all records\n" in ended.stdout
 
 
 def test_only_json_is_on_stdout(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, ADDRESS, "--format", "json")
     domain, address = map(json.loads, ended.stdout.splitlines())
-    assert (domain["query"], len(domain["relationships"])) == (DOMAIN, 12)
-    assert address["kept"] == {"A": 4}
+    assert (domain["query"], len(domain["relationships"])) == (DOMAIN, 13)
+    assert address["kept"] == {"A": 5}
 
 
 def test_only_csv_is_on_stdout_and_the_counts_are_on_stderr(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, "--format", "csv")
-    assert len(list(csv.DictReader(ended.stdout.splitlines()))) == 12
-    assert "14 records, merged into 12 relationships" in ended.stderr
+    assert len(list(csv.DictReader(ended.stdout.splitlines()))) == 13
+    assert "15 records, merged into 13 relationships" in ended.stderr
 
 
 def test_html_is_a_single_page(desk: Desk) -> None:
@@ -135,7 +134,7 @@ def test_stix_is_what_the_daemon_sends_with_the_same_settings(desk: Desk, chosen
     with new_world(**chosen) as world:
         world.enrich("Domain-Name", DOMAIN, markings=())
         (push,) = [call.variables["bundle"] for call in world.platform.calls if call.field == "stixBundlePush"]
-    printed = desk.lookup(DOMAIN, "--format", "stix", variables=chosen).stdout
+    printed = desk.lookup(DOMAIN, "--format", "stix", "--since", "P30D", variables=chosen).stdout
     assert timeless(printed) == timeless(push)
 
 
@@ -203,7 +202,7 @@ def test_a_closed_pipe_causes_no_error_message(answer: str, form: str) -> None:
 def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> None:
     ended = desk.lookup(DOMAIN, variables=SECOND)
     assert ended.returncode == 0
-    assert "14 records, merged into 12 relationships" in ended.stdout
+    assert "15 records, merged into 13 relationships" in ended.stdout
     assert ended.stderr.startswith(
         "example.org: AlienVault OTX failed: AlienVault OTX cannot be reached: no connection can be made.\n"
     )
@@ -238,7 +237,7 @@ def test_if_the_quota_runs_out_the_answers_so_far_are_printed(desk: Desk) -> Non
     desk.service.used = desk.service.limit - 1
     ended = desk.lookup(DOMAIN, ADDRESS)
     assert ended.returncode == 1
-    assert "12 relationships" in ended.stdout
+    assert "13 relationships" in ended.stdout
     assert f"{ADDRESS}: The PassiveTotal quota of the user is used up" in ended.stderr
 
 

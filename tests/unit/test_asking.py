@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from passivedns.asking import Asker, Outcome, ask
+from passivedns.asking import OLDER, Asker, Outcome, ask
 from passivedns.cache import Cache
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
@@ -79,9 +79,49 @@ def test_records_seen_in_the_period_and_undated_ones_are_returned() -> None:
     assert outcome(asker(Known(recent, old, undated))).records == [recent, undated]
 
 
-def test_a_record_without_last_seen_is_filtered_by_first_seen() -> None:
-    old = record(days=31)._replace(last_seen=None)
-    assert outcome(asker(Known(old))).records == []
+def test_only_last_seen_decides_whether_a_record_is_in_the_period() -> None:
+    long_known = record(days=31)._replace(last_seen=NOW)
+    never_seen_again = record(days=31)._replace(last_seen=None)
+    assert outcome(asker(Known(long_known, never_seen_again))).records == [long_known, never_seen_again]
+
+
+def test_a_record_last_seen_at_the_start_of_the_period_is_in_it_and_one_a_second_earlier_is_not() -> None:
+    border = record(days=30)
+    before = border._replace(first_seen=None, last_seen=NOW - 30 * DAY - timedelta(seconds=1))
+    found = outcome(asker(Known(border, before)))
+    assert (found.records, found.left_out, found.newest_older) == ([border], {OLDER: 1}, before.last_seen)
+
+
+def test_the_newest_of_the_records_before_the_period_is_stated() -> None:
+    found = outcome(asker(Known(record(days=90), record(days=60), record(days=31))))
+    assert (found.left_out, found.newest_older) == ({OLDER: 3}, NOW - 31 * DAY)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=3), timedelta(days=29_000), timedelta(seconds=90)])
+def test_a_last_seen_ahead_of_the_clock_counts_as_now_and_is_measured(ahead: timedelta) -> None:
+    asked_at = datetime.now(UTC)
+    odd = record()._replace(last_seen=asked_at + ahead)
+    found = outcome(asker(Known(odd)))
+    (seen,) = found.records
+    assert seen.first_seen == odd.first_seen
+    assert seen.last_seen
+    assert asked_at <= seen.last_seen <= datetime.now(UTC)
+    assert timedelta(0) < found.clock_ahead <= ahead
+
+
+def test_a_first_seen_ahead_of_the_clock_is_unknown() -> None:
+    odd = record()._replace(first_seen=datetime.now(UTC) + DAY, last_seen=datetime.now(UTC) + 2 * DAY)
+    (seen,) = outcome(asker(Known(odd))).records
+    assert seen.first_seen is None
+    assert seen.last_seen
+
+
+def test_a_cached_answer_counts_and_clamps_as_the_fresh_one_did() -> None:
+    answer = [record(), record(days=31), record()._replace(last_seen=datetime.now(UTC) + DAY)]
+    cached = asker(Known(*answer, left_out={"the name did not exist": 2}, unreadable=1), cache=Cache("memory", DAY))
+    fresh, again = outcome(cached), outcome(cached)
+    assert again == fresh._replace(cached_since=again.cached_since)
+    assert (fresh.received, fresh.left_out) == (6, {OLDER: 1, "the name did not exist": 2})
 
 
 def test_the_clock_tolerance_applies_to_the_question_and_the_answer() -> None:

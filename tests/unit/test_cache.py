@@ -19,7 +19,7 @@ from redis import Redis
 from passivedns import store as store_module
 from passivedns.cache import Cache
 from passivedns.errors import ConnectorError
-from passivedns.model import Record
+from passivedns.model import Answer, Record
 from tests.unit.redis_server import RedisServer, private_redis, running_redis
 
 NOW = datetime.now(UTC)
@@ -30,6 +30,7 @@ RECORDS = [
     Record("example.org", "A", "192.0.2.10", SEEN - timedelta(days=9), SEEN, ("pingly", "riskiq"), "riskiq"),
     Record("example.org", "NS", "ns1.example.net", None, None, (), "riskiq"),
 ]
+ANSWER = Answer(RECORDS, unreadable=3, left_out={"the name did not exist": 2})
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,8 @@ def written(redis_url: str) -> Iterator[dict[bytes, bytes]]:
 
 def test_an_answer_is_returned_unchanged_with_its_time(place: str, key: str) -> None:
     cache = Cache(place, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == (RECORDS, NOW, 0)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW + timedelta(hours=3)) == (ANSWER, NOW)
 
 
 def test_an_unknown_question_has_no_answer(place: str, key: str) -> None:
@@ -105,39 +106,40 @@ def test_an_unknown_question_has_no_answer(place: str, key: str) -> None:
 
 def test_each_key_has_its_own_answer(place: str, key: str) -> None:
     cache = Cache(place, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert cache.get(f"{key}'", "riskiq", MONTH_AGO, NOW) is None
 
 
 def test_an_answer_replaces_an_older_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW - timedelta(hours=23))
-    cache.put(key, [], MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == ([], NOW, 0)
+    cache.put(key, ANSWER, MONTH_AGO, NOW - timedelta(hours=23))
+    cache.put(key, Answer([]), MONTH_AGO, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (Answer([]), NOW)
 
 
 def test_an_answer_of_ten_thousand_records_is_cached(place: str, key: str) -> None:
     many = [RECORDS[0]._replace(data=f"192.0.{number >> 8}.{number & 255}") for number in range(10_000)]
     cache = Cache(place, DAY)
-    cache.put(key, many, MONTH_AGO, NOW)
-    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (many, NOW, 0)
+    cache.put(key, Answer(many), MONTH_AGO, NOW)
+    assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (Answer(many), NOW)
 
 
 def test_an_answer_since_an_earlier_date_serves_a_later_one(place: str, key: str) -> None:
     cache = Cache(place, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO + DAY, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO - DAY, NOW) is None
 
 
-def test_only_records_two_dates_and_a_count_of_an_answer_are_stored(redis_url: str, key: str) -> None:
+def test_only_records_two_dates_and_counts_of_an_answer_are_stored(redis_url: str, key: str) -> None:
     with written(redis_url) as found:
-        Cache(redis_url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
+        Cache(redis_url, DAY).put(key, ANSWER, MONTH_AGO, NOW)
     (entry,) = found.values()
     seen = SEEN.timestamp()
     assert json.loads(zlib.decompress(entry)) == {
         "since": MONTH_AGO.timestamp(),
-        "unreadable": 0,
+        "unreadable": 3,
+        "left_out": {"the name did not exist": 2},
         "given": NOW.timestamp(),
         "records": [
             ["example.org", "A", "192.0.2.10", seen - 9 * 86_400, seen, ["pingly", "riskiq"]],
@@ -148,7 +150,7 @@ def test_only_records_two_dates_and_a_count_of_an_answer_are_stored(redis_url: s
 
 def test_the_keys_do_not_reveal_what_was_looked_up(redis_url: str, key: str) -> None:
     with written(redis_url) as found:
-        Cache(redis_url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
+        Cache(redis_url, DAY).put(key, ANSWER, MONTH_AGO, NOW)
     (name,) = found
     assert re.fullmatch(b"passive-dns:[0-9a-f]{32}", name)
 
@@ -167,33 +169,33 @@ def test_the_keys_do_not_reveal_what_was_looked_up(redis_url: str, key: str) -> 
 )
 def test_an_answer_is_kept_for_its_lifetime(place: str, key: str, ttl: str, age: timedelta, is_kept: bool) -> None:
     cache = Cache(place, parse_duration(ttl))
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert bool(cache.get(key, "riskiq", MONTH_AGO, NOW + age)) is is_kept
 
 
 def test_a_shorter_lifetime_applies_to_stored_answers(shared_place: str, key: str) -> None:
-    Cache(shared_place, Duration(years=1)).put(key, RECORDS, MONTH_AGO, NOW - DAY)
+    Cache(shared_place, Duration(years=1)).put(key, ANSWER, MONTH_AGO, NOW - DAY)
     assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) is None
 
 
 def test_an_answer_from_a_connector_with_a_faster_clock_is_used(place: str, key: str) -> None:
     cache = Cache(place, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW + timedelta(minutes=1))
+    cache.put(key, ANSWER, MONTH_AGO, NOW + timedelta(minutes=1))
     assert cache.get(key, "riskiq", MONTH_AGO, NOW)
 
 
 @pytest.mark.parametrize("place_without_redis", ["memory", "file"])
 def test_expired_answers_are_removed(place_without_redis: str, file: str) -> None:
     cache = Cache(file if place_without_redis == "file" else "memory", DAY)
-    cache.put("old", RECORDS, MONTH_AGO, NOW - 2 * DAY)
-    cache.put("new", RECORDS, MONTH_AGO, NOW)
+    cache.put("old", ANSWER, MONTH_AGO, NOW - 2 * DAY)
+    cache.put("new", ANSWER, MONTH_AGO, NOW)
     assert cache.stock() == (1, NOW)
 
 
 @pytest.mark.parametrize(("ttl", "seconds"), [(timedelta(hours=1), 3601), (timedelta(milliseconds=100), 1)])
 def test_redis_removes_expired_answers(redis_url: str, key: str, ttl: timedelta, seconds: int) -> None:
     with written(redis_url) as found:
-        Cache(redis_url, ttl).put(key, RECORDS, MONTH_AGO, datetime.now(UTC))
+        Cache(redis_url, ttl).put(key, ANSWER, MONTH_AGO, datetime.now(UTC))
     (name,) = found
     with closing(Redis.from_url(redis_url)) as redis:
         assert 0 < redis.pttl(name) <= 1000 * seconds
@@ -203,7 +205,7 @@ def test_the_oldest_answers_are_removed_first(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(store_module, "MOST_VALUES", 3)
     cache = Cache("memory", DAY)
     for hour in range(5):
-        cache.put(str(hour), RECORDS, MONTH_AGO, NOW + timedelta(hours=hour))
+        cache.put(str(hour), ANSWER, MONTH_AGO, NOW + timedelta(hours=hour))
     assert [hour for hour in range(5) if cache.get(str(hour), "riskiq", MONTH_AGO, NOW + timedelta(hours=5))] == [
         2,
         3,
@@ -215,12 +217,12 @@ def test_the_oldest_answers_are_removed_first(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_connectors_share_a_file_or_redis(shared_place: str, key: str) -> None:
-    Cache(shared_place, DAY).put(key, RECORDS, MONTH_AGO, NOW)
-    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW, 0)
+    Cache(shared_place, DAY).put(key, ANSWER, MONTH_AGO, NOW)
+    assert Cache(shared_place, DAY).get(key, "riskiq", MONTH_AGO, NOW) == (ANSWER, NOW)
 
 
 def test_connectors_do_not_share_memory(key: str) -> None:
-    Cache("memory", DAY).put(key, RECORDS, MONTH_AGO, NOW)
+    Cache("memory", DAY).put(key, ANSWER, MONTH_AGO, NOW)
     assert Cache("memory", DAY).get(key, "riskiq", MONTH_AGO, NOW) is None
 
 
@@ -235,14 +237,14 @@ def test_a_file_is_in_the_users_cache_folder_unless_its_path_is_absolute(
 
 
 def test_only_the_owner_can_read_the_file_and_its_new_folder(tmp_path: Path, key: str) -> None:
-    Cache(str(tmp_path / "a" / "b.sqlite"), DAY).put(key, RECORDS, MONTH_AGO, NOW)
+    Cache(str(tmp_path / "a" / "b.sqlite"), DAY).put(key, ANSWER, MONTH_AGO, NOW)
     assert (tmp_path / "a" / "b.sqlite").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
 
 
 def test_an_existing_file_becomes_readable_only_by_its_owner(file: str, key: str) -> None:
     Path(file).touch(mode=0o644)
-    Cache(file, DAY).put(key, RECORDS, MONTH_AGO, NOW)
+    Cache(file, DAY).put(key, ANSWER, MONTH_AGO, NOW)
     assert Path(file).stat().st_mode & 0o777 == 0o600
 
 
@@ -258,15 +260,15 @@ def test_the_place_is_shown_without_the_credentials_of_its_url() -> None:
 def test_the_stock_has_the_number_of_answers_and_the_time_of_the_oldest(file: str) -> None:
     cache = Cache(file, DAY)
     assert cache.stock() == (0, None)
-    cache.put("first", RECORDS, MONTH_AGO, NOW - timedelta(hours=1))
-    cache.put("second", RECORDS, MONTH_AGO, NOW)
+    cache.put("first", ANSWER, MONTH_AGO, NOW - timedelta(hours=1))
+    cache.put("second", ANSWER, MONTH_AGO, NOW)
     assert cache.stock() == (2, NOW - timedelta(hours=1))
 
 
 def test_the_stock_of_redis_has_the_number_of_answers(redis_url: str, key: str) -> None:
     cache = Cache(redis_url, DAY)
     before = cache.stock()[0]
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert cache.stock() == (before + 1, None)
 
 
@@ -293,7 +295,7 @@ def test_an_unusable_file_is_logged_once_and_raises_nothing(
     cache = Cache(file, DAY)
     for _ in range(3):
         assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
     (warning,) = warnings(caplog)
     assert warning.startswith(f"The cache {file} cannot be used ({reason}")
     assert warning.endswith("). Until it can, every look-up is a search.")
@@ -313,14 +315,14 @@ def test_a_locked_file_is_given_up_after_a_while(
 ) -> None:
     cache = Cache(file, DAY)
     if is_open:
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
     with locked(file):
         assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert warnings(caplog) == [
         f"The cache {file} cannot be used (database is locked). Until it can, every look-up is a search."
     ]
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW)
 
 
@@ -340,12 +342,12 @@ def test_a_full_disk_is_logged_once_and_can_still_be_read(
     file: str, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = Cache(file, DAY)
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     many = [RECORDS[0]._replace(data=str(uuid.uuid4())) for _ in range(3000)]
     with full_disk(file):
         for _ in range(3):
-            cache.put("another", many, MONTH_AGO, NOW)
-            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (RECORDS, NOW, 0)
+            cache.put("another", Answer(many), MONTH_AGO, NOW)
+            assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (ANSWER, NOW)
     assert len(warnings(caplog)) == 1
 
 
@@ -353,7 +355,7 @@ def test_an_unreachable_redis_is_logged_once(key: str, caplog: pytest.LogCapture
     cache = Cache("redis://:secret@127.0.0.1:9/0", DAY)
     for _ in range(3):
         assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
     (warning,) = warnings(caplog)
     assert warning.startswith("The cache redis://127.0.0.1:9/0 cannot be used (Error 111 connecting to 127.0.0.1:9.")
     assert "secret" not in warning
@@ -365,12 +367,12 @@ def test_each_outage_of_redis_is_logged_once_and_redis_is_used_in_between(
 ) -> None:
     cache = Cache(server.url, DAY)
     for outages in (1, 2):
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
         assert cache.get(key, "riskiq", MONTH_AGO, NOW)
         server.stop()
         for _ in range(3):
             assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
-            cache.put(key, RECORDS, MONTH_AGO, NOW)
+            cache.put(key, ANSWER, MONTH_AGO, NOW)
         assert len(warnings(caplog)) == outages
         server.start()
 
@@ -381,11 +383,11 @@ def test_a_password_rejected_by_redis_is_not_logged(
 ) -> None:
     server.stop()
     server.start("--requirepass", "right")
-    Cache(server.url.replace("://", "://:wrong-secret@"), DAY).put(key, RECORDS, MONTH_AGO, NOW)
+    Cache(server.url.replace("://", "://:wrong-secret@"), DAY).put(key, ANSWER, MONTH_AGO, NOW)
     assert "cannot be used" in caplog.text
     assert "wrong-secret" not in caplog.text
     right = Cache(server.url.replace("://", "://:right@"), DAY)
-    right.put(key, RECORDS, MONTH_AGO, NOW)
+    right.put(key, ANSWER, MONTH_AGO, NOW)
     assert right.get(key, "riskiq", MONTH_AGO, NOW)
 
 
@@ -393,7 +395,7 @@ def test_a_password_rejected_by_redis_is_not_logged(
 def test_a_full_redis_is_logged(server: RedisServer, key: str, caplog: pytest.LogCaptureFixture) -> None:
     server.stop()
     server.start("--maxmemory", "1", "--maxmemory-policy", "noeviction")
-    Cache(server.url, DAY).put(key, RECORDS, MONTH_AGO, NOW)
+    Cache(server.url, DAY).put(key, ANSWER, MONTH_AGO, NOW)
     assert "used memory > 'maxmemory'" in warnings(caplog)[0]
 
 
@@ -402,7 +404,7 @@ def test_a_failed_cache_is_not_tried_again_for_a_while(file: str, key: str) -> N
     cache = Cache(file, DAY)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
     Path(file).unlink()
-    cache.put(key, RECORDS, MONTH_AGO, NOW)
+    cache.put(key, ANSWER, MONTH_AGO, NOW)
     assert not Path(file).exists()
 
 
@@ -425,7 +427,7 @@ def test_the_stock_of_an_unusable_cache_raises_an_error_with_the_reason(file: st
 def test_foreign_values_under_the_same_key_are_ignored(redis_url: str, key: str, value: bytes) -> None:
     cache = Cache(redis_url, DAY)
     with written(redis_url) as found:
-        cache.put(key, RECORDS, MONTH_AGO, NOW)
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
     (name,) = found
     with closing(Redis.from_url(redis_url)) as redis:
         redis.set(name, value, ex=60)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passivedns.converter import canonical_value, convert
-from passivedns.model import RECORD_TYPES, Enrichment, Entity, Record, Relation
+from passivedns.model import RECORD_TYPES, Enrichment, Entity, Record, Relation, Tally
 from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
 from passivedns.stix.values import Unusable
@@ -241,7 +241,7 @@ def test_unusable_records_are_left_out_and_counted_without_affecting_others(foun
 
 def test_there_are_no_relations_without_usable_records() -> None:
     enrichment = enrich(ns("."), record("TXT"))
-    assert enrichment == Enrichment([], Counter(), Counter({"empty value": 1, "TXT": 1}))
+    assert enrichment == Enrichment([], {"riskiq": Tally(Counter(), Counter({"empty value": 1, "TXT": 1}))})
 
 
 # The merge

@@ -89,9 +89,9 @@ def test_a_failing_source_does_not_affect_the_others() -> None:
     assert len(of(result.objects, "relationship")) == 1
 
 
-def test_unreadable_rows_are_left_out_and_counted() -> None:
+def test_unreadable_rows_are_counted() -> None:
     result = enricher({"one": Known(record(), unreadable=2)}).enrich(ENTITY, NOW)
-    assert result.enrichment.left_out == {"unreadable row": 2}
+    assert result.enrichment.unreadable == 2
     assert result.records == 3
 
 

@@ -87,7 +87,7 @@ def test_its_records_become_relationships(toy: Source, url: str) -> None:
     assert described == {"A records (Toy Organization)", "MX records (Toy Organization)"}
     assert summary("example.org", result, NOW) == (
         "Added 2 observables and 2 relationships from 3 passive DNS records of example.org (A 1, MX 1); "
-        "left out 1: unreadable row 1"
+        "1 unreadable row"
     )
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from passivedns.asking import EVERYTHING, Outcome
+from passivedns.asking import EVERYTHING, OLDER, Outcome
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
-from passivedns.model import Enrichment, Record, Relation
+from passivedns.model import Enrichment, Record, Relation, Tally
 from passivedns.sources import SOURCES
 from passivedns.summary import SLOW_IMPORT, failed, failure, summary
 
@@ -35,9 +35,15 @@ def relations(count: int) -> list[Relation]:
 
 
 def result(outcomes: Sequence[Outcome], related: int = 0, **left_out: int) -> Result:
-    """`left_out` counts records by the reason for leaving them out."""
-    kept = Counter(["A"] * related)
-    return Result(list(outcomes), Enrichment(relations(related), kept, Counter(left_out)), [])
+    """`left_out` counts records of the first source by the reason for leaving them out."""
+    tallies = {outcome.source.key: tally(unreadable=outcome.unreadable) for outcome in outcomes}
+    first = outcomes[0]
+    tallies[first.source.key] = tally(related, first.unreadable, **left_out, **first.left_out)
+    return Result(list(outcomes), Enrichment(relations(related), tallies), [])
+
+
+def tally(kept: int = 0, unreadable: int = 0, **left_out: int) -> Tally:
+    return Tally(Counter(["A"] * kept), Counter(left_out), unreadable)
 
 
 def answer(*outcomes: Outcome, related: int = 0, **left_out: int) -> str:
@@ -62,7 +68,7 @@ def test_one_of_each_is_singular() -> None:
 def test_an_observable_with_two_relationships_counts_once() -> None:
     forth = relations(1)[0]
     both = [forth, forth._replace(type="related-to")]
-    found = Result([Outcome(ONE, SINCE, records(2))], Enrichment(both, Counter(A=2), Counter()), [])
+    found = Result([Outcome(ONE, SINCE, records(2))], Enrichment(both, {"one": tally(2)}), [])
     assert summary("example.org", found, NOW).startswith("Added 1 observable and 2 relationships from 2 passive DNS")
 
 
@@ -79,21 +85,47 @@ def test_nothing_was_added_without_usable_records() -> None:
     )
 
 
-def test_unreadable_rows_count_as_records_and_as_left_out() -> None:
+def test_unreadable_rows_count_as_records_and_are_counted() -> None:
     found = result([Outcome(ONE, SINCE, records(1), unreadable=2)], related=1)
-    found.enrichment.left_out["unreadable row"] = 2
     assert summary("example.org", found, NOW) == (
-        "Added 1 observable and 1 relationship from 3 passive DNS records of example.org (A 1); "
-        "left out 2: unreadable row 2"
+        "Added 1 observable and 1 relationship from 3 passive DNS records of example.org (A 1); 2 unreadable rows"
     )
 
 
 def test_unreadable_rows_are_not_reported_as_nothing_known() -> None:
     found = result([Outcome(ONE, SINCE, unreadable=2)])
-    found.enrichment.left_out["unreadable row"] = 2
     assert summary("example.org", found, NOW) == (
-        "Added nothing from 2 passive DNS records of example.org; left out 2: unreadable row 2"
+        "Added nothing from 2 passive DNS records of example.org; 2 unreadable rows"
     )
+
+
+def test_records_outside_the_time_window_are_counted_with_the_newest_and_the_setting_to_widen() -> None:
+    newest = datetime(2026, 10, 19, 8, tzinfo=UTC)
+    older = Outcome(ONE, SINCE, left_out={OLDER: 87}, newest_older=newest, window_setting="ONE_WINDOW")
+    assert answer(older) == (
+        "Added nothing from 87 passive DNS records of example.org; "
+        "87 older than the time window, the newest of 2026-10-19; widen ONE_WINDOW"
+    )
+
+
+def test_the_newest_of_all_sources_outside_their_time_windows_is_named_with_all_settings() -> None:
+    first = Outcome(ONE, SINCE, left_out={OLDER: 1}, newest_older=NOW - timedelta(days=90), window_setting="ONE_WINDOW")
+    other = Outcome(TWO, SINCE, left_out={OLDER: 2}, newest_older=NOW - timedelta(days=60), window_setting="WINDOW")
+    found = Result([first, other], Enrichment([], {"one": tally(**first.left_out), "two": tally(**other.left_out)}), [])
+    assert "; 3 older than the time window, the newest of 2026-09-25; widen ONE_WINDOW and WINDOW;" in summary(
+        "example.org", found, NOW
+    )
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(timedelta(days=3), "3 days"), (timedelta(minutes=11), "11 minutes")])
+def test_a_source_whose_clock_is_ahead_is_named(ahead: timedelta, words: str) -> None:
+    assert answer(Outcome(ONE, SINCE, records(1), clock_ahead=ahead), related=1).endswith(
+        f"; One DNS dates records up to {words} ahead of this clock; they count as seen now"
+    )
+
+
+def test_a_clock_that_is_a_few_minutes_ahead_is_not_worth_a_word() -> None:
+    assert "ahead" not in answer(Outcome(ONE, SINCE, records(1), clock_ahead=timedelta(minutes=9)), related=1)
 
 
 def test_an_incomplete_answer_is_reported_as_at_least() -> None:

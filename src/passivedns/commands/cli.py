@@ -123,7 +123,7 @@ def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
         type=_moment,
         metavar="WHEN",
         help="show only records seen since this ISO 8601 date, or within this duration, such as 2024-05-31 or P6M "
-        "(default: PDNS_IMPORT_LAST_SEEN_TIME_WINDOW, or no limit for a file)",
+        "(default: no limit)",
     )
     lookup.add_argument(
         "--record-types",

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from passivedns.asking import EVERYTHING
 from passivedns.assembly import enricher_of
 from passivedns.commands.saved import enricher_of_file
 from passivedns.commands.terminal import say
@@ -40,8 +41,8 @@ def run(
 ) -> int:
     """Print the answers on stdout and everything else on stderr; return 0 if every value was looked up, else 1.
 
-    `form` is table, json, csv, stix or html; `file` is a saved answer that replaces the sources. `since` (UTC),
-    `record_types` and `sources` override the settings unless they are empty.
+    `form` is table, json, csv, stix or html; `file` is a saved answer that replaces the sources. `since` (UTC) is the
+    start of the time window, None for no window. `record_types` and `sources` override the settings unless empty.
 
     Raises:
         ConnectorError: nothing can be looked up.
@@ -51,8 +52,9 @@ def run(
         values, enricher = enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
     else:
         enricher = enricher_of(load_lookup_settings(sources=sources or None))
-    if since:
-        enricher = enricher._replace(askers=[replace(asker, since=lambda _: since) for asker in enricher.askers])
+    start = since or EVERYTHING
+    askers = [replace(asker, since=lambda _: start, window_setting="--since") for asker in enricher.askers]
+    enricher = enricher._replace(askers=askers)
     if record_types:
         enricher = enricher._replace(record_types=record_types)
     found = [_observable(value) for value in values]

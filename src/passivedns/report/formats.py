@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from passivedns.asking import Outcome
-from passivedns.model import Relation
+from passivedns.model import Relation, Tally
 from passivedns.report.rows import Lookup
 from passivedns.stix.objects import timestamp
 
@@ -53,18 +53,30 @@ def _summary(lookup: Lookup) -> dict[str, object]:
         "type": lookup.entity.type,
         "since": timestamp(lookup.result.since),
         "records": lookup.result.records,
-        "sources": {outcome.source.key: _outcome(outcome) for outcome in lookup.result.outcomes},
+        "sources": {
+            outcome.source.key: _outcome(outcome, lookup.result.enrichment.tallies[outcome.source.key])
+            for outcome in lookup.result.outcomes
+        },
         "kept": dict(lookup.result.enrichment.kept),
         "left_out": dict(lookup.result.enrichment.left_out),
+        "unreadable": lookup.result.enrichment.unreadable,
         "relationships": [_fields(relation) | {"sources": dict(relation.sources)} for relation in lookup.relations],
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, object]:
+def _outcome(outcome: Outcome, tally: Tally) -> dict[str, object]:
+    """The failure of a source, or its rows: `records` is the sum of `kept`, `left_out` and `unreadable`."""
     if outcome.failure:
         return {"failure": str(outcome.failure)}
-    cached = {"cached_since": _moment(outcome.cached_since)} if outcome.cached_since else {}
-    return {"records": len(outcome.records), "complete": outcome.complete, **cached}
+    moments = {"newest_outside_window": outcome.newest_older, "cached_since": outcome.cached_since}
+    return {
+        "records": outcome.received,
+        "kept": tally.kept.total(),
+        "left_out": dict(tally.left_out),
+        "unreadable": tally.unreadable,
+        "complete": outcome.complete,
+        **{name: _moment(moment) for name, moment in moments.items() if moment},
+    }
 
 
 def _fields(relation: Relation) -> dict[str, object]:

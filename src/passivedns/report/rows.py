@@ -9,7 +9,7 @@ from passivedns.enrichment import Result
 from passivedns.model import Entity, Relation, recency
 from passivedns.stix.knowledge import Publisher
 from passivedns.stix.objects import StixObject
-from passivedns.summary import failure
+from passivedns.summary import failure, unused
 from passivedns.wording import counted, listed
 
 
@@ -35,7 +35,7 @@ class Lookup(NamedTuple):
     def sources(self) -> str:
         """The number of records or the failure of each source."""
         return "; ".join(
-            failure(outcome) if outcome.failure else f"{outcome.source.title} {len(outcome.records):,}"
+            failure(outcome) if outcome.failure else f"{outcome.source.title} {outcome.received:,}"
             for outcome in self.result.outcomes
         )
 
@@ -44,12 +44,10 @@ class Lookup(NamedTuple):
         """The counts in one line, and a second line if records were left out."""
         if not self.result.records:
             return "No records found."
-        found = self.result.enrichment
-        text = f"{self.merged}: {listed(found.kept)}" if found.kept else self.merged
-        if not found.left_out:
-            return text
-        records = counted(self.result.records, "record")
-        return f"{text}\nLeft out {found.left_out.total():,} of {records}: {listed(found.left_out)}"
+        kept = self.result.enrichment.kept
+        text = f"{self.merged}: {listed(kept)}" if kept else self.merged
+        rest = "; ".join(unused(self.result))
+        return f"{text}\n{rest[0].upper()}{rest[1:]}" if rest else text
 
     @property
     def merged(self) -> str:

@@ -135,11 +135,13 @@ class LookupSettings:
         own = self.sources[key].max_tlp
         return (own, SOURCES[key].variable("max_tlp")) if own else (self.pdns.max_tlp, "PDNS_MAX_TLP")
 
-    def window(self, key: str) -> timedelta | Duration | None:
-        """The time window of look-ups at a source; None if records of any age are imported."""
+    def window(self, key: str) -> tuple[timedelta | Duration | None, str]:
+        """The time window of look-ups at a source, None for records of any age, and the variable that sets it."""
         section = self.sources[key]
-        default = None if getattr(section, "ignore_time_window", False) else self.pdns.import_last_seen_time_window
-        return section.import_last_seen_time_window or default
+        if own := section.import_last_seen_time_window:
+            return own, SOURCES[key].variable("import_last_seen_time_window")
+        ignored = getattr(section, "ignore_time_window", False)
+        return None if ignored else self.pdns.import_last_seen_time_window, "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"
 
     def warnings(self) -> list[str]:
         """Sentences about valid settings that may be unintended."""

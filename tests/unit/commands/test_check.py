@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from passivedns.cache import Cache
 from passivedns.commands.check import cache_finding, settings_findings, source_findings
 from passivedns.errors import SettingsError
-from passivedns.model import Finding, State
+from passivedns.model import Answer, Finding, State
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources import SOURCES
@@ -312,7 +312,7 @@ def test_an_unresolvable_host_name_is_bad() -> None:
 def test_the_cache_is_described_by_place_number_of_answers_and_age_of_the_oldest(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     cache = Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24))
-    cache.put("key", [], now - timedelta(days=30), now - timedelta(hours=3))
+    cache.put("key", Answer([]), now - timedelta(days=30), now - timedelta(hours=3))
     assert cache_finding(cache, now) == (
         "cache",
         State.GOOD,

@@ -129,16 +129,20 @@ def test_a_value_that_cannot_be_looked_up_is_reported_and_costs_no_other(desk: D
     assert err.startswith("localhost was not looked up: not a single IP address or domain name (single label).\n")
 
 
+def rows(records: int, kept: int = 0, left_out: dict[str, int] | None = None) -> dict[str, object]:
+    return {"records": records, "kept": kept, "left_out": left_out or {}, "unreadable": 0, "complete": True}
+
+
 def test_all_configured_sources_are_queried_and_named(desk: Desk) -> None:
     code, printed, _ = desk.lookup(DOMAIN, "--format", "json")
     found = only_line(printed)
     assert code == 0
     assert found["sources"] == {
-        "riskiq": {"records": 16, "complete": True},
-        "virustotal": {"records": 5, "complete": True},
-        "otx": {"records": 9, "complete": True},
+        "riskiq": rows(17, kept=15, left_out={"TXT (SPF1)": 2}),
+        "virustotal": rows(5, kept=5),
+        "otx": rows(10, kept=9, left_out={"not about the observable": 1}),
     }
-    assert found["records"] == 30
+    assert found["records"] == 32
     address = next(item for item in found["relationships"] if item["value"] == "192.0.2.10")
     sensors = ["emerging_threats", "kaspersky", "pingly", "riskiq", "virustotal"]
     assert address["sources"] == {"otx": [], "riskiq": sensors, "virustotal": ["VirusTotal"]}
@@ -187,7 +191,7 @@ def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> 
     failed = "AlienVault OTX server error (HTTP 500); try again later. Its response says: Internal Server Error"
     assert code == 0
     assert only_line(printed)["sources"]["otx"] == {"failure": failed}
-    assert only_line(printed)["sources"]["virustotal"] == {"records": 5, "complete": True}
+    assert only_line(printed)["sources"]["virustotal"] == rows(5, kept=5)
     assert f"{DOMAIN}: AlienVault OTX failed: {failed}.\n" in said
 
 

@@ -79,8 +79,7 @@ def failure(lookup: Lookup) -> ConnectorError | None:
 def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN]), DOMAIN)
     assert lookup.summary == (
-        "15 records, merged into 13 relationships: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1\n"
-        "Left out 2 of 17 records: TXT (SPF1) 2"
+        "15 records, merged into 13 relationships: A 5, SOA 3, AAAA 2, MX 2, NS 2, CNAME 1\nLeft out 2: TXT (SPF1) 2"
     )
     assert lookup.period == "all records"
 
@@ -92,7 +91,7 @@ def test_an_empty_answer_is_not_an_error(tmp_path: Path) -> None:
     assert lookup.bundle_objects() == []
 
 
-def test_records_seen_before_the_chosen_date_are_ignored(tmp_path: Path) -> None:
+def test_records_seen_before_the_chosen_date_are_left_out_and_counted(tmp_path: Path) -> None:
     records = [
         ROW | {"resolve": "192.0.2.1", "lastSeen": "2019-12-31"},
         ROW | {"resolve": "192.0.2.2", "lastSeen": "2020-01-01"},
@@ -100,9 +99,12 @@ def test_records_seen_before_the_chosen_date_are_ignored(tmp_path: Path) -> None
     ]
     reader = enricher(passivetotal(tmp_path, DOMAIN, records))
     reader.askers[0].since = lambda _: datetime(2020, 1, 1, tzinfo=UTC)
+    reader.askers[0].window_setting = "--since"
     entity = observable(DOMAIN)
     lookup = Lookup(entity, reader.enrich(entity, NOW), reader.publisher)
-    assert lookup.summary == "2 records, 2 relationships: A 2"
+    assert lookup.summary == (
+        "2 records, 2 relationships: A 2\n1 older than the time window, the newest of 2019-12-31; widen --since"
+    )
     assert lookup.period == "records seen since 2020-01-01"
 
 
@@ -110,8 +112,7 @@ def test_other_record_types_are_left_out_and_counted(tmp_path: Path) -> None:
     path = passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN])
     lookup = look_up(path, DOMAIN, record_types="a,mx")
     assert (
-        lookup.summary
-        == "7 records, 7 relationships: A 5, MX 2\nLeft out 10 of 17 records: record type not selected 8, TXT (SPF1) 2"
+        lookup.summary == "7 records, 7 relationships: A 5, MX 2\nLeft out 10: record type not selected 8, TXT (SPF1) 2"
     )
 
 

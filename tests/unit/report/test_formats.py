@@ -19,6 +19,10 @@ from tests.unit.several_sources import lookup_at, record
 RECORD = seen("A", "ip", "192.0.2.1", "2020-01-02 03:04:05", "2021-01-01", "pingly", "riskiq")
 
 
+def rows(records: int, kept: int = 0, left_out: dict[str, int] | None = None) -> dict[str, object]:
+    return {"records": records, "kept": kept, "left_out": left_out or {}, "unreadable": 0, "complete": True}
+
+
 def test_json_is_one_object_per_line_with_counts_and_relationships(tmp_path: Path) -> None:
     text = as_json([lookup_of(tmp_path, DOMAIN, [RECORD, {}]), lookup_of(tmp_path, "192.0.2.9", [])])
     found, nothing = map(json.loads, text.splitlines())
@@ -27,9 +31,10 @@ def test_json_is_one_object_per_line_with_counts_and_relationships(tmp_path: Pat
         "type": "Domain-Name",
         "since": "1970-01-01T00:00:00Z",
         "records": 2,
-        "sources": {"riskiq": {"records": 2, "complete": True}},
+        "sources": {"riskiq": rows(2, kept=1, left_out={"incomplete record": 1})},
         "kept": {"A": 1},
         "left_out": {"incomplete record": 1},
+        "unreadable": 0,
         "relationships": [
             {
                 "record_types": ["A"],
@@ -61,8 +66,8 @@ def test_json_names_the_records_or_failure_and_the_sensors_of_each_source() -> N
     found = json.loads(as_json([several()]))
     assert found["records"] == 2
     assert found["sources"] == {
-        "two": {"records": 1, "complete": True},
-        "one": {"records": 1, "complete": False},
+        "two": rows(1, kept=1),
+        "one": rows(1, kept=1) | {"complete": False},
         "bad": {"failure": "Bad server error (HTTP 500); try again later."},
     }
     (relationship,) = found["relationships"]
@@ -75,7 +80,7 @@ def test_json_shows_when_an_answer_was_cached() -> None:
     given = NOW.replace(microsecond=123456)
     outcomes = [outcome._replace(cached_since=given) for outcome in lookup.result.outcomes]
     found = json.loads(as_json([lookup._replace(result=lookup.result._replace(outcomes=outcomes))]))
-    assert found["sources"] == {"one": {"records": 0, "complete": True, "cached_since": "2026-11-24T12:00:00Z"}}
+    assert found["sources"] == {"one": rows(0) | {"cached_since": "2026-11-24T12:00:00Z"}}
 
 
 def test_csv_names_all_sources_of_a_relationship_and_each_sensor_once() -> None:

@@ -86,8 +86,8 @@ def test_the_records_or_failure_of_each_of_several_sources_are_shown() -> None:
     lookup = lookup_at(
         {"one": known, "two": NoAnswer("Two server error (HTTP 500); try again later."), "six": Answer([])}
     )
-    assert lookup.sources == "One 2; Two failed: Two server error (HTTP 500); try again later; Six 0"
-    assert lookup.summary == "2 records, 2 relationships: A 2\nLeft out 1 of 3 records: unreadable row 1"
+    assert lookup.sources == "One 3; Two failed: Two server error (HTTP 500); try again later; Six 0"
+    assert lookup.summary == "2 records, 2 relationships: A 2\n1 unreadable row"
 
 
 def test_an_incomplete_answer_is_shown_as_a_lower_bound() -> None:

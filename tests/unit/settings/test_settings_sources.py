@@ -128,8 +128,8 @@ def test_the_limits_of_a_source_override_those_of_the_section_pdns(load: Load) -
 
     assert lookup.max_tlp("mnemonic") == ("TLP:GREEN", "MNEMONIC_MAX_TLP")
     assert lookup.max_tlp("robtex") == ("TLP:AMBER", "PDNS_MAX_TLP")
-    assert lookup.window("mnemonic") == Duration(months=6)
-    assert lookup.window("robtex") == timedelta(days=7)
+    assert lookup.window("mnemonic") == (Duration(months=6), "MNEMONIC_IMPORT_LAST_SEEN_TIME_WINDOW")
+    assert lookup.window("robtex") == (timedelta(days=7), "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_settings_of_the_original_connector_keep_their_meaning(load: Load) -
 
     assert list(lookup.sources) == ["riskiq"]
     assert lookup.max_tlp("riskiq") == ("TLP:AMBER", "RISKIQ_MAX_TLP")
-    assert lookup.window("riskiq") == timedelta(days=90)
+    assert lookup.window("riskiq") == (timedelta(days=90), "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW")
     assert lookup.warnings() == []
 
 
