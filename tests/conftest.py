@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,19 @@ import pytest
 
 # A shell lets background jobs ignore SIGINT, and the commands that the tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say last how many tests were left out because a program is missing, and which packages bring it."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])] if reporter else []
+    missing = [
+        found for reason in skipped for found in re.findall(r"is not installed: apt-get install ([\w -]+)", reason)
+    ]
+    if missing:
+        packages = " ".join(sorted({package for found in missing for package in found.split()}))
+        tests = "1 test was" if len(missing) == 1 else f"{len(missing)} tests were"
+        print(f"{tests} left out; to run all, install what they need: apt-get install {packages}")
 
 
 @pytest.fixture(scope="session", autouse=True)

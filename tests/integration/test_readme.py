@@ -25,6 +25,7 @@ DOCKER_TAG = " -t opencti/connector-riskiq-passive-total:latest ."
 
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt": "Makefile",
+    "make test": ".ci/run",
     "docker build" + DOCKER_TAG: "tests/image/test_image.py",
     "docker build --build-arg PYCTI_VERSION=6.9.29" + DOCKER_TAG: "tests/image/test_image.py",
     "docker compose up --detach --scale connector-riskiq-passive-total=3": "tests/broker/test_workers.py",

@@ -119,7 +119,7 @@ def test_a_tlp_of_python_stix2_is_recognized() -> None:
         ("TLP-Red", "TLP:RED"),
         ("TLPRED", "TLP:RED"),
         ("TLP:\tRED\n", "TLP:RED"),
-        ("ＴＬＰ：ＲＥＤ", "TLP:RED"),  # noqa: RUF001 - meant
+        ("ＴＬＰ：ＲＥＤ", "TLP:RED"),
         ("TLP:\u200bRED", "TLP:RED"),
         ("Tlp:Amber+Strict", "TLP:AMBER+STRICT"),
         ("TLP:AMBER STRICT", "TLP:AMBER+STRICT"),
