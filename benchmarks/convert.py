@@ -23,7 +23,7 @@ from passivedns.model import Entity
 from passivedns.opencti.chunks import chunks, in_json
 from passivedns.sources.riskiq import RISKIQ, parse_records
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.knowledge import AUTHOR, Publisher, additions
 from passivedns.stix.objects import StixObject
 
 SIZES = (100, 1_000, 10_000)
@@ -33,8 +33,7 @@ TIMES_FASTER, TIMES_MINIMUM, GROWTH = 25, 5, 1.3
 DOMAIN = "example.org"
 NOW = datetime.now(UTC)
 ENTITY = Entity(objects.observable_id("Domain-Name", DOMAIN), "Domain-Name", DOMAIN, [objects.TLP_CLEAR], "TLP:CLEAR")
-AUTHOR = RISKIQ.organization
-PUBLISHER = Publisher(AUTHOR, {RISKIQ.key: AUTHOR}, {RISKIQ.key: RISKIQ.tlp})
+PUBLISHER = Publisher({RISKIQ.key: RISKIQ.organization}, {RISKIQ.key: RISKIQ.tlp})
 # The mix of types in the recorded answer of 62 records: A 38, MX 7, NS 7, SOA 5, TXT 3, CNAME 2.
 MIX = ["A"] * 38 + ["MX"] * 7 + ["NS"] * 7 + ["SOA"] * 5 + ["TXT (SPF1)"] * 3 + ["CNAME"] * 2
 

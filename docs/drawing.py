@@ -46,9 +46,7 @@ def lookup(keys: Sequence[str]) -> Lookup:
     """A look-up of the domain at the stand-ins of these sources."""
     with ExitStack() as stack:
         askers = [_asker(stack, key, shift) for shift, key in enumerate(keys)]
-        publisher = Publisher(
-            "Passive DNS", {key: SOURCES[key].title for key in keys}, dict.fromkeys(keys, "TLP:CLEAR")
-        )
+        publisher = Publisher({key: SOURCES[key].title for key in keys}, dict.fromkeys(keys, "TLP:CLEAR"))
         entity = observable(DOMAIN)
         return Lookup(entity, Enricher(askers, publisher).enrich(entity, _NOON), publisher)
 

@@ -17,7 +17,7 @@ ANSWER = Path(__file__).with_name("example-answer.json")
 TLP_AMBER = TLP_MARKINGS["TLP:AMBER"]
 CREATED = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
-_PUBLISHER = Publisher(RISKIQ.organization, {RISKIQ.key: RISKIQ.organization}, {RISKIQ.key: RISKIQ.tlp})
+_PUBLISHER = Publisher({RISKIQ.key: RISKIQ.organization}, {RISKIQ.key: RISKIQ.tlp})
 _ENTITY = {
     "type": "domain-name",
     "spec_version": "2.1",

@@ -19,8 +19,6 @@ from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
 
-SEVERAL = "Passive DNS"
-"""The author of objects merged from several sources."""
 _WITHOUT_EFFECT = {*SourceSettings.model_fields, "quota_reserve", "results_tlp", "pace", "ignore_time_window"}
 """Source settings that do not affect answers. If one is missing here, changing it only empties the cache."""
 
@@ -61,13 +59,11 @@ def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Met
 
 
 def publisher_of(settings: LookupSettings) -> Publisher:
-    """The author: the organization of the only source, or `SEVERAL`."""
-    sources = [SOURCES[key] for key in settings.sources]
-    organization = sources[0].organization if len(sources) == 1 else SEVERAL
+    """The names and markings of the sources."""
     tlps = {key: getattr(section, "results_tlp", SOURCES[key].tlp) for key, section in settings.sources.items()}
     # The setting also accepts the older name of TLP:CLEAR.
     tlps = {key: tlp.replace("WHITE", "CLEAR") for key, tlp in tlps.items()}
-    return Publisher(organization, {source.key: source.organization for source in sources}, tlps)
+    return Publisher({key: SOURCES[key].organization for key in settings.sources}, tlps)
 
 
 def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:

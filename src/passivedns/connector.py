@@ -14,6 +14,7 @@ from passivedns.enrichment import Enricher, Result
 from passivedns.errors import ConnectorError, Unforeseen
 from passivedns.model import Entity
 from passivedns.opencti.message import Message
+from passivedns.stix.knowledge import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
@@ -34,7 +35,7 @@ class RiskIQConnector:
         self.helper = helper
         self._enricher = enricher
         self._scope = {entity_type.lower(): entity_type for entity_type in scope}
-        self._author = enricher.publisher.author if skip_own else ""
+        self._author = AUTHOR_ID if skip_own else ""
 
     def run(self) -> None:
         """Listen for messages, until pycti's listener ends."""

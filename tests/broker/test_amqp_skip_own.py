@@ -8,7 +8,7 @@ from sandbox.entities import Entity
 from sandbox.sources.riskiq_data import ADDRESS
 from tests.world import WAIT, World, new_world
 
-AUTHOR = "RiskIQ PassiveTotal"
+AUTHOR = "Passive DNS"
 SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 

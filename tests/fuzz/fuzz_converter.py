@@ -22,7 +22,6 @@ LONGEST_DESCRIPTION = 2000
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 PUBLISHER = Publisher(
-    "Passive DNS",
     {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL"},
     {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER"},
 )

@@ -12,7 +12,7 @@ from tests.world import World, record
 
 numbers = itertools.count(1)
 ANALYSTS = Identity.generate_id("Analysts", "organization")
-OURS = Identity.generate_id("RiskIQ PassiveTotal", "organization")
+OURS = Identity.generate_id("Passive DNS", "organization")
 UNDATED = {"firstSeen": None, "lastSeen": None}
 FIRST, LAST = (record("A", "ip", "192.0.2.1")[name] for name in ("firstSeen", "lastSeen"))
 

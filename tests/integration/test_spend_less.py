@@ -12,7 +12,7 @@ from tests.world import WAIT, World, new_world
 pytestmark = needs_http_protocols
 
 
-AUTHOR = "RiskIQ PassiveTotal"
+AUTHOR = "Passive DNS"
 SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"
 
 

@@ -44,6 +44,6 @@ def lookup_at(answers: Mapping[str, Answer | SourceError]) -> Lookup:
         Asker(source, Known(answer), Meter(source), since=lambda _: EVERYTHING)
         for source, answer in zip(sources, answers.values(), strict=True)
     ]
-    publisher = Publisher("Passive DNS", {key: key.title() for key in answers}, dict.fromkeys(answers, "TLP:CLEAR"))
+    publisher = Publisher({key: key.title() for key in answers}, dict.fromkeys(answers, "TLP:CLEAR"))
     entity = observable("example.org")
     return Lookup(entity, Enricher(askers, publisher).enrich(entity, NOW), publisher)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from passivedns.asking import EVERYTHING, Asker
-from passivedns.assembly import SEVERAL, cache_of, client_of, crashes_of, enricher_of, publisher_of
+from passivedns.assembly import cache_of, client_of, crashes_of, enricher_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
@@ -60,18 +60,11 @@ def test_the_settings_determine_what_is_imported() -> None:
     assert (enricher.record_types, enricher.max_relationships, enricher.with_note) == (("A", "MX"), 7, True)
 
 
-# The author
+# Names and markings
 
 
-def test_the_author_is_the_organization_of_the_only_source() -> None:
-    publisher = publisher_of(settings("riskiq"))
-    assert (publisher.organization, publisher.names) == ("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"})
-
-
-def test_the_author_is_the_same_for_any_set_of_several_sources() -> None:
-    authors = {publisher_of(settings(*keys)).author for keys in [("riskiq", "otx"), ("virustotal", "otx")]}
-    assert len(authors) == 1
-    assert publisher_of(settings("riskiq", "otx")).organization == SEVERAL == "Passive DNS"
+def test_objects_name_the_configured_sources() -> None:
+    assert publisher_of(settings("riskiq", "otx")).names == {"riskiq": "RiskIQ PassiveTotal", "otx": "AlienVault OTX"}
 
 
 def test_results_of_public_sources_are_tlp_clear_and_others_as_configured() -> None:

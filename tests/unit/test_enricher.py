@@ -51,7 +51,7 @@ def asker(key: str, client: Client) -> Asker:
 
 def enricher(clients: dict[str, Client], tlps: dict[str, str] | None = None, **how: Any) -> Enricher:
     names = {key: f"{key.title()} DNS" for key in clients}
-    publisher = Publisher("Passive DNS", names, dict.fromkeys(clients, "TLP:CLEAR") | (tlps or {}))
+    publisher = Publisher(names, dict.fromkeys(clients, "TLP:CLEAR") | (tlps or {}))
     return Enricher([asker(key, client) for key, client in clients.items()], publisher, **how)
 
 

@@ -80,7 +80,7 @@ def test_records_cannot_forge_the_text_of_a_work_or_a_description(world: World, 
     assert (work.message or "").startswith("Added 2 observables and 2 relationships from 4 passive DNS records")
     assert is_sentence(work.message or "")
     described = {item["description"] for item in world.relationships(work.entity)}
-    assert described == {"A records (riskiq)", "MX records (RiskIQ PassiveTotal)"}
+    assert described == {"A records (RiskIQ PassiveTotal: riskiq)", "MX records (RiskIQ PassiveTotal)"}
 
 
 @forgeries

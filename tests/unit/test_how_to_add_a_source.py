@@ -73,7 +73,7 @@ def enricher(toy: Source, url: str, key: str = KEY) -> Enricher:
     meter = Meter(toy)
     settings = toy.settings.model_validate({"api_key": key, "api_base_url": url})
     client = toy.client(settings, Http(toy, url, Patience(2, 0, 0), meter.spend))
-    publisher = Publisher(toy.organization, {toy.key: toy.organization}, {toy.key: toy.tlp})
+    publisher = Publisher({toy.key: toy.organization}, {toy.key: toy.tlp})
     return Enricher([Asker(toy, client, meter, since=lambda now: now - timedelta(days=30))], publisher)
 
 

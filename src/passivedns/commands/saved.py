@@ -61,7 +61,7 @@ def enricher_of_file(
     asker = Asker(source, SavedAnswer(path, source, body), Meter(source), since=lambda _: EVERYTHING)
     results_tlp = source.settings.model_fields.get("results_tlp")
     tlp = results_tlp.default if results_tlp and results_tlp.default else source.tlp
-    publisher = Publisher(source.organization, {source.key: source.organization}, {source.key: str(tlp)})
+    publisher = Publisher({source.key: source.organization}, {source.key: str(tlp)})
     enricher = Enricher([asker], publisher, pdns.record_types, pdns.max_relationships, pdns.summary_note)
     return values or [_topic(path, answer)], enricher
 

@@ -87,7 +87,7 @@ class Source:
     title: str
     """Display name."""
     organization: str
-    """The author of objects if this is the only source."""
+    """Its name in descriptions and notes."""
     settings: type[SourceSettings]
     client: Callable[[Any, Http], Client]
     """Creates a client from the settings and a transport."""

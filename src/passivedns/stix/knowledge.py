@@ -1,35 +1,30 @@
 """Builds the STIX objects for the relations of an entity: author, markings, observables and relationships."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from passivedns.model import Entity, Relation, Sources
+from passivedns.model import FAMILIES, Entity, Relation, Sources
 from passivedns.stix import objects
+from passivedns.stix.markdown import inert
 from passivedns.stix.markings import LAXEST, TLP_MARKINGS, is_within, strictest
 from passivedns.stix.objects import StixObject
+from passivedns.stix.values import ascii_name
 from passivedns.wording import named
 
-# OpenCTI renders descriptions as Markdown, in which the name of a sensor could be a link or an image.
-_MARKUP = re.compile(r"[\[<]")
+AUTHOR = "Passive DNS"
+"""The author of all created objects: the name of a source is the author of OpenCTI's own connector for it."""
+AUTHOR_ID = str(objects.organization(AUTHOR, created="")["id"])
 
 
 class Publisher(NamedTuple):
-    """The author of the objects, and the titles and markings of the sources."""
+    """How the created objects name and mark the sources."""
 
-    organization: str
-    """The author of created objects."""
     names: Mapping[str, str]
-    """Titles by source key; a single source is not named next to its sensors."""
+    """Names by source key."""
     tlps: Mapping[str, str]
     """Markings of records by source key, such as `TLP:CLEAR`."""
-
-    @property
-    def author(self) -> str:
-        """The id of the organization."""
-        return str(objects.organization(self.organization, created="")["id"])
 
 
 def additions(
@@ -42,7 +37,6 @@ def additions(
     if not relations:
         return []
     stamp = objects.timestamp(created, "milliseconds")
-    author = objects.organization(publisher.organization, stamp)
 
     @cache
     def common(record_types: Sequence[str], sources: Sources) -> tuple[str, StixObject]:
@@ -51,27 +45,46 @@ def additions(
         return tlp, {
             "created": stamp,
             "modified": stamp,
-            "description": _MARKUP.sub("?", f"{named(record_types)} records ({seen_by(sources, publisher)})"),
-            "created_by_ref": author["id"],
+            "description": f"{named(record_types)} records ({_described(sources, publisher)})",
+            "created_by_ref": AUTHOR_ID,
             "object_marking_refs": markings(entity, tlp),
         }
 
-    tlps: dict[str, str] = {}
-    refs = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
     used: set[str] = set()
+    tlps: dict[str, str] = {}
+    refs = _refs(entity)
     observables: dict[str, StixObject] = {}
     relationships = []
     for relation in relations:
         tlp, properties = common(relation.record_types, relation.sources)
         used.add(tlp)
         other = objects.observable_id(relation.value_type, relation.value)
-        tlps[other] = tlp = strictest(tlp, tlps[other]) if other in tlps else tlp
-        observables[other] = objects.observable(relation.value_type, relation.value, other, author["id"], refs[tlp])
+        tlps[other] = strictest(tlp, tlps.get(other, tlp))
+        marked = refs(relation.value, tlps[other])
+        observables[other] = objects.observable(relation.value_type, relation.value, other, AUTHOR_ID, marked)
         ends = (other, entity.id) if relation.reverse else (entity.id, other)
         relationships.append(
             objects.relationship(relation.type, *ends, relation.first_seen, relation.last_seen, properties)
         )
-    return [author, *(TLP_MARKINGS[tlp] for tlp in sorted(used)), *observables.values(), *relationships]
+    made = [*observables.values(), *relationships]
+    referred = {ref for item in made for ref in item["object_marking_refs"]}
+    tlp_markings = [marking for tlp in sorted(used) if (marking := TLP_MARKINGS[tlp])["id"] in referred]
+    return [objects.organization(AUTHOR, stamp), *tlp_markings, *made]
+
+
+def _refs(entity: Entity) -> Callable[[str, str], list[str]]:
+    """A function that returns the marking ids of a new observable, from its value and the TLP of its sources.
+
+    A name or mailbox at or below the entity's name gives that name away, so it inherits the entity's markings.
+    """
+    below = tuple(f"{before}{ascii_name(entity.value)}" for before in ".@")
+    of_sources = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
+    inherited = cache(lambda tlp: markings(entity, tlp))
+
+    def refs(value: str, tlp: str) -> list[str]:
+        return inherited(tlp) if entity.type not in FAMILIES and value.endswith(below) else of_sources[tlp]
+
+    return refs
 
 
 def strictest_tlp(sources: Iterable[Sources], publisher: Publisher) -> str:
@@ -87,8 +100,13 @@ def markings(entity: Entity, tlp: str) -> list[str]:
 
 
 def seen_by(sources: Sources, publisher: Publisher) -> str:
-    """The sources of a relation with their sensors, such as `CIRCL; VirusTotal: SecneurX`."""
+    """The sources of a relation with their sensors, for a table that names a single source in its heading."""
     return "; ".join(_source(publisher.names[key], sensors, len(publisher.names) == 1) for key, sensors in sources)
+
+
+def _described(sources: Sources, publisher: Publisher) -> str:
+    """The sources of a relation with their sensors in Markdown, such as `CIRCL; VirusTotal: SecneurX`."""
+    return "; ".join(_source(publisher.names[key], list(map(inert, sensors)), False) for key, sensors in sources)
 
 
 def _source(title: str, sensors: Sequence[str], is_only: bool) -> str:

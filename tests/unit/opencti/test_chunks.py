@@ -21,7 +21,7 @@ DOMAIN = objects.observable_id("Domain-Name", "example.org")
 AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
 ENTITY = Entity(DOMAIN, "Domain-Name", "example.org", [AMBER], "TLP:AMBER")
 STUB = {"type": "domain-name", "spec_version": "2.1", "id": DOMAIN, "value": "example.org"}
-PUBLISHER = Publisher("Passive DNS", {"riskiq": "RiskIQ"}, {"riskiq": "TLP:CLEAR"})
+PUBLISHER = Publisher({"riskiq": "RiskIQ"}, {"riskiq": "TLP:CLEAR"})
 
 
 def bundle(relationships: int) -> list[StixObject]:

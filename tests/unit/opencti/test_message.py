@@ -14,7 +14,7 @@ from passivedns.opencti.delivery import Delivery
 from passivedns.opencti.message import Bundle, Message
 from passivedns.opencti.outage import processing
 
-OWN = Identity.generate_id("RiskIQ PassiveTotal", "organization")
+OWN = Identity.generate_id("Passive DNS", "organization")
 ANOTHER = Identity.generate_id("Example Organization", "organization")
 OPENCTI = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
 OBSERVABLE = "extension-definition--f93e2c80-4231-4f9a-af8b-95c9bd566a82"

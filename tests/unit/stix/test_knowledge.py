@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pycti import Identity
 
 from passivedns.model import Entity, Relation
+from passivedns.sources import SOURCES
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions, markings, seen_by, strictest_tlp
 from passivedns.stix.objects import StixObject
@@ -21,9 +23,8 @@ AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
 RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
 PAP_RED = "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9"
 
-ONE = Publisher("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
+ONE = Publisher({"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
 SEVERAL = Publisher(
-    "Passive DNS",
     {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL", "dnsdb": "Farsight"},
     {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER", "dnsdb": "TLP:GREEN"},
 )
@@ -64,15 +65,16 @@ def test_objects_follow_those_they_refer_to() -> None:
 def test_every_object_except_markings_has_the_author() -> None:
     found = added(relation(), publisher=ONE)
     author = found["identity"]
-    assert (author["name"], author["id"]) == ("RiskIQ PassiveTotal", ONE.author)
+    assert (author["name"], author["id"]) == ("Passive DNS", Identity.generate_id("Passive DNS", "organization"))
     assert found["ipv4-addr"]["x_opencti_created_by_ref"] == author["id"]
     assert found["relationship"]["created_by_ref"] == author["id"]
     assert not [key for key in found["marking-definition"] if "created_by" in key]
 
 
-def test_the_author_does_not_depend_on_the_answering_sources() -> None:
-    names = {added(relation(source))["identity"]["name"] for source in (RISKIQ, CIRCL, DNSDB)}
-    assert names == {"Passive DNS"}
+@pytest.mark.parametrize("key", SOURCES)
+def test_the_author_is_the_connector_whatever_the_only_source_is_called(key: str) -> None:
+    publisher = Publisher({key: SOURCES[key].organization}, {key: SOURCES[key].tlp})
+    assert added(relation((key, ())), publisher=publisher)["identity"]["name"] == "Passive DNS"
 
 
 def test_two_directions_to_one_value_make_two_relationships_and_one_observable() -> None:
@@ -90,7 +92,7 @@ def test_two_directions_to_one_value_make_two_relationships_and_one_observable()
 @pytest.mark.parametrize(
     ("publisher", "sources", "description"),
     [
-        (ONE, [RISKIQ], "A records (pingly, riskiq)"),
+        (ONE, [RISKIQ], "A records (RiskIQ PassiveTotal: pingly, riskiq)"),
         (ONE, [("riskiq", ())], "A records (RiskIQ PassiveTotal)"),
         (SEVERAL, [RISKIQ], "A records (RiskIQ PassiveTotal: pingly, riskiq)"),
         (SEVERAL, [CIRCL], "A records (CIRCL)"),
@@ -110,7 +112,7 @@ def test_the_description_names_record_types_and_sources(
 
 def test_the_description_names_several_record_types() -> None:
     found = added(relation(record_types=("NS", "SOA")), publisher=ONE)
-    assert found["relationship"]["description"] == "NS, SOA records (pingly, riskiq)"
+    assert found["relationship"]["description"] == "NS, SOA records (RiskIQ PassiveTotal: pingly, riskiq)"
 
 
 def test_the_description_names_only_the_first_of_many_sensors() -> None:
@@ -118,10 +120,11 @@ def test_the_description_names_only_the_first_of_many_sensors() -> None:
     assert seen_by((("riskiq", many),), ONE).endswith("s18, s19, …")
 
 
-def test_the_description_contains_no_link_image_or_tag_of_markdown() -> None:
-    hostile = ("![x](http://evil.example/x.png)", "<http://evil.example>", "Emerging Threats, Inc. (US)")
-    assert added(relation(("riskiq", hostile)), publisher=ONE)["relationship"]["description"] == (
-        "A records (!?x](http://evil.example/x.png), ?http://evil.example>, Emerging Threats, Inc. (US))"
+def test_a_sensor_that_is_more_than_words_is_quoted_as_code() -> None:
+    sensors = ("Emerging Threats, Inc. (US)", "https://phish.example/login", "www.circl.lu", "a`b")
+    assert added(relation(("riskiq", sensors)))["relationship"]["description"] == (
+        "A records (RiskIQ PassiveTotal: Emerging Threats, Inc. (US), `https://phish.example/login`, `www.circl.lu`, "
+        "`a?b`)"
     )
 
 
@@ -185,7 +188,7 @@ def test_a_relationship_has_the_markings_of_the_entity_and_a_stricter_one_of_its
 
 
 def test_tlp_white_of_an_entity_is_tlp_clear() -> None:
-    clear = Publisher("CIRCL", {"circl": "CIRCL"}, {"circl": "TLP:CLEAR"})
+    clear = Publisher({"circl": "CIRCL"}, {"circl": "TLP:CLEAR"})
     found = added(relation(CIRCL), publisher=clear, of=entity(CLEAR, tlp="TLP:WHITE"))
     assert [found[name]["object_marking_refs"] for name in ("ipv4-addr", "relationship")] == [[CLEAR], [CLEAR]]
 
@@ -198,6 +201,52 @@ def test_an_observable_of_two_relations_has_the_stricter_tlp_and_each_relationsh
     assert observable["object_marking_refs"] == [AMBER]
     assert relationships == [[AMBER], [CLEAR]]
     assert {item["id"] for item in found if item["type"] == "marking-definition"} == {AMBER, CLEAR}
+
+
+def below(value: str, value_type: str = "Domain-Name") -> Relation:
+    return relation(value=value, value_type=value_type)
+
+
+@pytest.mark.parametrize(
+    ("own", "found", "inherits"),
+    [
+        ("example.org", below("mail.example.org"), True),
+        ("example.org", below("a.b.example.org"), True),
+        ("example.org", below("hostmaster@example.org", "Email-Addr"), True),
+        ("example.org", below("hostmaster@mail.example.org", "Email-Addr"), True),
+        ("bücher.example", below("www.xn--bcher-kva.example"), True),
+        ("xn--bcher-kva.example", below("a@xn--bcher-kva.example", "Email-Addr"), True),
+        ("mail.example.org", below("example.org"), False),
+        ("example.org", below("www.another-example.org"), False),
+        ("example.org", below("anexample.org"), False),
+        ("example.org", below("example.org.evil.example"), False),
+        ("example.org", below("example.org@evil.example", "Email-Addr"), False),
+        ("example.org", below("hostmaster@anexample.org", "Email-Addr"), False),
+        ("example.org", below("192.0.2.1", "IPv4-Addr"), False),
+    ],
+)
+def test_a_name_or_mailbox_at_or_below_the_entity_inherits_its_markings(
+    own: str, found: Relation, inherits: bool
+) -> None:
+    of = Entity(objects.observable_id("Domain-Name", own), "Domain-Name", own, [RED, PAP_RED], "TLP:RED")
+    (other,) = [item for item in additions(of, [found], SEVERAL, NOW) if "value" in item]
+    assert other["object_marking_refs"] == ([RED, PAP_RED] if inherits else [CLEAR])
+
+
+@pytest.mark.parametrize(("markings", "tlp"), [([GREEN, PAP_RED], "TLP:GREEN"), ([PAP_RED], None)])
+def test_a_name_below_the_entity_also_has_a_stricter_tlp_of_its_sources(markings: list[str], tlp: str | None) -> None:
+    found = added(below("mail.example.org")._replace(sources=(CIRCL,)), of=entity(*markings, tlp=tlp))
+    assert found["domain-name"]["object_marking_refs"] == [*markings, AMBER]
+
+
+def test_nothing_is_below_an_address() -> None:
+    of = Entity(objects.observable_id("IPv4-Addr", "192.0.2.1"), "IPv4-Addr", "192.0.2.1", [RED], "TLP:RED")
+    assert added(below("a.192.0.2.1"), of=of)["domain-name"]["object_marking_refs"] == [CLEAR]
+
+
+def test_only_markings_that_an_object_refers_to_are_included() -> None:
+    found = added(below("mail.example.org"), of=entity(RED, tlp="TLP:RED"))
+    assert [name for name in found if "marking" in name] == []
 
 
 def test_the_markings_of_several_relations_are_the_strictest_of_all() -> None:

@@ -27,9 +27,8 @@ SINCE = "2026-08-20T09:15:01.900Z"
 DAY = datetime(2026, 11, 20, 10, tzinfo=UTC)
 RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
 AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
-ONE = Publisher("RiskIQ PassiveTotal", {"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
+ONE = Publisher({"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
 SEVERAL = Publisher(
-    "Passive DNS",
     {"riskiq": "RiskIQ PassiveTotal", "circl": "CIRCL", "otx": "AlienVault OTX"},
     {"riskiq": "TLP:CLEAR", "circl": "TLP:AMBER", "otx": "TLP:CLEAR"},
 )

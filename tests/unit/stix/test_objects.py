@@ -15,13 +15,12 @@ from passivedns.converter import convert
 from passivedns.model import Entity
 from passivedns.sources.riskiq import parse_records
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.knowledge import AUTHOR, Publisher, additions
 from passivedns.stix.objects import TLP_CLEAR, StixObject
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
-AUTHOR = "RiskIQ PassiveTotal"
-PUBLISHER = Publisher(AUTHOR, {"riskiq": AUTHOR}, {"riskiq": "TLP:CLEAR"})
+PUBLISHER = Publisher({"riskiq": "RiskIQ PassiveTotal"}, {"riskiq": "TLP:CLEAR"})
 AUTHOR_ID = Identity.generate_id(AUTHOR, "organization")
 SOURCE = objects.observable_id("Domain-Name", "example.org")
 TARGET = objects.observable_id("IPv4-Addr", "192.0.2.1")
