@@ -1,7 +1,5 @@
 """The canonical form of addresses, names and mailboxes, and the reasons for rejecting others."""
 
-# ruff: noqa: RUF001 - letters that look like others are what is tested
-
 import idna
 import pytest
 from hypothesis import given
