@@ -25,7 +25,7 @@ from tests.unit.sources.odd_bodies import variants
 from tests.unit.sources.samples import SAMPLES
 
 KEYS = ("one", "two", "six")
-PUBLISHER = Publisher("Passive DNS", {key: key.title() for key in KEYS}, dict.fromkeys(KEYS, "TLP:CLEAR"))
+PUBLISHER = Publisher({key: key.title() for key in KEYS}, dict.fromkeys(KEYS, "TLP:CLEAR"))
 
 moments = st.none() | st.datetimes(datetime(1980, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 names = st.sampled_from(["example.org", "www.example.org", "EXAMPLE.org.", "10.0.0.1", "", "*.x.example", "a b"])
@@ -134,7 +134,7 @@ def test_odd_answers_of_every_source_add_up(key: str) -> None:
 
     client = Odd()
     asker = Asker(SOURCES[key], client, Meter(SOURCES[key]), lambda now: now - timedelta(days=30))
-    publisher = Publisher("Passive DNS", {key: SOURCES[key].title}, {key: "TLP:CLEAR"})
+    publisher = Publisher({key: SOURCES[key].title}, {key: "TLP:CLEAR"})
     entity, added_up = observable("example.org"), 0
     for body in variants(SAMPLES[key].answers["example.org"].body):
         client.body = body
