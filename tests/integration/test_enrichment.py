@@ -75,7 +75,7 @@ def test_each_row_of_the_mapping_is_imported(
     (relation,) = world.relationships(work.entity)
     assert relation["relationship_type"] == relationship
     assert world.platform.objects[relation["target_ref"]]["value"] == (target or value)
-    assert relation["description"] == f"{found['recordType']} records (riskiq)"
+    assert relation["description"] == f"{found['recordType']} records (RiskIQ PassiveTotal: riskiq)"
     assert relation["start_time"] < relation["stop_time"]
 
 

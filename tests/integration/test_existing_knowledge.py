@@ -48,7 +48,7 @@ def test_an_undated_relationship_of_an_analyst_stays_and_a_dated_one_is_added(
     look_up(world, domain, address)
     kept, added = world.relationships(domain)
     assert kept == before
-    assert (added["description"], added["created_by_ref"]) == ("A records (riskiq)", OURS)
+    assert (added["description"], added["created_by_ref"]) == ("A records (RiskIQ PassiveTotal: riskiq)", OURS)
 
 
 @pytest.mark.parametrize("period", [{}, {"start_time": "2020-01-01T00:00:00Z", "stop_time": "2020-02-01T00:00:00Z"}])

@@ -37,22 +37,9 @@ def additions(
     if not relations:
         return []
     stamp = objects.timestamp(created, "milliseconds")
-
-    @cache
-    def common(record_types: Sequence[str], sources: Sources) -> tuple[str, StixObject]:
-        """The marking demanded by the sources, and the properties that relationships with these arguments share."""
-        tlp = strictest_tlp([sources], publisher)
-        return tlp, {
-            "created": stamp,
-            "modified": stamp,
-            "description": f"{named(record_types)} records ({_described(sources, publisher)})",
-            "created_by_ref": AUTHOR_ID,
-            "object_marking_refs": markings(entity, tlp),
-        }
-
+    common, refs = _common(entity, publisher, stamp), _refs(entity)
     used: set[str] = set()
     tlps: dict[str, str] = {}
-    refs = _refs(entity)
     observables: dict[str, StixObject] = {}
     relationships = []
     for relation in relations:
@@ -70,6 +57,28 @@ def additions(
     referred = {ref for item in made for ref in item["object_marking_refs"]}
     tlp_markings = [marking for tlp in sorted(used) if (marking := TLP_MARKINGS[tlp])["id"] in referred]
     return [objects.organization(AUTHOR, stamp), *tlp_markings, *made]
+
+
+def _common(
+    entity: Entity, publisher: Publisher, stamp: str
+) -> Callable[[Sequence[str], Sources], tuple[str, StixObject]]:
+    """A function that returns what relationships of the same record types and sources share.
+
+    That is the TLP demanded by the sources, and the properties.
+    """
+
+    @cache
+    def common(record_types: Sequence[str], sources: Sources) -> tuple[str, StixObject]:
+        tlp = strictest_tlp([sources], publisher)
+        return tlp, {
+            "created": stamp,
+            "modified": stamp,
+            "description": f"{named(record_types)} records ({_described(sources, publisher)})",
+            "created_by_ref": AUTHOR_ID,
+            "object_marking_refs": markings(entity, tlp),
+        }
+
+    return common
 
 
 def _refs(entity: Entity) -> Callable[[str, str], list[str]]:
