@@ -41,15 +41,15 @@ def cache_of(settings: LookupSettings) -> Cache | None:
 
 
 def crashes_of(settings: LookupSettings) -> Crashes:
-    """The store of messages under way: the Redis of the cache, or a file next to the cache file."""
+    """The store of messages under way: the Redis in `PDNS_CACHE`, or a file next to the cache file."""
     cache, file = settings.pdns.cache, "deliveries.sqlite"
     has_folder = cache != "memory" and "://" not in cache
     return Crashes(_redis_of(settings) or (str(Path(cache).with_name(file)) if has_folder else file))
 
 
 def _redis_of(settings: LookupSettings) -> str:
-    """The URL of the Redis with the cache; empty if the cache is elsewhere or off."""
-    return settings.pdns.cache if settings.pdns.cache_ttl and "://" in settings.pdns.cache else ""
+    """The URL of the Redis in `PDNS_CACHE`, whether or not answers are cached; empty if there is none."""
+    return settings.pdns.cache if "://" in settings.pdns.cache else ""
 
 
 def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:
@@ -84,11 +84,18 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
         max_tlp=max_tlp,
         max_tlp_setting=max_tlp_setting,
         cache=cache,
-        identity=_identity(section),
+        identity=identity_of(section),
     )
 
 
-def _identity(section: SourceSettings) -> str:
-    """The settings that a source's answers depend on."""
-    values = [(key, getattr(section, key)) for key in type(section).model_fields if key not in _WITHOUT_EFFECT]
-    return repr([(key, value.get_secret_value() if isinstance(value, SecretStr) else value) for key, value in values])
+def identity_of(section: SourceSettings) -> str:
+    """What the answers of a source depend on, without anything from which a password, key or token could be tested."""
+    values = {key: getattr(section, key) for key in type(section).model_fields if key not in _WITHOUT_EFFECT}
+    return repr({key: _unsecret(key, value) for key, value in values.items()})
+
+
+def _unsecret(key: str, value: object) -> object:
+    """A user name names an account; of any other secret only whether it is set."""
+    if not isinstance(value, SecretStr):
+        return value
+    return value.get_secret_value() if key == "username" else "set"

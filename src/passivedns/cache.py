@@ -7,13 +7,36 @@ import json
 import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from isodate import Duration
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from passivedns.model import Answer, Record
 from passivedns.settings.values import since as moment_before
 from passivedns.store import Store, hashed
+
+MAX_TEXT = 16 * 2**20
+"""Bytes of an answer before compression; a larger one is not cached."""
+_FASTER_CLOCK = timedelta(hours=1)
+"""How far the clock of another connector may be ahead."""
+
+_Number = Annotated[int, Field(ge=0, le=10**9)]
+_Seconds = Annotated[float, Field(ge=-62_135_596_800, le=253_402_300_799)]
+"""Unix seconds in the years 1 to 9999."""
+
+
+class _Stored(BaseModel):
+    """An answer as it is stored."""
+
+    model_config = ConfigDict(strict=True)
+
+    since: _Seconds
+    given: _Seconds
+    records: Annotated[list[tuple[str, str, str, _Seconds | None, _Seconds | None, list[str]]], FailFast()]
+    """As in `Record` without the source, which the reader knows."""
+    unreadable: _Number
+    left_out: dict[str, _Number]
 
 
 class Kept(NamedTuple):
@@ -38,37 +61,41 @@ class Cache(Store):
 
         `question` identifies all that the answer depends on: source, account and value.
         """
-        kept = self.read(hashed(question.encode()))
-        try:
-            found = json.loads(zlib.decompress(kept)) if kept else None
-            if not found or found["since"] > since.timestamp():
-                return None
-            given = datetime.fromtimestamp(found["given"], UTC)
-            # The lifetime may have been shortened since.
-            if given <= moment_before(self._ttl, now):
-                return None
-            records = [
-                Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
-                for name, kind, data, first, last, sensors in found["records"]
-            ]
-            left_out = Counter({str(reason): int(number) for reason, number in found["left_out"].items()})
-            return Kept(Answer(records, unreadable=int(found["unreadable"]), left_out=left_out), given)
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, zlib.error):
-            return None  # another program wrote it
+        found = _read(self.read(hashed(question.encode())) or b"")
+        if not found or found.since > since.timestamp() or found.given > (now + _FASTER_CLOCK).timestamp():
+            return None
+        given = datetime.fromtimestamp(found.given, UTC)
+        # The lifetime may have been shortened since.
+        if given <= moment_before(self._ttl, now):
+            return None
+        records = [
+            Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
+            for name, kind, data, first, last, sensors in found.records
+        ]
+        return Kept(Answer(records, unreadable=found.unreadable, left_out=Counter(found.left_out)), given)
 
     def put(self, question: str, answer: Answer, since: datetime, now: datetime) -> None:
         """Store a source's complete answer given `now` for records since `since` (both UTC)."""
         found = {
             "since": since,
             "given": now,
-            # The reader knows the source, which is the last field.
             "records": [record[:-1] for record in answer.records],
             "unreadable": answer.unreadable,
             "left_out": dict(answer.left_out),
         }
-        text = json.dumps(found, default=datetime.timestamp)
+        text = json.dumps(found, default=datetime.timestamp).encode()
         lifetime = (now + self._ttl - now).total_seconds()
-        self.write(hashed(question.encode()), zlib.compress(text.encode()), now.timestamp(), lifetime)
+        if len(text) <= MAX_TEXT:
+            self.write(hashed(question.encode()), zlib.compress(text), now.timestamp(), lifetime)
+
+
+def _read(value: bytes) -> _Stored | None:
+    """The content of a value; None if it is not from this program, since others may write to a shared cache."""
+    try:
+        text = zlib.decompressobj().decompress(value, MAX_TEXT)
+        return _Stored.model_validate_json(text)
+    except (ValueError, zlib.error):
+        return None
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -20,6 +20,14 @@ class TlpRefused(ConnectorError):
 class SourceError(ConnectorError):
     """A source gave no usable answer."""
 
+    status: int = 0
+    """The HTTP status of the response; 0 if there is none."""
+
+    def __init__(self, text: str = "", *, retry_in: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_in = retry_in
+        """Seconds for which the source is not asked again; None if it may be."""
+
 
 class CredentialsRefused(SourceError):
     """The source rejected the credentials: correct them."""

@@ -1,27 +1,38 @@
 """Stores values by key in memory, a SQLite file or Redis; while that fails, nothing is stored or found."""
 
+from __future__ import annotations
+
 import logging
 import os
 import re
-import threading
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from passivedns import guard
 from passivedns.errors import ConnectorError
+from passivedns.guard import Guard, Unavailable, redis_at
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from redis import Redis
 
 log = logging.getLogger(__name__)
 
-MOST_VALUES = 10_000
-"""Maximum values in memory and in a file. Redis has `maxmemory`."""
-PATIENCE = 2
-"""Timeout in seconds for a file lock or Redis."""
-RESPITE = 60
-"""Seconds before a failed store is tried again, so that not every message waits for it."""
+MAX_BYTES = 256 * 2**20
+"""Maximum size of all values in memory or in a file. Redis has `maxmemory`."""
+MAX_SHARE = 16
+"""A value that takes more than this part of the maximum is not stored."""
+
+_DELETE_OLDEST = """
+    DELETE FROM stored WHERE key IN
+    (SELECT key FROM stored ORDER BY expires LIMIT 1 + (SELECT count(*) FROM stored) / 16)
+"""
 
 T = TypeVar("T")
 Stock = tuple[int, datetime | None]
@@ -29,56 +40,112 @@ Stock = tuple[int, datetime | None]
 
 
 class _Sqlite:
-    """A SQLite file that only its owner can read, or a database in memory."""
+    """A SQLite file that only its owner can read, or a database in memory. A damaged file is replaced."""
 
     def __init__(self, path: str, is_dear: bool) -> None:
-        import sqlite3  # not loaded without a store, like redis
-
-        if path != ":memory:":
-            _make_private(Path(path))
-        self._database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        if not is_dear:
-            self._database.execute("PRAGMA synchronous = OFF")
-        self._database.executescript(
-            """
-            CREATE TABLE IF NOT EXISTS lookups (key TEXT PRIMARY KEY, value BLOB, given REAL, expires REAL);
-            CREATE INDEX IF NOT EXISTS by_expiry ON lookups (expires);
-            """
-        )
+        self._path = path
+        self._is_dear = is_dear
+        self._database = self._opened()
 
     def read(self, key: str) -> bytes | None:
-        found = self._database.execute("SELECT value FROM lookups WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
+        found = self._one("SELECT value FROM stored WHERE key = ?", key)
+        return found[0] if found and isinstance(found[0], bytes) else None
 
     def write(self, key: str, value: bytes, given: float, lifetime: float) -> bool:
-        self._database.execute("REPLACE INTO lookups VALUES (?, ?, ?, ?)", (key, value, given, given + lifetime))
-        self._database.execute(
-            "DELETE FROM lookups WHERE expires <= ? OR key IN "
-            "(SELECT key FROM lookups ORDER BY expires DESC LIMIT -1 OFFSET ?)",
-            (given, MOST_VALUES),
-        )
+        self._run(partial(_write, row=(key, value, given, given + lifetime)))
         return True
 
     def stock(self) -> Stock:
-        values, oldest = self._database.execute("SELECT count(*), min(given) FROM lookups").fetchone()
+        values, oldest = self._one("SELECT count(*), min(given) FROM stored")
         return values, datetime.fromtimestamp(oldest, UTC) if values else None
 
+    def _one(self, query: str, *values: str) -> Any:
+        return self._run(lambda database: database.execute(query, values).fetchone())
 
-class _Redis:
-    """Redis, which expires values itself."""
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        # Another process may have replaced a damaged file, so it is opened again before it is set aside.
+        for is_reopened in (False, True):
+            try:
+                return work(self._database)
+            except Exception as error:
+                self._database.close()
+                if not _is_damage(error):
+                    raise
+                if is_reopened:
+                    _set_aside(self._path, error)
+            self._database = self._opened()
+        return work(self._database)
 
-    def __init__(self, url: str, prefix: str) -> None:
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _open(self._path, self._is_dear)
+        except Exception as error:
+            if not _is_damage(error):
+                raise
+            _set_aside(self._path, error)
+        return _open(self._path, self._is_dear)
 
+
+def _open(path: str, is_dear: bool) -> sqlite3.Connection:
+    import sqlite3  # not loaded without a store, like redis
+
+    if path != ":memory:":
+        _make_private(Path(path))
+    database = sqlite3.connect(path, timeout=guard.PATIENCE, isolation_level=None, check_same_thread=False)
+    if not is_dear:
+        database.execute("PRAGMA synchronous = OFF")
+    if database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lookups'").fetchone():
+        # Version 1.0.0 derived its keys from passwords.
+        database.executescript("DROP TABLE lookups; VACUUM")
+    database.execute("CREATE TABLE IF NOT EXISTS stored (key TEXT PRIMARY KEY, value BLOB, given REAL, expires REAL)")
+    database.execute("CREATE INDEX IF NOT EXISTS by_end ON stored (expires)")
+    return database
+
+
+def _write(database: sqlite3.Connection, row: tuple[str, bytes, float, float]) -> None:
+    database.execute("REPLACE INTO stored VALUES (?, ?, ?, ?)", row)
+    database.execute("DELETE FROM stored WHERE expires <= ?", (row[2],))
+    while _size(database) > MAX_BYTES and database.execute(_DELETE_OLDEST).rowcount:
+        pass
+
+
+def _size(database: sqlite3.Connection) -> int:
+    """The bytes in use, without the free pages that later values fill."""
+    pages, free, size = (
+        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether SQLite reports a damaged file or another format (SQLITE_CORRUPT, SQLITE_NOTADB)."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (11, 26)
+
+
+def _set_aside(path: str, error: Exception) -> None:
+    """Rename a damaged file; the journal must not be applied to its successor."""
+    log.warning("The file %s is damaged (%s); it is now %s.damaged, and a new one replaces it.", path, error, path)
+    for suffix in ("-journal", "-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.replace(path + suffix, f"{path}.damaged{suffix}")
+
+
+class _InRedis:
+    """Values in Redis, which expires them itself."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
         self._prefix = prefix
-        self._redis = Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=Retry(NoBackoff(), 1)
-        )
 
     def read(self, key: str) -> bytes | None:
-        return cast(bytes | None, self._redis.get(self._prefix + key))
+        from redis.exceptions import ResponseError
+
+        try:
+            return cast(bytes, self._redis.getrange(self._prefix + key, 0, MAX_BYTES // MAX_SHARE)) or None
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            return None  # another program wrote it
 
     def write(self, key: str, value: bytes, _given: float, lifetime: float) -> bool:
         return bool(self._redis.set(self._prefix + key, value, px=max(int(lifetime * 1000), 1)))
@@ -98,13 +165,12 @@ class Store:
         dear may be lost in a power failure, and are written much faster.
         """
         self._path = _resolved(place)
-        self._open = partial(_Redis, self._path, prefix) if "://" in place else partial(_Sqlite, self._path, is_dear)
+        self._prefix = prefix
+        self._redis = redis_at(place) if "://" in place else None
+        self._file = Guard(partial(_Sqlite, self._path, is_dear))
         self._failure = failure
         self._consequence = consequence
-        self._backend: _Sqlite | _Redis | None = None
-        self._left_alone_until = 0.0
-        self._warned = False
-        self._lock = threading.Lock()
+        self._warned: list[ConnectorError] = []
 
     @property
     def place(self) -> str:
@@ -116,10 +182,15 @@ class Store:
         return self._tried(lambda backend: backend.read(key))
 
     def write(self, key: str, value: bytes, given: float, lifetime: float) -> bool:
-        """Store a value given at a moment (Unix seconds) for `lifetime` seconds; False if the store fails."""
+        """Store a value given at a moment (Unix seconds) for `lifetime` seconds; False if it is too large, or the
+        store fails.
+        """
+        if len(value) > MAX_BYTES // MAX_SHARE:
+            return False
         is_stored = self._tried(lambda backend: backend.write(key, value, given, lifetime)) or False
-        # Reading does not end an outage: a full disk can still be read.
-        self._warned = self._warned and not is_stored
+        if is_stored:
+            # Reading does not end an outage: a full disk can still be read.
+            self._warned.clear()
         return is_stored
 
     def stock(self) -> Stock:
@@ -130,27 +201,23 @@ class Store:
         """
         return self._use(lambda backend: backend.stock())
 
-    def _tried(self, work: Callable[[_Sqlite | _Redis], T]) -> T | None:
-        if time.monotonic() < self._left_alone_until:
-            return None
+    def _tried(self, work: Callable[[_Sqlite | _InRedis], T]) -> T | None:
         try:
             return self._use(work)
         except ConnectorError as error:
             if not self._warned:
-                log.warning("%s", f"{error} {self._consequence}".strip())
-            self._warned = True
-            self._left_alone_until = time.monotonic() + RESPITE
+                self._warned.append(error)
+                if self._warned[0] is error:  # of several threads
+                    log.warning("%s", f"{error} {self._consequence}".strip())
             return None
 
-    def _use(self, work: Callable[[_Sqlite | _Redis], T]) -> T:
-        with self._lock:
-            try:
-                self._backend = self._backend or self._open()
-                return work(self._backend)
-            except Exception as error:  # whatever sqlite3, redis and the file system raise
-                self._backend = None
-                reason = getattr(error, "strerror", None) or error
-                raise ConnectorError(self._failure.format(place=self.place, reason=reason)) from error
+    def _use(self, work: Callable[[_Sqlite | _InRedis], T]) -> T:
+        try:
+            if self._redis:
+                return self._redis.use(lambda redis: work(_InRedis(redis, self._prefix)))
+            return self._file.use(work)
+        except Unavailable as error:
+            raise ConnectorError(self._failure.format(place=self.place, reason=error)) from error
 
 
 def hashed(data: bytes) -> str:

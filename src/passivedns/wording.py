@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 from passivedns.model import Allowance
 
@@ -61,3 +62,19 @@ def allowance_in_words(allowance: Allowance) -> str:
     owner, used, limit, reset = allowance
     until = f" until {reset}" if reset else ""
     return f"{owner}: {used:,.0f} of {limit:,.0f} searches used, {allowance.left:,.0f} left{until}"
+
+
+def span(seconds: float) -> str:
+    """A time to wait, such as `47 s`, `5 min` or `23 h`, rounded up."""
+    for unit, length in (("s", 1), ("min", 60)):
+        if seconds <= 120 * length:
+            return f"{max(ceil(seconds / length), 1)} {unit}"
+    return f"{ceil(seconds / 3600):,} h"
+
+
+def rates_in_words(rates: str) -> str:
+    """Rates such as `10/minute;1000/day` as `10 requests a minute and 1,000 a day`."""
+    amounts = [(int(amount), unit) for amount, _, unit in (rate.partition("/") for rate in rates.split(";"))]
+    first, *others = [(f"{amount:,}", f"{'an' if unit == 'hour' else 'a'} {unit}") for amount, unit in amounts]
+    noun = "request" if amounts[0][0] == 1 else "requests"
+    return joined([f"{first[0]} {noun} {first[1]}", *map(" ".join, others)])

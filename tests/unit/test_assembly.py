@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from redis import Redis
 
 from passivedns.asking import EVERYTHING, Asker
-from passivedns.assembly import cache_of, client_of, crashes_of, enricher_of, publisher_of
+from passivedns.assembly import cache_of, client_of, crashes_of, enricher_of, identity_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.meter import Meter
@@ -111,7 +115,7 @@ def test_a_source_that_does_not_update_dates_is_queried_for_records_of_any_age(
 def test_a_source_waits_for_its_rate_limit_up_to_the_request_timeout() -> None:
     only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
     only.meter.spend()
-    with pytest.raises(RateLimited, match=r"^VirusTotal allows 1/hour requests; try again at "):
+    with pytest.raises(RateLimited, match=r"^VirusTotal allows 1 request an hour; next try in 60 min\.$"):
         only.meter.spend()
 
 
@@ -141,9 +145,7 @@ def test_a_lifetime_of_zero_turns_the_cache_off() -> None:
     assert asker(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
 
 
-@pytest.mark.parametrize(
-    "other", [{"username": "other@example.org"}, {"api_key": "other"}, {"api_base_url": "https://other.example/pt"}]
-)
+@pytest.mark.parametrize("other", [{"username": "other@example.org"}, {"api_base_url": "https://other.example/pt"}])
 def test_another_account_or_address_does_not_share_answers(other: dict[str, str]) -> None:
     assert identity(**other) != identity()
 
@@ -159,6 +161,28 @@ def test_settings_that_do_not_affect_answers_share_them(other: dict[str, Any]) -
 def test_rate_limits_and_time_windows_share_answers(other: dict[str, Any]) -> None:
     usual, changed = (asker(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
     assert usual.identity == changed.identity
+
+
+SECRETS = [
+    (key, name)
+    for key, source in SOURCES.items()
+    for name, field in source.settings.model_fields.items()
+    if "SecretStr" in str(field.annotation) and name != "username"
+]
+
+
+@pytest.mark.parametrize(("key", "secret"), SECRETS)
+def test_no_password_key_or_token_affects_the_key_of_an_answer(key: str, secret: str) -> None:
+    """It could be guessed from the key of an answer, for as long as the cache keeps it."""
+    kind = SOURCES[key].settings
+    one, other = (kind.model_construct(None, **{secret: SecretStr(text)}) for text in ("first", "second"))
+    assert identity_of(one) == identity_of(other)
+    assert "first" not in identity_of(one)
+
+
+def test_an_account_and_none_do_not_share_answers() -> None:
+    without, with_key = (SOURCES["mnemonic"].settings(api_key=key) for key in (None, "key"))
+    assert identity_of(without) != identity_of(with_key)
 
 
 def test_options_that_affect_answers_do_not_share_them() -> None:
@@ -206,7 +230,6 @@ def test_only_the_libraries_that_the_cache_needs_are_loaded(pdns: dict[str, str]
     [
         ("passive-dns.sqlite", "P1D", "{home}/opencti-passive-dns/deliveries.sqlite"),
         ("memory", "P1D", "{home}/opencti-passive-dns/deliveries.sqlite"),
-        ("redis://127.0.0.1:1/0", "PT0S", "{home}/opencti-passive-dns/deliveries.sqlite"),
         ("{home}/elsewhere/answers.db", "P1D", "{home}/elsewhere/deliveries.sqlite"),
         ("{home}/elsewhere/answers.db", "PT0S", "{home}/elsewhere/deliveries.sqlite"),
     ],
@@ -220,8 +243,18 @@ def test_messages_are_remembered_beside_the_cache(
     assert Path(place.format(home=tmp_path)).is_file()
 
 
-def test_messages_are_remembered_in_redis_if_the_cache_is_there() -> None:
+@pytest.mark.parametrize("ttl", ["P1D", "PT0S"])
+def test_a_redis_shares_messages_and_rate_limits_whether_or_not_answers_are_cached(ttl: str) -> None:
     with running_redis() as url:
-        one, other = (crashes_of(settings("riskiq", pdns={"cache": url})) for _ in range(2))
-        one.begin("remembered in Redis", is_new=True)
-        assert other.begin("remembered in Redis", is_new=False) == 1
+        pdns = {"cache": url, "cache_ttl": ttl, "request_timeout": 1}
+        made = settings("virustotal", pdns=pdns, virustotal={"pace": "1/hour"})
+        with closing(Redis.from_url(url)) as redis:
+            for name in redis.scan_iter("LIMIT*"):
+                redis.delete(name)
+        one, other = (crashes_of(made) for _ in range(2))
+        key = f"shared {uuid.uuid4()}"
+        one.begin(key, is_new=True)
+        assert other.begin(key, is_new=False) == 1
+        asker(enricher_of(made)).meter.spend()
+        with pytest.raises(RateLimited):
+            asker(enricher_of(made)).meter.spend()

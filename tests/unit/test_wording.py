@@ -5,7 +5,18 @@ from datetime import timedelta
 import pytest
 
 from passivedns.model import Allowance
-from passivedns.wording import age, allowance_in_words, counted, joined, listed, named, one_line, printable
+from passivedns.wording import (
+    age,
+    allowance_in_words,
+    counted,
+    joined,
+    listed,
+    named,
+    one_line,
+    printable,
+    rates_in_words,
+    span,
+)
 
 
 def test_a_noun_follows_its_number() -> None:
@@ -70,3 +81,24 @@ def test_outside_text_is_on_one_line_of_limited_length() -> None:
 )
 def test_an_allowance_shows_used_and_remaining_searches(allowance: Allowance, words: str) -> None:
     assert allowance_in_words(allowance) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 s"), (0.2, "1 s"), (46.3, "47 s"), (120, "120 s"), (121, "3 min"), (7200, "120 min"), (86_400, "24 h")],
+)
+def test_a_time_to_wait_is_rounded_up(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ("1/second", "1 request a second"),
+        ("1/hour;2/day", "1 request an hour and 2 a day"),
+        ("2/hour", "2 requests an hour"),
+        ("4/minute;500/day;15500/month", "4 requests a minute, 500 a day and 15,500 a month"),
+    ],
+)
+def test_rates_are_worded_in_plain_numbers(rates: str, words: str) -> None:
+    assert rates_in_words(rates) == words

@@ -23,7 +23,7 @@ from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
 from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import tells_budget
-from passivedns.wording import age, allowance_in_words, counted
+from passivedns.wording import age, allowance_in_words, counted, rates_in_words
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -91,8 +91,8 @@ def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
     source, section = SOURCES[key], settings.sources[key]
     url = str(getattr(section, source.address))
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
-    rates = source.pace(section).replace(";", " and ")
-    limit = f"; rate limit {rates}" if rates else ""
+    rates = source.pace(section)
+    limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
     patience = Patience(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
     client = client_of(key, settings, patience, Meter(source))
     try:

@@ -261,10 +261,10 @@ def test_credentials_are_not_sent_if_they_would_not_be_checked(key: str) -> None
         (
             "virustotal",
             {},
-            "; only a look-up would check the credentials; rate limit 4/minute and 500/day",
+            "; only a look-up would check the credentials; rate limit 4 requests a minute and 500 a day",
         ),
         ("virustotal", {"pace": "none"}, "; only a look-up would check the credentials"),
-        ("mnemonic", {"api_key": None}, "; rate limit 10/minute and 1000/day"),
+        ("mnemonic", {"api_key": None}, "; rate limit 10 requests a minute and 1,000 a day"),
         ("robtex", {}, ""),
     ],
 )
