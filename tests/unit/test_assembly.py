@@ -174,7 +174,7 @@ SECRETS = [
 @pytest.mark.parametrize(("key", "secret"), SECRETS)
 def test_no_password_key_or_token_affects_the_key_of_an_answer(key: str, secret: str) -> None:
     """It could be guessed from the key of an answer, for as long as the cache keeps it."""
-    kind = SOURCES[key].settings
+    kind: Any = SOURCES[key].settings
     one, other = (kind.model_construct(None, **{secret: SecretStr(text)}) for text in ("first", "second"))
     assert identity_of(one) == identity_of(other)
     assert "first" not in identity_of(one)
