@@ -4,6 +4,7 @@ It stores records, not responses: a paged answer is one value, and no credential
 """
 
 import json
+import time
 import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,8 @@ from passivedns.store import Store, hashed
 
 MAX_TEXT = 16 * 2**20
 """Bytes of an answer before compression; a larger one is not cached."""
-_FASTER_CLOCK = timedelta(hours=1)
-"""How far the clock of another connector may be ahead."""
+_FASTER_CLOCK = 3600
+"""Seconds by which the clock of another connector may be ahead."""
 
 _Number = Annotated[int, Field(ge=0, le=10**9)]
 _Seconds = Annotated[float, Field(ge=-62_135_596_800, le=253_402_300_799)]
@@ -62,7 +63,7 @@ class Cache(Store):
         `question` identifies all that the answer depends on: source, account and value.
         """
         found = _read(self.read(hashed(question.encode())) or b"")
-        if not found or found.since > since.timestamp() or found.given > (now + _FASTER_CLOCK).timestamp():
+        if not found or found.since > since.timestamp() or found.given > time.time() + _FASTER_CLOCK:
             return None
         given = datetime.fromtimestamp(found.given, UTC)
         # The lifetime may have been shortened since.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from passivedns import guard
 from passivedns.errors import ConnectorError
@@ -48,7 +48,7 @@ class _Sqlite:
         self._database = self._opened()
 
     def read(self, key: str) -> bytes | None:
-        found = self._one("SELECT value FROM stored WHERE key = ?", key)
+        found = self._run(lambda base: base.execute("SELECT value FROM stored WHERE key = ?", (key,)).fetchone())
         return found[0] if found and isinstance(found[0], bytes) else None
 
     def write(self, key: str, value: bytes, given: float, lifetime: float) -> bool:
@@ -56,11 +56,8 @@ class _Sqlite:
         return True
 
     def stock(self) -> Stock:
-        values, oldest = self._one("SELECT count(*), min(given) FROM stored")
+        values, oldest = self._run(lambda base: base.execute("SELECT count(*), min(given) FROM stored").fetchone())
         return values, datetime.fromtimestamp(oldest, UTC) if values else None
-
-    def _one(self, query: str, *values: str) -> Any:
-        return self._run(lambda database: database.execute(query, values).fetchone())
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # Another process may have replaced a damaged file, so it is opened again before it is set aside.

@@ -175,9 +175,9 @@ SECRETS = [
 def test_no_password_key_or_token_affects_the_key_of_an_answer(key: str, secret: str) -> None:
     """It could be guessed from the key of an answer, for as long as the cache keeps it."""
     kind: Any = SOURCES[key].settings
-    one, other = (kind.model_construct(None, **{secret: SecretStr(text)}) for text in ("first", "second"))
+    unset = dict.fromkeys(kind.model_fields)
+    one, other = (kind.model_construct(**unset | {secret: SecretStr(text)}) for text in ("first", "second"))
     assert identity_of(one) == identity_of(other)
-    assert "first" not in identity_of(one)
 
 
 def test_an_account_and_none_do_not_share_answers() -> None:

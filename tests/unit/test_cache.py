@@ -5,19 +5,21 @@ import logging
 import re
 import resource
 import sqlite3
+import tracemalloc
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from isodate import Duration, parse_duration
 from redis import Redis
 
 from passivedns import guard
-from passivedns.cache import Cache
+from passivedns.cache import MAX_TEXT, Cache
 from passivedns.errors import ConnectorError
 from passivedns.model import Answer, Record
 from tests.unit.redis_server import RedisServer, private_redis, running_redis
@@ -394,21 +396,77 @@ def test_the_stock_of_an_unusable_cache_raises_an_error_with_the_reason(file: st
         Cache(file, DAY).stock()
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *(b"", b"{", b"not compressed"),
-        *map(zlib.compress, (b"[]", b"7", b"{}", b"{", b"\xff", b'{"since": "x"}', b'{"since": 0, "given": 1e99}')),
-        zlib.compress(b'{"since": 0, "given": 4000000000, "records": [["too", "short"]]}'),
-        zlib.compress(b'{"since": 0, "given": 4000000000, "records": [], "unreadable": "x"}'),
-        zlib.compress(b'{"since": 0, "given": 4000000000, "records": [["a", "A", "b", "x", null, []]]}'),
-    ],
-)
-def test_foreign_values_under_the_same_key_are_ignored(redis_url: str, key: str, value: bytes) -> None:
+ODD: list[Any] = ["x", None, True, [1], {"a": "b"}, 1e99]
+GOOD: dict[str, Any] = {"since": 0, "given": NOW.timestamp(), "records": [], "unreadable": 0, "left_out": {}}
+ROW = ["a", "A", "b", 1, 2, ["sensor"]]
+WRONG: list[object] = [
+    *([], 7, None, "text", {}, [GOOD]),
+    *({key: value for key, value in GOOD.items() if key != missing} for missing in GOOD),
+    *(GOOD | {key: wrong} for key in GOOD for wrong in ODD),
+    GOOD | {"unreadable": -1},
+    *(GOOD | {"records": [[*ROW[:place], wrong, *ROW[place + 1 :]]]} for place in range(6) for wrong in ODD[2:5]),
+    *(GOOD | {"records": rows} for rows in ([ROW[:-1]], [[*ROW, 1]], ["abcdef"], [ROW, 7], [[*ROW[:5], "sensor"]])),
+    GOOD | {"given": NOW.timestamp() + 1e6},
+]
+
+
+POISON = [
+    *(b"", b"{", b"not compressed", zlib.compress(b"{")[:-3], zlib.compress(b"\xff"), zlib.compress(b"[" * 10**6)),
+    *(zlib.compress(json.dumps(wrong).encode()) for wrong in WRONG),
+]
+
+
+@pytest.mark.parametrize("number", range(len(POISON)))
+def test_foreign_values_under_the_same_key_count_as_absent(
+    redis_url: str, key: str, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
     cache = Cache(redis_url, DAY)
+    with stored(cache, key, redis_url) as name, closing(Redis.from_url(redis_url)) as redis:
+        redis.set(name, POISON[number], ex=60)
+        assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
+        cache.put(key, ANSWER, MONTH_AGO, NOW)
+        assert cache.get(key, "riskiq", MONTH_AGO, NOW) == (ANSWER, NOW)
+    assert warnings(caplog) == []
+
+
+@contextmanager
+def stored(cache: Cache, key: str, redis_url: str) -> Iterator[bytes]:
+    """The name of an answer in Redis."""
     with written(redis_url) as found:
         cache.put(key, ANSWER, MONTH_AGO, NOW)
     (name,) = found
-    with closing(Redis.from_url(redis_url)) as redis:
+    yield name
+
+
+def test_a_key_of_another_kind_in_redis_counts_as_absent(
+    redis_url: str, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = Cache(redis_url, DAY)
+    with stored(cache, key, redis_url) as name, closing(Redis.from_url(redis_url)) as redis:
+        redis.delete(name)
+        redis.lpush(name, "list")
+        assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
+        redis.delete(name)
+    assert warnings(caplog) == []
+
+
+def test_a_value_that_expands_to_gigabytes_counts_as_absent_and_is_not_expanded(redis_url: str, key: str) -> None:
+    bomb = zlib.compressobj(9)
+    value = b"".join([*(bomb.compress(b" " * 2**20) for _ in range(512)), bomb.flush()])
+    cache = Cache(redis_url, DAY)
+    with stored(cache, key, redis_url) as name, closing(Redis.from_url(redis_url)) as redis:
         redis.set(name, value, ex=60)
+        tracemalloc.start()
+        assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 4 * MAX_TEXT
+
+
+def test_an_answer_that_could_not_be_read_again_is_not_cached(
+    place: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passivedns.cache.MAX_TEXT", 1000)
+    cache = Cache(place, DAY)
+    cache.put(key, Answer(RECORDS * 100), MONTH_AGO, NOW)
     assert cache.get(key, "riskiq", MONTH_AGO, NOW) is None

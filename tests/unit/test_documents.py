@@ -156,7 +156,7 @@ def test_messages_of_every_kind_are_found() -> None:
         "… cannot be reached: ….",
         "no answer within … s",
         "… was not sent to …: it is marked …, above the maximum of … (…).",
-        "Waiting … s for the rate limit of … (…).",
+        "Waiting … for the rate limit of … (…).",
         "wildcard",
     } <= found
 

@@ -81,7 +81,11 @@ class PdnsSettings(Section):
         default=False,
         description="Attach a note that lists the 50 most recently seen relationships to the enriched observable.",
     )
-    cache: values.CachePlace = Field(default="passive-dns.sqlite", repr=False, description="Where answers are cached.")
+    cache: values.CachePlace = Field(
+        default="passive-dns.sqlite",
+        repr=False,
+        description="Where answers are cached. A Redis also shares rate limits and the memory of messages.",
+    )
     cache_ttl: values.Lifetime = Field(
         default=timedelta(hours=24),
         description="How long answers stay cached.",

@@ -321,7 +321,7 @@ def test_the_cache_is_described_by_place_number_of_answers_and_age_of_the_oldest
 
 
 def test_an_unusable_cache_is_a_warning_since_it_only_costs_searches(tmp_path: Path) -> None:
-    (tmp_path / "answers.sqlite").write_bytes(b"no database" * 100)
+    (tmp_path / "answers.sqlite").mkdir()
     finding = cache_finding(Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24)), datetime.now(UTC))
     assert finding.state == State.WARNING
 
