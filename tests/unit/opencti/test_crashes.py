@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from passivedns import store
+from passivedns import guard
 from passivedns.opencti.crashes import Crashes
 from tests.unit.redis_server import running_redis
 
@@ -91,7 +91,7 @@ def test_without_its_store_a_process_still_remembers_and_warns_once(
 def test_what_was_counted_during_an_outage_still_counts_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "RESPITE", 0)
+    monkeypatch.setattr(guard, "RESPITE", 0)
     place = tmp_path / "deliveries.sqlite"
     place.mkdir()
     crashes = Crashes(str(place))
