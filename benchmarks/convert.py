@@ -141,7 +141,7 @@ def answer(size: int) -> dict[str, Any]:
 def record(number: int, record_type: str) -> dict[str, Any]:
     kind, resolve = "domain", f"host-{number}.example.net"
     if record_type == "A":
-        kind, resolve = "ip", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+        kind, resolve = "ip", f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
     elif record_type == "SOA" and number % 2:
         kind, resolve = "email", f"hostmaster@host-{number}.example.net"
     return {

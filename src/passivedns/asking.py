@@ -15,6 +15,7 @@ from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import Answer, Entity, Question, Record
 from passivedns.sources.source import Client, Source
+from passivedns.stix import special_use
 from passivedns.stix.markings import is_within
 from passivedns.stix.values import ascii_name
 from passivedns.wording import one_line
@@ -70,6 +71,8 @@ class Asker:
     max_tlp: str | None = None
     """The highest TLP that may be sent to the source; None for no limit."""
     max_tlp_setting: str = "PDNS_MAX_TLP"
+    is_local: bool = False
+    """Whether the source knows special-use addresses and names of its own network."""
     cache: Cache | None = None
     identity: str = field(default="", repr=False)
     """The URL, account and options that its answers depend on. A secret."""
@@ -135,10 +138,13 @@ class Asker:
 
 def ask(askers: Iterable[Asker], entity: Entity, now: datetime, record_types: Collection[str]) -> list[Outcome]:
     """Query all sources that support the entity and record types in parallel; the outcomes keep their order."""
+    is_special = bool(special_use.meaning(entity.type, entity.value))
     able = [
         asker
         for asker in askers
-        if entity.type in asker.source.takes and not asker.source.record_types.isdisjoint(record_types)
+        if entity.type in asker.source.takes
+        and not asker.source.record_types.isdisjoint(record_types)
+        and (asker.is_local or not is_special)
     ]
     outcomes: dict[int, Outcome] = {}
 

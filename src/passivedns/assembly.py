@@ -19,7 +19,14 @@ from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.knowledge import Publisher
 
-_WITHOUT_EFFECT = {*SourceSettings.model_fields, "quota_reserve", "results_tlp", "pace", "ignore_time_window"}
+_WITHOUT_EFFECT = {
+    *SourceSettings.model_fields,
+    "quota_reserve",
+    "results_tlp",
+    "special_use",
+    "pace",
+    "ignore_time_window",
+}
 """Source settings that do not affect answers. If one is missing here, changing it only empties the cache."""
 
 
@@ -83,6 +90,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
         window_setting=window_setting,
         max_tlp=max_tlp,
         max_tlp_setting=max_tlp_setting,
+        is_local=getattr(section, "special_use", False),
         cache=cache,
         identity=identity_of(section),
     )

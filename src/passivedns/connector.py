@@ -18,7 +18,7 @@ from passivedns.stix.knowledge import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
-from passivedns.summary import failed, summary
+from passivedns.summary import failed, not_asked, summary
 from passivedns.wording import one_line
 
 
@@ -116,7 +116,7 @@ class RiskIQConnector:
         if error := failed(result.outcomes):
             raise error
         if not result.outcomes:
-            return f"{entity.value} was not looked up: none of the sources covers {entity.type}", []
+            return not_asked(entity), []
         return summary(entity.value, result, now), result.objects
 
 

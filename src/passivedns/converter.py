@@ -10,7 +10,7 @@ from functools import cache, partial
 from itertools import chain, product
 
 from passivedns.model import FAMILIES, RECORD_TYPES, Enrichment, Entity, Record, Relation, Sources, Tally, recency
-from passivedns.stix import values
+from passivedns.stix import special_use, values
 from passivedns.stix.values import Unusable
 
 OVER_LIMIT = "over the relationship limit"
@@ -40,12 +40,16 @@ def canonical_value(entity_type: str, value: str) -> str:
 
 
 def convert(
-    entity: Entity, records: Iterable[Record], record_types: Collection[str] = RECORD_TYPES, max_relationships: int = 0
+    entity: Entity,
+    records: Iterable[Record],
+    record_types: Collection[str] = RECORD_TYPES,
+    max_relationships: int = 0,
+    local: Collection[str] = (),
 ) -> Enrichment:
     """Convert the records about the entity to relations.
 
     Keeps the most recently seen `max_relationships` relations (0: no limit). Unusable records are counted and do not
-    affect others.
+    affect others; so are special-use addresses and names, except from the sources `local` (by key).
     """
     edges: defaultdict[_Edge, list[Record]] = defaultdict(list)
     tallies: defaultdict[str, Tally] = defaultdict(lambda: Tally(Counter(), Counter()))
@@ -54,7 +58,10 @@ def convert(
         try:
             if record.type not in record_types:
                 raise Unusable(_why_not(record))
-            edges[_edge(entity.type in FAMILIES, is_entity, record)].append(record)
+            edge = _edge(entity.type in FAMILIES, is_entity, record)
+            if record.source not in local and special_use.meaning(*edge[:2]):
+                raise Unusable("special-use address" if edge[0] in FAMILIES else "special-use name")
+            edges[edge].append(record)
         except Unusable as reason:
             tallies[record.source].left_out[str(reason)] += 1
     # Few combinations occur in an answer, and equal ones share one object.

@@ -69,7 +69,9 @@ class Enricher(NamedTuple):
         outcomes = ask(self.askers, entity, now, self.record_types)
         with metrics.CONVERTING.time():
             records = (record for outcome in outcomes for record in outcome.records)
-            found = _with_outcomes(convert(entity, records, self.record_types, self.max_relationships), outcomes)
+            local = {asker.source.key for asker in self.askers if asker.is_local}
+            converted = convert(entity, records, self.record_types, self.max_relationships, local)
+            found = _with_outcomes(converted, outcomes)
             added = additions(entity, found.relations, self.publisher, now)
         if self.with_note and added:
             stamp = objects.timestamp(now, "milliseconds")

@@ -42,6 +42,8 @@ _REASONS = frozenset(
         "older than the time window",
         "over the relationship limit",
         "record type not selected",
+        "special-use address",
+        "special-use name",
         "unknown type",
         "unreadable row",
         "wildcard",

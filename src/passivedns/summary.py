@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from passivedns.asking import EVERYTHING, OLDER, Outcome
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, TlpRefused
+from passivedns.model import FAMILIES, Entity
+from passivedns.sources import SOURCES
+from passivedns.stix import special_use
 from passivedns.wording import age, counted, day, duration, joined, listed
 
 MAX_SKEW = timedelta(minutes=10)
@@ -23,6 +26,16 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
         return failures[0]
     kind = TlpRefused if all(isinstance(failure, TlpRefused) for failure in failures) else AllFailed
     return kind(" ".join(f"{str(failure).removesuffix('.')}." for failure in failures))
+
+
+def not_asked(entity: Entity) -> str:
+    """Why no source was asked about an entity."""
+    if not (meaning := special_use.meaning(entity.type, entity.value)):
+        return f"{entity.value} was not looked up: none of the sources covers {entity.type}"
+    local = [source for source in SOURCES.values() if "special_use" in source.settings.model_fields]
+    able = " or ".join(f"a {source.title} with {source.variable('special_use')}" for source in local)
+    what = "address" if entity.type in FAMILIES else "name"
+    return f"{entity.value} was not looked up: it is a special-use {what} ({meaning}); only {able} is asked about those"
 
 
 def summary(value: str, result: Result, now: datetime) -> str:

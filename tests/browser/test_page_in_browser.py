@@ -149,13 +149,13 @@ def test_the_keyboard_is_enough_to_sort_and_filter(browser: Chrome) -> None:
 
 
 def test_addresses_are_sorted_numerically_before_names(browser: Chrome, show: Show) -> None:
-    values = ["2001:db8::a", "192.0.2.10", "9.0.0.1", "2001:db8::9", "2001:db8::1:0", "10.0.0.1", "192.0.2.9"]
+    values = ["2001:db8::a", "192.0.2.10", "9.0.0.1", "2001:db8::9", "2001:db8::1:0", "11.0.0.1", "192.0.2.9"]
     records = [seen("AAAA" if ":" in value else "A", "ip", value, None, None) for value in values]
     names = [seen("NS", "domain", f"ns{number}.example.net", None, None) for number in (10, 9)]
     show({DOMAIN: [*records, *names]})
     browser.find_elements(By.CSS_SELECTOR, "th button")[1].click()
     assert column(browser, 1) == [
-        *("9.0.0.1", "10.0.0.1", "192.0.2.9", "192.0.2.10"),
+        *("9.0.0.1", "11.0.0.1", "192.0.2.9", "192.0.2.10"),
         *("2001:db8::9", "2001:db8::a", "2001:db8::1:0"),
         *("ns9.example.net", "ns10.example.net"),
     ]

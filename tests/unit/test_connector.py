@@ -233,6 +233,15 @@ def test_record_types_that_no_source_covers_are_reported(bench: Bench) -> None:
     assert bench.pushed() == []
 
 
+def test_a_special_use_address_is_no_failure_and_sent_to_no_source(bench: Bench) -> None:
+    text = bench.connector.process(message(bench.platform.add_observable("IPv4-Addr", "10.0.0.1")))
+    assert text == (
+        "10.0.0.1 was not looked up: it is a special-use address (private network, RFC 1918); only a COF server with "
+        "COF_SPECIAL_USE is asked about those"
+    )
+    assert (bench.service.requests, bench.pushed()) == ([], [])
+
+
 # What is sent, and what is said
 
 

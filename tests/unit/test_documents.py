@@ -30,8 +30,8 @@ NO_SENTENCES = {
     *(A_BASE_URL, A_DURATION, YES_OR_NO),
 }
 """Names, texts of others that the code looks for, accepted values, and a self-explanatory line of `main.py check`."""
-NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py"}
-"""Texts of metrics and notes are shown elsewhere."""
+NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "stix/special_use.py"}
+"""Texts of metrics and notes are shown elsewhere; what makes an address special explains itself."""
 SILENT = ("Field", "allowed", "accepts", "re.", "Source", ".execute", ".executescript", "get_logger")
 """Calls whose texts are documentation of settings or not for people: the start or end of their names."""
 

@@ -24,7 +24,7 @@ from passivedns.report.table import report
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
-from passivedns.summary import failed, failure
+from passivedns.summary import failed, failure, not_asked
 from passivedns.wording import allowance_in_words, counted
 
 # Failures that concern one value; any other would hit the next value as well.
@@ -110,7 +110,7 @@ def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None
         say(f"{entity.value}: interrupted.")
         return None
     if not result.outcomes:
-        say(f"{entity.value}: none of the sources covers {entity.type}.")
+        say(f"{not_asked(entity)}.")
     if error := failed(result.outcomes):
         say(f"{entity.value}: {error}")
     else:

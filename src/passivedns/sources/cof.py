@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record
-from passivedns.settings.values import A_TLP, BaseUrl, ResultsTlp, Secret, allowed
+from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, lines_of, unexpected
 from passivedns.sources.failures import first_line, usual_complaint, worded
@@ -186,6 +186,11 @@ class CofSettings(AccountSettings):
         default="TLP:CLEAR",
         description="TLP of the objects created from this server; existing observables are raised to it.",
         json_schema_extra=allowed(A_TLP),
+    )
+    special_use: Flag = Field(
+        default=False,
+        description="Also look up and import special-use addresses and names, such as 10.0.0.1 and printer.local; "
+        "no other source is asked about them.",
     )
     _ways_in = "COF_USERNAME and COF_PASSWORD, or COF_TOKEN, or none of them"
     _needs_account = False

@@ -227,7 +227,7 @@ def test_the_remaining_quota_is_printed_with_its_source(desk: Desk) -> None:
 def test_record_types_that_no_source_covers_cause_no_request(desk: Desk) -> None:
     code, printed, said = desk.lookup(DOMAIN, "--sources", "virustotal", "--record-types", "mx")
     assert (code, printed) == (1, "")
-    assert said == "example.org: none of the sources covers Domain-Name.\n"
+    assert said == "example.org was not looked up: none of the sources covers Domain-Name.\n"
     assert desk.requests == [0, 0, 0]
 
 

@@ -76,9 +76,9 @@ def test_the_most_recently_seen_come_first_and_undated_ones_last(tmp_path: Path)
 
 
 def test_addresses_with_the_same_dates_are_in_numeric_order(tmp_path: Path) -> None:
-    values = ["192.0.2.10", "192.0.2.9", "10.0.0.1"]
+    values = ["192.0.2.10", "192.0.2.9", "9.0.0.1"]
     found = lookup_of(tmp_path, "example.org", [seen("A", "ip", value, None, None) for value in values])
-    assert [relation.value for relation in found.relations] == ["10.0.0.1", "192.0.2.9", "192.0.2.10"]
+    assert [relation.value for relation in found.relations] == ["9.0.0.1", "192.0.2.9", "192.0.2.10"]
 
 
 def test_the_records_or_failure_of_each_of_several_sources_are_shown() -> None:
