@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pika
@@ -19,7 +19,9 @@ Push = dict[str, Any]
 class Broker:
     """The queues of one connector: `publish` fills its listen queue, ``on_push`` receives what it pushes."""
 
-    def __init__(self, url: str, on_push: Callable[[Push], None]) -> None:
+    def __init__(self, url: str, on_push: Callable[[Push], None], arguments: Mapping[str, Any]) -> None:
+        """``arguments`` are those of both queues; by ``rabbitmq:queue_type``, OpenCTI makes quorum queues."""
+        self._arguments = dict(arguments)
         self._parameters = pika.URLParameters(url)
         self._on_push = on_push
         self._connector: str | None = None
@@ -32,13 +34,18 @@ class Broker:
             channel = connection.channel()
             for exchange, queue in ((_LISTEN_EXCHANGE, "listen"), (_PUSH_EXCHANGE, "push")):
                 channel.exchange_declare(exchange, "direct", durable=True)
-                channel.queue_declare(f"{queue}_{connector_id}", durable=True)
+                channel.queue_declare(f"{queue}_{connector_id}", durable=True, arguments=self._arguments)
                 channel.queue_bind(f"{queue}_{connector_id}", exchange, f"{queue}_routing_{connector_id}")
         self._connector = connector_id
         if not self._worker:
             self._closing.clear()
             self._worker = threading.Thread(target=self._work, daemon=True)
             self._worker.start()
+
+    def lose_push_queue(self) -> None:
+        """Delete the push queue."""
+        with pika.BlockingConnection(self._parameters) as connection:
+            connection.channel().queue_delete(f"push_{self._connector}")
 
     def connection(self) -> dict[str, Any]:
         """Return the connection details that ``registerConnector`` sends to a connector."""

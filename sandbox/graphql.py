@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.rights import FORBIDDEN, may
+
 if TYPE_CHECKING:
     from sandbox.opencti import OpenCTI
 
@@ -124,7 +126,15 @@ def _unknown_field(name: str, given: Answer, version: tuple[int, ...]) -> str:
 
 def _ping(platform: "OpenCTI", call: Call) -> Answer:
     platform.link.connector(call.variables["id"])
+    platform.link.assert_queues()
     return {"id": call.variables["id"], "connector_state": None, "connector_info": None}
+
+
+def _work(platform: "OpenCTI", call: Call) -> Answer | None:
+    """Only users with the right MODULES may query works: ``work(id: ID!): Work @auth(for: [MODULES])``."""
+    if not may("MODULES", platform.user["capabilities"]):
+        raise Refused("FORBIDDEN_ACCESS", FORBIDDEN)
+    return platform.told_work(call.variables["id"])
 
 
 def _edit_work(platform: "OpenCTI", call: Call) -> Answer:
@@ -157,7 +167,7 @@ _RESOLVERS: dict[str, Callable[["OpenCTI", Call], Any]] = {
     "deleteConnector": _delete,
     "stixNestedRefRelationships": lambda _platform, _call: {"edges": [], "pageInfo": {"hasNextPage": False}},
     "workEdit": _edit_work,
-    "work": lambda platform, call: platform.told_work(call.variables["id"]),
+    "work": _work,
     "isWorkAlive": lambda platform, call: call.variables["id"] in platform.works,
     "stixBundlePush": _push,
     "playbookStepExecution": lambda platform, call: platform.resume(

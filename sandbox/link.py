@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,12 +48,15 @@ class Connector:
 class Link:
     """The connection to the only connector, over HTTP or a broker."""
 
-    def __init__(self, token: str, broker: str | None, on_push: Callable[[Push], None]) -> None:
+    def __init__(
+        self, token: str, broker: str | None, on_push: Callable[[Push], None], arguments: Mapping[str, Any]
+    ) -> None:
+        """``arguments`` are those of the broker's queues."""
         self.registered: Connector | None = None
         self._token = token
         self._closing = threading.Event()
         self._signer = callback.Signer()
-        self._broker = Broker(broker, on_push) if broker else None
+        self._broker = Broker(broker, on_push, arguments) if broker else None
 
     def register(self, given: dict[str, Any], user_agent: str, signed: bool) -> dict[str, Any]:
         """Register a connector and return the response; ``signed`` if it asks for OpenCTI's keys."""
@@ -73,6 +76,16 @@ class Link:
         keys = {"jwks": self._signer.jwks()} if signed else {}
         state = {"connector_state": None, "connector_user_id": _CONNECTOR_USER}
         return {"id": connector.id, "config": {"connection": connection, **routes}, **state, **keys}
+
+    def assert_queues(self) -> None:
+        """Create the queues of the connector again if they are missing, as OpenCTI does at each ping."""
+        if self._broker and self.registered and not self._closing.is_set():
+            self._broker.declare(self.registered.id)
+
+    def lose_push_queue(self) -> None:
+        """Delete the queue for the connector's bundles, as a reset of the broker does; a ping restores it."""
+        if self._broker:
+            self._broker.lose_push_queue()
 
     def listed(self) -> list[dict[str, Any]]:
         """OpenCTI's built-in connectors, as listed for workers; all use the same broker."""

@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Header, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Header, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from sandbox.broker import Push, pushed_objects
 from sandbox.entities import Entity, Marking, now
@@ -24,10 +25,10 @@ from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
 from sandbox.platform_rules import OBSERVABLES, TLP, author
-from sandbox.rights import denial
+from sandbox.rights import denial, may
 from sandbox.works import Execution, Work
 
-Fault = Literal["error", "database", "refused", "http500", "gone", "unheard", "stall"]
+Fault = Literal["error", "database", "refused", "http500", "http413", "gone", "unheard", "stall"]
 
 _ERRORS = {
     "error": ("UNKNOWN_ERROR", "An unknown error has occurred"),
@@ -43,8 +44,17 @@ _ERRORS = {
 class OpenCTI:
     """OpenCTI's state: its objects, its requests to the connector, and the calls that it received."""
 
-    def __init__(self, version: str = "7.261026.0", broker: str | None = None) -> None:
-        """Simulate OpenCTI ``version``; ``broker`` is the URL of a RabbitMQ (``amqp://...``)."""
+    def __init__(
+        self,
+        version: str = "7.261026.0",
+        broker: str | None = None,
+        queues: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Simulate OpenCTI ``version``.
+
+        ``broker`` is the URL of a RabbitMQ (``amqp://...``), ``queues`` the arguments of its queues, such as
+        ``{"x-queue-type": "quorum"}``.
+        """
         self.version = version
         self.token = str(uuid.uuid4())
         self.user: dict[str, Any] = {
@@ -53,13 +63,16 @@ class OpenCTI:
                 {"name": "CONNECTORAPI"},
                 {"name": "KNOWLEDGE_KNUPDATE_KNDELETE"},
                 {"name": "SETTINGS_SETMARKINGS"},
+                {"name": "MODULES_MODMANAGE"},
             ],
             "effective_confidence_level": {"max_confidence": 100},
         }
         """The user of the token, without the visible markings."""
         self.tells_mode = version_of(version) >= (6, 8)
         """Whether messages say who requested the enrichment, as since 6.8."""
-        self.link = Link(self.token, broker, self._import_pushed)
+        self.largest_request = float("inf")
+        """Bytes beyond which a proxy in front of OpenCTI refuses a request with 413."""
+        self.link = Link(self.token, broker, self._import_pushed, queues)
         self.works: dict[str, Work] = {}
         self.executions: dict[str, Execution] = {}
         self.pushes = 0
@@ -67,6 +80,7 @@ class OpenCTI:
         self._knowledge = Knowledge()
         self._entities: dict[str, Entity] = {}
         self._unreadable: set[str] = set()
+        self._ambiguous: set[str] = set()
         self._hidden: set[str] = set()
         self._calls: list[Call] = []
         self._faults: dict[str, tuple[Fault, float]] = {}
@@ -169,6 +183,14 @@ class OpenCTI:
         """Hide an entity from the connector, as a marking or organization that its user cannot see does."""
         self._unreadable.add(entity.standard_id)
 
+    def entity_ambiguous(self, entity: Entity) -> None:
+        """Let OpenCTI fail whenever it reads an entity, such as one that exists in a draft and outside."""
+        self._ambiguous.add(entity.standard_id)
+
+    def mark(self, entity: Entity, *definitions: str) -> Entity:
+        """Replace the markings of an entity, as an analyst does, and return it."""
+        return self._add(replace(entity, markings=tuple(map(Marking, definitions))))
+
     def rename_marking(self, definition: str, name: str) -> None:
         """Rename a marking such as ``TLP:CLEAR``, as an administrator can; only the case may change.
 
@@ -214,7 +236,9 @@ class OpenCTI:
         """
         self.recover()
         self.link.close()
-        twice = {work.id: work.closings for work in self.works.values() if len(work.closings) > 1}
+        # Without the right to ask, a connector whose response was lost cannot know, and may close with the same text.
+        counted = list if may("MODULES", self.user["capabilities"]) else set
+        twice = {work.id: work.closings for work in self.works.values() if len(counted(work.closings)) > 1}
         if twice:
             raise AssertionError(f"works were closed more than once: {twice}")
 
@@ -224,6 +248,8 @@ class OpenCTI:
             self._calls.append(call)
             field = next((name for name in (call.below, call.field) if name in self._faults), "*")
             how, times = self._faults.get(field, (None, 0))
+            if (field, call.field, how) == ("*", "about", "database"):
+                return None  # The version is not read from the database.
             if how is None or times < 1:
                 return None
             self._faults[field] = (how, times - 1)
@@ -235,6 +261,8 @@ class OpenCTI:
     def read(self, field: str, any_id: str) -> dict[str, Any] | None:
         """Return the entity with that standard or internal id, or None if the root field does not return it."""
         entity = self._entities.get(any_id)
+        if entity and entity.standard_id in self._ambiguous:
+            raise Refused("DATABASE_ERROR", "Id loading expect only one response")
         if entity is None or field not in entity.read_by or entity.standard_id in self._unreadable:
             return None
         if any(marking.id in self._hidden for marking in entity.markings):
@@ -311,17 +339,20 @@ class OpenCTI:
 
 
 def opencti_app(platform: OpenCTI) -> FastAPI:
-    """Serve the API at ``/graphql``: always with status 200, except for the fault ``http500``."""
+    """Serve the API at ``/graphql``: always with status 200, except for ``http500``, ``http413`` and large requests."""
     app = FastAPI()
 
     @app.post("/graphql", response_model=None)
     def graphql(
+        request: Request,
         body: dict[str, Any],
         authorization: Annotated[str, Header()] = "",
         user_agent: Annotated[str, Header()] = "",
     ) -> Response:
         call = parse(body, user_agent)
         fault = platform.meet(call)
+        if fault == "http413" or int(request.headers.get("content-length", 0)) > platform.largest_request:
+            return HTMLResponse("<html><h1>413 Request Entity Too Large</h1></html>", 413)
         if fault == "unheard":
             answer(platform, call, authorization)
         if fault in ("gone", "unheard"):

@@ -89,6 +89,7 @@ class RiskIQConnector:
             message.log("debug", "Skipped", outcome="no_observable")
             return f"{shown} was not looked up: not a single IP address or domain name ({why})", []
         known = message.markings()
+        message.refresh()
         markings = entity_markings(data, known)
         # A playbook's entity may refer to a marking that the connector's user does not see.
         entity = Entity(data["stix_entity"]["id"], entity_type, value, references(data), strictest_tlp(data, known))

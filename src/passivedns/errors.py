@@ -65,6 +65,10 @@ class AllFailed(SourceError):
     """None of several sources answered."""
 
 
+class Unreadable(ConnectorError):
+    """OpenCTI did not return the entity: it was deleted, or the user of the token may not see it."""
+
+
 class NotSent(ConnectorError):
     """OpenCTI or its broker did not take the bundle: check both, then enrich again."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ class Sandbox:
 
 
 @contextmanager
-def new_sandbox(broker: str, **platform_is: str) -> Iterator[Sandbox]:
+def new_sandbox(broker: str, **platform_is: Any) -> Iterator[Sandbox]:
     """Yield a new sandbox, with further arguments of `OpenCTI`; its queues are deleted on exit."""
     platform, service = OpenCTI(broker=broker, **platform_is), PassiveTotal(own_records(datetime.now(UTC).date()))
     with serving(passivetotal_app(service)) as passivetotal_url, ExitStack() as served:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pycti
+from pika.exceptions import AMQPError, NackError, UnroutableError
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.stix.objects import StixObject
@@ -51,6 +52,42 @@ def chunks(objects: Sequence[StixObject], size: int = RELATIONSHIPS) -> Iterator
         for item in referring[begin : begin + size]:
             _add(item, known, chunk)
         yield list(chunk.values())
+
+
+class NoQueue(AMQPError):  # type: ignore[misc]  # pika is untyped
+    """The broker takes no bundle: its queue is missing until OpenCTI recreates it at the next ping, or it is full."""
+
+    def __str__(self) -> str:
+        return "the queue for bundles is missing or full; OpenCTI recreates it at the next ping of the connector"
+
+
+class RoutedChannel:
+    """A channel on which a message that reaches no queue is an error.
+
+    pycti publishes without `mandatory`, so such a bundle is lost; and what it does on an error, to sleep and to try
+    again for ever, would stop the thread that serves the connection.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    def basic_publish(self, **message: Any) -> None:
+        """Publish, and wait until the broker confirms.
+
+        Raises:
+            NoQueue: no queue takes the message.
+        """
+        try:
+            self._channel.basic_publish(**message, mandatory=True)
+        except (UnroutableError, NackError) as error:
+            raise NoQueue from error
+
+
+def publish_routed(helper: OpenCTIConnectorHelper) -> None:
+    """Let this copy of the helper publish through a `RoutedChannel`."""
+    if "_send_bundle" not in vars(helper):
+        send = helper._send_bundle
+        helper._send_bundle = lambda channel, *arguments, **named: send(RoutedChannel(channel), *arguments, **named)
 
 
 def in_json(objects: list[StixObject]) -> str:

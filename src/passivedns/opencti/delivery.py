@@ -5,11 +5,19 @@ it loses the connection, or after its `consumer_timeout`. If it redelivers the m
 continues where it was; if another process got it, this one stops. Over HTTP a message is never taken away.
 """
 
+import json
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
+from pika import BasicProperties
+from pika.exceptions import AMQPError
 from typing_extensions import override
+
+from passivedns.store import hashed
+
+GIVEN_BACK = "x-passive-dns-given-back"
+"""Header of a message that was moved to the end of its queue, where it arrives as if it were new."""
 
 
 class Postponed(BaseException):
@@ -19,20 +27,44 @@ class Postponed(BaseException):
 class Delivery:
     """A message under way."""
 
-    def __init__(self, key: str, message: dict[str, Any], redelivered: bool, patience: float = float("inf")) -> None:
-        """`key` identifies the message; `patience` is how many seconds in total it may wait for OpenCTI."""
+    def __init__(
+        self,
+        key: str,
+        message: Any,
+        redelivered: bool,
+        patience: float = float("inf"),
+        *,
+        body: bytes = b"",
+        properties: BasicProperties | None = None,
+    ) -> None:
+        """`key` identifies the message; `patience` is how many seconds in total it may wait for OpenCTI.
+
+        `body` and `properties` are those with which a broker delivered it.
+        """
         self.key = key
         self.message = message
         self.redelivered = redelivered
         """True if an earlier delivery may have been answered, partly or in full."""
+        self.is_known = True
+        """False if this process cannot know what an earlier delivery did."""
+        self.was_given_back = False
+        """True if OpenCTI did not take its answer before."""
+        self.read_at = time.monotonic()
+        """When the entity was read, or just before (`time.monotonic`)."""
         self.was_read = False
         """True once OpenCTI returned the entity."""
+        self.failure: Exception | None = None
+        """The last failure of a call that was not an outage."""
         self.was_postponed = False
         """True once `Postponed` was raised, which pycti 6.3 may swallow."""
         self.was_closed = False
         """True once OpenCTI was asked to close the work."""
+        self.was_sent = False
+        """True once a playbook has its bundle."""
         self.announced = 0
         """The number of objects that OpenCTI was told to expect."""
+        self._body = body
+        self._properties = properties
         self._channel: Any = None
         self._tag = 0
         self._patience = patience
@@ -44,7 +76,7 @@ class Delivery:
     def work_id(self) -> str | None:
         """The id of the work; playbooks have none."""
         match self.message:
-            case {"internal": {"work_id": str(work_id)}}:
+            case {"internal": {"work_id": str(work_id)}} | [{"internal": {"work_id": str(work_id)}}, *_]:
                 return work_id
         return None
 
@@ -52,9 +84,14 @@ class Delivery:
     def playbook(self) -> dict[str, Any] | None:
         """The playbook step that waits for a bundle, if there is one."""
         match self.message:
-            case {"internal": {"playbook": dict(playbook)}, "event": {"bundle": {"objects": list()}}}:
+            case {"internal": {"playbook": dict(playbook)}, "event": {"bundle": dict()}}:
                 return playbook
         return None
+
+    @property
+    def returns(self) -> int:
+        """How often a quorum queue took the message back; classic queues do not count."""
+        return int(_headers(self._properties).get("x-delivery-count") or 0)
 
     @property
     def is_held(self) -> bool:
@@ -91,6 +128,37 @@ class Delivery:
         if self.is_held:
             self._channel.basic_ack(self._tag)
 
+    def move_to_the_end(self, queue: str) -> None:
+        """Replace the message by a copy at the end of its queue, if this process still holds it.
+
+        The others come first, and a quorum queue, which drops a message after too many returns, counts them anew. Call
+        in the connection's thread.
+
+        Raises:
+            AMQPError: the broker did not take the copy; it delivers the message again.
+        """
+        if not self.is_held:
+            return
+        properties = self._properties or BasicProperties(delivery_mode=2)
+        properties.headers = {
+            name: value for name, value in _headers(properties).items() if name != "x-delivery-count"
+        } | {GIVEN_BACK: True}
+        try:
+            self._channel.basic_publish("", queue, self._body, properties, mandatory=True)
+        except AMQPError:
+            self._channel.basic_nack(self._tag)
+            raise
+        self.acknowledge()
+
+    def postpone(self) -> NoReturn:
+        """Leave the message to its next delivery.
+
+        Raises:
+            Postponed: always.
+        """
+        self.was_postponed = True
+        raise Postponed
+
     def wait_until_held(self) -> None:
         """Return once this process may continue.
 
@@ -114,8 +182,7 @@ class Delivery:
         with self._changed:
             self._is_requeued |= self._patience <= 0
             if self._is_requeued:
-                self.was_postponed = True
-                raise Postponed
+                self.postpone()
             begun = time.monotonic()
             self._changed.wait(min(seconds, self._patience))
             self._patience -= time.monotonic() - begun
@@ -123,3 +190,18 @@ class Delivery:
     @override
     def __str__(self) -> str:
         return self.work_id or f"a playbook ({(self.playbook or {}).get('execution_id')})"
+
+
+def received(body: bytes, redelivered: bool, properties: BasicProperties | None) -> Delivery:
+    """A message as a broker delivers it; None in the place of what is not JSON."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        message = None
+    was_given_back = GIVEN_BACK in _headers(properties)
+    # Its ids and times make a message unique.
+    return Delivery(hashed(body), message, redelivered or was_given_back, body=body, properties=properties)
+
+
+def _headers(properties: BasicProperties | None) -> dict[str, Any]:
+    return (properties and properties.headers) or {}

@@ -4,6 +4,7 @@ pycti acknowledges a message first, then reads the entity once and closes the wo
 
 - Over AMQP the broker keeps a message until its work is closed or its playbook has its bundle. Meanwhile the connection
   is served, and while OpenCTI is away the message waits.
+- A message that OpenCTI does not let the connector answer goes to the end of the queue, so that others are answered.
 - Over HTTP OpenCTI's worker waits up to 300 seconds, and sends a message again unless it gets status 202.
 - A message that crashed the process three times is answered with an error.
 - Messages are processed one at a time, even if the broker redelivers one that is still being processed.
@@ -26,16 +27,23 @@ from pycti.connector.opencti_connector_helper import ListenQueue
 from typing_extensions import override
 
 from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery, Postponed
+from passivedns.opencti.delivery import Delivery, Postponed, received
 from passivedns.opencti.outage import current, processing, retry_queries
+from passivedns.opencti.playbooks import Playbooks
 from passivedns.opencti.registration import version_of
-from passivedns.opencti.works import Works
+from passivedns.opencti.works import NOT_UNDERSTOOD, Works
 from passivedns.store import hashed
 
 log = logging.getLogger(__name__)
 
 MOST_CRASHES = 3
 """Crashes after which a message is answered with an error."""
+MAX_RETURNS = 2
+"""Returns after which a message of a quorum queue is sent anew, far below RabbitMQ's limit (20 by default)."""
+MAX_GIVEN_BACK = 24 * 3600.0
+"""Seconds for which a message whose work OpenCTI refuses to close is given back to its queue."""
+LONGEST_REST = 10.0
+"""The longest pause before a message is given back, in seconds."""
 HTTP_PATIENCE = 60.0
 """Seconds that a message received over HTTP waits for OpenCTI, whose worker waits 300 for the response."""
 PING = 300.0
@@ -51,7 +59,8 @@ def install(helper: OpenCTIConnectorHelper, crashes: Crashes) -> None:
     OpenCTI itself, or None if OpenCTI does not report it, as before 6.8.
     """
     retry_queries(helper.api)
-    helper.api.work = Works(helper.api)
+    helper.api.work = Works(helper.api, crashes)
+    helper.api.playbook = Playbooks(helper.api, crashes)
     opencti_connector_helper.ListenQueue = partial(Listener, crashes=crashes)
 
 
@@ -82,29 +91,47 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         """Start processing a message and return, so that the connection is served meanwhile."""
         if self.exit_event.is_set():
             return  # The broker requeues it when the channel closes.
-        message = _parsed(body)
-        if message is None:
+        delivery = received(body, method.redelivered, properties)
+        if not isinstance(delivery.message, dict) and not delivery.work_id:
             log.error("Dropped a message that is not a JSON object: %r", body[:200])
             channel.basic_ack(method.delivery_tag)
             return
-        key, previous = hashed(body), self._delivery  # its ids and times make a message unique
-        if previous and previous.key == key and previous.receive(channel, method.delivery_tag):
-            return
+        delivery.receive(channel, method.delivery_tag)
+        if delivery.returns >= MAX_RETURNS:
+            delivery.move_to_the_end(self.queue_name)
+        elif not self._is_continued(delivery.key, channel, method.delivery_tag):
+            self._start(delivery)
+
+    def _is_continued(self, key: str, channel: Any, tag: int) -> bool:
+        """Whether this is the message under way, which goes on."""
+        previous = self._delivery
+        if previous and previous.key == key and previous.receive(channel, tag):
+            return True
         if previous:
             # With a prefetch of one, another message comes only if the broker requeued the previous one.
             previous.requeue()
-        self._delivery = Delivery(key, message, method.redelivered)
-        self._delivery.receive(channel, method.delivery_tag)
-        self.thread = threading.Thread(target=self._run, args=[self._delivery], daemon=True)
-        self.thread.start()
+        return False
+
+    def _start(self, delivery: Delivery) -> None:
+        thread = threading.Thread(target=self._run, args=[delivery], daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the limit of processes
+            log.error(
+                "%s cannot be processed now (%s); reconnecting to the broker, which delivers it again.", delivery, error
+            )
+            raise
+        self._delivery, self.thread = delivery, thread
 
     def _run(self, delivery: Delivery) -> None:
         with self._one_at_a_time:
+            delivery.is_known = not delivery.redelivered or self._crashes.was_begun(delivery.key)
             try:
                 self._answer(delivery)
             except Postponed:
                 log.info("%s was requeued; its next delivery will be answered.", delivery)
                 delivery.done()
+                self._give_back(delivery)
                 return
             except Exception:
                 # Acknowledged, since it would fail again.
@@ -112,6 +139,19 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             delivery.done()
             with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
                 self.in_connection(delivery.acknowledge)
+
+    def _give_back(self, delivery: Delivery) -> None:
+        """Move a message that this process still holds to the end of its queue, so that the others come first."""
+        if not delivery.is_held:
+            return
+        seconds = self._crashes.give_back(delivery.key)
+        self.exit_event.wait(min(1 + seconds, LONGEST_REST))
+        with suppress(AMQPError):  # then the broker redelivers it
+            if seconds > MAX_GIVEN_BACK:
+                log.error("%s could not be answered for %d hours and is given up.", delivery, seconds // 3600)
+                self.in_connection(delivery.acknowledge)
+            else:
+                self.in_connection(partial(delivery.move_to_the_end, self.queue_name))
 
     def in_connection(self, call: Callable[[], object]) -> None:
         """Call in the thread of the broker connection, since pika is not thread-safe, and wait for the end.
@@ -157,6 +197,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             if delivery.redelivered and self._is_answered(delivery):
                 return
             self._wait_for_opencti()
+            delivery.was_given_back = delivery.redelivered and self._crashes.was_given_back(delivery.key)
             crashes = self._crashes.begin(delivery.key, is_new=not delivery.redelivered)
             try:
                 self._answer_after(crashes, delivery)
@@ -178,16 +219,33 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         return bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
 
     def _answer_after(self, crashes: int, delivery: Delivery) -> None:
+        text = self._crashes.left_open(delivery.key) if delivery.was_given_back else None
+        if text and delivery.work_id:
+            self.helper.api.work.close(delivery.work_id, text, in_error=False)
+            return
         if crashes >= MOST_CRASHES:
             self._give_up(delivery)
             return
         _add_mode(delivery.message)
-        super()._data_handler(delivery.message)
+        delivery.read_at, delivery.failure = time.monotonic(), None
+        try:
+            super()._data_handler(delivery.message)
+        except Exception:  # pycti 6.3 stumbles over some messages once more when it reports the error
+            log.exception("pycti cannot process %s.", delivery)
         if delivery.was_postponed:
             raise Postponed
-        if delivery.playbook and not delivery.was_read:
+        self._answer_instead(delivery)
+
+    def _answer_instead(self, delivery: Delivery) -> None:
+        """Answer what pycti left unanswered, since it could not read the message or its entity."""
+        if delivery.playbook and not delivery.was_sent:
             log.warning("The entity of %s cannot be read; its bundle is returned unchanged.", delivery)
-            self._send_back(delivery)
+            self.helper.api.playbook.send_back(delivery, self.helper.date_now())
+        elif delivery.work_id and not delivery.was_closed:
+            text = NOT_UNDERSTOOD.format(reason="it lacks a part")
+            self.helper.api.work.close(delivery.work_id, text, in_error=True)
+        elif not delivery.work_id and not delivery.was_sent:
+            log.error("Dropped a message that is from neither a work nor a playbook: %.200r", delivery.message)
 
     def _called_back(self, data: dict[str, Any]) -> str:
         if delivery := current.delivery:
@@ -198,15 +256,8 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         text = f"The connector crashed {MOST_CRASHES} times on this message and gave it up; see the connector log."
         log.error("%s: %s", delivery, text)
         if delivery.work_id:
-            self.helper.api.work.to_processed(delivery.work_id, text, in_error=True)
-        self._send_back(delivery)
-
-    def _send_back(self, delivery: Delivery) -> None:
-        """Let a playbook continue with the bundle that it sent."""
-        if delivery.playbook:
-            bundle = json.dumps(delivery.message["event"]["bundle"])
-            step = delivery.playbook | {"execution_start": self.helper.date_now(), "previous_bundle": bundle}
-            self.helper.api.playbook.playbook_step_execution(step, bundle)
+            self.helper.api.work.close(delivery.work_id, text, in_error=True)
+        self.helper.api.playbook.send_back(delivery, self.helper.date_now())
 
     def _ping_work(self) -> None:
         while not self.exit_event.wait(PING):
@@ -236,14 +287,6 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         elif self._delivery:
             time.sleep(0.2)  # for the last HTTP response
         return True
-
-
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    try:
-        message = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
 
 
 def _add_mode(message: Any) -> None:

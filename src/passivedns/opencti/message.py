@@ -1,19 +1,23 @@
 """Reads one enrichment message and sends its only answer."""
 
+import copy
 import time
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
 
-from passivedns.errors import NotSent
+from passivedns.errors import NotSent, Unreadable
 from passivedns.opencti import chunks
-from passivedns.opencti.outage import retry_while_away
+from passivedns.opencti.outage import current, may_pass, retry_while_away
+from passivedns.opencti.works import UNREADABLE
 from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject
 
 FRESH = 1.0
 """Seconds for which markings are not read again, except in playbooks."""
+MAX_AGE = 5.0
+"""Seconds after which an entity is read again before anything about it is sent to a source."""
 
 _MARKINGS = """query {
     markingDefinitions(first: 500) { edges { node { standard_id definition_type definition created } } }
@@ -38,6 +42,7 @@ class Message:
         """`helper` is a copy for this message only, so that its work id, playbook and draft stay the same."""
         self.data = data
         self._helper = helper
+        self._read_at = current.delivery.read_at if current.delivery else time.monotonic()
         self._organizations = helper.enrichment_shared_organizations
         if helper.playbook is not None:
             helper.enrichment_shared_organizations = None
@@ -72,6 +77,30 @@ class Message:
             entity.get("x_opencti_created_by_ref"),
             *(extension.get("created_by_ref") for extension in (entity.get("extensions") or {}).values()),
         )
+
+    def refresh(self, older_than: float = MAX_AGE) -> None:
+        """Read the entity again if that was more than this many seconds ago: its markings may be others by now.
+
+        To be called after anything that may wait, and before anything about the entity is sent. What a playbook sent
+        stays as it is.
+
+        Raises:
+            Unreadable: OpenCTI does not return the entity any more.
+        """
+        while time.monotonic() - self._read_at > older_than:
+            stix2 = self._helper.api.stix2
+            entity = stix2.get_reader(self.data.get("entity_type") or "Stix-Core-Object")(
+                id=self.data["entity_id"], withFiles=True
+            )
+            if entity is None:
+                raise Unreadable(UNREADABLE)
+            self._read_at = time.monotonic()
+            if self._helper.playbook is None:
+                # As pycti does.
+                objects = stix2.prepare_export(entity=stix2.generate_export(copy.copy(entity)))
+                self.data["stix_objects"] = objects
+                self.data["stix_entity"] = next(item for item in objects if item["id"].endswith(entity["standard_id"]))
+            self.data["enrichment_entity"] = entity
 
     def markings(self) -> list[StixObject]:
         """Return OpenCTI's markings, or none if they cannot be read.
@@ -114,22 +143,47 @@ class Message:
         return [item | {"x_opencti_granted_refs": organizations} for item in additions] if organizations else additions
 
     def send(self, bundle: Bundle | None) -> None:
-        """Send the bundle, if there is one.
+        """Send the bundle, if there is one; to a playbook whose bundle is refused, the one that it sent.
 
         Raises:
             NotSent: OpenCTI or its broker rejected it.
+            Postponed: it is sent at the next delivery of the message.
         """
         if not bundle:
             return
         try:
-            if bundle.is_chunked and self._helper.work_id:
-                # pycti announces one object per chunk, so the work would close before all are imported.
-                self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
-            for text in bundle.texts:
-                retry_while_away(partial(self._send_text, text, bundle.is_chunked))
+            self._send(bundle)
         except Exception as error:
-            raise NotSent(f"OpenCTI did not accept the result ({type(error).__name__}: {error}).") from error
+            reason = f"OpenCTI did not accept the result ({type(error).__name__}: {error})."
+            if self._helper.playbook is not None and current.delivery:
+                self._send_back(bundle, error)
+                reason += " The playbook continues with what it sent."
+            raise NotSent(reason) from error
         self.log("debug", "Sent", objects=bundle.size)
+
+    def _send_back(self, refused: Bundle, error: Exception) -> None:
+        """Send what the playbook sent, unless that was refused, or OpenCTI may take the result later."""
+        delivery, received = current.delivery, self.bundle([])
+        if delivery is None or received is None:
+            return
+        is_first_failure = may_pass(error) and not delivery.was_given_back
+        if is_first_failure or refused.size == received.size:
+            self.log("error", "A playbook could not be answered; its message is delivered again", reason=str(error))
+            delivery.postpone()
+        self.log("error", "OpenCTI refused the result; the playbook gets what it sent", reason=str(error))
+        try:
+            self._send(received)
+        except Exception as again:
+            self.log("error", "A playbook could not be answered; its message is delivered again", reason=str(again))
+            delivery.postpone()
+
+    def _send(self, bundle: Bundle) -> None:
+        chunks.publish_routed(self._helper)
+        if bundle.is_chunked and self._helper.work_id:
+            # pycti announces one object per chunk, so the work would close before all are imported.
+            self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
+        for text in bundle.texts:
+            retry_while_away(partial(self._send_text, text, bundle.is_chunked))
 
     def _send_text(self, text: str, is_chunk: bool) -> None:
         helper, options = self._helper, {"work_id": self._helper.work_id} | ({"no_split": True} if is_chunk else {})
