@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,7 +50,11 @@ class Link:
     """The connection to the only connector, over HTTP or a broker."""
 
     def __init__(
-        self, token: str, broker: str | None, on_push: Callable[[Push], None], arguments: Mapping[str, Any]
+        self,
+        token: str,
+        broker: str | None,
+        on_push: Callable[[Push], None],
+        arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """``arguments`` are those of the broker's queues."""
         self.registered: Connector | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from passivedns.errors import AllFailed, ConnectorError, NotSent, SourceError, TlpRefused, Unforeseen
+from passivedns.errors import AllFailed, ConnectorError, NotSent, SourceError, TlpRefused, Unforeseen, Unreadable
 from passivedns.model import Budget
 
 REQUESTS = Counter("pdns_requests", "Requests to a source, including retries.", ["source", "purpose"])
@@ -66,7 +66,7 @@ def _below(parent: type[ConnectorError]) -> list[type[ConnectorError]]:
 _KINDS = [failure_kind(kind) for kind in (*_below(SourceError), TlpRefused, Unforeseen)]
 
 # Starting at zero makes the first failure an increase.
-for _kind in (*_KINDS, failure_kind(NotSent)):
+for _kind in (*_KINDS, failure_kind(NotSent), failure_kind(Unreadable)):
     FAILURES.labels(_kind)
 
 

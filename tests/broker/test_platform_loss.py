@@ -49,18 +49,19 @@ def test_messages_during_an_outage_are_answered_after_it(broker: str) -> None:
         assert len(execution.wait(WAIT).bundles) == 1
 
 
-@pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_a_playbook_gets_its_answer_after_an_outage(broker: str, fault: Fault) -> None:
+@pytest.mark.parametrize(("fault", "times"), [("http500", 2), ("database", 2), ("gone", 1)])
+def test_a_playbook_gets_its_answer_after_an_outage(broker: str, fault: Fault, times: int) -> None:
     with new_world(broker) as world:
-        world.platform.fail("playbookStepExecution", times=2, how=fault)
+        world.platform.fail("playbookStepExecution", times, how=fault)
         execution = world.play(world.entity("Domain-Name", DOMAIN))
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
         assert len(execution.bundles) == 1
 
 
-def test_a_playbook_gets_the_same_answer_again_if_the_response_was_lost(broker: str) -> None:
+@pytest.mark.parametrize("times", [1, 2, 9])
+def test_a_playbook_gets_the_same_answer_once_more_if_responses_are_lost(broker: str, times: int) -> None:
     with new_world(broker) as world:
-        world.platform.fail("playbookStepExecution", times=1, how="unheard")
+        world.platform.fail("playbookStepExecution", times, how="unheard")
         execution = world.play(world.entity("Domain-Name", DOMAIN))
         assert not world.enrich("IPv4-Addr", ADDRESS).in_error
         first, second = execution.bundles

@@ -16,7 +16,7 @@ from passivedns.settings.reading import PROJECT_ROOT
 
 TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 NOT_OF_AN_ENRICHMENT = {errors.ConnectorError, errors.SourceError, errors.SettingsError, errors.PlatformError}
-NOT_OF_A_SOURCE = {errors.AllFailed, errors.NotSent}
+NOT_OF_A_SOURCE = {errors.AllFailed, errors.NotSent, errors.Unreadable}
 
 
 def value(name: str, **labels: str) -> float:

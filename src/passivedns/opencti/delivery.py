@@ -27,6 +27,23 @@ class Postponed(BaseException):
 class Delivery:
     """A message under way."""
 
+    is_known: bool = True
+    """False if this process cannot know what an earlier delivery did."""
+    was_given_back: bool = False
+    """True if OpenCTI did not take its answer before."""
+    was_read: bool = False
+    """True once OpenCTI returned the entity."""
+    failure: Exception | None = None
+    """The last failure of a call that was not an outage."""
+    was_postponed: bool = False
+    """True once `Postponed` was raised, which pycti 6.3 may swallow."""
+    was_closed: bool = False
+    """True once OpenCTI was asked to close the work."""
+    was_sent: bool = False
+    """True once a playbook has its bundle."""
+    announced: int = 0
+    """The number of objects that OpenCTI was told to expect."""
+
     def __init__(
         self,
         key: str,
@@ -45,24 +62,8 @@ class Delivery:
         self.message = message
         self.redelivered = redelivered
         """True if an earlier delivery may have been answered, partly or in full."""
-        self.is_known = True
-        """False if this process cannot know what an earlier delivery did."""
-        self.was_given_back = False
-        """True if OpenCTI did not take its answer before."""
         self.read_at = time.monotonic()
         """When the entity was read, or just before (`time.monotonic`)."""
-        self.was_read = False
-        """True once OpenCTI returned the entity."""
-        self.failure: Exception | None = None
-        """The last failure of a call that was not an outage."""
-        self.was_postponed = False
-        """True once `Postponed` was raised, which pycti 6.3 may swallow."""
-        self.was_closed = False
-        """True once OpenCTI was asked to close the work."""
-        self.was_sent = False
-        """True once a playbook has its bundle."""
-        self.announced = 0
-        """The number of objects that OpenCTI was told to expect."""
         self._body = body
         self._properties = properties
         self._channel: Any = None

@@ -33,6 +33,7 @@ from passivedns.opencti.playbooks import Playbooks
 from passivedns.opencti.registration import version_of
 from passivedns.opencti.works import NOT_UNDERSTOOD, Works
 from passivedns.store import hashed
+from passivedns.wording import one_line
 
 log = logging.getLogger(__name__)
 
@@ -245,7 +246,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             text = NOT_UNDERSTOOD.format(reason="it lacks a part")
             self.helper.api.work.close(delivery.work_id, text, in_error=True)
         elif not delivery.work_id and not delivery.was_sent:
-            log.error("Dropped a message that is from neither a work nor a playbook: %.200r", delivery.message)
+            log.error("Dropped a message of neither a work nor a playbook: %s", one_line(str(delivery.message)))
 
     def _called_back(self, data: dict[str, Any]) -> str:
         if delivery := current.delivery:

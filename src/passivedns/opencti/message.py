@@ -1,7 +1,9 @@
 """Reads one enrichment message and sends its only answer."""
 
 import copy
+import logging
 import time
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +15,8 @@ from passivedns.opencti.outage import current, may_pass, retry_while_away
 from passivedns.opencti.works import UNREADABLE
 from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject
+
+log = logging.getLogger(__name__)
 
 FRESH = 1.0
 """Seconds for which markings are not read again, except in playbooks."""
@@ -166,16 +170,14 @@ class Message:
         delivery, received = current.delivery, self.bundle([])
         if delivery is None or received is None:
             return
-        is_first_failure = may_pass(error) and not delivery.was_given_back
-        if is_first_failure or refused.size == received.size:
-            self.log("error", "A playbook could not be answered; its message is delivered again", reason=str(error))
-            delivery.postpone()
-        self.log("error", "OpenCTI refused the result; the playbook gets what it sent", reason=str(error))
-        try:
-            self._send(received)
-        except Exception as again:
-            self.log("error", "A playbook could not be answered; its message is delivered again", reason=str(again))
-            delivery.postpone()
+        # Before it is sent without its result, OpenCTI gets another chance to take that.
+        if refused.size > received.size and (delivery.was_given_back or not may_pass(error)):
+            self.log("error", "OpenCTI refused the result; the playbook gets what it sent", reason=str(error))
+            with suppress(Exception):
+                self._send(received)
+                return
+        log.error("%s cannot be answered; its message is delivered again.", delivery)
+        delivery.postpone()
 
     def _send(self, bundle: Bundle) -> None:
         chunks.publish_routed(self._helper)

@@ -24,6 +24,7 @@ from passivedns.opencti.registration import TRANSIENT, graphql_error, growing_pa
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+D = TypeVar("D", Delivery, None)
 
 FIRST_PAUSE = 0.25
 """The pause before the second attempt, in seconds; each is twice as long as the one before."""
@@ -63,11 +64,11 @@ current = Current()
 
 
 @contextmanager
-def processing(delivery: Delivery | None) -> Iterator[None]:
+def processing(delivery: D) -> Iterator[D]:
     """Retry the calls of this thread for that message; for None, call once."""
     before, current.delivery = current.delivery, delivery
     try:
-        yield
+        yield delivery
     finally:
         current.delivery = before
 

@@ -77,5 +77,5 @@ class Playbooks(OpenCTIApiPlaybook):  # type: ignore[misc]  # pycti is untyped
         except KeyError as missing:
             log.error("%s cannot be answered: its message lacks %s.", delivery, missing)
         except Exception:
-            log.exception("%s cannot be answered; its message is delivered again.", delivery)
+            log.error("%s cannot be answered; its message is delivered again.", delivery)
             delivery.postpone()

@@ -10,6 +10,7 @@ from pika.exceptions import AMQPConnectionError
 from pycti import Identity
 
 from passivedns.errors import NotSent
+from passivedns.opencti.chunks import RoutedChannel
 from passivedns.opencti.delivery import Delivery
 from passivedns.opencti.message import Bundle, Message
 from passivedns.opencti.outage import processing
@@ -108,7 +109,7 @@ class Helper:
         self.events.append(("pycti", text, options))
 
     def _send_bundle(self, channel: object, text: str, **options: Any) -> None:
-        self.events.append((channel, text, options))
+        self.events.append(("routed" if isinstance(channel, RoutedChannel) else channel, text, options))
 
 
 ENTITY = {"type": "domain-name", "spec_version": "2.1", "id": "domain-name--1", "value": "example.org"}
@@ -165,7 +166,7 @@ def test_chunks_are_announced_together_and_published_on_the_listeners_connection
     helper = Helper(listen_queue=listening())
     sending(helper).send(Bundle(["one", "two"], 7, is_chunked=True))
     options = {"work_id": "w1", "no_split": True, "sequence": 1, "draft_id": "draft--1"}
-    assert helper.events == [("announce", "w1", 7), ("channel", "one", options), ("channel", "two", options)]
+    assert helper.events == [("announce", "w1", 7), ("routed", "one", options), ("routed", "two", options)]
 
 
 @pytest.mark.parametrize(

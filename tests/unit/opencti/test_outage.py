@@ -1,6 +1,7 @@
 """Calls for a message are retried during an outage; all others fail at once."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +9,13 @@ from typing import Any
 
 import pytest
 import requests
-from pika.exceptions import AMQPConnectionError, ConnectionBlockedTimeout
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionBlockedTimeout
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
+from passivedns.opencti.chunks import NoQueue
 from passivedns.opencti.delivery import Delivery, Postponed
-from passivedns.opencti.outage import processing, retried_unless, retry_queries, retry_while_away
+from passivedns.opencti.outage import may_have_arrived, processing, retried_unless, retry_queries, retry_while_away
 from sandbox.opencti import Fault, OpenCTI
 from tests.unit.raw_server import raw_server, says
 
@@ -60,28 +62,54 @@ def test_a_query_for_no_message_fails_at_once(platform: OpenCTI, patient: OpenCT
     assert asked(platform) == 1
 
 
-def test_an_error_that_opencti_keeps_reporting_becomes_final(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon."""
+    monkeypatch.setattr(outage, "MAX_TRIES", 3)
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
+
+
+FAULTS: list[Fault] = ["database", "error", "http500", "gone", "unheard"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_call_that_keeps_failing_while_opencti_answers_others_fails_after_a_few_tries(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
-    platform.fail("about", how="database")
-    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
+    platform.fail("about", how=fault)
+    with processing(delivery()) as processed, pytest.raises((ValueError, requests.RequestException)) as raised:
         patient.api.query(ABOUT)
+    assert (asked(platform), processed.failure) == (3, raised.value)
+    assert "OpenCTI answers, but fails 3 times on w1: " in caplog.text
 
 
-def test_an_unreachable_opencti_is_retried_without_limit(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_opencti_that_answers_nothing_is_waited_for_without_limit_and_without_repeating_the_call(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
 ) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
-    platform.fail("about", times=2, how="gone")
+    platform.fail("*", how=fault)
+    platform.fail("about", times=1, how=fault)
+    threading.Timer(0.5, platform.recover).start()
     with processing(delivery()):
         assert patient.api.query(ABOUT)
+    assert asked(platform) == 2
+    assert sum(call.field == "markingDefinitions" for call in platform.calls) > 3
 
 
-def test_a_rejected_token_is_retried_without_limit(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("quick")
+def test_an_error_that_was_given_up_is_not_retried_by_an_outer_call(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper
 ) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
+    platform.fail("about", how="database")
+    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
+        retry_while_away(lambda: patient.api.query(ABOUT))
+    assert asked(platform) == 3
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_rejected_token_is_retried_without_limit(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
     right, platform.token = platform.token, "another"
     threading.Timer(0.5, lambda: setattr(platform, "token", right)).start()
     with processing(delivery()):
@@ -162,19 +190,21 @@ def test_other_statuses_are_not_retried(helper: OpenCTIConnectorHelper, status: 
             helper.api.query(ABOUT)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
-    ("failures", "longest_illness"),
+    "failure",
     [
-        ([AMQPConnectionError(), OSError("no such host")], 600),
-        ([ConnectionBlockedTimeout(), ConnectionBlockedTimeout()], 0),
+        AMQPConnectionError(),
+        ConnectionBlockedTimeout(),
+        ConnectionRefusedError(),
+        socket.gaierror("no such host"),
+        NoQueue(),
+        ChannelClosedByBroker(404, "no exchange 'amq.worker.exchange'"),
     ],
-    ids=["unavailable", "blocks publishers, without limit"],
+    ids=lambda failure: type(failure).__name__,
 )
-def test_sending_to_the_broker_is_retried(
-    monkeypatch: pytest.MonkeyPatch, failures: list[Exception], longest_illness: float
-) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", longest_illness)
-    left = failures.copy()
+def test_sending_to_a_broker_that_is_away_is_retried_without_limit(failure: Exception) -> None:
+    left = [failure] * 9
 
     def send() -> str:
         if left:
@@ -185,6 +215,75 @@ def test_sending_to_the_broker_is_retried(
         assert retry_while_away(send) == "sent"
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("failure", "tries"),
+    [(ChannelClosedByBroker(406, "message size 200000000 is larger than configured"), 1), (PermissionError(), 3)],
+    ids=["a message that is too large", "a directory that cannot be written"],
+)
+def test_what_remains_is_not_retried_for_ever(failure: Exception, tries: int) -> None:
+    calls = []
+
+    def send() -> None:
+        calls.append(1)
+        raise failure
+
+    with processing(delivery()), pytest.raises(type(failure)):
+        retry_while_away(send)
+    assert len(calls) == tries
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"], ids=["nothing", "cut off"])
+def test_a_request_without_a_full_response_may_have_arrived(helper: OpenCTIConnectorHelper, sent: bytes) -> None:
+    with answering(helper, sent), pytest.raises(requests.RequestException) as raised:
+        helper.api.query(ABOUT)
+    assert may_have_arrived(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "may"),
+    [
+        ("502 Bad Gateway", True),
+        ("504 Gateway Time-out", True),
+        ("503 Service Unavailable", False),
+        ("500 Internal Server Error", False),
+        ("429 Too Many Requests", False),
+        ("413 Payload Too Large", False),
+    ],
+)
+def test_only_a_gateway_that_got_no_response_may_have_passed_a_request_on(
+    helper: OpenCTIConnectorHelper, status: str, may: bool
+) -> None:
+    retry_queries(helper.api)
+    with answering(helper, answer(status, b"<html>")), pytest.raises((requests.HTTPError, ValueError)) as raised:
+        helper.api.query(ABOUT)
+    assert may_have_arrived(raised.value) == may
+
+
+def test_a_request_that_took_too_long_may_have_arrived_and_one_without_a_connection_did_not(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    platform.fail("about", how="stall")
+    helper.api.session_requests_timeout = 0.2
+    with pytest.raises(requests.ReadTimeout) as slow:
+        helper.api.query(ABOUT)
+    platform.recover()
+    helper.api.api_url = "http://127.0.0.1:1/graphql"
+    with pytest.raises(requests.ConnectionError) as refused:
+        helper.api.query(ABOUT)
+    helper.api.api_url = "http://nowhere.invalid/graphql"
+    with pytest.raises(requests.ConnectionError) as unknown:
+        helper.api.query(ABOUT)
+    assert [may_have_arrived(error.value) for error in (slow, refused, unknown)] == [True, False, False]
+
+
+def test_an_error_that_opencti_reports_did_not_take_effect(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    platform.fail("about", how="database")
+    with pytest.raises(ValueError, match="shards") as reported:
+        helper.api.query(ABOUT)
+    assert not may_have_arrived(reported.value)
+
+
 def test_a_call_that_took_effect_before_an_outage_is_not_retried() -> None:
     calls = []
 
@@ -192,6 +291,6 @@ def test_a_call_that_took_effect_before_an_outage_is_not_retried() -> None:
         calls.append(1)
         raise requests.ConnectionError
 
-    with processing(delivery()), retried_unless(lambda: True):
+    with processing(delivery()), retried_unless(lambda _: True):
         assert retry_while_away(call) is None
     assert len(calls) == 1

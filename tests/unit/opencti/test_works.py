@@ -4,7 +4,7 @@ import pytest
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
-from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.delivery import Delivery, Postponed
 from passivedns.opencti.outage import processing, retry_queries
 from passivedns.opencti.works import UNREADABLE, Works
 from sandbox.opencti import Fault, OpenCTI
@@ -61,10 +61,8 @@ def test_a_work_that_opencti_refuses_to_close_is_logged_with_its_text(
     platform: OpenCTI, works: Works, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.fail("toProcessed", how="refused")
-    with processing(delivery()):
-        with pytest.raises(ValueError, match="Business validation"):
-            works.to_processed("w1", "Added 1")
-        works.to_processed("w1", "Business validation", in_error=True)
+    with processing(delivery()), pytest.raises(Postponed):
+        works.to_processed("w1", "Added 1")
     assert work.closings == []
     (record,) = [record.message for record in caplog.records if record.name == "passivedns.opencti.works"]
     assert record.startswith("OpenCTI refused to close the work w1")
@@ -137,7 +135,7 @@ def test_a_user_who_may_not_query_works_can_still_announce_and_close(
 def test_a_work_is_closed_even_if_querying_it_keeps_failing(
     platform: OpenCTI, works: Works, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "LONGEST_ILLNESS", 0.1)
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
     platform.fail("work", how="database")
     with processing(delivery(redelivered=True)):
         works.to_processed("w1", "Added 1")
