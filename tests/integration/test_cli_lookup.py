@@ -177,6 +177,7 @@ def test_a_terminal_without_unicode_shows_the_table(desk: Desk) -> None:
     assert ended.returncode == 0
     assert "=====" in ended.stdout
     assert "xn--bcher-kva.example  Domain-Name" in ended.stdout
+    assert r"b\xfccher.example: looked up xn--bcher-kva.example." in ended.stderr
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
@@ -208,9 +209,9 @@ def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> 
 
 
 def test_an_invalid_value_is_named_and_the_others_are_looked_up(desk: Desk) -> None:
-    ended = desk.lookup("http://example.org/", ADDRESS)
+    ended = desk.lookup("999.1.1.1", ADDRESS)
     assert ended.returncode == 1
-    assert "http://example.org/ was not looked up: not a single IP address or domain name (URL)." in ended.stderr
+    assert "999.1.1.1 was not looked up: not a single IP address or domain name (not a domain name)." in ended.stderr
     assert ADDRESS in ended.stdout
 
 

@@ -65,11 +65,13 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _lookup(parsed: argparse.Namespace) -> int:
+    from passivedns.commands import typed
     from passivedns.commands.lookup import run
 
     values = parsed.values
     if not (values or parsed.file or sys.stdin.isatty()):
-        values = [line for line in sys.stdin.read().splitlines() if line.strip()]
+        is_file = isinstance(sys.stdin, TextIOWrapper)
+        values = typed.lines(sys.stdin.buffer.read() if is_file else sys.stdin.read().encode())
     if not (values or parsed.file):
         parsed.refuse("lookup needs a value, such as: lookup example.org")
     return run(values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
@@ -103,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:
-    lookup.add_argument("values", nargs="*", metavar="VALUE", help="domain name or IP address (default: read stdin)")
+    lookup.add_argument(
+        "values",
+        nargs="*",
+        metavar="VALUE",
+        help="domain name or IP address, also defanged or in a URL (default: read stdin)",
+    )
     lookup.add_argument(
         "--format",
         choices=("table", "json", "csv", "stix", "html"),

@@ -1,5 +1,6 @@
 """`main.py lookup`: looks up values one after the other and prints the answers."""
 
+import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from passivedns.asking import EVERYTHING
 from passivedns.assembly import enricher_of
+from passivedns.commands import typed
 from passivedns.commands.saved import enricher_of_file
 from passivedns.commands.terminal import say
 from passivedns.converter import canonical_value
@@ -25,10 +27,11 @@ from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure, not_asked
-from passivedns.wording import allowance_in_words, counted
+from passivedns.wording import allowance_in_words, counted, joined, one_line
 
 # Failures that concern one value; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, RequestRefused)
+_PASSWORD = re.compile("//[^/@ ]*:[^/@ ]*@")
 
 
 def run(
@@ -57,7 +60,7 @@ def run(
     enricher = enricher._replace(askers=askers)
     if record_types:
         enricher = enricher._replace(record_types=record_types)
-    found = [_observable(value) for value in values]
+    found = [entity for value in values for entity in _observables(value)]
     entities = list({entity.id: entity for entity in found if entity}.values())
     lookups = _look_up_all(enricher, entities, now)
     if lookups:
@@ -78,12 +81,29 @@ def observable(text: str) -> Entity:
     return Entity(observable_id(entity_type, value), entity_type, value)
 
 
+def _observables(value: str) -> list[Entity | None]:
+    """The observables in what a person typed, after saying what was understood; None for each refusal."""
+    hosts = [value] if _is_plain(value) else typed.hosts(value)
+    found = list(map(_observable, hosts))
+    if looked_up := [entity.value for entity in found if entity and not _is_plain(value)]:
+        say(f"{_PASSWORD.sub('//…@', one_line(value))}: looked up {joined(looked_up)}.")
+    return found
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value is a name or an address as OpenCTI has it, but for the case and the spelling of IPv6."""
+    try:
+        return value.isascii() and bool(observable(value))
+    except Unusable:
+        return False
+
+
 def _observable(value: str) -> Entity | None:
     """The observable for a value, or None after saying why there is none."""
     try:
         return observable(value)
     except Unusable as reason:
-        say(f"{value} was not looked up: not a single IP address or domain name ({reason}).")
+        say(f"{one_line(value)} was not looked up: not a single IP address or domain name ({reason}).")
         return None
 
 

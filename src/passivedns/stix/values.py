@@ -27,7 +27,8 @@ _VARIATION_SELECTORS = "\ufe0e\ufe0f"
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL_PART = re.compile(rf"(?!.{{65}}){_ATOM}(?:\.{_ATOM})*")
 _MAIL_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_CIDR = re.compile(r"[0-9a-f.:]+/[0-9.]+", re.IGNORECASE)
+CIDR = re.compile(r"[0-9a-f.:]+/[0-9.]+", re.IGNORECASE)
+"""A range of addresses, by prefix length or mask."""
 
 
 class Unusable(ValueError):
@@ -134,7 +135,7 @@ _Reasons = tuple[tuple[str, Callable[[str], bool]], ...]
 
 _NOT_THAT_ADDRESS: _Reasons = (
     ("empty value", lambda text: not text),
-    ("CIDR range", lambda text: bool(_CIDR.fullmatch(text))),
+    ("CIDR range", lambda text: bool(CIDR.fullmatch(text))),
     ("wrong IP version", lambda text: is_address(text)),
     ("name instead of an address", lambda text: _is_name(_normalized(text))),
     ("not an IP address", lambda _: True),
@@ -144,7 +145,7 @@ _NOT_A_NAME: _Reasons = (
     ("empty value", lambda name: not name),
     ("contains whitespace", lambda name: any(map(str.isspace, name))),
     ("wildcard", lambda name: "*" in name),
-    ("CIDR range", lambda name: bool(_CIDR.fullmatch(name))),
+    ("CIDR range", lambda name: bool(CIDR.fullmatch(name))),
     ("URL", lambda name: "/" in name),
     ("mailbox instead of a name", lambda name: "@" in name),
     ("address instead of a name", lambda name: is_address(name)),

@@ -133,6 +133,51 @@ def rows(records: int, kept: int = 0, left_out: dict[str, int] | None = None) ->
     return {"records": records, "kept": kept, "left_out": left_out or {}, "unreadable": 0, "complete": True}
 
 
+@pytest.mark.parametrize(
+    ("typed", "echoed"),
+    [
+        ("hxxps://example.org/login", "hxxps://example.org/login"),
+        ("example[.]org", "example[.]org"),
+        ("bob@example.org", "bob@example.org"),
+        ('"example.org",', '"example.org",'),
+        ("https://bob:secret@example.org/", "https://…@example.org/"),
+    ],
+)
+def test_the_host_of_what_was_typed_is_looked_up_and_named(desk: Desk, typed: str, echoed: str) -> None:
+    code, printed, said = desk.lookup(typed, "--sources", "otx", "--format", "json")
+    assert (code, only_line(printed)["query"]) == (0, "example.org")
+    assert said == f"{echoed}: looked up example.org.\n"
+
+
+@pytest.mark.parametrize("typed", ["example.org", " EXAMPLE.org. "])
+def test_nothing_is_said_about_a_plain_name(desk: Desk, typed: str) -> None:
+    code, _, said = desk.lookup(typed, "--sources", "otx", "--format", "json")
+    assert (code, said) == (0, "")
+
+
+def test_the_hosts_of_a_list_are_looked_up_each_once_and_one_refusal_costs_no_other(desk: Desk) -> None:
+    code, printed, said = desk.lookup(f"{DOMAIN},localhost, {ADDRESS}", f"http://{DOMAIN}", "--format", "json")
+    assert code == 1
+    assert [json.loads(line)["query"] for line in printed.splitlines()] == [DOMAIN, ADDRESS]
+    assert said.startswith(
+        "localhost was not looked up: not a single IP address or domain name (single label).\n"
+        f"{DOMAIN},localhost, {ADDRESS}: looked up {DOMAIN} and {ADDRESS}.\n"
+        f"http://{DOMAIN}: looked up {DOMAIN}.\n"
+    )
+
+
+@pytest.mark.parametrize("typed", ["192.0.2.0/24", "192[.]0[.]2[.]0/24", "[192.0.2.0/24]", "192.0.2.0/255.255.255.0"])
+def test_a_range_is_refused_and_no_address_of_it_is_looked_up(desk: Desk, typed: str) -> None:
+    code, printed, said = desk.lookup(typed)
+    assert (code, printed, desk.requests) == (1, "", [0, 0, 0])
+    assert said.endswith("was not looked up: not a single IP address or domain name (CIDR range).\n")
+
+
+def test_an_international_name_is_looked_up_and_named_as_in_the_dns(desk: Desk) -> None:
+    _, _, said = desk.lookup("bücher.example", "--sources", "otx")
+    assert said == "bücher.example: looked up xn--bcher-kva.example.\n"
+
+
 def test_all_configured_sources_are_queried_and_named(desk: Desk) -> None:
     code, printed, _ = desk.lookup(DOMAIN, "--format", "json")
     found = only_line(printed)
