@@ -271,3 +271,31 @@ def test_the_log_contains_no_secret(world: World) -> None:
     assert "rejected the credentials" in world.daemon.log
     for secret in (world.service.api_key, world.platform.token):
         assert secret not in world.daemon.log
+
+
+# Names
+
+
+def test_an_international_observable_keeps_its_spelling_and_is_asked_about_in_that_of_the_dns(world: World) -> None:
+    world.service.answers["xn--bcher-kva.example"] = [record("NS", "domain", "ns1.BÜCHER.example")]
+    work = world.enrich("Domain-Name", "bücher.example")
+    assert work.errors == []
+    (relation,) = world.relationships(work.entity)
+    source, target = (world.platform.objects[relation[end]] for end in ("source_ref", "target_ref"))
+    assert (source["id"], source["value"]) == (work.entity.standard_id, "bücher.example")
+    assert target["value"] == "ns1.xn--bcher-kva.example"
+
+
+def test_what_lies_below_a_marked_name_is_as_marked_in_opencti(world: World) -> None:
+    name = fresh_name()
+    world.service.answers[name] = [
+        record("CNAME", "domain", f"mail.{name}"),
+        record("SOA", "email", f"hostmaster@{name}"),
+        record("NS", "domain", "ns1.example.net"),
+    ]
+    entity = world.entity("Domain-Name", name, markings=("TLP:AMBER", "case 4711"))
+    assert world.platform.enrich(entity).wait(WAIT).errors == []
+    own = set(entity.as_stix()["object_marking_refs"])
+    found = {item["value"]: set(item.get("object_marking_refs", ())) for item in world.platform.observables()}
+    assert (len(own), found[f"mail.{name}"], found[f"hostmaster@{name}"]) == (2, own, own)
+    assert not found["ns1.example.net"] & own

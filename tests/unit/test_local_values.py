@@ -16,10 +16,11 @@ from passivedns.stix.objects import observable_id
 from sandbox.server import serving
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.mnemonic import Mnemonic, mnemonic_app
+from tests.unit.sources.samples import SAMPLES
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DOMAIN = Entity(observable_id("Domain-Name", "example.org"), "Domain-Name", "example.org")
-ADDRESS = Entity(observable_id("IPv4-Addr", "192.0.2.1"), "IPv4-Addr", "192.0.2.1")
+ADDRESS = Entity(observable_id("IPv4-Addr", "192.0.2.10"), "IPv4-Addr", "192.0.2.10")
 ADDRESSES = [
     Record("example.org", "A", "127.0.0.1", NOW, NOW, (), "one"),
     Record("example.org.", "AAAA", "FE80:0::1", NOW, NOW, (), "one"),
@@ -45,7 +46,7 @@ def test_they_are_left_out_and_counted() -> None:
 
 
 def test_a_name_of_an_address_is_left_out_and_counted() -> None:
-    found = convert(ADDRESS, [Record("nas.lan", "A", "192.0.2.1", NOW, NOW, (), "one")])
+    found = convert(ADDRESS, [Record("nas.lan", "A", "192.0.2.10", NOW, NOW, (), "one")])
     assert (values(found), found.left_out) == ([], Counter({"special-use name": 1}))
 
 
@@ -53,6 +54,24 @@ def test_only_rows_of_a_local_source_are_kept() -> None:
     found = convert(DOMAIN, [ADDRESSES[0], ADDRESSES[1]._replace(source="own")], local={"own"})
     assert values(found) == ["fe80::1"]
     assert found.left_out == Counter({"special-use address": 1})
+
+
+@pytest.mark.parametrize("key", SOURCES)
+@pytest.mark.parametrize(
+    ("of", "ordinary", "special", "reason"),
+    [
+        (DOMAIN, "192.0.2.10", "127.0.0.1", "special-use address"),
+        (ADDRESS, "example.org", "printer.local", "special-use name"),
+    ],
+)
+def test_they_are_left_out_of_the_answers_of_every_source(
+    key: str, of: Entity, ordinary: str, special: str, reason: str
+) -> None:
+    body = SAMPLES[key].answers[of.value].body
+    answer = SOURCES[key].read(body.replace(ordinary.encode(), special.encode()), of.value)
+    found = convert(of, answer.records)
+    assert special not in values(found)
+    assert found.left_out[reason] == min(body.count(ordinary.encode()), 1)
 
 
 def test_only_one_source_can_know_them() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from passivedns.stix.values import CIDR, is_address
 
-_DEFANGED = re.compile(r"[\[({](\.|:|/|@|://|dot|at)[\])}]|\[(\.)|(\.)\]|\\(\.)", re.IGNORECASE)
+_DEFANGED = re.compile(r" ?[\[({](\.|:|/|@|://|dot|at)[\])}] ?|\[(\.)|(\.)\]|\\(\.)", re.IGNORECASE)
 _WORDS = {"dot": ".", "at": "@"}
 # Copied from web pages and documents; UTF-8 files of Windows begin with the first.
 _INVISIBLE = re.compile("[\ufeff\u200b\u2060\u00ad]")

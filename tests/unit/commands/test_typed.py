@@ -20,6 +20,8 @@ from passivedns.commands.typed import hosts, lines
         ("example{.}org", ["example.org"]),
         ("example[dot]org", ["example.org"]),
         ("example(DOT)org", ["example.org"]),
+        ("bob (at) example (dot) org", ["example.org"]),
+        ("example [.] org, b.example", ["example.org", "b.example"]),
         ("example[.org", ["example.org"]),
         ("example.]org", ["example.org"]),
         (r"example\.org", ["example.org"]),
