@@ -83,6 +83,8 @@ def _matcher(entity: Entity) -> Callable[[str], bool]:
     spellings = {entity.value, values.ascii_name(entity.value)}
 
     def is_entity(text: str) -> bool:
+        if len(text) > values.MAX_TEXT:
+            return False
         if text in spellings or text.lower().removesuffix(".") in spellings:
             return True
         # Only international names and IPv6 addresses have other spellings.

@@ -14,7 +14,7 @@ import idna
 from passivedns.model import FAMILIES
 
 MAX_TEXT = 1024
-"""Characters of a text that may be an international name: a long hostile one would take minutes to normalize."""
+"""Characters of a text that may be a name or a mailbox, in any spelling: long hostile ones would take minutes."""
 _MAX_ADDRESS = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 # RFC 1035 section 2.3.4 limits the lengths; passive DNS has underscores; OpenCTI rejects last labels of one character.
 _NAME = re.compile(r"(?!-)(?:[a-z0-9_-]{1,63}\.)+[a-z0-9_-]{2,63}")
@@ -44,7 +44,7 @@ def address(text: str, address_type: str) -> str:
     family = FAMILIES[address_type]
     if packed := _packed(text, family):
         return inet_ntop(family, packed)
-    raise Unusable(_reason(text, _NOT_THAT_ADDRESS))
+    raise Unusable(_reason(text[: MAX_TEXT + 1], _NOT_THAT_ADDRESS))
 
 
 def domain_name(text: str) -> str:
@@ -99,7 +99,7 @@ def mailbox(text: str) -> str:
     Raises:
         Unusable: not a mailbox.
     """
-    text = text.removesuffix(".")
+    text = text[: MAX_TEXT + 1].removesuffix(".")
     if not text:
         raise Unusable("empty value")
     local, _, domain = text.partition("@")
@@ -123,7 +123,7 @@ def _packed(text: str, family: AddressFamily) -> bytes | None:
 
 
 def _normalized(text: str) -> str:
-    return ascii_name(text).lower().removesuffix(".")
+    return ascii_name(text[: MAX_TEXT + 1]).lower().removesuffix(".")
 
 
 def _is_name(text: str) -> bool:
