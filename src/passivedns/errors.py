@@ -57,6 +57,10 @@ class Unreachable(NoAnswer):
     """Connection failed or broken: correct the URL, the proxy or the CA bundle, or wait."""
 
 
+class Blocked(NoAnswer):
+    """A proxy, a firewall or a network answered instead of the source: correct it, or the proxy settings."""
+
+
 class BadAnswer(SourceError):
     """An unexpected response: HTML, truncated, too large, or in another format."""
 

@@ -96,7 +96,7 @@ def test_each_source_has_its_own_line_and_an_unreachable_one_ends_the_check_with
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "✓ PassiveTotal       " in ended.stdout
     assert (
-        "✗ AlienVault OTX     http://127.0.0.1:9: AlienVault OTX cannot be reached: no connection can be made.\n"
-        in ended.stdout
+        "✗ AlienVault OTX     http://127.0.0.1:9: AlienVault OTX cannot be reached: the connection is refused; check "
+        "that it runs there, and OTX_API_BASE_URL.\n" in ended.stdout
     )
     assert "secret" not in ended.stdout

@@ -10,7 +10,8 @@ pytestmark = needs_http_protocols
 
 FAULTS = {
     "stall": "PassiveTotal cannot be reached: no answer within 2 s.",
-    "reset": "PassiveTotal cannot be reached: the response was cut off.",
+    "reset": "PassiveTotal cannot be reached: the response was cut off; check whether RISKIQ_API_BASE_URL should begin "
+    "with https://.",
     "cut-connection": "PassiveTotal cannot be reached: the response was cut off.",
 }
 

@@ -26,6 +26,9 @@ MARKDOWN = sorted(
 NO_SENTENCES = {
     *("Passive DNS", "Microsoft Entra ID", "API key", "own server", "zone files", "application/x-ndjson, */*;q=0.5"),
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
+    *("Tunnel connection failed: 403", "Tunnel connection failed: 407", "the certificate", "its issuer"),
+    *("Timeout during AMQP handshake", "Timeout while setting up transport"),
+    "The protocol returned by the server is not supported",
     "…: … of … searches used, … left…",
     *(A_BASE_URL, A_DURATION, YES_OR_NO),
 }

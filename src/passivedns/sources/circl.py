@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from passivedns.errors import QuotaExceeded, RateLimited
+from passivedns.errors import QuotaExceeded
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
-from passivedns.sources.failures import worded
 from passivedns.sources.http import LARGEST_BODY, Http, Reply, page_numbers
 from passivedns.sources.source import PASSING, Client, Source
 
@@ -53,8 +52,6 @@ class CirclClient(Client):
         for _ in page_numbers(MOST_PAGES):
             place = {"dribble-paginate-cursor": cursor} if cursor else {}
             page = self._http.search(path, headers={"dribble-paginate-count": str(PAGE)} | place)
-            if page.body[:64].lower().startswith(b"rate limit exceeded"):
-                raise worded(CIRCL, RateLimited, page.status)
             yield page
             size += len(page.body)
             previous, cursor = cursor, page.headers.get(_CURSOR, "")

@@ -10,12 +10,13 @@ from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, Unreachable
+from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
-from passivedns.sources.failures import LONGEST_ERROR, cause, failure, masked
+from passivedns.sources.failures import LONGEST_ERROR, failure, peer_of, retry_after
+from passivedns.sources.masking import masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
@@ -113,7 +114,7 @@ class Http:
 
     def _ask(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         reply = self._reply(purpose, method, url, **how)
-        if error := failure(self.source, reply):
+        if error := failure(self.source, reply, url):
             raise error
         return reply
 
@@ -138,7 +139,7 @@ class Http:
                 reply = self._attempt(purpose, method, url, **how)
                 if reply.status not in self.source.retried:
                     return reply
-                pause = max(pause, _retry_after(reply))
+                pause = max(pause, retry_after(reply.headers))
             time.sleep(min(pause, LONGEST_WAIT))
         return self._attempt(purpose, method, url, **how)
 
@@ -159,7 +160,7 @@ class Http:
                 return reply
         except (HTTPError, OSError, ValueError, OverflowError) as error:
             # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
-            why = cause(error, self.source.variable(self.source.address), timeout)
+            why = cause(error, peer_of(self.source, url), timeout)
             raise Unreachable(f"{self.source.title} cannot be reached: {why}.") from error
 
     def _body(self, response: requests.Response) -> bytes:
@@ -198,11 +199,3 @@ def page_numbers(most: int) -> Iterator[int]:
         if number and time.monotonic() >= end:
             return
         yield number
-
-
-def _retry_after(reply: Reply) -> float:
-    """The delay in seconds that the source requests; 0 if none or invalid."""
-    try:
-        return Retry().parse_retry_after(reply.headers.get("Retry-After", "0"))
-    except (HTTPError, ValueError, OverflowError):
-        return 0

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from passivedns.errors import CredentialsRefused, RateLimited
+from passivedns.errors import CredentialsRefused
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
-from passivedns.sources.failures import usual_complaint, worded
+from passivedns.sources.failures import meaning, retry_after, usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source, SourceSettings
 
@@ -48,8 +48,8 @@ class OtxClient(Client):
         reply = self._http.search(f"/indicators/{slug}/{question.segment}/passive_dns")
         if reply.status == 429:
             said = usual_complaint(reply)
-            kind = CredentialsRefused if "authenticate" in said.lower() else RateLimited
-            raise worded(OTX, kind, reply.status, said)
+            kind = CredentialsRefused if "authenticate" in said.lower() else meaning(OTX, reply.status, said)
+            raise worded(OTX, kind, reply.status, said, retry_after(reply.headers))
         return read_saved(reply.body, question.value)
 
 

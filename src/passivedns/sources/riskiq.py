@@ -14,7 +14,7 @@ from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text, unexpected
-from passivedns.sources.failures import meaning, usual_complaint, worded
+from passivedns.sources.failures import worded
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import Client, QuotaSettings, Source
 
@@ -72,19 +72,13 @@ def _read(reply: Reply) -> Any:
     """The JSON of a reply; None if nothing is known: PassiveTotal's own 404, or a success without a body.
 
     Raises:
-        SourceError: it is an error, even with a status of success, or is not from PassiveTotal.
+        BadAnswer: it is not from PassiveTotal.
     """
     if reply.status == 404:
         if reply.body.lstrip()[:1] not in (b"", b"{"):
             raise worded(RISKIQ, BadAnswer, 404)
         return None
-    answer = json_of(RISKIQ, reply.body)
-    if at(answer, "results") is None:
-        said, code = usual_complaint(reply.masked()), at(answer, "error", "http_code")
-        status = code if isinstance(code, int) and 400 <= code < 600 else reply.status
-        if said or status != reply.status:
-            raise worded(RISKIQ, meaning(RISKIQ, status, said), status, said)
-    return answer
+    return json_of(RISKIQ, reply.body)
 
 
 def parse_records(answer: Any, asked: str) -> list[Record]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from passivedns.errors import BadAnswer, NoAnswer, SourceError, Unreachable
+from passivedns.errors import BadAnswer, Blocked, NoAnswer, SourceError, Unreachable
 
 ENDLESS = ("stall", "drip")
 """Faults that only a timeout ends."""
@@ -21,19 +21,32 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
     failing, unreachable = f"{title} server error (HTTP {{}}); try again later.", f"{title} cannot be reached: "
     return {
         "500": (NoAnswer, f"{failing.format(500)} Its response says: Internal Server Error"),
-        "502": (NoAnswer, failing.format(502)),
-        "504": (NoAnswer, failing.format(504)),
+        "502": (Blocked, gateway_page(title, 502)),
+        "504": (Blocked, gateway_page(title, 504)),
         "html": (BadAnswer, f"The response from {title} is a web page; check {address}."),
         "cut-json": (
             BadAnswer,
             f"The response from {title} contains nothing in the Common Output Format; check {address}.",
         ),
         "cut-connection": (Unreachable, f"{unreachable}the response was cut off."),
-        "reset": (Unreachable, f"{unreachable}the response was cut off."),
+        "reset": (Unreachable, f"{unreachable}{closed(address)}"),
         "stall": (Unreachable, f"{unreachable}{NO_ANSWER}"),
         "drip": (Unreachable, f"{unreachable}{NO_ANSWER}"),
         "huge": (BadAnswer, f"The response from {title} is larger than 64 MiB and was dropped."),
     }
+
+
+def gateway_page(title: str, status: int) -> str:
+    """The text about the web page of a gateway in front of a service."""
+    return (
+        f"{title} is down, or something between the connector and {title} blocked the request (HTTP {status}, a web "
+        "page, server: uvicorn); try again later, then check the proxy and the firewall."
+    )
+
+
+def closed(address: str) -> str:
+    """The cause if a server without TLS closes the connection; `address` is the variable with its URL."""
+    return f"the response was cut off; check whether {address} should begin with https://."
 
 
 def error_of(look_up: Callable[[], object]) -> tuple[type[SourceError], str]:

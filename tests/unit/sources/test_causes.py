@@ -3,10 +3,14 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 import trustme
@@ -28,12 +32,20 @@ def told_of(asker: Http) -> str:
 
 
 @contextlib.contextmanager
-def tls_server(speak: Speak = GOOD, host: str = "127.0.0.1") -> Iterator[tuple[RawServer, trustme.CA]]:
+def tls_server(
+    speak: Speak = GOOD, host: str = "127.0.0.1", span: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[tuple[RawServer, trustme.CA]]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
+    authority.issue_cert(host, **span).configure_cert(context)
     with raw_server(speak, context) as server:
         yield server, authority
+
+
+@pytest.fixture(autouse=True)
+def _no_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -58,7 +70,9 @@ def test_a_host_that_does_not_resolve() -> None:
 
 
 def test_a_refused_connection() -> None:
-    assert told_of(asking("http://127.0.0.1:9")) == "Example DNS cannot be reached: no connection can be made."
+    assert told_of(asking("http://127.0.0.1:9")) == (
+        "Example DNS cannot be reached: the connection is refused; check that it runs there, and EXAMPLE_API_BASE_URL."
+    )
 
 
 def test_a_server_that_does_not_respond() -> None:
@@ -75,15 +89,55 @@ def test_a_truncated_response() -> None:
 def test_an_untrusted_certificate() -> None:
     with tls_server() as (server, _):
         assert told_of(asking(server.url)) == (
-            "Example DNS cannot be reached: its TLS certificate is not trusted; if its CA is private, set "
-            "REQUESTS_CA_BUNDLE."
+            "Example DNS cannot be reached: its TLS certificate is from an issuer that is not trusted; set "
+            "REQUESTS_CA_BUNDLE to a CA bundle that contains its issuer."
+        )
+
+
+def test_a_bundle_that_is_set_but_lacks_the_issuer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with tls_server() as (server, _):
+        trust(trustme.CA(), monkeypatch, tmp_path)
+        assert told_of(asking(server.url)) == (
+            "Example DNS cannot be reached: its TLS certificate is from an issuer that is not trusted; the CA bundle "
+            f"{tmp_path}/ca.pem (REQUESTS_CA_BUNDLE) does not contain its issuer."
         )
 
 
 def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with tls_server(host="other.example") as (server, authority):
         trust(authority, monkeypatch, tmp_path)
-        assert "its TLS certificate is not trusted" in told_of(asking(server.url))
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            assert told_of(asking(url)) == (
+                "Example DNS cannot be reached: its TLS certificate is for another host; check EXAMPLE_API_BASE_URL."
+            )
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (-1, "its TLS certificate has expired; have it renewed, or check the clock of this machine."),
+        (1, "its TLS certificate is not valid yet; check the clock of this machine."),
+    ],
+)
+def test_a_certificate_outside_its_dates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: int, told: str) -> None:
+    now = datetime.now(UTC)
+    span = {"not_before": now + timedelta(days=days - 0.5), "not_after": now + timedelta(days=days + 0.5)}
+    with tls_server(span=span) as (server, authority):
+        trust(authority, monkeypatch, tmp_path)
+        assert told_of(asking(server.url)) == f"Example DNS cannot be reached: {told}"
+
+
+def test_a_self_signed_certificate(tmp_path: Path) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*command, *names], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with raw_server(GOOD, context) as server:
+        assert told_of(asking(server.url)) == (
+            "Example DNS cannot be reached: its TLS certificate is self-signed; set REQUESTS_CA_BUNDLE to a CA bundle "
+            "that contains the certificate."
+        )
 
 
 def trust(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -138,18 +192,52 @@ def plain_server(speak: Speak) -> Iterator[int]:
 def test_a_proxy_that_refuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     use_proxy(monkeypatch, "http://127.0.0.1:9")
     for scheme in ("http", "https"):
-        told = told_of(asking(f"{scheme}://api.example"))
-        assert told == "Example DNS cannot be reached: the proxy does not connect."
+        assert told_of(asking(f"{scheme}://api.example")) == (
+            "Example DNS cannot be reached: no connection to the proxy 127.0.0.1:9 can be made; check "
+            f"{scheme.upper()}_PROXY, or use NO_PROXY."
+        )
 
 
 def test_a_proxy_whose_host_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     use_proxy(monkeypatch, "http://proxy.invalid:3128")
-    assert told_of(asking("http://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
+    assert told_of(asking("http://api.example")) == (
+        "Example DNS cannot be reached: no connection to the proxy proxy.invalid:3128 can be made; check HTTP_PROXY, "
+        "or use NO_PROXY."
+    )
 
 
 def test_a_proxy_that_requires_a_password_for_a_tunnel(proxy: RawServer) -> None:
-    assert told_of(asking("https://api.example")) == "Example DNS cannot be reached: the proxy does not connect."
+    assert told_of(asking("https://api.example")) == (
+        f"Example DNS cannot be reached: the proxy 127.0.0.1:{proxy.port} requires a login; put its user name and "
+        "password into HTTPS_PROXY."
+    )
     assert proxy.heads[0].startswith(b"CONNECT api.example:443 ")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("403 Forbidden", "does not allow this host; allow it there, or exclude it with NO_PROXY."),
+        (
+            "503 Service Unavailable",
+            "cannot connect to this host; check the proxy, or exclude the host with NO_PROXY.",
+        ),
+    ],
+)
+def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch, status: str, told: str) -> None:
+    with raw_server(says(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())) as server:
+        use_proxy(monkeypatch, f"http://user:password-of-nobody@127.0.0.1:{server.port}")
+        assert told_of(asking("https://api.example")) == (
+            f"Example DNS cannot be reached: the proxy 127.0.0.1:{server.port} {told}"
+        )
+
+
+def test_plain_http_to_a_server_with_tls() -> None:
+    with tls_server() as (server, _):
+        assert told_of(asking(server.url.replace("https:", "http:"))) == (
+            "Example DNS cannot be reached: the response was cut off; check whether EXAMPLE_API_BASE_URL should begin "
+            "with https://."
+        )
 
 
 def test_plain_http_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +261,7 @@ def test_a_socks_proxy_is_rejected_and_not_bypassed(monkeypatch: pytest.MonkeyPa
 def test_an_invalid_proxy_address(monkeypatch: pytest.MonkeyPatch, proxy_url: str) -> None:
     use_proxy(monkeypatch, proxy_url)
     assert told_of(asking("http://api.example")) == (
-        "Example DNS cannot be reached: the URL of the proxy is invalid; check HTTPS_PROXY."
+        "Example DNS cannot be reached: the URL of the proxy is invalid; check HTTP_PROXY."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from passivedns.errors import BadAnswer, CredentialsRefused, NotEntitled
+from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.model import Answer, Budget
 from passivedns.sources.cof import COF, CofSettings
 from sandbox.sources.cof import CofServer, cof_app
@@ -22,12 +22,12 @@ FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
     "401": (
         CredentialsRefused,
-        "COF server rejected the credentials (HTTP 401); check COF_USERNAME, COF_PASSWORD and COF_TOKEN. "
+        "COF server requires credentials or rejected them (HTTP 401); check COF_USERNAME, COF_PASSWORD and COF_TOKEN. "
         "Its response says: Unauthorized",
     ),
     "403": (
-        NotEntitled,
-        "The COF server account is not entitled to passive DNS (HTTP 403); ask the provider. "
+        CredentialsRefused,
+        "COF server requires credentials or rejected them (HTTP 403); check COF_USERNAME, COF_PASSWORD and COF_TOKEN. "
         "Its response says: Forbidden",
     ),
     "404-page": (BadAnswer, "The response (HTTP 404) is not from the COF server API; check COF_URL."),

@@ -12,6 +12,7 @@ import pytest
 from passivedns import metrics
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     NotEntitled,
@@ -25,7 +26,7 @@ from passivedns.sources import SOURCES, defender, http
 from passivedns.sources.source import Client
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
-from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -297,13 +298,13 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "403": (NotEntitled, "grant the application ThreatIntelligence.Read.All with admin consent"),
     "404": None,
     "404-html": (BadAnswer, "is not from the Microsoft Defender API; check DEFENDER_API_BASE_URL."),
-    "429": (RateLimited, "Microsoft Defender rate limit exceeded (HTTP 429); try again later."),
+    "429": (RateLimited, "Microsoft Defender rate limit exceeded (HTTP 429); next try in 1 s."),
     "429-without-retry-after": (RateLimited, "TooManyRequests: Please retry again later."),
     "500": (NoAnswer, "Microsoft Defender server error (HTTP 500); try again later."),
-    "502": (NoAnswer, "Microsoft Defender server error (HTTP 502); try again later."),
+    "502": (Blocked, gateway_page("Microsoft Defender", 502)),
     "503": (NoAnswer, "ServiceUnavailable: The service is temporarily unavailable."),
-    "504": (NoAnswer, "Microsoft Defender server error (HTTP 504); try again later."),
-    "html": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
+    "504": (Blocked, gateway_page("Microsoft Defender", 504)),
+    "html": (BadAnswer, "is a web page; check DEFENDER_API_BASE_URL."),
     "cut-json": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
     "no-list": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
@@ -312,7 +313,7 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "next-page-nowhere": (BadAnswer, "a next-page URL that is not on its own host."),
     "next-page-number": None,
     "cut-connection": (Unreachable, "the response was cut off."),
-    "reset": (Unreachable, "the response was cut off."),
+    "reset": (Unreachable, closed("DEFENDER_API_BASE_URL")),
     "stall": (Unreachable, NO_ANSWER),
     "drip": (Unreachable, NO_ANSWER),
 }
@@ -323,17 +324,17 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "unauthorized-client": (CredentialsRefused, f"Application with identifier '{CLIENT_ID}' was not found."),
     "unknown-tenant": (CredentialsRefused, "AADSTS90002: Tenant not found."),
     "403": (CredentialsRefused, "AADSTS53003: Access has been blocked."),
-    "429": (RateLimited, "Microsoft Entra ID rate limit exceeded (HTTP 429); try again later."),
+    "429": (RateLimited, "Microsoft Entra ID rate limit exceeded (HTTP 429); next try in 1 s."),
     "no-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
     "unprintable-token": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
     "500": (NoAnswer, "Microsoft Entra ID server error (HTTP 500); try again later."),
-    "502": (NoAnswer, "Microsoft Entra ID server error (HTTP 502); try again later."),
-    "504": (NoAnswer, "Microsoft Entra ID server error (HTTP 504); try again later."),
-    "html": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
+    "502": (Blocked, gateway_page("Microsoft Entra ID", 502)),
+    "504": (Blocked, gateway_page("Microsoft Entra ID", 504)),
+    "html": (BadAnswer, "from Microsoft Entra ID is a web page; check DEFENDER_LOGIN_BASE_URL."),
     "cut-json": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
     "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
     "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
-    "reset": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
+    "reset": (Unreachable, f"Microsoft Entra ID cannot be reached: {closed('DEFENDER_LOGIN_BASE_URL')}"),
     "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
     "drip": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
 }

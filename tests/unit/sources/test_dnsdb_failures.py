@@ -7,6 +7,7 @@ import pytest
 
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     QuotaExceeded,
@@ -18,7 +19,7 @@ from passivedns.errors import (
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.sources.broken_answers import NO_ANSWER, each
+from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, gateway_page
 from tests.unit.sources.clients import client, question
 from tests.unit.stand_ins import stand_in
 
@@ -55,8 +56,8 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         f"DNSDB rate limit exceeded (HTTP 503); try again later. {SAYS} too many concurrent connections",
     ),
     "500": (NoAnswer, "DNSDB server error (HTTP 500); try again later."),
-    "502": (NoAnswer, "DNSDB server error (HTTP 502); try again later."),
-    "504": (NoAnswer, "DNSDB server error (HTTP 504); try again later."),
+    "502": (Blocked, gateway_page("DNSDB", 502)),
+    "504": (Blocked, gateway_page("DNSDB", 504)),
     "html": (BadAnswer, f"The response from DNSDB is a web page; {CHECK_ADDRESS}"),
     "cut-json": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
     "empty-body": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
@@ -69,7 +70,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         "Its response says: Processing timeout; results may be incomplete",
     ),
     "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
-    "reset": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
+    "reset": (Unreachable, f"DNSDB cannot be reached: {closed('DNSDB_API_BASE_URL')}"),
     "stall": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
     "drip": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
 }

@@ -1,12 +1,18 @@
 """Credentials that a server repeats are masked."""
 
+import html
+import json
+import time
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from requests import Request
 from requests.auth import HTTPBasicAuth
 
-from passivedns.sources.failures import masked
+from passivedns.sources.masking import masked
 
 
 def repeated(text: bytes, **request: Any) -> bytes:
@@ -44,9 +50,51 @@ def test_the_longest_of_overlapping_secrets_is_masked() -> None:
     assert repeated(b"0123abcd-more", headers={"X-Key": "0123abcd", "X-Long": "0123abcd-more"}) == b"****"
 
 
-@pytest.mark.parametrize(("key", "left"), [("12345", b"12345"), ("123456", b"****")])
-def test_secrets_under_six_characters_are_not_masked(key: str, left: bytes) -> None:
-    assert repeated(key.encode(), headers={"X-Key": key}) == left
+@pytest.mark.parametrize(("key", "left"), [("12345", b""), ("123456", b"key ****")])
+def test_nothing_is_left_of_a_text_if_a_secret_is_under_six_characters(key: str, left: bytes) -> None:
+    assert repeated(f"key {key}".encode(), headers={"X-Key": key}) == left
+
+
+KEY = "0a/+&<b'c\"=%"
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        quote(KEY, safe=""),
+        quote(KEY, safe="").lower(),
+        quote(quote(KEY, safe=""), safe=""),
+        "".join(f"%{ord(c):02X}" for c in KEY),
+        html.escape(KEY),
+        html.escape(html.escape(KEY)),
+        "".join(f"&#{ord(c)};" for c in KEY),
+        "".join(f"&#x{ord(c):X};" for c in KEY),
+        json.dumps(json.dumps(KEY))[3:-3],
+    ],
+)
+def test_a_secret_is_masked_in_every_encoding(quoted: str) -> None:
+    assert repeated(f"<{quoted}> is wrong".encode(), headers={"X-Key": KEY}) == b"<****> is wrong"
+
+
+@pytest.mark.parametrize("before", ["", "k", "ke", "key", "key="])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_secret_is_masked_in_base64_of_any_text_around_it(encode: Callable[[bytes], bytes], before: str) -> None:
+    quoted = encode(f"{before}{KEY}&".encode())
+    for text in (quoted, quote(quoted, safe="").encode()):
+        left = repeated(b"<" + text + b"> is wrong", headers={"X-Key": KEY})
+        assert b"****" in left
+        assert len(left) < 25
+
+
+@pytest.mark.parametrize("part", [b"A", b"\\", b"%25", b"&amp;", b"0", b"&#0"])
+def test_a_long_text_takes_no_long_time(part: bytes) -> None:
+    text, begun = part * (2**16 // len(part)), time.thread_time()
+    assert repeated(text, headers={"X-Key": "AAAAAAAAAAAAAAAA-", "X-Other": "%%%%%%%%&&&&&\\\\0000"}) == text
+    assert time.thread_time() - begun < 2
+
+
+def test_a_space_is_masked_as_a_plus_too() -> None:
+    assert repeated(b"code=s3cret+value", data={"client_secret": "s3cret value"}) == b"code=****"
 
 
 def test_public_headers_are_not_masked() -> None:

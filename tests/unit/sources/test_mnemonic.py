@@ -157,7 +157,6 @@ def test_the_error_quotes_the_messages_and_the_delay(body: str, said: str) -> No
     [
         "",
         "[]",
-        "<html>",
         '{"metaData": {"millisUntilResourcesAvailable": "60000"}}',
         '{"metaData": {"millisUntilResourcesAvailable": -1}}',
         '{"metaData": [], "messages": [{"message": 7}]}',

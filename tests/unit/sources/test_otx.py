@@ -9,6 +9,7 @@ import pytest
 
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     RateLimited,
@@ -22,7 +23,7 @@ from passivedns.sources.source import Client
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -56,15 +57,15 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         "Its response says: Over throttling limit (100/hour)",
     ),
     "500": (NoAnswer, f"{_FAILING.format(500)} Its response says: Internal Server Error"),
-    "502": (NoAnswer, _FAILING.format(502)),
+    "502": (Blocked, gateway_page("AlienVault OTX", 502)),
     "503": (NoAnswer, f"{_FAILING.format(503)} Its response says: Service unavailable"),
-    "504": (NoAnswer, _FAILING.format(504)),
+    "504": (Blocked, gateway_page("AlienVault OTX", 504)),
     "no-list": (BadAnswer, _NO_LIST),
     "empty-body": (BadAnswer, _NO_LIST),
-    "html": (BadAnswer, _NOT_JSON),
+    "html": (BadAnswer, "The response from AlienVault OTX is a web page; check OTX_API_BASE_URL."),
     "cut-json": (BadAnswer, _NOT_JSON),
     "cut-connection": (Unreachable, "AlienVault OTX cannot be reached: the response was cut off."),
-    "reset": (Unreachable, "AlienVault OTX cannot be reached: the response was cut off."),
+    "reset": (Unreachable, f"AlienVault OTX cannot be reached: {closed('OTX_API_BASE_URL')}"),
     "stall": (Unreachable, _SLOW),
     "drip": (Unreachable, _SLOW),
     "huge": (BadAnswer, "The response from AlienVault OTX is larger than 64 MiB and was dropped."),

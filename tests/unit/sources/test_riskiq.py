@@ -13,6 +13,7 @@ from passivedns.asking import Asker, Outcome
 from passivedns.assembly import enricher_of
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     NotEntitled,
@@ -30,7 +31,7 @@ from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
-from tests.unit.sources.broken_answers import ENDLESS, NO_ANSWER, SHORT, each
+from tests.unit.sources.broken_answers import ENDLESS, NO_ANSWER, SHORT, closed, each, gateway_page
 from tests.unit.stand_ins import stand_in
 
 NOW = datetime.now(UTC)
@@ -68,7 +69,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "404-html": (BadAnswer, f"The response (HTTP 404) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
     "429": (
         RateLimited,
-        "PassiveTotal rate limit exceeded (HTTP 429); try again later. Its response says: too many requests",
+        "PassiveTotal rate limit exceeded (HTTP 429); next try in 1 s. Its response says: too many requests",
     ),
     "429-quota-message": (
         QuotaExceeded,
@@ -83,10 +84,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         NoAnswer,
         "PassiveTotal server error (HTTP 500); try again later. Its response says: Internal Server Error",
     ),
-    "502": (NoAnswer, "PassiveTotal server error (HTTP 502); try again later."),
-    "503": (NoAnswer, "PassiveTotal server error (HTTP 503); try again later."),
-    "504": (NoAnswer, "PassiveTotal server error (HTTP 504); try again later."),
-    "html": (BadAnswer, NOT_JSON),
+    "502": (Blocked, gateway_page("PassiveTotal", 502)),
+    "503": (Blocked, gateway_page("PassiveTotal", 503)),
+    "504": (Blocked, gateway_page("PassiveTotal", 504)),
+    "html": (BadAnswer, f"The response from PassiveTotal is a web page; {CHECK_ADDRESS}"),
     "cut-json": (BadAnswer, NOT_JSON),
     "deeply-nested": (BadAnswer, NOT_JSON),
     "list": (BadAnswer, NO_LIST),
@@ -95,7 +96,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "huge": (BadAnswer, "The response from PassiveTotal is larger than 64 MiB and was dropped."),
     "redirect": (BadAnswer, f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
     "cut-connection": (Unreachable, CUT_OFF),
-    "reset": (Unreachable, CUT_OFF),
+    "reset": (Unreachable, f"PassiveTotal cannot be reached: {closed('RISKIQ_API_BASE_URL')}"),
     "stall": (Unreachable, TOO_SLOW),
     "drip": (Unreachable, TOO_SLOW),
 }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     NotEntitled,
@@ -63,7 +64,7 @@ def answer_to(status: int, content: bytes) -> Answer:
     class Told(Http):
         def search(self, *_: Any, **__: Any) -> Reply:
             reply = Reply(status, {}, content)
-            if error := failure(RISKIQ, reply):
+            if error := failure(RISKIQ, reply, self.base_url):
                 raise error
             return reply
 
@@ -93,7 +94,7 @@ def test_an_api_404_and_an_empty_success_mean_nothing_known(status: int, content
     ("status", "content", "error"),
     [
         (401, body({"message": "invalid credentials"}), CredentialsRefused),
-        (401, HTML, CredentialsRefused),
+        (401, HTML, Blocked),
         (402, body({"message": "your quota does not include this product"}), NotEntitled),
         (403, body({"message": "forbidden"}), NotEntitled),
         (403, b"", NotEntitled),
@@ -106,11 +107,11 @@ def test_an_api_404_and_an_empty_success_mean_nothing_known(status: int, content
         (429, b"", RateLimited),
         (429, body({"message": "slow down"}), RateLimited),
         (400, body({"message": "bad query"}), RequestRefused),
-        (405, HTML, RequestRefused),
+        (405, HTML, Blocked),
         (500, body({"message": "internal"}), NoAnswer),
-        (502, HTML, NoAnswer),
+        (502, HTML, Blocked),
         (503, b"", NoAnswer),
-        (504, HTML, NoAnswer),
+        (504, HTML, Blocked),
         (200, HTML, BadAnswer),
         (404, HTML, BadAnswer),
         (301, b"", BadAnswer),
@@ -136,7 +137,7 @@ def test_the_error_quotes_the_server_on_one_short_line() -> None:
     assert len(str(raised.value)) < 300
 
 
-@pytest.mark.parametrize("beside", [{"message": "quota nearly exceeded"}, {"error": {"http_code": 403}}])
+@pytest.mark.parametrize("beside", [{"message": "quota nearly exceeded"}, {"error": None}])
 def test_an_answer_with_results_is_never_an_error(beside: dict[str, Any]) -> None:
     assert answer_to(200, body({"results": []} | beside)) == Answer([])
 

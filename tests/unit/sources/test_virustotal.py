@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     NotEntitled,
@@ -27,7 +28,7 @@ from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import NO_ANSWER, each, error_of
+from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
 from tests.unit.sources.clients import LONG_AGO, client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import stand_in
@@ -61,15 +62,15 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         "The VirusTotal quota is used up (HTTP 429). Its response says: Quota exceeded",
     ),
     "500": (NoAnswer, f"{_FAILING.format(500)} Its response says: Internal Server Error"),
-    "502": (NoAnswer, _FAILING.format(502)),
+    "502": (Blocked, gateway_page("VirusTotal", 502)),
     "503": (NoAnswer, f"{_FAILING.format(503)} Its response says: Transient server error, retry might work"),
     "504": (NoAnswer, f"{_FAILING.format(504)} Its response says: The operation took too long to complete"),
     "no-data": (BadAnswer, _NO_LIST),
     "empty-body": (BadAnswer, _NO_LIST),
-    "html": (BadAnswer, _NOT_JSON),
+    "html": (BadAnswer, "The response from VirusTotal is a web page; check VIRUSTOTAL_API_BASE_URL."),
     "cut-json": (BadAnswer, _NOT_JSON),
     "cut-connection": (Unreachable, "VirusTotal cannot be reached: the response was cut off."),
-    "reset": (Unreachable, "VirusTotal cannot be reached: the response was cut off."),
+    "reset": (Unreachable, f"VirusTotal cannot be reached: {closed('VIRUSTOTAL_API_BASE_URL')}"),
     "stall": (Unreachable, _SLOW),
     "drip": (Unreachable, _SLOW),
     "huge": (BadAnswer, "The response from VirusTotal is larger than 64 MiB and was dropped."),
