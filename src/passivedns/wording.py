@@ -1,6 +1,5 @@
 """Formats numbers, lists, dates and outside text for people."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
@@ -56,12 +55,6 @@ def duration(length: timedelta) -> str:
     """A duration in the largest unit that fits, such as `3 hours`."""
     fitting = (counted(length // unit, name) for name, unit in _UNITS if length >= unit)
     return next(fitting, "less than a minute")
-
-
-def wait_in_words(seconds: float) -> str:
-    """A wait, rounded up, such as `47 s`, `12 min` or `3 h`."""
-    unit, name = (1, "s") if seconds <= 120 else (60, "min") if seconds <= 7200 else (3600, "h")
-    return f"{math.ceil(seconds / unit):,} {name}"
 
 
 def allowance_in_words(allowance: Allowance) -> str:

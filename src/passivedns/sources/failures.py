@@ -12,7 +12,7 @@ from passivedns import errors
 from passivedns.errors import SourceError
 from passivedns.sources.causes import Peer, blocked, foreign, is_page
 from passivedns.sources.complaints import by_words, is_limit_reached, limit_in, names_credentials
-from passivedns.wording import joined, one_line, wait_in_words
+from passivedns.wording import joined, one_line, span
 
 if TYPE_CHECKING:
     from passivedns.sources.http import Reply
@@ -47,7 +47,9 @@ def failure(source: Source, reply: Reply, url: str) -> SourceError | None:
         return _failure_in_success(source, reply)
     what = foreign(reply.status, reply.headers, reply.body)
     if what and reply.status >= 400 and reply.status not in (404, 429) and not _asks_for_login(source, reply):
-        return errors.Blocked(f"{blocked(peer_of(source, url), reply.status, what)}.")
+        error = errors.Blocked(f"{blocked(peer_of(source, url), reply.status, what)}.")
+        error.status = reply.status
+        return error
     if reply.status in source.unknown:
         return None
     said, wait = (source.complaint or usual_complaint)(reply), retry_after(reply.headers)
@@ -109,14 +111,16 @@ def worded(source: Source, kind: type[SourceError], status: int, said: str = "",
     sentence = (_NO_ACCOUNT if has_choice else _SENTENCES[kind]).format(
         title=source.title,
         status=status,
-        until=f"; next try in {wait_in_words(wait)}" if wait else "",
-        again=f"next try in {wait_in_words(wait)}" if wait else "try again later",
+        until=f"; next try in {span(wait)}" if wait else "",
+        again=f"next try in {span(wait)}" if wait else "try again later",
         check=check,
         credentials=joined([*map(source.variable, source.credentials)] or [check]),
         entitlement=source.entitlement,
     )
     is_new = said and said.lower().rstrip(".") not in sentence.lower()
-    return kind(f"{sentence} Its response says: {said}" if is_new else sentence)
+    error = kind(f"{sentence} Its response says: {said}" if is_new else sentence, retry_in=wait or None)
+    error.status = status
+    return error
 
 
 _NO_ACCOUNT = "{title} requires credentials or rejected them (HTTP {status}); check {credentials}."
