@@ -225,7 +225,7 @@ def test_a_rejected_value_does_not_affect_the_others(desk: Desk) -> None:
 
 
 def test_rejected_credentials_end_it_at_once(desk: Desk) -> None:
-    ended = desk.lookup(DOMAIN, ADDRESS, "nothing.example", variables={"RISKIQ_API_KEY": "wrong"})
+    ended = desk.lookup(DOMAIN, ADDRESS, "nothing.example", variables={"RISKIQ_API_KEY": "wrong-key"})
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(
         "example.org: PassiveTotal rejected the credentials (HTTP 401); check RISKIQ_USERNAME and RISKIQ_API_KEY. "

@@ -176,7 +176,7 @@ def test_an_unstated_quota_is_unknown() -> None:
 
 
 def test_rejected_credentials_are_bad() -> None:
-    url, findings = account(PassiveTotal({}), api_key="wrong")
+    url, findings = account(PassiveTotal({}), api_key="wrong-key")
     assert findings == [
         Finding(
             "PassiveTotal",
@@ -295,7 +295,8 @@ def test_a_refused_connection_is_bad() -> None:
         Finding(
             "AlienVault OTX",
             State.BAD,
-            "http://127.0.0.1:9: AlienVault OTX cannot be reached: no connection can be made.",
+            "http://127.0.0.1:9: AlienVault OTX cannot be reached: the connection is refused; check that it runs there, "
+            "and OTX_API_BASE_URL.",
         )
     ]
 
