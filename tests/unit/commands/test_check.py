@@ -295,8 +295,8 @@ def test_a_refused_connection_is_bad() -> None:
         Finding(
             "AlienVault OTX",
             State.BAD,
-            "http://127.0.0.1:9: AlienVault OTX cannot be reached: the connection is refused; check that it runs there, "
-            "and OTX_API_BASE_URL.",
+            "http://127.0.0.1:9: AlienVault OTX cannot be reached: the connection is refused; check that it runs "
+            "there, and OTX_API_BASE_URL.",
         )
     ]
 
