@@ -10,7 +10,7 @@ _DEFANGED = re.compile(r" ?[\[({](\.|:|/|@|://|dot|at)[\])}] ?|\[(\.)|(\.)\]|\\(
 _WORDS = {"dot": ".", "at": "@"}
 # Copied from web pages and documents; UTF-8 files of Windows begin with the first.
 _INVISIBLE = re.compile("[\ufeff\u200b\u2060\u00ad]")
-_QUOTES = "\"'`<>(){}“”„\u2018\u2019«»*,;"
+_QUOTES = "\"'`<>(){}“”„\u2018\u2019«»,;"
 _PUNCTUATION = f"{_QUOTES}[].:!?|"
 _SEPARATOR = re.compile(r"[,;|]")
 # Paths and queries may contain commas.
@@ -28,7 +28,7 @@ def lines(data: bytes) -> list[str]:
 def hosts(text: str) -> list[str]:
     """The names and addresses in a text, as far as they can be told; the text itself if there are none.
 
-    CIDR ranges are kept as they are, so that they can be refused.
+    CIDR ranges and wildcards are kept, so that they can be refused.
     """
     return [host for piece in _pieces(text) if (host := _host(piece))] or [text]
 

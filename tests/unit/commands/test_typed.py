@@ -71,6 +71,8 @@ from passivedns.commands.typed import hosts, lines
         ("['a.example', 'b.example']", ["a.example", "b.example"]),
         ("https://a.example/x,hxxp://b.example/y", ["a.example", "b.example"]),
         ("- example.org", ["example.org"]),
+        ("*.example.org", ["*.example.org"]),
+        ("hxxp://*.example[.]org/", ["*.example.org"]),
         ("192.0.2.0/24", ["192.0.2.0/24"]),
         ("192[.]0[.]2[.]0/24", ["192.0.2.0/24"]),
         ("(192.0.2.0/24)", ["192.0.2.0/24"]),
