@@ -11,7 +11,7 @@ from passivedns.errors import QuotaExceeded
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
-from passivedns.sources.http import LARGEST_BODY, Http, Reply, page_numbers
+from passivedns.sources.http import MAX_BODY, Http, Reply, page_numbers
 from passivedns.sources.source import PASSING, Client, Source
 
 PAGE = 200
@@ -56,7 +56,7 @@ class CirclClient(Client):
             size += len(page.body)
             previous, cursor = cursor, page.headers.get(_CURSOR, "")
             # A cursor is a number that exceeds the precision of floats, so it stays text.
-            if not cursor.isdecimal() or cursor == previous or size > LARGEST_BODY:
+            if not cursor.isdecimal() or cursor == previous or size > MAX_BODY:
                 return
 
 

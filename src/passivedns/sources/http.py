@@ -1,10 +1,11 @@
 """Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
+from io import BytesIO
 from typing import Any, NamedTuple, Self
 from urllib.parse import urljoin
 
@@ -20,7 +21,7 @@ from passivedns.sources.masking import masked
 from passivedns.sources.source import Source
 from passivedns.wording import counted
 
-LARGEST_BODY = 64 * 2**20
+MAX_BODY = 64 * 2**20
 """Bytes; the largest recorded answer, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
 """Maximum delay in seconds, also for Retry-After."""
@@ -41,14 +42,17 @@ class Patience(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A complete response."""
+    """A complete response, or its beginning."""
 
     status: int
     headers: Mapping[str, str]
     """By name, in any case."""
     body: bytes
+    """At most `MAX_BODY`."""
     mask: Callable[[bytes], bytes] = bytes
     """Masks the credentials of the request, which a success may contain as data and an error must not quote."""
+    cut: bool = False
+    """Whether the response is larger than `MAX_BODY`."""
 
     def masked(self) -> Self:
         """The reply to an error that has the status of a success."""
@@ -78,7 +82,10 @@ class Http:
         self._left_alone_until = 0.0
 
     def search(
-        self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Mapping[str, str | Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """GET a search, which counts against the quota."""
         return self._ask("search", "GET", self.base_url + path, params=params, headers=headers)
@@ -154,7 +161,8 @@ class Http:
                 self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
             ):
                 mask = partial(masked, response.request)
-                reply = Reply(response.status_code, response.headers, self._body(response), mask)
+                body, is_cut = self._body(response)
+                reply = Reply(response.status_code, response.headers, body, mask, is_cut)
                 if not 200 <= reply.status < 300:
                     reply = reply._replace(body=reply.body[:LONGEST_ERROR]).masked()
                 return reply
@@ -163,14 +171,14 @@ class Http:
             why = cause(error, peer_of(self.source, url), timeout)
             raise Unreachable(f"{self.source.title} cannot be reached: {why}.") from error
 
-    def _body(self, response: requests.Response) -> bytes:
-        body = bytearray()
+    def _body(self, response: requests.Response) -> tuple[bytes, bool]:
+        """The body up to the maximum, and whether it was cut there."""
+        body = BytesIO()  # unlike a bytearray, it needs no copy at the end
         while chunk := response.raw.read1(2**16, decode_content=True):
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                size = f"{LARGEST_BODY >> 20} MiB"
-                raise BadAnswer(f"The response from {self.source.title} is larger than {size} and was dropped.")
-        return bytes(body)
+            if body.write(chunk) and body.tell() > MAX_BODY:
+                body.truncate(MAX_BODY)
+                return body.getvalue(), True
+        return body.getvalue(), False
 
 
 class _Session(requests.Session):

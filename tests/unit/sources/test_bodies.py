@@ -5,7 +5,7 @@ import pytest
 from passivedns.errors import BadAnswer
 from passivedns.sources import bodies
 from passivedns.sources.bodies import MOST_VALUES, json_of, lines_of
-from passivedns.sources.http import LARGEST_BODY
+from passivedns.sources.http import MAX_BODY
 from tests.unit.sources.transports import EXAMPLE
 
 DEEP = b"[" * 100_000
@@ -53,7 +53,7 @@ def test_a_web_page_is_rejected() -> None:
 def test_a_body_with_too_many_values_is_dropped_before_it_is_parsed(
     part: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = b"[" + part * (LARGEST_BODY // len(part) - 1)
+    body = b"[" + part * (MAX_BODY // len(part) - 1)
     # Parsing would raise an AttributeError.
     monkeypatch.delattr(bodies, "orjson")
     monkeypatch.delattr(bodies, "json")

@@ -137,7 +137,7 @@ def test_a_page_with_its_own_cursor_is_the_last(service: Circl, url: str) -> Non
 def test_pages_that_are_too_large_together_are_incomplete(
     service: Circl, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circl, "LARGEST_BODY", 100)
+    monkeypatch.setattr(circl, "MAX_BODY", 100)
     service.facts = names_at("192.0.2.77", 2 * PAGE)
     answer = ask(url, "192.0.2.77")
     assert (len(answer.records), answer.complete, len(service.requests)) == (PAGE, False, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from passivedns.errors import BadAnswer, NoAnswer, SourceError, Unreachable
 from passivedns.sources import http
-from passivedns.sources.http import LARGEST_BODY, Reply
+from passivedns.sources.http import MAX_BODY, Reply
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import ask
 
@@ -154,7 +154,7 @@ def peak(of: Callable[[], object]) -> int:
 )
 def test_an_endless_response_takes_little_more_memory_than_the_largest_body(head: bytes) -> None:
     flood = gushing(head + b"\r\n", b" " * MEBIBYTE, 400)
-    assert peak(lambda: outcome_of(flood, LONG)) < 2.5 * LARGEST_BODY
+    assert peak(lambda: outcome_of(flood, LONG)) < 2.5 * MAX_BODY
 
 
 @pytest.mark.slow
@@ -163,5 +163,5 @@ def test_a_gzip_bomb_is_cut_off_at_the_largest_body() -> None:
     bomb = gushing(OK + b"Content-Encoding: gzip\r\n\r\n", member, 8)
     assert len(member) * 8 < 1.2 * MEBIBYTE
     outcomes: list[Reply | Exception] = []
-    assert peak(lambda: outcomes.append(outcome_of(bomb, LONG))) < 2.5 * LARGEST_BODY
+    assert peak(lambda: outcomes.append(outcome_of(bomb, LONG))) < 2.5 * MAX_BODY
     assert isinstance(outcomes[0], BadAnswer)
