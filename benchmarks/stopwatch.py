@@ -18,8 +18,7 @@ from passivedns.sources.http import Http
 
 PARTS: dict[str, tuple[Any, str]] = {
     "waiting": (Http, "_attempt"),
-    "reading": (riskiq, "json_of"),
-    "parsing": (riskiq, "parse_records"),
+    "reading": (riskiq, "read_saved"),
     "converting": (enrichment, "convert"),
     "building": (enrichment, "additions"),
     "bundling": (Message, "bundle"),

@@ -105,5 +105,5 @@ def _no_order(fact: Fact) -> bytes:
 
 
 def _row(fact: Fact, swapped: bool) -> dict[str, Any]:
-    row = cof_row(fact)
+    row = cof_row(fact) | {"origin": "https://www.circl.lu/pdns/"}
     return row | {"rrname": row["rdata"], "rdata": row["rrname"]} if swapped else row

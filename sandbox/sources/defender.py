@@ -9,6 +9,7 @@ import itertools
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -192,7 +193,11 @@ def _artifact(fact: Fact) -> dict[str, str]:
     if fact.type in _NAMES:
         name = fact.data.split()[1 if fact.type == "MX" else 0]
         return {"@odata.type": _type("hostname"), "id": name.removesuffix(".")}
-    return {"@odata.type": _type("unclassifiedArtifact"), "id": fact.data}
+    return {
+        "@odata.type": _type("unclassifiedArtifact"),
+        "id": sha256(fact.data.encode()).hexdigest(),
+        "value": fact.data,
+    }
 
 
 def _type(name: str) -> str:

@@ -142,7 +142,7 @@ def _look_up(service: Dnsdb, request: Request, value: str, rows: Iterable[dict[s
     service.used += 1
     if value in service.recorded:
         return Response(service.recorded[value], headers=_headers(service), media_type=MEDIA_TYPE)
-    answer = _answer(service, asked, rows, request.query_params.get("humantime") == "true")
+    answer = _answer(service, asked, rows, request.query_params.get("humantime", "").lower() == "true")
     answer.headers.update(_headers(service))
     return answer
 

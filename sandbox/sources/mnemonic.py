@@ -1,9 +1,12 @@
 """Stands in for the COF endpoint of mnemonic PassiveDNS v3.
 
-Sources: mnemonic's integration guide, a recorded 503 response (2020), and third-party measurements of 2026. The
-response to an unknown key is not recorded; the 401 here is that of the endpoint `/seen` without a key.
+Sources: mnemonic's integration guide and OpenAPI schema, a recorded 503 response (2020), and third-party measurements
+of 2026. The response to an unknown key is not recorded; the 401 here is that of the endpoint `/seen` without a key.
 """
 
+import csv
+from collections.abc import Sequence
+from io import StringIO
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,6 +20,7 @@ API_KEY = "5a" * 16
 PUBLIC_LIMIT = 1000
 LIMIT_WITH_KEY = 10_000
 
+_TYPES = frozenset(["a", "aaaa", "cname", "dname", "mx", "naptr", "ns", "ptr", "rp", "soa", "srv", "txt"])
 _LIMIT_WORDS = f"Maximum result limit for public usage is {PUBLIC_LIMIT}"
 
 
@@ -73,6 +77,8 @@ def mnemonic_app(service: Mnemonic) -> FastAPI:
 
 def _refusal(service: Mnemonic, request: Request) -> Response | None:
     key, limit = request.headers.get("argus-api-key"), _limit(request)
+    if unknown := {kind.lower() for kind in request.query_params.getlist("rrType")} - _TYPES:
+        return _error(400, _said(f"Invalid rrType {min(unknown)}", None))
     if key not in (None, API_KEY):
         return _error(401, _said("Authentication failed", None))
     if limit > (LIMIT_WITH_KEY if key else PUBLIC_LIMIT):
@@ -86,10 +92,22 @@ def _limit(request: Request) -> int:
 
 
 def _answer(service: Mnemonic, request: Request, value: str) -> Response:
-    """Rows with the value on either side, last seen first."""
-    found = sorted(about(service.facts, value), key=lambda fact: fact.last, reverse=True)
-    body = service.recorded.get(value, lines(_row(service, fact) for fact in found[: _limit(request) or PUBLIC_LIMIT]))
-    return Response(body, media_type="application/x-ndjson")
+    """Rows of the wanted types with the value on either side, last seen first."""
+    wanted = [kind.upper() for kind in request.query_params.getlist("rrType")]
+    facts = [fact for fact in about(service.facts, value) if not wanted or fact.type in wanted]
+    found = sorted(facts, key=lambda fact: fact.last, reverse=True)[: _limit(request) or PUBLIC_LIMIT]
+    rows = [_row(service, fact) for fact in found]
+    if request.headers.get("accept", "").startswith("text/csv"):
+        return Response(_csv(rows), media_type="text/csv")
+    return Response(service.recorded.get(value, lines(rows)), media_type="application/json")
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = StringIO()
+    writer = csv.DictWriter(text, ["rrtype", "rrname", "rdata", "count", "time_first", "time_last"])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _row(service: Mnemonic, fact: Fact) -> dict[str, Any]:

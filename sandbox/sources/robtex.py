@@ -14,6 +14,9 @@ from sandbox.sources.cof import NOT_FOUND, cof_row, lines
 from sandbox.sources.history import Fact
 from sandbox.sources.service import Service, new_app
 
+MAX_REVERSE = 200
+"""Rows of an answer about an address, as measured in 2026."""
+
 
 class Robtex(Service):
     """The state of the service."""
@@ -29,7 +32,7 @@ def robtex_app(service: Robtex) -> FastAPI:
 
     @app.get("/pdns/reverse/{value:path}")
     async def reverse(value: str) -> Response:
-        return _answer(service, value, [fact for fact in service.facts if fact.data == value])
+        return _answer(service, value, [fact for fact in service.facts if fact.data == value][:MAX_REVERSE])
 
     return app
 

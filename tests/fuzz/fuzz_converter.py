@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from passivedns.converter import canonical_value, convert
 from passivedns.model import Enrichment, Entity, Record
-from passivedns.sources.riskiq import parse_records
+from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
 from passivedns.stix.knowledge import Publisher, additions
 from passivedns.stix.objects import StixObject
@@ -59,7 +59,7 @@ def check(data: bytes) -> None:
     records = [
         record._replace(source="circl") if row[7:8] == ["circl"] else record
         for row in rows
-        for record in parse_records({"results": [entry(row)]}, entity.value)
+        for record in read_saved(json.dumps({"results": [entry(row)]}).encode(), entity.value).records
     ]
     check_enrichment(entity, records, convert(entity, records))
 

@@ -1,5 +1,6 @@
 """The mapping of records to relations, and their merge."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from passivedns.converter import canonical_value, convert
 from passivedns.model import RECORD_TYPES, Enrichment, Entity, Record, Relation, Tally
-from passivedns.sources.riskiq import parse_records
+from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
 from passivedns.stix.values import Unusable
 from sandbox.sources.riskiq_data import DIRTY, own_records
@@ -401,7 +402,7 @@ def test_nothing_is_dropped_without_a_limit_or_below_it(maximum: int) -> None:
 
 def test_the_dirty_answer_loses_only_unusable_records() -> None:
     dirty = entity(value=DIRTY)
-    records = parse_records({"results": own_records(NOW.date())[DIRTY]}, DIRTY)
+    records = read_saved(json.dumps({"results": own_records(NOW.date())[DIRTY]}).encode(), DIRTY).records
     enrichment = convert(dirty, records)
     assert enrichment.relations
     check_enrichment(dirty, records, enrichment)

@@ -62,7 +62,8 @@ def url() -> Iterator[str]:
     async def names(name: str, request: Request) -> Response:
         if request.headers.get("x-key") != KEY:
             return JSONResponse({"message": "who are you?"}, 401)
-        rows: list[Any] = [["A", "192.0.2.1", SEEN], ["MX", "mx.example.net", SEEN], "no row"]
+        pairs = [("A", "192.0.2.1"), ("MX", "mx.example.net")]
+        rows: list[Any] = [*({"type": kind, "data": data, "seen": SEEN} for kind, data in pairs), "no row"]
         return JSONResponse({"rows": rows if name == "example.org" else []})
 
     with serving(app) as base:

@@ -75,7 +75,7 @@ def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source
             readable.append((SOURCES[key], SOURCES[key].read(body, "")))
         except SourceError as error:
             why = f" ({str(error).removesuffix('.')})"
-    if readable and (sources or body.strip()):
+    if readable and (sources or body.strip() not in (b"", b"[]")):
         return max(readable, key=lambda found: any(record.type for record in found[1].records))
     named = " or ".join(SOURCES[key].title for key in sources)
     reason = f"{named}{why}" if sources else "any source; name the source with --sources"

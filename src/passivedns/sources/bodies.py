@@ -1,18 +1,20 @@
-"""Parses response bodies: a JSON document, or one per line (NDJSON)."""
+"""Reads response bodies: documents, and the rows of an answer in any form of JSON."""
 
-import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, TypeGuard
-
-import orjson
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
+from passivedns.sources.http import Reply
+from passivedns.sources.json_rows import BROKEN, JsonRows, json_value
 from passivedns.sources.source import Source
 
-MOST_VALUES = 1_000_000
-"""Maximum JSON values in a body, some 100,000 records; a body of only brackets would take gigabytes."""
+MAX_TEXT = 65_535
+"""Characters of a name, record data or another text; longer ones are not from the DNS."""
+
+Row = Sequence[Record] | str | None
+"""The records of a row, or why it is left out; None if it is unreadable."""
 
 
 def unexpected(source: Source, fault: str) -> BadAnswer:
@@ -21,30 +23,66 @@ def unexpected(source: Source, fault: str) -> BadAnswer:
 
 
 def json_of(source: Source, body: bytes) -> Any:
-    """The JSON of a body; None if the body is empty.
+    """The JSON of a small body, such as a quota; None if the body is empty.
 
     Raises:
-        BadAnswer: the body is not JSON, or has more than `MOST_VALUES` values.
+        BadAnswer: the body is not JSON, or is too large.
     """
     if not body.strip():
         return None
-    _check_size(source, body)
-    try:
-        return _parsed(body)
-    except (ValueError, RecursionError):
-        raise unexpected(source, "is not valid JSON or was cut off") from None
+    value = json_value(body)
+    if value is BROKEN:
+        raise unexpected(source, "is not valid JSON or was cut off")
+    return value
 
 
-def list_of(source: Source, answer: Any, key: str, what: str) -> list[Any]:
-    """The list that an answer has under a key; `what` names it in the error.
+def rows_of(source: Source, body: bytes, *keys: str) -> JsonRows:
+    """The rows of a body, in any usual form; `keys` are those under which documents list them.
 
     Raises:
-        BadAnswer: there is no such list.
+        BadAnswer: the body is a web page.
     """
-    found = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(found, list):
-        raise unexpected(source, f"contains no {what}")
-    return found
+    if body.lstrip()[:1] == b"<":
+        raise unexpected(source, "is a web page")
+    return JsonRows(body, keys)
+
+
+def read_rows(source: Source, rows: JsonRows, read: Callable[[dict[str, Any]], Row], what: str) -> Answer:
+    """The records of all rows of a source that sends documents; `what` names their list in the error.
+
+    `read` returns the records of a row, or the reason why it is left out, or None if it is unreadable.
+
+    Raises:
+        BadAnswer: there is neither such a document nor a readable row.
+    """
+    records: list[Record] = []
+    left_out: Counter[str] = Counter()
+    unreadable = 0
+    is_json = False
+    for row in rows:
+        is_json |= row is not BROKEN
+        found = read(row) if isinstance(row, dict) else None
+        if found is None:
+            unreadable += 1
+        elif isinstance(found, str):
+            left_out[found] += 1
+        else:
+            records += found
+    if not (records or left_out or (rows.documents and not rows.cut)):
+        is_empty = not (rows.number or rows.cut)
+        raise unexpected(source, f"contains no {what}" if is_json or is_empty else "is not valid JSON or was cut off")
+    return Answer(records, not rows.cut, unreadable=unreadable, left_out=left_out)
+
+
+def whole(source: Source, answer: Answer, reply: Reply) -> Answer:
+    """The answer in a reply, which is incomplete if the reply was cut.
+
+    Raises:
+        BadAnswer: it was cut before its first record.
+    """
+    if reply.cut and not answer.records:
+        raise unexpected(source, f"has no record in its first {len(reply.body) >> 20} MiB")
+    return answer._replace(complete=answer.complete and not reply.cut)
 
 
 def at(value: Any, *keys: str) -> Any:
@@ -58,8 +96,8 @@ def at(value: Any, *keys: str) -> Any:
 
 
 def text(value: Any) -> str:
-    """A text without blanks around it; empty if the value is not text."""
-    return value.strip() if isinstance(value, str) else ""
+    """A text without blanks around it; empty if the value is not text, or is longer than `MAX_TEXT`."""
+    return value.strip() if isinstance(value, str) and len(value) <= MAX_TEXT else ""
 
 
 def is_count(value: Any) -> TypeGuard[float]:
@@ -67,47 +105,6 @@ def is_count(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def has_all(rows: Sequence[Any], total: Any) -> bool:
-    """Whether the rows are all that the source has, by the total that it states; true if it states none."""
-    return not isinstance(total, int) or total <= len(rows)
-
-
-def read_rows(rows: Sequence[Any], read: Callable[[dict[str, Any]], Sequence[Record] | None]) -> Answer:
-    """The records of all rows; a row is unreadable if it is not an object or `read` returns None."""
-    parts = [read(row) if isinstance(row, dict) else None for row in rows]
-    return Answer([record for part in parts if part for record in part], unreadable=parts.count(None))
-
-
-def lines_of(source: Source, body: bytes) -> tuple[list[Any], int]:
-    """The JSON of each line of a body (NDJSON), and the number of unreadable lines.
-
-    Raises:
-        BadAnswer: the body is HTML, or has more than `MOST_VALUES` values.
-    """
-    if body.lstrip()[:1] == b"<":
-        raise unexpected(source, "is a web page")
-    _check_size(source, body)
-    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
-    try:
-        # One document parses in half the time of its lines.
-        return _parsed(b"[" + b",".join(lines) + b"]"), 0
-    except (ValueError, RecursionError):
-        pass
-    read = []
-    for line in lines:
-        with suppress(ValueError, RecursionError):
-            read.append(_parsed(line))
-    return read, len(lines) - len(read)
-
-
-def _check_size(source: Source, body: bytes) -> None:
-    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"{", b"[", b"\n"))) > MOST_VALUES:
-        raise BadAnswer(f"The response from {source.title} contains more than {MOST_VALUES:,} values and was dropped.")
-
-
-def _parsed(text: bytes) -> Any:
-    """orjson takes a third of the time; `json` reads what it rejects, such as lone surrogates."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
+def has_all(number: int, total: Any) -> bool:
+    """Whether a number of rows is all that the source has, by the total that it states; true if it states none."""
+    return not isinstance(total, int) or total <= number

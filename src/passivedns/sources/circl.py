@@ -3,21 +3,23 @@
 Sources: CIRCL's page on the service, its client PyPDNS 2.3.2, and a recorded answer of version 1.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
 from pydantic import Field
 
 from passivedns.errors import QuotaExceeded
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
-from passivedns.sources.cof import AccountSettings, accept_lines, answer_of, complaint, log_in, rows_of
-from passivedns.sources.http import MAX_BODY, Http, Reply, page_numbers
+from passivedns.sources.cof import AccountSettings, accept_lines, complaint, log_in
+from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
+from passivedns.sources.http import Http, Reply
+from passivedns.sources.paging import Ask, all_pages
 from passivedns.sources.source import PASSING, Client, Source
 
 PAGE = 200
 """Records per page; PyPDNS's 50 would need four times as many requests."""
-MOST_PAGES = 25
-"""Maximum pages; the order is undefined, so later pages matter as much as the first."""
+MAX_PAGES = 25
+"""Pages of an answer; the order is undefined, so later pages matter as much as the first."""
 
 _CURSOR = "x-dribble-cursor"
 
@@ -40,33 +42,29 @@ class CirclClient(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        pages = list(self._pages(f"/query/{question.segment}"))
-        answer = _answer(*(page.body for page in pages))
-        # CIRCL reports a truncated answer in a list of errors, or in a single error object.
-        is_cut = any(page.headers.get("x-dribble-errors", "") not in ("", "[]", "{}") for page in pages)
-        return answer._replace(complete=answer.complete and not is_cut and _CURSOR not in pages[-1].headers)
+        path = f"/query/{question.segment}"
+        pages, ended = all_pages(CIRCL, self._request(path), partial(self._page, path), MAX_PAGES)
+        answer = _answer(*pages)
+        return answer._replace(complete=answer.complete and ended)
 
-    def _pages(self, path: str) -> Iterator[Reply]:
-        """The pages up to the limits; the last one has a cursor if there are more."""
-        size, cursor = 0, ""
-        for _ in page_numbers(MOST_PAGES):
-            place = {"dribble-paginate-cursor": cursor} if cursor else {}
-            page = self._http.search(path, headers={"dribble-paginate-count": str(PAGE)} | place)
-            yield page
-            size += len(page.body)
-            previous, cursor = cursor, page.headers.get(_CURSOR, "")
-            # A cursor is a number that exceeds the precision of floats, so it stays text.
-            if not cursor.isdecimal() or cursor == previous or size > MAX_BODY:
-                return
+    def _page(self, path: str, reply: Reply) -> tuple[Page, Ask | None]:
+        """A page, and how to request the next one."""
+        # A cursor is a number that exceeds the precision of floats, so it stays text.
+        cursor = reply.headers.get(_CURSOR, "")
+        return reply_of(CIRCL, reply), self._request(path, cursor) if cursor.isdecimal() else None
+
+    def _request(self, path: str, cursor: str = "") -> Ask:
+        place = {"dribble-paginate-cursor": cursor} if cursor else {}
+        return partial(self._http.search, path, headers={"dribble-paginate-count": str(PAGE)} | place)
 
 
-def _answer(*pages: bytes) -> Answer:
+def _answer(*pages: Page) -> Answer:
     # Only all rows together show the field order. If they do not, as with NS records, assume version 2's: swapped.
-    return answer_of(CIRCL, *(rows_of(CIRCL, page) for page in pages), swapped=True)
+    return answer_of(CIRCL, *pages, swapped=True)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    return _answer(body)
+    return _answer(page_of(CIRCL, body))
 
 
 CIRCL = Source(

@@ -1,132 +1,44 @@
-"""Reads the Common Output Format of passive DNS (COF) in all known dialects, and queries servers that speak it.
+"""Queries servers that speak the Common Output Format of passive DNS, such as D4 and balboa.
 
-Sources: draft-dulaunoy-dnsop-passive-dns-cof-13, recorded answers of CIRCL, D4, balboa, DNSDB, mnemonic, Robtex and
-Validin, and the code of D4's analyzer-d4-passivedns and of DCSO's balboa.
+Sources: the code of D4's analyzer-d4-passivedns, of its fork by DocArmoryTech, and of DCSO's balboa.
 """
 
-import json
-from typing import Any, ClassVar, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from functools import partial
+from ipaddress import ip_address
+from typing import Annotated, ClassVar, Self
+from urllib.parse import parse_qsl, quote, urljoin
 
 import requests
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from passivedns.errors import BadAnswer
-from passivedns.model import Answer, Question, Record
-from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, allowed
-from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, lines_of, unexpected
+from passivedns.model import Answer, Question, Record, joined
+from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, accepts, allowed
+from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
 from passivedns.sources.failures import first_line, usual_complaint, worded
 from passivedns.sources.http import Http, Reply
+from passivedns.sources.paging import Ask, all_pages, cursor_of, link_of
 from passivedns.sources.source import Client, RestrictedSettings, Source
 
-_MOST_OF_BALBOA = 1000
-"""Rows at which balboa silently stops; its parameter for more does not work."""
-_LEAD = 9
-"""Lead in rows that decides the field order of an answer without reading the rest."""
+MAX_PAGES = 25
+"""Pages of an answer."""
+
+_MAX_OF_BALBOA = 1000
+"""Rows at which each of balboa's two searches silently stops, per database; its parameter for more does not work."""
+_HEADER = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+"""A header name (RFC 9110 section 5.6.2)."""
 
 
-class Rows(NamedTuple):
-    """The JSON values in a body."""
-
-    entries: list[Any]
-    unreadable: int = 0
-    """Lines that are not JSON."""
-    cut: bool = False
-    """Whether the body ends within a line."""
+def _query_url(value: str) -> str:
+    """A URL with optional parameters for every query."""
+    base, mark, parameters = value.partition("?")
+    return TypeAdapter(BaseUrl).validate_python(base) + mark + parameters
 
 
-def rows_of(source: Source, body: bytes) -> Rows:
-    """The entries of a body: one per line, or in one document (`{"dns": [...]}`, as from Validin).
-
-    Raises:
-        BadAnswer: the body is a web page, or has more than `MOST_VALUES` values.
-    """
-    entries, unreadable = lines_of(source, body)
-    if unreadable and (document := _parsed(body)) is not None:
-        # The document has line breaks.
-        entries, unreadable = [document], 0
-    if len(entries) == 1 and isinstance(rows := at(entries[0], "dns"), list):
-        entries = rows
-    return Rows(entries, unreadable, cut=unreadable > 0 and _parsed(body.rstrip().rpartition(b"\n")[2]) is None)
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def answer_of(source: Source, *pages: Rows, swapped: bool = False) -> Answer:
-    """The answer in all pages of a response; `swapped` as for `records_of`.
-
-    Raises:
-        BadAnswer: none of the rows can be read.
-    """
-    records, unreadable = records_of([entry for page in pages for entry in page.entries], source.key, swapped)
-    unreadable += sum(page.unreadable for page in pages)
-    if unreadable and not records:
-        raise unexpected(source, "contains nothing in the Common Output Format")
-    return Answer(records, complete=not any(page.cut for page in pages), unreadable=unreadable)
-
-
-def records_of(entries: list[Any], source: str, swapped: bool = False) -> tuple[list[Record], int]:
-    """The records of one answer in order, and the number of unreadable entries.
-
-    Some servers swap `rdata` and `rrname`, consistently within an answer, so the rows that show it decide for all;
-    `swapped` is the default if none does.
-    """
-    exchanged = _is_swapped(entries, swapped)
-    read = [_records(entry, source, exchanged) if isinstance(entry, dict) else [] for entry in entries]
-    return [record for records in read for record in records], read.count([])
-
-
-def _records(entry: dict[str, Any], source: str, exchanged: bool) -> list[Record]:
-    """One record per name or address in the data; none if the entry is incomplete."""
-    get = entry.get
-    name, kind = get("rrname"), rdata.record_type(get("rrtype"))
-    if not (name and kind and isinstance(name, str)):
-        return []
-    first, last = dates.span(get("time_first") or get("zone_time_first"), get("time_last") or get("zone_time_last"))
-    sensors = _sensors(entry)
-    return [
-        Record(owner, kind, target, first, last, sensors, source)
-        for owner, data in ((text, name) if exchanged else (name, text) for text in _data(entry))
-        for target in rdata.names_and_addresses(kind, data)
-    ]
-
-
-def _data(entry: dict[str, Any]) -> list[str]:
-    """The data of an entry, one text or a list; Robtex calls the field `rrdata`."""
-    data = entry.get("rdata")
-    if data is None:
-        data = entry.get("rrdata")
-    if isinstance(data, str):
-        return [data]
-    return [text for text in data if text and isinstance(text, str)] if isinstance(data, list) else []
-
-
-def _sensors(entry: dict[str, Any]) -> tuple[str, ...]:
-    """The sensor, or else the host of the origin, which is a URL or a placeholder (D4)."""
-    sensor, origin = entry.get("sensor_id"), entry.get("origin")
-    if sensor is None and isinstance(origin, str):
-        sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return rdata.sensors([sensor])
-
-
-def _is_swapped(entries: list[Any], default: bool) -> bool:
-    lead = 0
-    for entry in entries:
-        if isinstance(entry, dict) and isinstance(entry.get("rrname"), str):
-            lead += _is_data(entry["rrname"]) - any(map(_is_data, _data(entry)))
-            if abs(lead) >= _LEAD:
-                break
-    return lead > 0 if lead else default
-
-
-def _is_data(text: str) -> bool:
-    """Whether a text cannot be an owner name: an address, or several fields as in MX and SOA."""
-    return " " in text or rdata.is_address(text)
+QueryUrl = Annotated[
+    str, AfterValidator(_query_url), accepts("an http:// or https:// URL without user name or fragment")
+]
 
 
 class AccountSettings(RestrictedSettings):
@@ -157,10 +69,10 @@ class AccountSettings(RestrictedSettings):
         return self
 
 
-def log_in(settings: AccountSettings, session: requests.Session) -> None:
-    """Add the configured credentials, if any, to every request of a session."""
+def log_in(settings: AccountSettings, session: requests.Session, header: str = "Authorization") -> None:
+    """Add the configured credentials, if any, to every request of a session; a token in this header."""
     if settings.token:
-        session.headers["Authorization"] = settings.token.get_secret_value()
+        session.headers[header] = settings.token.get_secret_value()
     elif settings.username and settings.password:
         session.auth = (settings.username.get_secret_value(), settings.password.get_secret_value())
 
@@ -178,9 +90,16 @@ def complaint(reply: Reply) -> str:
 class CofSettings(AccountSettings):
     """Server that speaks the Common Output Format, such as D4 or balboa."""
 
-    url: BaseUrl = Field(
+    url: QueryUrl = Field(
         description="Query URL of the server up to the name or address, such as http://d4.example.org:8400/query or "
-        "https://balboa.example.org/pdns/query."
+        "https://balboa.example.org/pdns/query. Parameters, as in https://d4.example.org/query?limit=1000, are sent "
+        "with every query.",
+    )
+    token_header: str = Field(
+        default="Authorization",
+        pattern=_HEADER,
+        description="Header that contains the token, such as X-API-AUTH.",
+        json_schema_extra=allowed("the name of an HTTP header"),
     )
     results_tlp: ResultsTlp = Field(
         default="TLP:CLEAR",
@@ -198,23 +117,62 @@ class CofSettings(AccountSettings):
 
 class CofClient(Client):
     def __init__(self, settings: CofSettings, http: Http) -> None:
-        log_in(settings, http.session)
+        log_in(settings, http.session, settings.token_header)
         accept_lines(http.session)
+        http.base_url, _, parameters = http.base_url.partition("?")
+        self._parameters = dict(parse_qsl(parameters, keep_blank_values=True))
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        reply = self._http.search(f"/{question.segment}")
-        is_empty = not reply.body.strip()
-        if reply.status == 404 and not is_empty:
-            raise worded(COF, BadAnswer, 404, complaint(reply))
+        """Look up a value; an IPv6 address without results also in full, as Suricata writes it into balboa."""
+        answer = self._ask(question.value)
+        full = ip_address(question.value).exploded if question.type == "IPv6-Addr" else question.value
+        if answer.records or answer.unreadable or full == question.value:
+            return answer
+        return joined([answer, self._ask(full)])
+
+    def _ask(self, value: str) -> Answer:
+        path = f"/{quote(value, safe=':')}"
+        read = partial(self._page, path)
+        pages, ended = all_pages(COF, self._request(path, self._parameters), read, MAX_PAGES)
+        answer = _answer(value, *pages)
+        is_complete = answer.complete and ended and not self._reaches_limit(pages[-1])
         # balboa also sends an empty success when its database fails.
-        return read_saved(reply.body, question.value)._replace(certain=not is_empty or reply.status in (204, 404))
+        return answer._replace(complete=is_complete, certain=pages[0].certain)
+
+    def _page(self, path: str, reply: Reply) -> tuple[Page, Ask | None]:
+        """A page, and how to request the next one."""
+        if reply.status == 404 and reply.body.strip():
+            raise worded(COF, BadAnswer, 404, complaint(reply))
+        page = reply_of(COF, reply)
+        if link := link_of(page.headers, page.fields):
+            return page, partial(self._http.follow, urljoin(self._http.base_url + path, link))
+        cursor = cursor_of(page.headers, page.fields)
+        return page, self._request(path, self._parameters | {"cursor": cursor}) if cursor else None
+
+    def _request(self, path: str, parameters: Mapping[str, str]) -> Ask:
+        return partial(self._http.search, path, parameters)
+
+    def _reaches_limit(self, page: Page) -> bool:
+        """Whether a page has as many rows as the operator's parameter allows."""
+        limit = self._parameters.get("limit", "")
+        return limit.isdecimal() and page.number >= int(limit) > 0 and "X-Total-Count" not in page.headers
 
 
-def read_saved(body: bytes, _asked: str) -> Answer:
-    rows = rows_of(COF, body)
-    answer = answer_of(COF, rows)
-    return answer._replace(complete=answer.complete and len(rows.entries) != _MOST_OF_BALBOA)
+def read_saved(body: bytes, asked: str) -> Answer:
+    return _answer(asked, page_of(COF, body))
+
+
+def _answer(asked: str, *pages: Page) -> Answer:
+    answer = answer_of(COF, *pages, swapped=False)
+    is_balboa = not any(page.origins for page in pages)
+    return answer._replace(complete=answer.complete and not (is_balboa and _is_full(answer.records, asked)))
+
+
+def _is_full(records: Sequence[Record], asked: str) -> bool:
+    """Whether one of balboa's two searches may have stopped: for records with the value as data, and as owner."""
+    owned = sum(record.name.lower().removesuffix(".") == asked for record in records)
+    return max(owned, len(records) - owned) >= _MAX_OF_BALBOA
 
 
 COF = Source(

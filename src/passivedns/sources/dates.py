@@ -1,6 +1,5 @@
 """Parses dates of sources: Unix seconds or milliseconds as numbers or text, and ISO 8601 with or without a zone."""
 
-import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -10,21 +9,18 @@ Seen = tuple[datetime | None, datetime | None]
 
 _EARLIEST = 86_400
 """Earlier dates are unknown: sources write 0, a negative number or the first day of 1970."""
-_MILLISECONDS = 10**11
-"""Numbers above this are milliseconds: as seconds they would be after the year 5138."""
-_LONGEST = 64
-"""Maximum characters of a date."""
+_LATEST = 253_402_300_799
+"""The last second of the year 9999, after which Python has no dates; sources write it for "still seen"."""
+_BIRTH_OF_DNS = 410_227_200
+"""1983; a number that would be an earlier date in milliseconds is in seconds."""
+_MAX_LENGTH = 64
+"""Characters of a date."""
 
 
-def _latest() -> float:
-    """The latest plausible date of a sighting, one day ahead of this clock."""
-    return time.time() + 86_400
+def unix(value: Any) -> datetime | None:
+    """A number, or text with a number, as a date to the second; None if it is neither or not a date.
 
-
-def unix(value: Any, latest: float | None = None) -> datetime | None:
-    """A number, or text with a number, as a date to the second; None if it is neither or implausible.
-
-    `latest` replaces tomorrow as the latest plausible date.
+    Dates ahead of the clock are returned as they are.
     """
     if isinstance(value, str):
         try:
@@ -33,18 +29,18 @@ def unix(value: Any, latest: float | None = None) -> datetime | None:
             return None
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    if value > _MILLISECONDS:
+    if value >= _BIRTH_OF_DNS * 1000:
         # Integer division, since a huge integer does not fit a float.
         value //= 1000
-    return datetime.fromtimestamp(int(value), UTC) if _EARLIEST < value < (latest or _latest()) else None
+    return datetime.fromtimestamp(int(value), UTC) if _EARLIEST < value <= _LATEST else None
 
 
 def iso(value: Any) -> datetime | None:
-    """An ISO 8601 text as a date to the second, in UTC if it has no zone; None if implausible."""
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    """An ISO 8601 text as a date to the second, in UTC if it has no zone; None if it is not a date."""
+    if not isinstance(value, str) or len(value) > _MAX_LENGTH:
         return None
     seconds, moment = _moment(value)
-    return moment if _EARLIEST < seconds < _latest() else None
+    return moment if seconds > _EARLIEST else None
 
 
 # Many records of an answer share their dates.
@@ -53,7 +49,7 @@ def _moment(text: str) -> tuple[float, datetime | None]:
     """A date to the second with its Unix time."""
     try:
         # Python reads no small z, which RFC 3339 section 5.6 allows.
-        moment = datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text.strip().upper())
         moment = (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
     except (ValueError, OverflowError):
         return 0, None
@@ -62,7 +58,7 @@ def _moment(text: str) -> tuple[float, datetime | None]:
 
 def span(first: Any, last: Any) -> Seen:
     """First and last seen from Unix time or ISO 8601; both None if last precedes first."""
-    if type(first) is type(last) is int and _EARLIEST < first <= last < _latest():
+    if type(first) is type(last) is int and _EARLIEST < first <= last <= _LATEST:
         # A fast path for the usual case, in half the time.
         return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
     return seen(unix(first) or iso(first), unix(last) or iso(last))

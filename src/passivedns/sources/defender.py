@@ -16,19 +16,18 @@ from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.model import Answer, Question, Record, joined
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, is_count, json_of, list_of, read_rows, text
+from passivedns.sources.bodies import Row, at, is_count, json_of, read_rows, rows_of, text, whole
 from passivedns.sources.failures import parsed, usual_complaint, worded
-from passivedns.sources.http import Http, Reply, page_numbers
+from passivedns.sources.http import Http, Reply
+from passivedns.sources.paging import Ask, all_pages
 from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
 
-MOST_PAGES = 50
-"""Maximum pages per list; Microsoft documents no limit."""
-MOST_RECORDS = 50_000
-"""Records per list after which no further page is read."""
+MAX_PAGES = 50
+"""Pages of a list; Microsoft documents no limit."""
 RENEWED = 60
 """Seconds before expiry at which a token is renewed."""
-LONGEST_LIFE = 86_400
-"""Maximum lifetime of a token in seconds."""
+MAX_LIFE = 86_400
+"""Seconds that a token lives at most."""
 
 _FORWARD, _REVERSE = "passiveDns", "passiveDnsReverse"
 _TENANT = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
@@ -72,25 +71,35 @@ class DefenderClient(Client):
 
     def _list(self, value: str, relation: str) -> Answer:
         """One list, page by page; incomplete if there are more pages or records than allowed."""
-        ask = partial(self._http.search, f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}")
-        pages: list[Answer] = []
-        for _ in page_numbers(MOST_PAGES):
-            page, link = _page(self._authorized(ask), value, relation)
-            pages.append(page)
-            if not link or sum(len(read.records) for read in pages) >= MOST_RECORDS:
-                break
-            ask = partial(self._http.follow, link)
-        return joined(pages)._replace(complete=pages[-1].complete)
+        path = f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}"
+        pages, ended = all_pages(
+            DEFENDER, self._request(self._http.search, path), partial(self._page, value, relation), MAX_PAGES
+        )
+        answer = joined(pages)
+        return answer._replace(complete=answer.complete and ended)
 
-    def _authorized(self, ask: Callable[[], Reply]) -> Reply:
+    def _page(self, value: str, relation: str, reply: Reply) -> tuple[Answer, Ask | None]:
+        """A page, and how to request the next one."""
+        if reply.status == 404:
+            if not _complaint(reply):
+                raise worded(DEFENDER, BadAnswer, 404)
+            # Microsoft does not document that it means "nothing known".
+            return Answer([], certain=False), None
+        page, link = parse_page(reply.body, value, relation)
+        return whole(DEFENDER, page, reply), self._request(self._http.follow, link) if link else None
+
+    def _request(self, send: Callable[[str], Reply], place: str) -> Ask:
+        return partial(self._authorized, send, place)
+
+    def _authorized(self, send: Callable[[str], Reply], place: str) -> Reply:
         """The reply to a request with a token, which is renewed once if refused."""
         if time.monotonic() >= self._renewal:
             self._sign_in()
         try:
-            return ask()
+            return send(place)
         except CredentialsRefused:
             self._sign_in()
-            return ask()
+            return send(place)
 
     def _sign_in(self) -> None:
         """Exchange the credentials for a token (`POST /{tenant}/oauth2/v2.0/token`)."""
@@ -116,7 +125,7 @@ def parse_token(reply: Reply) -> tuple[str, float]:
     token, life = text(at(answer, "access_token")), at(answer, "expires_in")
     if not token or not (token.isascii() and token.isprintable()):
         raise worded(ENTRA, BadAnswer, reply.status)
-    return token, life if is_count(life) and life <= LONGEST_LIFE else 0
+    return token, life if is_count(life) and life <= MAX_LIFE else 0
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
@@ -124,41 +133,39 @@ def read_saved(body: bytes, asked: str) -> Answer:
 
     Only a record with an address on one side shows its direction; a record of two names is counted as unreadable.
     """
-    return parse_page(json_of(DEFENDER, body), asked)
+    page, link = parse_page(body, asked)
+    return page._replace(complete=page.complete and not link)
 
 
-def _page(reply: Reply, asked: str, relation: str) -> tuple[Answer, str]:
-    """The contents of a page, and the URL of the next one; empty after the last."""
-    if reply.status == 404:
-        if not _complaint(reply):
-            raise worded(DEFENDER, BadAnswer, 404)
-        # Microsoft does not document that it means "nothing known".
-        return Answer([], certain=False), ""
-    answer = json_of(DEFENDER, reply.body)
-    return parse_page(answer, asked, relation), text(answer.get("@odata.nextLink"))
-
-
-def parse_page(answer: Any, asked: str, relation: str = "") -> Answer:
-    """The records of a page; if the list is unknown, only those that show their direction.
+def parse_page(body: bytes, asked: str, relation: str = "") -> tuple[Answer, str]:
+    """The records of a page, and the URL of the next one; if the list is unknown, only those that show their direction.
 
     Raises:
         BadAnswer: not a page of Microsoft Graph.
     """
-    entries = list_of(DEFENDER, answer, "value", "list of records")
-    page = read_rows(entries, partial(_records, asked, relation))
-    return page._replace(complete=not answer.get("@odata.nextLink"))
+    rows = rows_of(DEFENDER, body, "value")
+    page = read_rows(DEFENDER, rows, partial(_records, asked, relation), "list of records")
+    link = rows.fields.get("@odata.nextLink")
+    return page._replace(complete=page.complete and (not link or isinstance(link, str))), text(link)
 
 
-def _records(asked: str, relation: str, entry: dict[str, Any]) -> list[Record] | None:
+def _records(asked: str, relation: str, entry: dict[str, Any]) -> Row:
     """In both lists `parentHost` is the queried value and `artifact` the other side; None if it is missing."""
-    host, artifact = text(at(entry, "parentHost", "id")) or asked, text(at(entry, "artifact", "id"))
+    host, artifact = text(at(entry, "parentHost", "id")) or asked, _value(entry.get("artifact"))
     relation = relation or _evident_relation(host, artifact)
     if not artifact or not relation:
         return None
     name, data = (host, artifact) if relation == _FORWARD else (artifact, host)
     kind = rdata.record_type(entry.get("recordType"))
     first, last = dates.iso_span(entry.get("firstSeenDateTime"), entry.get("lastSeenDateTime"))
-    return [Record(name, kind, end, first, last, (), DEFENDER.key) for end in rdata.names_and_addresses(kind, data)]
+    ends = rdata.names_and_addresses(kind, data)
+    return [Record(name, kind, end, first, last, (), DEFENDER.key) for end in ends] or None
+
+
+def _value(artifact: Any) -> str:
+    """The value of an artifact: its id, except for the unclassified, whose id is generated by the system."""
+    is_unclassified = text(at(artifact, "@odata.type")).endswith("unclassifiedArtifact")
+    return text(at(artifact, "value" if is_unclassified else "id"))
 
 
 def _evident_relation(host: str, artifact: str) -> str:

@@ -6,7 +6,7 @@ answers of version 1 (2020), which has the same rows without the frame.
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,17 +18,17 @@ from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimit
 from passivedns.model import Allowance, Answer, Budget, Question, joined
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates
-from passivedns.sources.bodies import at, is_count, json_of, lines_of, text, unexpected
-from passivedns.sources.cof import records_of
+from passivedns.sources.bodies import at, is_count, json_of, rows_of, text, unexpected
+from passivedns.sources.cof_rows import KEYS, Page, page_of, read_entries, targets_of
 from passivedns.sources.failures import first_line, worded
-from passivedns.sources.http import Http
+from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
 from passivedns.wording import one_line
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 50_000
-"""Maximum rows per answer; at 1,300 bytes each they fit into the largest body."""
+MAX_SETS = 50_000
+"""Rows of an answer; at 1,300 bytes each they fit into the largest body."""
 CLIENT = {"swclient": "opencti", "version": __version__}
 """Parameters that identify the client program to the vendor."""
 
@@ -78,13 +78,13 @@ class DnsdbClient(Client):
             return owned._replace(complete=False)
 
     def _ask(self, path: str, since: datetime) -> Answer:
-        reply = self._http.search(f"/dnsdb/v2/lookup/{path}", CLIENT | {"limit": str(MOST_ROWS)} | _fence(since))
+        reply = self._http.search(f"/dnsdb/v2/lookup/{path}", CLIENT | {"limit": str(MAX_SETS)} | _fence(since))
         if reply.status != 404:
             try:
-                return parse_answer(*lines_of(DNSDB, reply.body))
+                return _read(reply)
             except SourceError:
                 # The error quotes the response.
-                return parse_answer(*lines_of(DNSDB, reply.masked().body))
+                return _read(reply.masked())
         if (said := first_line(reply)) != _NOTHING_KNOWN:
             raise worded(DNSDB, BadAnswer, 404, said)
         return Answer([])
@@ -99,52 +99,53 @@ def _fence(since: datetime) -> dict[str, str]:
     return {"time_last_after": str(second_before)} if second_before > 0 else {}
 
 
+def _read(reply: Reply) -> Answer:
+    answer = parse_answer(reply.body)
+    return answer._replace(complete=answer.complete and not reply.cut)
+
+
 def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved answer of `/lookup/…`: framed (version 2) or bare rows (version 1)."""
-    lines, unreadable = lines_of(DNSDB, body)
-    if any(isinstance(line, dict) and "rrname" in line for line in lines):
-        return _answer(lines, unreadable)
-    return parse_answer(lines, unreadable)
+    rows = rows_of(DNSDB, body, *KEYS)
+    if any(isinstance(row, dict) and "rrname" in row for row in rows):
+        return _answer(page_of(DNSDB, body, _with_sensor))
+    return parse_answer(body)
 
 
-def parse_answer(lines: Sequence[Any], unreadable: int = 0) -> Answer:
+def parse_answer(body: bytes) -> Answer:
     """An answer in the frame of version 2: `begin`, one row per line, and the final condition.
-
-    `unreadable` counts lines that are not JSON.
 
     Raises:
         BadAnswer: it does not follow that form, or was cut off before the first record.
         NoAnswer: DNSDB failed before the first record.
     """
-    rows, end = _unframed(lines)
-    answer, condition = _answer(rows, unreadable), end.get("cond")
+    rows, end = rows_of(DNSDB, body, *KEYS), dict[str, Any]()
+    answer = _answer(read_entries(map(_with_sensor, _unframed(rows, end)), DNSDB.key))
+    condition = end.get("cond")
     if condition not in (None, *_ENDS):
         raise unexpected(DNSDB, f"has an unknown condition ({one_line(str(condition), 40)})")
     if not answer.records and condition is None:
         raise unexpected(DNSDB, "was cut off before its first record")
     if not answer.records and condition == "failed":
         raise worded(DNSDB, NoAnswer, 200, text(end.get("msg")))
-    return answer._replace(complete=condition == "succeeded")
+    return answer._replace(complete=answer.complete and condition == "succeeded" and not rows.cut)
 
 
-def _unframed(lines: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The rows and the final line, which may contain the last row; without it, the answer was cut off."""
-    rows: list[Any] = []
-    end: dict[str, Any] = {}
+def _unframed(lines: Iterable[Any], end: dict[str, Any]) -> Iterator[Any]:
+    """The rows. Fills `end` with the final line, which may contain the last row; without it, the answer was cut off."""
     for line in lines:
         fields = line if isinstance(line, dict) else {}
-        row, condition = fields.get("obj"), fields.get("cond")
-        if row or condition is None:
-            rows.append(row)
-        if condition not in (None, "begin", "ongoing"):
-            end = end or line
-    return rows, end
+        condition = fields.get("cond")
+        if "obj" in fields or condition is None:
+            yield fields.get("obj")
+        if condition not in (None, "begin", "ongoing") and not end:
+            end |= fields
 
 
-def _answer(rows: Sequence[Any], unreadable: int) -> Answer:
+def _answer(page: Page) -> Answer:
     """The answer in rows of the Common Output Format."""
-    records, broken = records_of([_with_sensor(row) for row in rows], DNSDB.key)
-    return Answer(records, unreadable=unreadable + broken)
+    records, unreadable = targets_of(page.records)
+    return Answer(records, complete=not page.cut, unreadable=unreadable + page.unreadable)
 
 
 def _with_sensor(row: Any) -> Any:
@@ -167,7 +168,7 @@ def parse_rate(answer: Any) -> Budget:
         return Budget()
     used = max(limit - left, 0) if is_count(limit) else 0
     # A block of queries never resets ("n/a").
-    reset = dates.unix(rate.get("reset"), latest=10**11)
+    reset = dates.unix(rate.get("reset"))
     return Budget((Allowance("API key", used, used + left, f"{reset:%Y-%m-%d %H:%M:%S} UTC" if reset else ""),))
 
 

@@ -1,7 +1,7 @@
 """Queries mnemonic PassiveDNS v3: `GET /cof/<name or address>`, in one request.
 
-Sources: mnemonic's integration guide, one recorded row, and third-party measurements of 2026: the JSON endpoint mixes
-up types and lacks dates, and paging misses rows, since new observations change the order.
+Sources: mnemonic's integration guide and OpenAPI schema, one recorded row, and third-party measurements of 2026: the
+JSON endpoint mixes up types and lacks dates, and paging misses rows, since new observations change the order.
 """
 
 import math
@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
-from passivedns.model import Answer, Question
+from passivedns.model import RECORD_TYPES, Answer, Question
 from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
-from passivedns.sources.bodies import at, has_all, is_count, text
-from passivedns.sources.cof import Rows, accept_lines, answer_of, rows_of
+from passivedns.sources.bodies import at, is_count, text
+from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
 from passivedns.sources.failures import parsed, usual_complaint
 from passivedns.sources.http import Http, Reply
 from passivedns.sources.rdata import fitting_type
@@ -53,35 +53,36 @@ class MnemonicSettings(SourceSettings):
 
 class MnemonicClient(Client):
     def __init__(self, settings: MnemonicSettings, http: Http) -> None:
-        accept_lines(http.session)
         if settings.api_key:
             http.session.headers["Argus-API-Key"] = settings.api_key.get_secret_value()
         self._limit = LIMIT_WITH_KEY if settings.api_key else PUBLIC_LIMIT
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        body = self._http.search(f"/cof/{question.segment}", {"limit": str(self._limit)}).body
-        answer = read_saved(body, question.value)
-        return answer._replace(complete=answer.complete and len(body.splitlines()) < self._limit)
+        """Look up a value, with the mapped types only: most rows are PTR, which would fill the maximum."""
+        parameters = {"limit": str(self._limit), "rrType": [kind.lower() for kind in RECORD_TYPES]}
+        page = reply_of(MNEMONIC, self._http.search(f"/cof/{question.segment}", parameters), _cof_entry)
+        answer = _answer(page)
+        return answer._replace(complete=answer.complete and page.number < self._limit)
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved answer of `/cof/` or of the JSON endpoint."""
-    rows = rows_of(MNEMONIC, body)
-    envelope = rows.entries[0] if len(rows.entries) == 1 else None
-    data = at(envelope, "data")
-    if isinstance(data, list):
-        answer = answer_of(MNEMONIC, Rows([_cof_entry(entry) for entry in data]))
-        answer = answer._replace(complete=has_all(data, at(envelope, "count")))
-    else:
-        answer = answer_of(MNEMONIC, rows)
+    return _answer(page_of(MNEMONIC, body, _cof_entry))
+
+
+def _answer(page: Page) -> Answer:
+    answer = answer_of(MNEMONIC, page)
     # IPv6 addresses were seen as `a`.
-    records = [record._replace(type=fitting_type(record.type, record.data)) for record in answer.records]
-    return answer._replace(records=records)
+    return answer._replace(
+        records=[record._replace(type=fitting_type(record.type, record.data)) for record in answer.records]
+    )
 
 
-def _cof_entry(entry: Any) -> dict[str, Any]:
-    """A row of the JSON endpoint converted to COF; partial results have no true dates."""
+def _cof_entry(entry: Any) -> Any:
+    """A row, in COF if it is of the JSON endpoint; partial results have no true dates."""
+    if not isinstance(entry, dict) or "answer" not in entry:
+        return entry
     flags = at(entry, "flags")
     dates = {} if isinstance(flags, list) and "partialResult" in flags else entry
     return {

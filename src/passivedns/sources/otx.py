@@ -11,7 +11,7 @@ from passivedns.errors import CredentialsRefused
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import has_all, json_of, list_of, read_rows, text
+from passivedns.sources.bodies import Row, has_all, read_rows, rows_of, text, whole
 from passivedns.sources.failures import meaning, retry_after, usual_complaint, worded
 from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source, SourceSettings
@@ -50,7 +50,7 @@ class OtxClient(Client):
             said = usual_complaint(reply)
             kind = CredentialsRefused if "authenticate" in said.lower() else meaning(OTX, reply.status, said)
             raise worded(OTX, kind, reply.status, said, retry_after(reply.headers))
-        return read_saved(reply.body, question.value)
+        return whole(OTX, read_saved(reply.body, question.value), reply)
 
 
 def _slugs(question: Question) -> tuple[str, ...]:
@@ -61,23 +61,23 @@ def _slugs(question: Question) -> tuple[str, ...]:
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    """Read a saved answer of `passive_dns`, without the rows of names that did not exist."""
-    answer = json_of(OTX, body)
-    rows = list_of(OTX, answer, "passive_dns", "passive DNS")
+    """Read a saved answer of `passive_dns`."""
+    rows = rows_of(OTX, body, "passive_dns")
+    answer = read_rows(OTX, rows, _records, "passive DNS")
     # The interface of the web site sends no count.
-    return read_rows(rows, _records)._replace(complete=has_all(rows, answer.get("count")))
+    return answer._replace(complete=answer.complete and has_all(rows.number, rows.fields.get("count")))
 
 
-def _records(row: dict[str, Any]) -> list[Record] | None:
-    """The record of a row (two for SOA with its mailbox); None if an end is missing."""
+def _records(row: dict[str, Any]) -> Row:
     name, address = text(row.get("hostname")), text(row.get("address"))
     if not (name and address):
         return None
-    if address == "NXDOMAIN":  # the name did not exist on that date
-        return []
+    if address == "NXDOMAIN":
+        return "the name did not exist"
     kind = rdata.fitting_type(rdata.record_type(row.get("record_type")), address)
     first, last = dates.iso_span(row.get("first"), row.get("last"))
-    return [Record(name, kind, data, first, last, (), OTX.key) for data in rdata.names_and_addresses(kind, address)]
+    data = rdata.names_and_addresses(kind, address)
+    return [Record(name, kind, each, first, last, (), OTX.key) for each in data] or None
 
 
 OTX = Source(

@@ -13,9 +13,10 @@ from passivedns.errors import BadAnswer
 from passivedns.model import Allowance, Answer, Budget, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, has_all, is_count, json_of, list_of, text, unexpected
+from passivedns.sources.bodies import Row, at, has_all, is_count, json_of, read_rows, rows_of, text, unexpected, whole
 from passivedns.sources.failures import worded
 from passivedns.sources.http import Http, Reply
+from passivedns.sources.json_rows import JsonRows
 from passivedns.sources.source import Client, QuotaSettings, Source
 
 
@@ -45,52 +46,41 @@ class RiskIQClient(Client):
     def look_up(self, question: Question) -> Answer:
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
-        answer = _read(reply)
         has_body = bool(reply.body.strip())
-        if reply.status == 404 or not has_body:
+        if _is_own_404(reply) or not has_body:
             # An empty body without status 204 may be a lost answer.
             return Answer([], certain=has_body or reply.status == 204)
-        return _answer(answer, question.value)
+        return whole(RISKIQ, read_saved(reply.body, question.value), reply)._replace(about="")
 
     def budget(self) -> Budget:
-        return parse_quota(_read(self._http.fetch("/v2/account/quota")))
+        reply = self._http.fetch("/v2/account/quota")
+        return parse_quota(None if _is_own_404(reply) else json_of(RISKIQ, reply.body))
+
+
+def _is_own_404(reply: Reply) -> bool:
+    """Whether a reply is PassiveTotal's "nothing known"; raises BadAnswer if it is the 404 of another server."""
+    if reply.status == 404 and reply.body.lstrip()[:1] not in (b"", b"{"):
+        raise worded(RISKIQ, BadAnswer, 404)
+    return reply.status == 404
 
 
 def read_saved(body: bytes, asked: str) -> Answer:
-    answer = json_of(RISKIQ, body)
-    about = text(at(answer, "queryValue"))
-    return _answer(answer, about or asked)._replace(about=about)
+    """Read a saved answer; `asked` is the queried value if the answer does not state it."""
+    rows = rows_of(RISKIQ, body, "results")
+    # The queried value precedes the rows.
 
+    def read(row: dict[str, Any]) -> Row:
+        is_row = rows.documents or "resolve" in row
+        return [_record(row, _about(rows) or asked)] if is_row else None
 
-def _answer(answer: Any, asked: str) -> Answer:
-    records = parse_records(answer, asked)
+    answer = read_rows(RISKIQ, rows, read, "list of results")
     # No recorded answer was paged; one that is would lose records silently.
-    return Answer(records, complete=has_all(records, at(answer, "totalRecords")))
+    is_complete = answer.complete and has_all(rows.number, rows.fields.get("totalRecords"))
+    return answer._replace(complete=is_complete, about=_about(rows))
 
 
-def _read(reply: Reply) -> Any:
-    """The JSON of a reply; None if nothing is known: PassiveTotal's own 404, or a success without a body.
-
-    Raises:
-        BadAnswer: it is not from PassiveTotal.
-    """
-    if reply.status == 404:
-        if reply.body.lstrip()[:1] not in (b"", b"{"):
-            raise worded(RISKIQ, BadAnswer, 404)
-        return None
-    return json_of(RISKIQ, reply.body)
-
-
-def parse_records(answer: Any, asked: str) -> list[Record]:
-    """Every entry of `results` in order; `asked` is the queried value if the answer does not state it.
-
-    Entries that are not objects, or lack a field, become records with empty fields, so that they are counted.
-
-    Raises:
-        BadAnswer: the answer is not PassiveTotal's.
-    """
-    results = list_of(RISKIQ, answer, "results", "list of results")
-    return [_record(entry if isinstance(entry, dict) else {}, asked) for entry in results]
+def _about(rows: JsonRows) -> str:
+    return text(rows.fields.get("queryValue"))
 
 
 def _record(entry: dict[str, Any], asked: str) -> Record:

@@ -7,9 +7,13 @@ from pydantic import Field
 
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
-from passivedns.sources.cof import accept_lines, answer_of, complaint, rows_of
+from passivedns.sources.cof import accept_lines, complaint
+from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
+
+MAX_OF_ROBTEX = 200
+"""Rows after which Robtex seems to stop."""
 
 
 class RobtexSettings(SourceSettings):
@@ -27,12 +31,16 @@ class RobtexClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         direction = "reverse" if question.type in ADDRESSES else "forward"
-        reply = self._http.search(f"/{direction}/{question.segment}")
-        return read_saved(reply.body, question.value)
+        return _answer(reply_of(ROBTEX, self._http.search(f"/{direction}/{question.segment}")))
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    return answer_of(ROBTEX, rows_of(ROBTEX, body))
+    return _answer(page_of(ROBTEX, body))
+
+
+def _answer(page: Page) -> Answer:
+    answer = answer_of(ROBTEX, page)
+    return answer._replace(complete=answer.complete and page.number < MAX_OF_ROBTEX)
 
 
 ROBTEX = Source(

@@ -3,21 +3,22 @@
 Sources: recorded answers of 2019 and 2022, and docs.virustotal.com (resolution object, errors, public and premium API).
 """
 
-import logging
-from typing import Annotated, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field
 
-from passivedns.errors import BadAnswer, QuotaExceeded, RateLimited
+from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record, joined
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import at, json_of, list_of, read_rows, text
+from passivedns.sources.bodies import Row, at, read_rows, rows_of, text, whole
 from passivedns.sources.failures import parsed, worded
-from passivedns.sources.http import Http, page_numbers
+from passivedns.sources.http import Http, Reply
+from passivedns.sources.paging import Ask, all_pages, is_last
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
-
-log = logging.getLogger(__name__)
 
 ROWS_A_PAGE = 40
 """Maximum page size of the API; each page costs one look-up."""
@@ -61,6 +62,21 @@ class VirusTotalSettings(SourceSettings):
     )
 
 
+class _Page(NamedTuple):
+    """A page of an answer."""
+
+    answer: Answer
+    number: int = 0
+    """Rows, including unreadable ones."""
+    fields: Mapping[str, Any] = {}
+    """The fields beside the rows."""
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of the page."""
+        return self.answer.records
+
+
 class VirusTotalClient(Client):
     def __init__(self, settings: VirusTotalSettings, http: Http) -> None:
         http.session.headers["x-apikey"] = settings.api_key.get_secret_value()
@@ -70,50 +86,49 @@ class VirusTotalClient(Client):
     def look_up(self, question: Question) -> Answer:
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         path = f"/{collection}/{question.segment}/resolutions"
-        pages: list[Answer] = []
-        cursor = ""
-        for _ in page_numbers(self._max_pages):
-            try:
-                page, cursor = self._page(path, cursor)
-            except (QuotaExceeded, RateLimited) as error:
-                # The pages before have been paid for.
-                if not pages:
-                    raise
-                log.warning("The answer from %s is incomplete. %s", VIRUSTOTAL.title, error)
-                break
-            pages.append(page)
-            if not cursor:
-                break
-        return joined(pages)._replace(complete=not cursor)
+        pages, ended = all_pages(VIRUSTOTAL, self._request(path), partial(self._page, path), self._max_pages)
+        answer = _joined(*pages)
+        return answer._replace(complete=answer.complete and ended)
 
-    def _page(self, path: str, cursor: str) -> tuple[Answer, str]:
+    def _page(self, path: str, reply: Reply) -> tuple[_Page, Ask | None]:
+        """A page, and how to request the next one."""
+        if reply.status == 404:
+            if not at(parsed(reply.body), "error", "code"):
+                raise worded(VIRUSTOTAL, BadAnswer, 404)
+            return _Page(Answer([])), None
+        page = _parsed_page(reply.body)
+        cursor = _cursor(page.fields)
+        page = page._replace(answer=whole(VIRUSTOTAL, page.answer, reply))
+        return page, self._request(path, cursor) if cursor else None
+
+    def _request(self, path: str, cursor: str = "") -> Ask:
         place = {"cursor": cursor} if cursor else {}
-        reply = self._http.search(path, {"limit": str(ROWS_A_PAGE), **place})
-        if reply.status != 404:
-            return parse_page(json_of(VIRUSTOTAL, reply.body))
-        if not at(parsed(reply.body), "error", "code"):
-            raise worded(VIRUSTOTAL, BadAnswer, 404)
-        return Answer([]), ""
+        return partial(self._http.search, path, {"limit": str(ROWS_A_PAGE), **place})
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    return parse_page(json_of(VIRUSTOTAL, body))[0]
+    return _joined(_parsed_page(body))
 
 
-def parse_page(answer: Any) -> tuple[Answer, str]:
-    """The rows of `data` in order, and the cursor of the next page.
-
-    The last page has an empty cursor, none or, in answers of 2019, no `meta`.
-
-    Raises:
-        BadAnswer: the answer is not VirusTotal's.
-    """
-    page = read_rows(list_of(VIRUSTOTAL, answer, "data", "list of resolutions"), _records)
-    cursor = text(at(answer, "meta", "cursor"))
-    return page._replace(complete=not cursor), cursor
+def _parsed_page(body: bytes) -> _Page:
+    rows = rows_of(VIRUSTOTAL, body, "data")
+    return _Page(read_rows(VIRUSTOTAL, rows, _records, "list of resolutions"), rows.number, rows.fields)
 
 
-def _records(row: dict[str, Any]) -> list[Record] | None:
+def _joined(*pages: _Page) -> Answer:
+    """The answer in all pages; incomplete if the last one says that there are more."""
+    answer = joined([page.answer for page in pages])
+    number = sum(page.number for page in pages)
+    return answer._replace(complete=answer.complete and is_last({}, pages[-1].fields, number))
+
+
+def _cursor(fields: Mapping[str, Any]) -> str:
+    """The cursor of the next page; the last page has an empty one, none or, in answers of 2019, no `meta`."""
+    link = urlsplit(text(at(fields, "links", "next")))
+    return text(at(fields, "meta", "cursor")) or "".join(parse_qs(link.query).get("cursor", [])[:1])
+
+
+def _records(row: dict[str, Any]) -> Row:
     """The record of a row; None if an end is missing."""
     attributes = row.get("attributes")
     name, address = text(at(attributes, "host_name")), text(at(attributes, "ip_address"))

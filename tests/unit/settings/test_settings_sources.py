@@ -84,7 +84,7 @@ def test_the_errors_of_all_listed_sources_are_reported_at_once(load: Load) -> No
         "  OTX_API_KEY (config.yml: otx.api_key) is still ChangeMe. Accepted values: the API key of the OTX account.\n"
         "  DNSDB_API_KEY (config.yml: dnsdb.api_key) is missing. Accepted values: the API key of DNSDB.\n"
         "  COF_URL (config.yml: cof.url) is missing."
-        " Accepted values: an http:// or https:// URL without user name, query or fragment.\n"
+        " Accepted values: an http:// or https:// URL without user name or fragment.\n"
         "  RISKIQ_QUOTA_RESERVE (config.yml: riskiq.quota_reserve) is '-1'. Accepted values: a whole number."
     )
 

@@ -32,7 +32,7 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
         "reset": (Unreachable, f"{unreachable}{closed(address)}"),
         "stall": (Unreachable, f"{unreachable}{NO_ANSWER}"),
         "drip": (Unreachable, f"{unreachable}{NO_ANSWER}"),
-        "huge": (BadAnswer, f"The response from {title} is larger than 64 MiB and was dropped."),
+        "huge": (BadAnswer, f"The response from {title} has no record in its first 64 MiB; check {address}."),
     }
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from passivedns.sources.bodies import MOST_VALUES
+from passivedns.sources.json_rows import MAX_VALUES
 
 REMOVED = object()
 ODD: list[Any] = [
@@ -39,7 +39,7 @@ HOSTILE: dict[str, bytes] = {
     "control characters": b'{"error": {"message": "\\u0000\\u001b[31m\\r\\n"}, "message": "\\u202e", "detail": "\\n"}',
     "a long complaint": b'{"message": "' + b"x" * 100_000 + b'"}',
     "errors of every type": b'{"error": [7], "message": {"a": 1}, "detail": null}',
-    "most lines": b"{}\n" * (MOST_VALUES // 3),
+    "most lines": b"{}\n" * (MAX_VALUES // 3),
     "too many lines": b"{}\n" * (4 * 2**20),
     "too many objects": b"[" + b"{}," * (4 * 2**20) + b"{}]",
     "too many brackets": b"[" * (8 * 2**20),
@@ -61,7 +61,7 @@ def variants(body: bytes) -> Iterator[bytes]:
 def with_long_list(body: bytes, share: int) -> bytes:
     """The body with its first list, or its lines, filled with empty objects: `1 / share` of the maximum."""
     first, *rest = _documents(body)
-    many: list[Any] = [{}] * (MOST_VALUES // 3 // share)
+    many: list[Any] = [{}] * (MAX_VALUES // 3 // share)
     path = next((path for path in _paths(first) if isinstance(_at(first, path), list)), None)
     changed = [first, *many] if path is None or rest else _replaced(first, path, many)
     return b"\n".join(json.dumps(each, separators=(",", ":")).encode() for each in changed)

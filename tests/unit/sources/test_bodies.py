@@ -1,24 +1,28 @@
-"""Bodies with one JSON document, or one per line."""
+"""Bodies with one JSON document, and the rows of an answer."""
+
+import json
+from typing import Any
 
 import pytest
 
 from passivedns.errors import BadAnswer
-from passivedns.sources import bodies
-from passivedns.sources.bodies import MOST_VALUES, json_of, lines_of
-from passivedns.sources.http import MAX_BODY
+from passivedns.model import Answer, Record
+from passivedns.sources.bodies import MAX_TEXT, json_of, read_rows, rows_of, text, whole
+from passivedns.sources.http import Reply
 from tests.unit.sources.transports import EXAMPLE
 
 DEEP = b"[" * 100_000
+RECORD = Record("example.org", "A", "192.0.2.1", None, None, (), "example")
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n\t"])
 def test_an_empty_body_is_no_value(body: bytes) -> None:
     assert json_of(EXAMPLE, body) is None
-    assert lines_of(EXAMPLE, body) == ([], 0)
 
 
-def test_a_body_may_begin_with_a_byte_order_mark() -> None:
-    assert json_of(EXAMPLE, b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_document_may_be_in_any_encoding_of_unicode(encoding: str) -> None:
+    assert json_of(EXAMPLE, '{"a": "ü"}'.encode(encoding)) == {"a": "ü"}
 
 
 @pytest.mark.parametrize(
@@ -34,29 +38,46 @@ def test_an_error_says_that_a_body_is_not_json(body: bytes) -> None:
     )
 
 
-def test_lines_may_be_empty_and_have_any_line_ending() -> None:
-    assert lines_of(EXAMPLE, b'\n{"a": 1}\r\n\r\n  \n[2] \n3') == ([{"a": 1}, [2], 3], 0)
-
-
-@pytest.mark.parametrize("line", [b'{"a": ', b"<p>", b"\xff", b"{} {}", b"NaNa", DEEP, b"9" * 5000, b"\x00", b"],["])
-def test_an_unreadable_line_is_counted_and_does_not_affect_others(line: bytes) -> None:
-    assert lines_of(EXAMPLE, b'{"a": 1}\n' + line + b'\n{"b": 2}\n') == ([{"a": 1}, {"b": 2}], 1)
-
-
 def test_a_web_page_is_rejected() -> None:
     with pytest.raises(BadAnswer, match="is a web page; check EXAMPLE_API_BASE_URL"):
-        lines_of(EXAMPLE, b" \n<!DOCTYPE html>")
+        rows_of(EXAMPLE, b" \n<!DOCTYPE html>")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", [b"{},", b"[", b"1\n", b"\n", b'{"a":[]},\n'], ids=repr)
-def test_a_body_with_too_many_values_is_dropped_before_it_is_parsed(
-    part: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = b"[" + part * (MAX_BODY // len(part) - 1)
-    # Parsing would raise an AttributeError.
-    monkeypatch.delattr(bodies, "orjson")
-    monkeypatch.delattr(bodies, "json")
-    for read in (json_of, lines_of):
-        with pytest.raises(BadAnswer, match=f"contains more than {MOST_VALUES:,} values and was dropped"):
-            read(EXAMPLE, body)
+def read(body: bytes) -> Answer:
+    return read_rows(
+        EXAMPLE, rows_of(EXAMPLE, body, "rows"), lambda row: [RECORD] if "a" in row else None, "list of rows"
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"rows": 7}', b"7", b'{"rows": null}'])
+def test_an_answer_without_a_list_of_rows_is_rejected(body: bytes) -> None:
+    with pytest.raises(BadAnswer, match="contains no list of rows; check EXAMPLE_API_BASE_URL"):
+        read(body)
+
+
+@pytest.mark.parametrize("body", [b"x", b'{"rows": [', b'{"rows": [{"a": ', b"[", b"\xff"])
+def test_an_answer_that_is_cut_off_before_its_first_row_is_rejected(body: bytes) -> None:
+    with pytest.raises(BadAnswer, match="is not valid JSON or was cut off; check EXAMPLE_API_BASE_URL"):
+        read(body)
+
+
+def test_an_answer_that_is_cut_off_later_is_incomplete() -> None:
+    assert read(b'{"rows": [{"a": 1}, {"a": ') == Answer([RECORD], complete=False, unreadable=1)
+
+
+@pytest.mark.parametrize("value", [" x ", "x" * MAX_TEXT])
+def test_text_has_a_maximum_length(value: Any) -> None:
+    assert text(value) == value.strip()
+    assert text(value + "x" * MAX_TEXT) == ""
+
+
+def test_a_reply_that_was_cut_makes_an_answer_incomplete() -> None:
+    reply = Reply(200, {}, bytes(2**21), cut=True)
+    assert whole(EXAMPLE, Answer([RECORD]), reply) == Answer([RECORD], complete=False)
+    with pytest.raises(BadAnswer, match="has no record in its first 2 MiB; check EXAMPLE_API_BASE_URL"):
+        whole(EXAMPLE, Answer([]), reply)
+    assert whole(EXAMPLE, Answer([]), reply._replace(cut=False)) == Answer([])
+
+
+def test_rows_that_are_no_documents_are_read_as_well() -> None:
+    assert read(json.dumps([{"a": 1}, {}]).encode()) == Answer([RECORD], unreadable=1)

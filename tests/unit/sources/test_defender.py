@@ -22,7 +22,7 @@ from passivedns.errors import (
     Unreachable,
 )
 from passivedns.model import Answer, Budget, Question, Record
-from passivedns.sources import SOURCES, defender, http
+from passivedns.sources import SOURCES, defender, http, paging
 from passivedns.sources.source import Client
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
@@ -127,7 +127,7 @@ def test_every_page_is_read(url: str, service: Defender) -> None:
 def test_an_answer_of_too_many_pages_is_incomplete(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(defender, "MOST_PAGES", 2)
+    monkeypatch.setattr(defender, "MAX_PAGES", 2)
     service.page_size = 3
     answer = graph(url).look_up(question(ADDRESS))
     assert (len(answer.records), answer.complete) == (5, True)
@@ -148,21 +148,18 @@ def test_no_page_is_requested_after_the_time_limit(
 def test_an_answer_of_too_many_records_is_incomplete(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(defender, "MOST_RECORDS", 2)
+    monkeypatch.setattr(paging, "MAX_ROWS", 2)
     service.page_size = 2
     answer = graph(url).look_up(question(ADDRESS))
     assert (len(answer.records), answer.complete) == (2, False)
 
 
-def test_a_page_that_links_to_itself_ends_at_the_maximum_of_pages(
-    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(defender, "MOST_PAGES", 3)
+def test_a_page_that_links_to_itself_is_requested_once_more(url: str, service: Defender) -> None:
     service.recorded[f"{ADDRESS}/passiveDnsReverse"] = json.dumps(
         {"value": [], "@odata.nextLink": f"{url}/v1.0/security/threatIntelligence/hosts/{ADDRESS}/passiveDnsReverse"}
     ).encode()
     assert graph(url).look_up(question(ADDRESS)) == Answer([], complete=False)
-    assert len(service.requests) == 3
+    assert len(service.requests) == 2
 
 
 @pytest.mark.parametrize("fault", ["next-page-elsewhere", "next-page-nowhere"])
@@ -306,7 +303,7 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "504": (Blocked, gateway_page("Microsoft Defender", 504)),
     "html": (BadAnswer, "is a web page; check DEFENDER_API_BASE_URL."),
     "cut-json": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
-    "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
+    "huge": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
     "no-list": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
     "empty-body": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
     "next-page-elsewhere": (BadAnswer, "a next-page URL that is not on its own host."),
@@ -332,7 +329,7 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "504": (Blocked, gateway_page("Microsoft Entra ID", 504)),
     "html": (BadAnswer, "from Microsoft Entra ID is a web page; check DEFENDER_LOGIN_BASE_URL."),
     "cut-json": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
-    "huge": (BadAnswer, "is larger than 64 MiB and was dropped."),
+    "huge": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
     "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
     "reset": (Unreachable, f"Microsoft Entra ID cannot be reached: {closed('DEFENDER_LOGIN_BASE_URL')}"),
     "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),

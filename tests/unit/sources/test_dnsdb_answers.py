@@ -246,7 +246,7 @@ def test_a_broken_value_does_not_affect_the_others_of_its_row() -> None:
 
 
 def test_a_broken_line_is_counted_and_does_not_affect_its_neighbours() -> None:
-    body = b'{"cond":"begin"}\n{"obj":\n7\n{}\n%b\n{"cond":"succeeded"}' % json.dumps({"obj": ROW}).encode()
+    body = b'{"cond":"begin"}\n7\n{"obj":\n{}\n%b\n{"cond":"succeeded"}' % json.dumps({"obj": ROW}).encode()
     answer = read_saved(body, "")
     assert (len(answer.records), answer.unreadable, answer.complete) == (1, 3, True)
 
@@ -255,9 +255,7 @@ def test_a_row_without_dates_has_none() -> None:
     assert dates_of() == (None, None, ())
 
 
-@pytest.mark.parametrize(
-    "moment", [0, -1, True, None, "n/a", "", [], 10**400, -(10**400), 1e308, 4102444800, "9999-99-99"]
-)
+@pytest.mark.parametrize("moment", [0, -1, True, None, "n/a", "", [], 10**400, -(10**400), 1e308, "9999-99-99"])
 def test_an_implausible_date_is_unknown(moment: Any) -> None:
     assert dates_of(time_first=moment, time_last=1600000000)[:2] == (None, utc(2020, 9, 13, 12, 26, 40))
 
@@ -277,10 +275,8 @@ def test_a_date_may_be_a_number_or_text(moment: Any) -> None:
         ("mx", "0 .", [("MX", ".")]),
         ("MX", "mail.example.", [("MX", "mail.example.")]),
         ("SOA", "ns.example.", [("SOA", "ns.example.")]),
-        ("SOA", "", [("SOA", "")]),
         ("TXT", '"v=spf1 -all"', [("TXT", '"v=spf1 -all"')]),
         ("TYPE65534", r"\# 1 00", [("TYPE65534", r"\# 1 00")]),
-        ("A", "", [("A", "")]),
     ],
 )
 def test_other_data_are_returned_unchanged(kind: str, text: str, records: list[tuple[str, str]]) -> None:

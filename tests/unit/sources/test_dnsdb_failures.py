@@ -62,7 +62,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "cut-json": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
     "empty-body": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
     "cut-at-once": (BadAnswer, f"The response from DNSDB was cut off before its first record; {CHECK_ADDRESS}"),
-    "huge": (BadAnswer, "The response from DNSDB is larger than 64 MiB and was dropped."),
+    "huge": (BadAnswer, "The response from DNSDB was cut off before its first record; check DNSDB_API_BASE_URL."),
     "unknown-condition": (BadAnswer, f"The response from DNSDB has an unknown condition (paused); {CHECK_ADDRESS}"),
     "failed-at-once": (
         NoAnswer,

@@ -54,8 +54,16 @@ def test_a_name_returns_its_history_to_the_second(url: str) -> None:
     answer = ask(url)
     seen = next(fact for fact in FACTS if (fact.name, fact.data) == (DOMAIN, ADDRESS))
     assert Record(DOMAIN, "A", ADDRESS, seen.first, seen.last, (), "mnemonic") in answer.records
-    assert {record.type for record in answer.records} == {"A", "AAAA", "NS", "MX", "SOA", "TXT", "CNAME"}
+    assert {record.type for record in answer.records} == {"A", "AAAA", "NS", "MX", "SOA", "CNAME"}
     assert (answer.complete, answer.certain, answer.unreadable) == (True, True, 0)
+
+
+def test_only_the_mapped_types_are_requested_as_json() -> None:
+    with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")) as server:
+        client("mnemonic", f"{server.url}/pdns/v3").look_up(question(DOMAIN))
+    head = server.heads[0].decode()
+    assert "&rrType=a&rrType=aaaa&rrType=cname&rrType=mx&rrType=ns&rrType=soa " in head
+    assert "\r\nAccept: application/json\r\n" in head
 
 
 def test_an_address_returns_its_names(url: str) -> None:
@@ -70,14 +78,14 @@ def test_nothing_known_is_an_empty_answer(url: str) -> None:
 def test_a_look_up_is_one_request_for_the_public_maximum(service: Mnemonic, url: str) -> None:
     ask(url)
     (request,) = service.requests
-    assert (request.path, request.params) == (f"/pdns/v3/cof/{DOMAIN}", {"limit": "1000"})
+    assert (request.path, request.params) == (f"/pdns/v3/cof/{DOMAIN}", {"limit": "1000", "rrType": "soa"})
     assert "argus-api-key" not in request.headers
 
 
 def test_a_key_allows_ten_times_as_many_rows(service: Mnemonic, url: str) -> None:
     ask(url, api_key=API_KEY)
     (request,) = service.requests
-    assert (request.headers["argus-api-key"], request.params) == (API_KEY, {"limit": "10000"})
+    assert (request.headers["argus-api-key"], request.params) == (API_KEY, {"limit": "10000", "rrType": "soa"})
 
 
 @pytest.mark.parametrize(("known", "complete"), [(999, True), (1000, False), (1001, False)])

@@ -93,7 +93,7 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "list": (BadAnswer, NO_LIST),
     "results-string": (BadAnswer, NO_LIST),
     "results-missing": (BadAnswer, NO_LIST),
-    "huge": (BadAnswer, "The response from PassiveTotal is larger than 64 MiB and was dropped."),
+    "huge": (BadAnswer, "The response from PassiveTotal contains no list of results; check RISKIQ_API_BASE_URL."),
     "redirect": (BadAnswer, f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
     "cut-connection": (Unreachable, CUT_OFF),
     "reset": (Unreachable, f"PassiveTotal cannot be reached: {closed('RISKIQ_API_BASE_URL')}"),

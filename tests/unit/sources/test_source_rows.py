@@ -1,12 +1,14 @@
 """Rows and fields of parsed answers, as all sources read them."""
 
+import json
 from typing import Any
 
 import pytest
 
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.sources.bodies import at, has_all, is_count, read_rows, text
+from passivedns.sources.bodies import Row, at, has_all, is_count, read_rows, rows_of, text
 from tests.unit.sources.clients import LONG_AGO
+from tests.unit.sources.transports import EXAMPLE
 
 RECORD = Record("example.org", "A", "192.0.2.1", None, None, (), "example")
 
@@ -32,15 +34,17 @@ def test_an_implausible_number_is_not_a_count(value: object) -> None:
 
 @pytest.mark.parametrize(("total", "expected"), [(None, True), ("9", True), (2, True), (1, True), (3, False)])
 def test_fewer_rows_than_stated_are_not_all(total: object, expected: bool) -> None:
-    assert has_all([1, 2], total) is expected
+    assert has_all(2, total) is expected
 
 
 def test_an_unreadable_row_does_not_affect_its_neighbours() -> None:
-    def read(row: dict[str, Any]) -> list[Record] | None:
-        return {"good": [RECORD], "ignored": []}.get(row["is"])
+    def read(row: dict[str, Any]) -> Row:
+        rows: dict[str, Row] = {"good": [RECORD], "other": "the name did not exist"}
+        return rows.get(row["is"])
 
-    rows: list[Any] = [{"is": "good"}, {"is": "ignored"}, {"is": "bad"}, "text", None, {"is": "good"}]
-    assert read_rows(rows, read) == Answer([RECORD, RECORD], unreadable=3)
+    rows: list[Any] = [{"is": "good"}, {"is": "other"}, {"is": "bad"}, "text", None, {"is": "good"}]
+    found = read_rows(EXAMPLE, rows_of(EXAMPLE, json.dumps({"list": rows}).encode(), "list"), read, "list")
+    assert found == Answer([RECORD, RECORD], unreadable=3, left_out={"the name did not exist": 1})
 
 
 def test_an_answer_in_parts_is_complete_and_certain_if_all_parts_are() -> None:

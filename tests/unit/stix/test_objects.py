@@ -13,7 +13,7 @@ from stix2validator import ValidationOptions, validate_instance
 
 from passivedns.converter import convert
 from passivedns.model import Entity
-from passivedns.sources.riskiq import parse_records
+from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
 from passivedns.stix.knowledge import AUTHOR, Publisher, additions
 from passivedns.stix.objects import TLP_CLEAR, StixObject
@@ -43,7 +43,7 @@ def emitted() -> list[StixObject]:
     found: dict[str, StixObject] = {}
     for entity_type, value in [("Domain-Name", DOMAIN), ("IPv4-Addr", ADDRESS)]:
         entity = Entity(objects.observable_id(entity_type, value), entity_type, value)
-        records = parse_records({"results": own_records(NOW.date())[value]}, value)
+        records = read_saved(json.dumps({"results": own_records(NOW.date())[value]}).encode(), value).records
         found |= {item["id"]: item for item in additions(entity, convert(entity, records).relations, PUBLISHER, NOW)}
         found[entity.id] = observable(entity_type, value)
     return list(found.values())
