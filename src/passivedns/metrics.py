@@ -44,6 +44,7 @@ _REASONS = frozenset(
         "record type not selected",
         "special-use address",
         "special-use name",
+        "the name did not exist",
         "unknown type",
         "unreadable row",
         "wildcard",

@@ -17,7 +17,7 @@ from passivedns.sources.cof import COF, CofSettings
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
+from tests.unit.sources.broken_answers import Meanings, closed, each, error_of, meanings_of_broken
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.recorded import recorded
 from tests.unit.stand_ins import renewed, stand_in
@@ -34,7 +34,7 @@ MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
         "COF server requires credentials or rejected them (HTTP 403); check COF_USERNAME, COF_PASSWORD and COF_TOKEN. "
         "Its response says: Forbidden",
     ),
-    "backend-failure": (Unreachable, "COF server cannot be reached: the response was cut off."),
+    "backend-failure": (Unreachable, f"COF server cannot be reached: {closed('COF_URL')}"),
     "404-page": (BadAnswer, "The response (HTTP 404) is not from the COF server API; check COF_URL."),
 }
 
