@@ -1,15 +1,17 @@
-"""Determines the strictest TLP of the entity and the marking objects that relationships refer to."""
+"""Determines the strictest TLP and PAP of the entity, and the marking objects that relationships refer to."""
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from passivedns.stix import objects
+from passivedns.stix import objects, sharing_words
 from passivedns.stix.objects import StixObject
+from passivedns.stix.skeleton import skeleton
 from passivedns.wording import one_line
 
 LAXEST = "TLP:CLEAR"
+
+_Said = Callable[[object, Collection[str]], str | None]
+"""Reads the level that a text states in a marking of these kinds."""
 
 # The laxest first.
 _TLPS = {
@@ -27,14 +29,13 @@ _TLPS = {
     "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1": "TLP:RED",
 }
 _STRICTNESS = {tlp: level for level, tlp in enumerate(dict.fromkeys(_TLPS.values()))} | {"TLP:WHITE": 0}
+_STRICTNESS |= {tlp.replace("TLP", "PAP"): level for tlp, level in _STRICTNESS.items() if "STRICT" not in tlp}
 _KNOWN = [objects.marking(ref, "TLP", tlp) for ref, tlp in _TLPS.items()]
 # OpenCTI's ids come first above, so they win.
 TLP_MARKINGS = {marking["x_opencti_definition"]: marking for marking in reversed(_KNOWN)}
 """OpenCTI's marking object of each TLP."""
 
 _TLP_2 = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
-_LEVEL = re.compile(r"(?:tlp[\s:_-]*)?(clear|white|green|amber|(amber[\s+_-]*strict)|red)")
-_MENTIONS_TLP = re.compile(r"tlp|\bt([\W_]+)l\1p\b|traffic[\W_]*light")
 
 
 def entity_markings(data: dict[str, Any], read: Sequence[StixObject] = ()) -> list[StixObject]:
@@ -52,14 +53,25 @@ def strictest_tlp(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str 
     Considers all descriptions of a marking in the message and OpenCTI, whose markings are `read`. A marking that cannot
     be understood is stricter than TLP:RED and is returned as a phrase with the reason.
     """
-    known = _descriptions(data, read)
-    tlps = [
-        tlp
+    return _strictest(data, read, sharing_words.tlp)
+
+
+def strictest_pap(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str | None:
+    """The strictest PAP (Permissible Actions Protocol) of a message's entity, determined like `strictest_tlp`."""
+    return _strictest(data, read, sharing_words.pap)
+
+
+def _strictest(data: dict[str, Any], read: Sequence[StixObject], said: _Said) -> str | None:
+    known: dict[str, list[StixObject]] = {}
+    for marking in _descriptions(data, read):
+        known.setdefault(marking["id"], []).append(marking)
+    levels = [
+        level
         for ref in references(data)
-        for marking in [marking for marking in known if marking["id"] == ref] or [{"id": ref}]
-        for tlp in _tlps(marking)
+        for marking in known.get(ref, [{"id": ref}])
+        for level in _levels(marking, said)
     ]
-    return strictest(*tlps) if tlps else None
+    return strictest(*levels) if levels else None
 
 
 def references(data: dict[str, Any]) -> list[str]:
@@ -99,25 +111,13 @@ def as_stix(marking: Mapping[str, Any]) -> StixObject:
     )
 
 
-def _tlps(marking: StixObject) -> list[str]:
-    """The TLPs named in any property of a marking."""
+def _levels(marking: StixObject, said: _Said) -> list[str]:
+    """What any property of a marking says."""
     words, kinds = _words_and_kinds(marking)
     if not words:
         meaningless = "neither OpenCTI nor the message says what this marking means, so it counts as the strictest"
         return [f"{one_line(marking['id'])} ({meaningless})"]
-    return [tlp for word in words if (tlp := _tlp(word, kinds))]
-
-
-def _tlp(word: object, kinds: set[str]) -> str | None:
-    """The TLP for a word in a marking of these kinds; None for another kind, such as PAP:RED."""
-    text = _plain(word)
-    is_tlp = any(map(_MENTIONS_TLP.search, [text, *kinds]))
-    level = _LEVEL.fullmatch(text)
-    if level and (is_tlp or "pap" not in kinds):
-        return "TLP:AMBER+STRICT" if level[2] else f"TLP:{level[1].upper()}"
-    if is_tlp or not isinstance(word, str):
-        return f"{one_line(str(word))} (not a TLP that the connector knows, so it counts as the strictest)"
-    return None
+    return [level for word in words if (level := said(word, kinds))]
 
 
 def _words_and_kinds(marking: StixObject) -> tuple[list[object], set[str]]:
@@ -133,24 +133,18 @@ def _words_and_kinds(marking: StixObject) -> tuple[list[object], set[str]]:
     if isinstance(extensions, dict) and (extension := extensions.get(_TLP_2)) is not None:
         words.append(extension.get("tlp_2_0", extension) if isinstance(extension, dict) else extension)
         kinds.append("tlp")
-    return [word for word in words if _plain(word or "")], {_plain(kind) for kind in kinds if kind}
+    return [word for word in words if skeleton(str(word or "")).strip()], {str(kind) for kind in kinds if kind}
 
 
-def _plain(word: object) -> str:
-    """Text normalized in case and width, without outer spaces and unprintable characters."""
-    text = unicodedata.normalize("NFKC", str(word)).casefold()
-    return "".join(filter(str.isprintable, text)).strip()
+def strictest(*levels: str) -> str:
+    """The strictest of several TLPs, or of several PAPs; an unknown one is stricter than all known ones."""
+    return max(levels, key=_strictness)
 
 
-def strictest(*tlps: str) -> str:
-    """The strictest of several TLPs; an unknown one is stricter than all known ones."""
-    return max(tlps, key=_strictness)
+def is_within(level: str | None, maximum: str | None) -> bool:
+    """Whether a TLP or PAP (or None) is at most `maximum`, of the same kind; None means no limit."""
+    return level is None or maximum is None or _strictness(level) <= _strictness(maximum)
 
 
-def is_within(tlp: str | None, maximum: str | None) -> bool:
-    """Whether a TLP (or None) is at most `maximum`; None means no limit."""
-    return tlp is None or maximum is None or _strictness(tlp) <= _strictness(maximum)
-
-
-def _strictness(tlp: str) -> int:
-    return _STRICTNESS.get(tlp, len(_STRICTNESS))
+def _strictness(level: str) -> int:
+    return _STRICTNESS.get(level, len(_STRICTNESS))
