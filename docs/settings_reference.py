@@ -12,7 +12,7 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from passivedns.settings.model import DECLARED, SECTIONS
-from passivedns.settings.values import A_BASE_URL, A_DURATION, A_TLP, YES_OR_NO
+from passivedns.settings.values import A_BASE_URL, A_DURATION, A_PAP, A_TLP, YES_OR_NO
 from passivedns.settings.wording import Setting, allowed_values, is_secret, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import QuotaSettings, RestrictedSettings, SourceSettings
@@ -49,6 +49,7 @@ _KINDS = {
     A_BASE_URL: "a URL",
     A_DURATION: "a duration",
     A_TLP: "a TLP",
+    A_PAP: "a PAP",
     ", separated by commas": "",
     "a number of seconds ": "",
 }
@@ -196,14 +197,10 @@ def _is_in_sample(setting: Setting) -> bool:
     return setting[0] == _FIRST_SOURCE or not is_shared(setting)
 
 
-# The default source was shut down; these need no account. Without a maximum even TLP:RED is sent, and a shared address
-# yields thousands of names, which take OpenCTI minutes to import: copying a sample must not do that. The URL is the one
-# that OpenCTI's connector linter wants in samples.
+# These sources need no account. The URL is the one that OpenCTI's connector linter wants in samples.
 _CHOSEN: Mapping[Setting, Any] = {
     ("opencti", "url"): "http://localhost",
     ("pdns", "sources"): [key for key, source in SOURCES.items() if source.account == "none"],
-    ("pdns", "max_tlp"): "TLP:AMBER",
-    ("pdns", "max_relationships"): 500,
 }
 
 
@@ -237,7 +234,8 @@ def _is_required(setting: Setting) -> bool:
 
 
 def _default(setting: Setting) -> Any:
-    return _json_schema(setting).get("default")
+    default = _json_schema(setting).get("default")
+    return None if default == [] else default
 
 
 def _written(value: Any) -> str:

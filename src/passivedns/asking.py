@@ -71,6 +71,8 @@ class Asker:
     max_tlp: str | None = None
     """The highest TLP that may be sent to the source; None for no limit."""
     max_tlp_setting: str = "PDNS_MAX_TLP"
+    max_pap: str | None = None
+    """The highest PAP that may be sent to the source; None for no limit."""
     is_local: bool = False
     """Whether the source knows special-use addresses and names of its own network."""
     cache: Cache | None = None
@@ -82,7 +84,7 @@ class Asker:
         since = self.since(now)
         question = Question(ascii_name(entity.value), entity.type, max(since - self.source.clock_tolerance, EVERYTHING))
         try:
-            self._check_tlp(entity)
+            self._check_markings(entity)
             return self._kept(question, since, now) or self._search(question, since)
         except ConnectorError as error:
             return Outcome(self.source, since, failure=error)
@@ -91,12 +93,14 @@ class Asker:
             name = type(error).__name__
             return Outcome(self.source, since, failure=Unforeseen(f"Internal error ({name}); see the connector log."))
 
-    def _check_tlp(self, entity: Entity) -> None:
-        if not is_within(entity.tlp, self.max_tlp):
-            raise TlpRefused(
-                f"{one_line(entity.value)} was not sent to {self.source.title}: it is marked {entity.tlp}, above the "
-                f"maximum of {self.max_tlp} ({self.max_tlp_setting})."
-            )
+    def _check_markings(self, entity: Entity) -> None:
+        limits = (entity.tlp, self.max_tlp, self.max_tlp_setting), (entity.pap, self.max_pap, "PDNS_MAX_PAP")
+        for marked, maximum, setting in limits:
+            if not is_within(marked, maximum):
+                raise TlpRefused(
+                    f"{one_line(entity.value)} was not sent to {self.source.title}: it is marked {marked}, above the "
+                    f"maximum of {maximum} ({setting})."
+                )
 
     def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
         kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None

@@ -90,6 +90,7 @@ def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
         window_setting=window_setting,
         max_tlp=max_tlp,
         max_tlp_setting=max_tlp_setting,
+        max_pap=settings.max_pap,
         is_local=getattr(section, "special_use", False),
         cache=cache,
         identity=identity_of(section),

@@ -15,7 +15,7 @@ from passivedns.errors import ConnectorError, Unforeseen
 from passivedns.model import Entity
 from passivedns.opencti.message import Message
 from passivedns.stix.knowledge import AUTHOR_ID
-from passivedns.stix.markings import entity_markings, references, strictest_tlp
+from passivedns.stix.markings import entity_markings, references, strictest_pap, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
 from passivedns.summary import failed, not_asked, summary
@@ -92,7 +92,8 @@ class RiskIQConnector:
         message.refresh()
         markings = entity_markings(data, known)
         # A playbook's entity may refer to a marking that the connector's user does not see.
-        entity = Entity(data["stix_entity"]["id"], entity_type, value, references(data), strictest_tlp(data, known))
+        levels = strictest_tlp(data, known), strictest_pap(data, known)
+        entity = Entity(data["stix_entity"]["id"], entity_type, value, references(data), *levels)
         text, additions = self._look_up(entity, message)
         # OpenCTI renames a marking to what it receives, so those of the sources are sent as it has them, too.
         named = {marking["id"]: marking for marking in known + markings}

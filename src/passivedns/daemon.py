@@ -27,13 +27,14 @@ def run(settings: Settings) -> None:
     stopping = threading.Event()
     _handle_signals(stopping)
     health.forget(settings.connector.id)
+    # Before pycti sets the log level, so that the operator sees them at any level.
+    for warning in settings.warnings():
+        log.warning(warning)
     helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, stopping)
     if helper is None:
         return
     # With a CA certificate in the settings, pycti has replaced these handlers.
     _handle_signals(stopping)
-    for warning in settings.warnings():
-        helper.connector_logger.warning(warning)
     install(helper, crashes_of(settings.lookup))
     enricher = enricher_of(settings.lookup)
     connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)

@@ -14,7 +14,7 @@ class PlatformError(ConnectorError):
 
 
 class TlpRefused(ConnectorError):
-    """The observable's TLP is above the limit: raise the limit, or do not look it up."""
+    """The observable's TLP or PAP is above the limit: raise the limit, or do not look it up."""
 
 
 class SourceError(ConnectorError):

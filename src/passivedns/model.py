@@ -116,6 +116,8 @@ class Entity(NamedTuple):
     """The ids of its markings, which relationships inherit."""
     tlp: str | None = None
     """The strictest TLP among them, such as `TLP:AMBER`."""
+    pap: str | None = None
+    """The strictest PAP among them, such as `PAP:RED`."""
 
 
 Sources = tuple[tuple[str, tuple[str, ...]], ...]

@@ -70,7 +70,7 @@ def test_without_opencti_settings_the_sources_are_still_checked(account: dict[st
 def test_without_settings_a_check_lists_the_missing_ones() -> None:
     ended = run("check", environment={})
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "RISKIQ_API_KEY (config.yml: riskiq.api_key) is missing." in ended.stdout
+    assert "PDNS_SOURCES (config.yml: pdns.sources) is missing." in ended.stdout
     assert "- sources            not checked: the settings are invalid" in ended.stdout
 
 

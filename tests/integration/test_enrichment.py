@@ -148,7 +148,7 @@ def test_relationships_have_the_markings_of_the_entity_and_observables_are_clear
     assert work.errors == []
 
 
-@pytest.mark.parametrize("name", ["SECRET", "PAP:RED", "TLP:AMBER"])
+@pytest.mark.parametrize("name", ["SECRET", "PAP:AMBER", "TLP:AMBER"])
 def test_the_markings_of_the_entity_keep_their_names(world: World, name: str) -> None:
     value = fresh_name()
     world.service.answers[value] = [record("A", "ip", "192.0.2.204")]
@@ -169,8 +169,8 @@ def test_a_tlp_marking_keeps_the_name_that_an_administrator_gave_it_meanwhile() 
     assert work.errors == []
 
 
-def test_without_a_maximum_tlp_relationships_have_even_a_marking_that_the_connector_does_not_see() -> None:
-    with any_world(RISKIQ_MAX_TLP="") as world:
+def test_without_a_maximum_relationships_have_even_a_marking_that_the_connector_does_not_see() -> None:
+    with any_world(RISKIQ_MAX_TLP="", PDNS_MAX_TLP="none", PDNS_MAX_PAP="none") as world:
         hidden = world.entity("Domain-Name", "secret.example", markings=("SECRET",)).markings[0].id
         world.platform.hide_marking("SECRET")
         entity = world.entity("Domain-Name", DOMAIN, markings=())

@@ -27,7 +27,7 @@ def start(environment: Mapping[str, str], root: Path = ROOT) -> subprocess.Compl
 
 
 def test_invalid_settings_exit_with_2_and_one_list_without_a_traceback() -> None:
-    ended = start({"RISKIQ_MAX_TLP": "PURPLE", "RISKIQ_API_KEY": "ChangeMe"})
+    ended = start({"RISKIQ_USERNAME": "me", "RISKIQ_MAX_TLP": "PURPLE", "RISKIQ_API_KEY": "ChangeMe"})
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     for expected in ("OPENCTI_URL", "CONNECTOR_ID", "RISKIQ_API_KEY (config.yml: riskiq.api_key)", "'PURPLE'"):
@@ -70,6 +70,40 @@ def test_a_maximum_tlp_that_is_still_changeme_exits_with_2() -> None:
         "The connector cannot start: 1 setting needs correcting.",
         "  RISKIQ_MAX_TLP (config.yml: riskiq.max_tlp) is still ChangeMe. Accepted values: TLP:CLEAR, TLP:WHITE, "
         "TLP:GREEN, TLP:AMBER, TLP:AMBER+STRICT or TLP:RED, or empty for PDNS_MAX_TLP.",
+    ]
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_settings_that_protect_less_than_they_seem_to_are_named_at_every_log_level(level: str) -> None:
+    chosen = {
+        "PDNS_SOURCES": "robtex",
+        "PDNS_MAX_TLP": "none",
+        "PDNS_MAX_PAP": "none",
+        "PASSIVEDNS_MAX_TLP": "TLP:GREEN",
+    }
+    least = {"RISKIQ_MAX_TLP": "", "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW": "P7D", "CONNECTOR_LOG_LEVEL": level}
+    environment = settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9") | {"PDNS_START_TIMEOUT": "0"}
+    ended = start(environment | chosen | least)
+    assert ended.returncode == 1
+    for told in (
+        "PASSIVEDNS_MAX_TLP is not a setting and is ignored; did you mean PDNS_MAX_TLP (config.yml: pdns.max_tlp)?",
+        "RISKIQ_USERNAME, RISKIQ_API_KEY and RISKIQ_API_BASE_URL are set, but PDNS_SOURCES does not list riskiq: add "
+        "it, or remove the settings.",
+        "RISKIQ_IMPORT_LAST_SEEN_TIME_WINDOW limits only riskiq, which PDNS_SOURCES does not list; set "
+        "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW.",
+        "PDNS_MAX_TLP is none: observables of any TLP, including TLP:RED, are sent to Robtex.",
+        "PDNS_MAX_PAP is none: observables of any PAP, including PAP:RED, are sent to Robtex.",
+    ):
+        assert ended.stderr.splitlines().count(told) == 1
+
+
+def test_a_limit_of_a_source_that_is_not_listed_exits_with_2_if_it_is_stricter() -> None:
+    environment = settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9")
+    ended = start(environment | {"PDNS_SOURCES": "mnemonic,robtex", "RISKIQ_MAX_TLP": "TLP:GREEN"})
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[1:] == [
+        "  RISKIQ_MAX_TLP limits only riskiq, which PDNS_SOURCES does not list: mnemonic and robtex get up to "
+        "TLP:AMBER. Set PDNS_MAX_TLP instead."
     ]
 
 

@@ -1,4 +1,4 @@
-"""With a maximum of TLP:AMBER, observables with stricter or unknown markings are not sent."""
+"""With maxima of TLP:AMBER and PAP:AMBER, observables with stricter or unknown markings are not sent."""
 
 import itertools
 import json
@@ -88,6 +88,11 @@ def assert_refused(world: World, execution: Execution, received: list[dict[str, 
         ("TLP:Red", "Sharing", "TLP:RED"),
         ("Red", "Sharing", "TLP:RED"),
         ("T.L.P. Red", "statement", f"T.L.P. Red {UNKNOWN}"),
+        ("TLP RED only", "statement", f"TLP RED only {UNKNOWN}"),
+        ("RED (internal)", "statement", f"RED (internal) {UNKNOWN}"),
+        ("T-L.P: RED", "statement", f"T-L.P: RED {UNKNOWN}"),
+        ("\u0422LP:RED", "statement", "TLP:RED"),
+        ("Amber\u2013Strict", "statement", "TLP:AMBER+STRICT"),
         ("Internal", "TLP", f"Internal {UNKNOWN}"),
     ],
 )
@@ -104,8 +109,40 @@ def test_a_marking_in_opencti_above_the_maximum_or_unknown_is_refused(
     assert world.service.requests == []
 
 
-@pytest.mark.parametrize("name", ["PAP:RED", "SECRET"])
-def test_a_marking_in_opencti_that_is_not_a_tlp_does_not_block(world: World, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "marked"),
+    [
+        ("PAP:RED", "PAP", "PAP:RED"),
+        ("Red", "PAP", "PAP:RED"),
+        ("pap_red", "statement", "PAP:RED"),
+        ("\u0420AP:RED", "statement", "PAP:RED"),
+        ("PAP:PURPLE", "PAP", "PAP:PURPLE (not a PAP that the connector knows, so it counts as the strictest)"),
+    ],
+)
+def test_a_pap_in_opencti_above_the_maximum_or_unknown_is_refused(
+    world: World, name: str, kind: str, marked: str
+) -> None:
+    entity = fresh(world, markings=(Marking(name, kind),))
+    work = world.platform.enrich(entity).wait(WAIT)
+    assert (work.in_error, work.message) == (
+        True,
+        f"{entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of PAP:AMBER "
+        "(PDNS_MAX_PAP).",
+    )
+    assert world.service.requests == []
+
+
+def test_a_pap_in_a_playbook_above_the_maximum_is_refused(world: World) -> None:
+    execution, received = play(world, [FOREIGN], marking(definition_type="pap", definition={"pap": "pap:red"}))
+    assert [bundle["objects"] for bundle in execution.bundles] == [received]
+    assert world.service.requests == []
+    assert failure(world, execution.entity).endswith(
+        ": it is marked PAP:RED, above the maximum of PAP:AMBER (PDNS_MAX_PAP)."
+    )
+
+
+@pytest.mark.parametrize("name", ["PAP:CLEAR", "PAP:AMBER", "SECRET", "Copyright Red Hat"])
+def test_a_marking_in_opencti_that_forbids_nothing_does_not_block(world: World, name: str) -> None:
     work = world.platform.enrich(fresh(world, markings=(name,))).wait(WAIT)
     assert not work.in_error
     assert len(world.service.searches) == 1

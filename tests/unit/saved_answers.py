@@ -22,7 +22,7 @@ def save(folder: Path, value: str, records: list[Any]) -> Path:
 
 def lookup_of(folder: Path, value: str, records: list[Any]) -> Lookup:
     """The look-up of `main.py lookup --file` for an answer of PassiveTotal."""
-    _, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value], PdnsSettings())
+    _, enricher = enricher_of_file(save(folder, value, records), ["riskiq"], [value], PdnsSettings(max_relationships=0))
     entity = observable(value)
     return Lookup(entity, enricher.enrich(entity, NOW), enricher.publisher)
 

@@ -61,9 +61,10 @@ class Bench:
         return [json.loads(call.variables["bundle"]) for call in self.platform.calls if call.field == "stixBundlePush"]
 
 
-def lookup_settings(passivetotal_url: str, **own: Any) -> LookupSettings:
+def lookup_settings(passivetotal_url: str, limit: Any = "TLP:AMBER", **own: Any) -> LookupSettings:
     section = RiskIQSettings(username=USERNAME, api_key=API_KEY, api_base_url=passivetotal_url, **own)
-    return LookupSettings(PdnsSettings(cache_ttl="PT0S", max_retries=0, request_timeout=5), {"riskiq": section})
+    pdns = PdnsSettings(cache_ttl="PT0S", max_retries=0, request_timeout=5, max_tlp=limit)
+    return LookupSettings(pdns, {"riskiq": section})
 
 
 @pytest.fixture
@@ -246,6 +247,8 @@ def test_a_special_use_address_is_no_failure_and_sent_to_no_source(bench: Bench)
 
 
 def test_a_renamed_tlp_clear_keeps_its_name(bench: Bench) -> None:
+    unlimited = enricher_of(lookup_settings(bench.passivetotal_url, limit="none"))
+    bench.connector = RiskIQConnector(bench.helper, unlimited, scope=SCOPE)
     data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
     renamed = {"standard_id": TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
     data["enrichment_entity"]["objectMarking"] = [renamed]

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,15 @@ def test_listening_that_ends_unexpectedly_is_an_error(settings: Settings, helper
         daemon.run(settings)
 
 
-def test_the_warnings_of_the_settings_are_logged(
-    settings: Settings, helper: Helper, caplog: pytest.LogCaptureFixture
+def test_the_warnings_of_the_settings_are_told_before_pycti_sets_the_log_level(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    signal_once_listening(helper, signal.SIGTERM)
-    daemon.run(settings)
-    assert [text for text in caplog.messages if text in settings.warnings()] == settings.warnings() != []
+    def register(*_: Any) -> None:
+        assert caplog.messages == ["CIRCL_TOKEN is set."]
+
+    monkeypatch.setattr(daemon, "register", register)
+    daemon.run(replace(settings, notices=("CIRCL_TOKEN is set.",)))
+    assert caplog.messages
 
 
 def test_the_status_of_an_earlier_run_is_removed_before_the_registration(

@@ -147,7 +147,7 @@ def test_the_tables_show_the_default_or_that_a_value_is_required(tree: Path) -> 
     defaults = {row[0].strip("|` "): row[1] for row in cells}
 
     assert defaults["RISKIQ_API_KEY"] == "**required**"
-    assert defaults["PDNS_MAX_TLP"] == "empty"
+    assert defaults["PDNS_MAX_TLP"] == "`TLP:AMBER`"
     assert defaults["<KEY>_MAX_TLP"] == "empty"
     assert defaults["CIRCL_PASSWORD"] == "empty"
     assert defaults["PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"] == "`P30D`"
@@ -212,8 +212,8 @@ def test_every_default_is_accepted_by_the_schema() -> None:
 
     jsonschema.validate(defaults, schema() | {"required": []}, cls=jsonschema.Draft202012Validator)
     assert defaults["PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"] == "P30D"
-    assert "PDNS_MAX_TLP" not in defaults
-    assert "RISKIQ_MAX_TLP" not in defaults
+    assert defaults["PDNS_MAX_TLP"] == "TLP:AMBER"
+    assert not {"PDNS_SOURCES", "RISKIQ_MAX_TLP"} & defaults.keys()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ SRC = PROJECT_ROOT / "src"
 FIRST_SOURCE = SRC / "passivedns" / "sources" / "riskiq.py"
 NAMED_ON_PURPOSE = {
     "passivedns/sources/__init__.py": [r"from passivedns\.sources\.riskiq import RISKIQ", r"\bRISKIQ, "],
-    "passivedns/settings/model.py": [r'default=\("riskiq",\)'],
 }
-"""The registration of the first source, and the default."""
+"""The registration of the first source."""
 
 
 def modules() -> list[Path]:

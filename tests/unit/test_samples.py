@@ -28,7 +28,7 @@ SERVICE = COMPOSE["services"]["connector-riskiq-passive-total"]
 MANIFEST = json.loads((PROJECT_ROOT / "__metadata__/connector_manifest.json").read_text())
 
 TO_FILL_IN = ["OPENCTI_TOKEN", "CONNECTOR_ID"]
-SET = ["OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_SOURCES", "PDNS_MAX_TLP", "PDNS_MAX_RELATIONSHIPS"]
+SET = ["OPENCTI_URL", "OPENCTI_TOKEN", "CONNECTOR_ID", "PDNS_SOURCES"]
 """Settings that the samples set; all others are commented out."""
 WITHOUT_ACCOUNT = "mnemonic,robtex"
 """The sources that the samples set."""
@@ -71,12 +71,10 @@ def in_samples() -> set[Setting]:
     }
 
 
-def equal_except_for_choices(settings: Settings, others: Settings) -> bool:
-    """Whether settings are equal except for the URL of OpenCTI and the limits that the samples set."""
-    chosen = {name: getattr(settings.lookup.pdns, name) for name in ("max_tlp", "max_relationships")}
-    pdns = others.lookup.pdns.model_copy(update=chosen)
+def equal_except_for_the_url(settings: Settings, others: Settings) -> bool:
+    """Whether settings are equal except for the URL of OpenCTI and what is set for sources that are not listed."""
     opencti = others.opencti.model_copy(update={"url": settings.opencti.url})
-    return settings == replace(others, opencti=opencti, lookup=replace(others.lookup, pdns=pdns))
+    return settings == replace(others, opencti=opencti, notices=settings.notices)
 
 
 # config.yml.sample
@@ -93,13 +91,13 @@ def test_the_config_sample_lists_the_sections_in_the_order_of_the_settings() -> 
     assert list(config_with_comments()) == list(dict.fromkeys(section for section, _ in DECLARED))
 
 
-def test_the_config_sample_sets_only_required_settings_sources_and_limits() -> None:
+def test_the_config_sample_sets_only_required_settings_and_sources() -> None:
     sections = yaml.safe_load(CONFIG)
 
     assert [variable((section, key)) for section, keys in sections.items() for key in keys] == SET
 
 
-def test_the_filled_in_config_sample_has_sources_without_account_limits_and_else_the_defaults(load: Load) -> None:
+def test_the_filled_in_config_sample_has_sources_without_account_and_else_the_defaults(load: Load) -> None:
     config = {
         section: {key: filled_in(section, key, value) for key, value in keys.items()}
         for section, keys in yaml.safe_load(CONFIG).items()
@@ -107,7 +105,7 @@ def test_the_filled_in_config_sample_has_sources_without_account_limits_and_else
 
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED))
 
-    assert equal_except_for_choices(settings, load(PDNS_SOURCES=WITHOUT_ACCOUNT))
+    assert equal_except_for_the_url(settings, load(PDNS_SOURCES=WITHOUT_ACCOUNT))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 
@@ -129,7 +127,7 @@ def test_commented_out_values_in_the_config_sample_are_the_defaults(load: Load) 
 
     settings = load(yaml.safe_dump(config), **dict.fromkeys(REQUIRED), **sources)
 
-    assert equal_except_for_choices(settings, load(**required | REQUIRED | sources))
+    assert equal_except_for_the_url(settings, load(**required | REQUIRED | sources))
 
 
 def test_the_unedited_config_sample_is_refused_and_all_missing_values_are_named(load: Load) -> None:
@@ -154,7 +152,7 @@ def test_the_compose_file_lists_every_setting_and_no_other() -> None:
     assert set(environment(with_comments=True)) == {variable(setting) for setting in in_samples()}
 
 
-def test_the_compose_file_sets_only_required_settings_sources_and_limits() -> None:
+def test_the_compose_file_sets_only_required_settings_and_sources() -> None:
     assert [line.partition("=")[0] for line in SERVICE["environment"]] == SET
     assert list(environment()) == SET
 
@@ -172,10 +170,10 @@ def test_the_samples_show_the_same_values() -> None:
     assert environment(with_comments=True) == {name: written(value) for name, value in shown.items()}
 
 
-def test_the_filled_in_compose_file_has_sources_without_account_limits_and_else_the_defaults(load: Load) -> None:
+def test_the_filled_in_compose_file_has_sources_without_account_and_else_the_defaults(load: Load) -> None:
     settings = load(**{name: REQUIRED[name] if value == "ChangeMe" else value for name, value in environment().items()})
 
-    assert equal_except_for_choices(settings, load(PDNS_MAX_TLP=None, PDNS_SOURCES=WITHOUT_ACCOUNT))
+    assert equal_except_for_the_url(settings, load(PDNS_SOURCES=WITHOUT_ACCOUNT))
     assert (settings.lookup.pdns.max_tlp, settings.lookup.pdns.max_relationships) == ("TLP:AMBER", 500)
     assert settings.opencti.url == "http://localhost"
 

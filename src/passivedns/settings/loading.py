@@ -1,41 +1,47 @@
 """Loads and validates the settings, and reports all errors at once."""
 
 import os
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
-from passivedns.settings import model, reading
-from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, LookupSettings, Settings
-from passivedns.settings.reading import PROJECT_ROOT, Values, is_missing
-from passivedns.settings.wording import invalid_settings, nearest, readable_name, title
+from passivedns.settings import misplaced, model, reading
+from passivedns.settings.model import CHECKED, PLATFORM, SECTIONS, LookupSettings, Settings
+from passivedns.settings.reading import PROJECT_ROOT, is_missing
+from passivedns.settings.wording import invalid_settings, readable_name, title
 from passivedns.sources import SOURCES
+from passivedns.wording import joined
 
 
 class _Loading:
     """Configured values, the sections that they make, and their errors."""
 
-    def __init__(self, root: Path) -> None:
-        read = [reading.from_file(path) for path in reading.config_files(root)]
-        environment, unreadable = reading.from_environment()
-        files = [values for values, _ in read]
-        self.values = reading.merged([*files, environment])
-        self.problems = [problem for _, problems in read for problem in problems]
-        self.all_read = not self.problems
-        self.problems += unreadable
-        self.problems += [
-            f"config.yml: {section}.{key} is not a setting{hint}"
-            for values in files
-            for section, key, hint in _unknown(values)
-        ]
-        self.notices = [
-            f"{section}_{key}".upper() + f" is not a setting and is ignored{hint}"
-            for section, key, hint in _unknown(environment)
-        ]
+    def __init__(self, root: Path, chosen: Sequence[str] | None = None) -> None:
+        """`chosen` are sources that replace the configured ones."""
+        files, environment = [*map(reading.from_file, reading.config_files(root))], reading.from_environment()
+        self.values = reading.merged([*(file.values for file in files), environment.values])
+        self.all_read = not any(file.unusable for file in files)
+        self.problems = [problem for file in files for problem in (*file.unusable, *file.repeated)]
         self.shut: list[str] = []
+        if chosen is not None:
+            self.values["pdns"].pop("sources", None)
+        self.listed = self._sources() if chosen is None else chosen
+        self.problems += [why for section, why in environment.problems if section not in SOURCES.keys() - self.listed]
+        self.problems += [
+            f"config.yml: {section}.{readable_name(key)} is not a setting{misplaced.hint(meant)}"
+            for file in files
+            for section, key, meant in misplaced.unknown(file.values)
+        ]
+        unknown = misplaced.unknown_variables(environment.values, self.listed)
+        unlisted = misplaced.Found([], [])
+        if chosen is None and (self.listed or is_missing(self.values["pdns"].get("sources"))):
+            unlisted = misplaced.unlisted_sources(self.values, self.listed)
+        self.problems += unknown.problems + unlisted.problems
+        self.notices = [*unknown.notices, *misplaced.misspelt_variables(os.environ)]
+        self.unlisted = unlisted.notices
 
     def section(self, name: str) -> Any:
         """A section as its model, or None after recording its errors."""
@@ -49,34 +55,46 @@ class _Loading:
             return None
 
     def _set_in(self, name: str) -> dict[str, Any]:
-        # A setting that is still ChangeMe has its default, but max_tlp is invalid: its default means no limit.
-        return {key: value for key, value in self.values[name].items() if key == "max_tlp" or not is_missing(value)}
+        # A setting that is still ChangeMe has its default, but a maximum is invalid: its default may be laxer.
+        limits = ("max_tlp", "max_pap")
+        return {key: value for key, value in self.values[name].items() if key in limits or not is_missing(value)}
 
-    def lookup(self, chosen: Sequence[str] | None = None) -> LookupSettings:
-        """The sections for a look-up; only the selected sources must be complete."""
-        if chosen is not None:
-            self.values["pdns"].pop("sources", None)
+    def lookup(self) -> LookupSettings:
+        """The sections for a look-up; only the queried sources must be complete."""
         pdns = self.section("pdns")
-        sources = {key: self.section(key) for key in (self._sources() if chosen is None else chosen)}
+        sources = {key: self.section(key) for key in self.listed}
         incomplete = [key for key, section in sources.items() if section is None]
         self.shut = [model.shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
         return LookupSettings(pdns, sources)
 
     def _sources(self) -> tuple[str, ...]:
         """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid."""
-        named = {key: value for key, value in self._set_in("pdns").items() if key == "sources"}
+        if is_missing(self.values["pdns"].get("sources")):
+            return self._default_sources()
         try:
-            return model.PdnsSettings.model_validate(named).sources
+            return model.PdnsSettings.model_validate({"sources": self.values["pdns"]["sources"]}).sources
         except ValidationError:
             return ()
+
+    def _default_sources(self) -> tuple[str, ...]:
+        """That of the original connector, if it is configured: any other needs to be listed."""
+        found = tuple(key for key, name in model.DEFAULTS.items() if not is_missing(self.values[key].get(name)))
+        if self.all_read and not found:
+            free = [key for key, source in SOURCES.items() if source.account == "none"]
+            self.problems.append(
+                f"{title(('pdns', 'sources'))} is missing. {joined(free)} need no account: set "
+                f"PDNS_SOURCES={','.join(free)}, or for one look-up use --sources {','.join(free)}."
+            )
+        return found
 
     def check(self, consequence: str) -> None:
         """Raise a SettingsError with the consequence and all errors, if any."""
         if self.problems:
             count = "1 setting needs" if len(self.problems) == 1 else f"{len(self.problems)} settings need"
             lines = "\n  ".join([f"{consequence}: {count} correcting.", *self.problems])
-            # A misspelt variable may be why a setting is missing.
-            raise SettingsError("\n".join([lines, *self.notices, *filter(None, self.shut)]))
+            # What is misplaced may be why a setting is missing.
+            notices = [*self.notices, *(() if self.listed else self.unlisted)]
+            raise SettingsError("\n".join([lines, *notices, *filter(None, self.shut)]))
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
@@ -89,7 +107,7 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     platform = {name: loading.section(name) for name in PLATFORM}
     lookup = loading.lookup()
     loading.check("The connector cannot start")
-    return Settings(**platform, lookup=lookup, notices=tuple(loading.notices))
+    return Settings(**platform, lookup=lookup, notices=(*loading.notices, *loading.unlisted))
 
 
 def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | None = None) -> LookupSettings:
@@ -100,8 +118,8 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | Non
     Raises:
         SettingsError: the text lists all errors.
     """
-    loading = _Loading(root)
-    lookup = loading.lookup(sources)
+    loading = _Loading(root, sources)
+    lookup = loading.lookup()
     loading.check("Nothing can be looked up")
     return lookup
 
@@ -125,15 +143,3 @@ def _plain(value: object) -> object:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return ",".join(value) if isinstance(value, tuple) else value
-
-
-def _unknown(values: Values) -> Iterator[tuple[str, str, str]]:
-    """Section, key and hint of each unknown setting; pycti has many more options, so there only near misses count."""
-    for section, settings in values.items():
-        own = [key for name, key in DECLARED if name == section]
-        for key in settings:
-            meant = nearest(key, own, cutoff=0.85 if section in PLATFORM else 0.6)
-            if (section, key) in CHECKED or (section in PLATFORM and not meant):
-                continue
-            setting = ("pdns", key) if ("pdns", key) in DECLARED else meant and (section, meant)
-            yield section, readable_name(key), f"; did you mean {title(setting)}?" if setting else "."

@@ -20,6 +20,8 @@ from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
 
 SourceKeys = Annotated[tuple[str, ...], values.one_or_more(SOURCES), values.several_of(SOURCES, "queried")]
+DEFAULTS = {key: source.default_with for key, source in SOURCES.items() if source.default_with}
+"""The sources to query without PDNS_SOURCES, by the setting that must be set."""
 _SWITCH = Field(default=None, json_schema_extra=allowed(values.YES_OR_NO))
 
 
@@ -58,18 +60,26 @@ class MqOptions(Section):
 class PdnsSettings(Section):
     """Passive DNS look-ups: sources, limits and import."""
 
-    sources: SourceKeys = Field(default=("riskiq",), description="Sources to query. Each has its own section.")
-    max_tlp: values.MaxTlp = Field(
-        default=None,
-        description="Highest TLP of an observable that may be sent to a source.",
-        json_schema_extra=allowed(f"{values.A_TLP}, or empty for no limit"),
+    sources: SourceKeys = Field(
+        default=(),
+        description="Sources to query. Each has its own section. Without it, "
+        + joined([f"{key} where {key.upper()}_{setting.upper()} is set" for key, setting in DEFAULTS.items()])
+        + ".",
+    )
+    max_tlp: values.TlpLimit = Field(
+        default="TLP:AMBER", description="Highest TLP of an observable that may be sent to a source."
+    )
+    max_pap: values.PapLimit = Field(
+        default="PAP:AMBER",
+        description="Highest PAP (Permissible Actions Protocol) of an observable that may be sent to a source. PAP:RED "
+        "forbids to ask outside sources.",
     )
     import_last_seen_time_window: values.Window = Field(
         default=timedelta(days=30), description="Import only records last seen within this period (ISO 8601)."
     )
     record_types: values.RecordTypes = Field(default=RECORD_TYPES, description="DNS record types to import.")
     max_relationships: values.Limit = Field(
-        default=0, description="Maximum relationships added per enrichment, most recently seen first."
+        default=500, description="Maximum relationships added per enrichment, most recently seen first."
     )
     skip_own: bool | None = Field(
         default=None,
@@ -137,7 +147,12 @@ class LookupSettings:
     def max_tlp(self, key: str) -> tuple[str | None, str]:
         """The highest TLP that may be sent to a source, and the variable that sets it."""
         own = self.sources[key].max_tlp
-        return (own, SOURCES[key].variable("max_tlp")) if own else (self.pdns.max_tlp, "PDNS_MAX_TLP")
+        return (own, SOURCES[key].variable("max_tlp")) if own else (_limit(self.pdns.max_tlp), "PDNS_MAX_TLP")
+
+    @property
+    def max_pap(self) -> str | None:
+        """The highest PAP that may be sent to a source; None for no limit."""
+        return _limit(self.pdns.max_pap)
 
     def window(self, key: str) -> tuple[timedelta | Duration | None, str]:
         """The time window of look-ups at a source, None for records of any age, and the variable that sets it."""
@@ -150,9 +165,12 @@ class LookupSettings:
     def warnings(self) -> list[str]:
         """Sentences about valid settings that may be unintended."""
         found = []
-        if unlimited := [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]:
-            everyone = ", ".join(unlimited)
-            found.append(f"PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to {everyone}.")
+        by_tlp = [SOURCES[key].title for key in self.sources if self.max_tlp(key)[0] is None]
+        by_pap = [SOURCES[key].title for key in self.sources if self.max_pap is None]
+        for scale, titles in (("TLP", by_tlp), ("PAP", by_pap)):
+            if titles:
+                sent = f"observables of any {scale}, including {scale}:RED, are sent to {joined(titles)}"
+                found.append(f"PDNS_MAX_{scale} is {values.NO_LIMIT}: {sent}.")
         for key, section in self.sources.items():
             for name in [name for name in type(section).model_fields if "url" in name]:
                 url = urlsplit(getattr(section, name))
@@ -163,15 +181,34 @@ class LookupSettings:
         return [*found, *filter(None, shut)]
 
 
+def _limit(maximum: str) -> str | None:
+    return None if maximum == values.NO_LIMIT else maximum
+
+
+_ACCOUNTS = {
+    "none": "no account",
+    "free": "a free account",
+    "restricted": "an account that is free for non-commercial use only",
+    "vetted": "a free account after vetting",
+}
+"""What sources that cost nothing need, by their kind of account."""
+
+
+def without_cost() -> str:
+    """Which sources cost nothing, and what they need, in words."""
+    keys = {kind: [key for key, source in SOURCES.items() if source.account == kind] for kind in _ACCOUNTS}
+    needs = [f"{joined(keys[kind])} need{'' if keys[kind][1:] else 's'} {need}" for kind, need in _ACCOUNTS.items()]
+    return ", ".join(needs)
+
+
 def shut_notice(key: str, address: object) -> str:
     """The notice for a source that was shut down; empty if another address is set (None: the default)."""
     source = SOURCES[key]
     if not source.shut or address not in (None, source.settings.model_fields[source.address].default):
         return ""
-    free = [joined([other.key for other in SOURCES.values() if other.account == kind]) for kind in ("none", "free")]
     return (
         f"{source.shut}. Point {source.variable(source.address)} to a service that speaks the same API, or set "
-        f"PDNS_SOURCES to other sources: {free[0]} need no account, {free[1]} only a free one."
+        f"PDNS_SOURCES to other sources: {without_cost()}."
     )
 
 
@@ -185,7 +222,7 @@ class Settings:
     s3: Section
     lookup: LookupSettings
     notices: tuple[str, ...]
-    """Sentences about ignored variables."""
+    """Sentences about settings without effect."""
 
     @property
     def skip_own(self) -> bool:
@@ -196,11 +233,19 @@ class Settings:
     def warnings(self) -> list[str]:
         """Sentences about valid settings that may be unintended."""
         found = [*self.notices, *self.lookup.warnings()]
+        url, ssl_verify = self.opencti.url, (self.opencti.model_extra or {}).get("ssl_verify")
+        if url.startswith("https:") and ssl_verify in _NOT_VERIFIED:
+            remedy = "set it to true, or to the file of a private CA"
+            found.append(f"OPENCTI_SSL_VERIFY is off, so the TLS certificate of {url} is not verified: {remedy}.")
         if self.connector.auto and not self.skip_own:
             found.append(
                 "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches the results of enrichments endlessly."
             )
         return found
+
+
+# What pycti reads as false, which is its default.
+_NOT_VERIFIED = (None, False, "no", "false", "False")
 
 
 def _is_loopback(host: str) -> bool:

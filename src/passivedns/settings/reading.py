@@ -1,12 +1,13 @@
 """Reads unvalidated settings from two config.yml files and the environment."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from passivedns.settings.model import CHECKED, SECTIONS
 from passivedns.settings.wording import is_placeholder, is_secret, nearest, readable_name, variable
+from passivedns.wording import joined
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,53 +22,102 @@ def config_files(root: Path) -> tuple[Path, Path]:
     return root / "config.yml", root / "src" / "config.yml"
 
 
-def from_environment() -> tuple[Values, list[str]]:
-    """Variables with a section's prefix, in any case, and a sentence for each unreadable file.
+class Environment(NamedTuple):
+    """The variables of this connector and of pycti."""
+
+    values: Values
+    problems: list[tuple[str, str]]
+    """The section of each unusable variable, and a sentence about it."""
+
+
+def from_environment() -> Environment:
+    """Variables with a section's prefix, in any case.
 
     A variable such as OPENCTI_TOKEN_FILE names a file with the secret, as mounted by Docker and Kubernetes; it
     takes precedence over OPENCTI_TOKEN.
     """
-    variables = {name.upper(): value for name, value in os.environ.items() if value}
-    values: Values = {section: {} for section in SECTIONS}
-    problems = []
+    variables: dict[str, str] = {}
+    found = Environment({section: {} for section in SECTIONS}, [])
+    for name, value in os.environ.items():
+        section, _, key = name.upper().partition("_")
+        is_ours = value and key and section.lower() in SECTIONS
+        if is_ours and value != variables.setdefault(name.upper(), value):
+            why = f"{name.upper()} is set more than once, in different case and with different values: keep one."
+            found.problems.append((section.lower(), why))
     for name, value in variables.items():
         section, _, key = name.lower().partition("_")
-        if section in SECTIONS and key and name not in _SECRET_FILES:
-            values[section][key] = value
+        if name not in _SECRET_FILES:
+            found.values[section][key] = _without_quotes(name, value, found) if (section, key) in CHECKED else value
     for name, (section, key) in _SECRET_FILES.items():
         if path := variables.get(name):
-            try:
-                values[section][key] = Path(path).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not text"
-                problems.append(f"{name}: {path} cannot be read ({reason}).")
-                values[section][key] = "unread"  # so that it is not reported as missing, too
-    return values, problems
+            found.values[section][key] = _text_of(name, _without_quotes(name, path, found), found)
+    return found
 
 
-def from_file(path: Path) -> tuple[Values, list[str]]:
-    """The sections of a YAML file, and a sentence for each unusable part.
+def _without_quotes(name: str, value: str, found: Environment) -> str:
+    """The value; quotes around it are a problem, since env files of Docker keep them."""
+    bare = value.strip()
+    if len(bare) < 2 or bare[0] != bare[-1] or bare[0] not in "\"'":
+        return value
+    section = name.partition("_")[0].lower()
+    elsewhere = f", or put a value that has them into a file ({name}_FILE)" if f"{name}_FILE" in _SECRET_FILES else ""
+    found.problems.append((section, f"{name} is in quotes, which count as part of the value: remove them{elsewhere}."))
+    return bare[1:-1]
+
+
+def _text_of(name: str, path: str, found: Environment) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        found.problems.append((name.partition("_")[0].lower(), f"{name}: {path} cannot be read ({reason})."))
+        return "unread"  # so that it is not reported as missing, too
+
+
+class File(NamedTuple):
+    """The content of a config.yml."""
+
+    values: Values
+    unusable: Sequence[str] = ()
+    """A sentence for each part that could not be read."""
+    repeated: Sequence[str] = ()
+    """A sentence for each section or key that occurs more than once."""
+
+
+def from_file(path: Path) -> File:
+    """The sections of a YAML file.
 
     A missing file is empty. YAML's error messages are not repeated, since they quote passwords.
     """
     try:
         text = path.read_bytes()
-        import yaml  # takes a while, and most connectors have no file
-
-        content = yaml.safe_load(text)
     except (FileNotFoundError, NotADirectoryError):
-        content = None
+        return File({})
     except OSError as error:
-        return {}, [f"{path}: cannot be read ({error.strerror})."]
-    except Exception as error:  # PyYAML raises ValueError, KeyError and others for tags that do not match their text
+        return File({}, [f"{path}: cannot be read ({error.strerror})."])
+    from passivedns.settings import yaml_text  # YAML takes a while, and most connectors have no file
+
+    try:
+        content, repeated = yaml_text.load(text)
+    except Exception as error:
         mark = getattr(error, "problem_mark", None)
         position = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        return {}, [f"{path}: not valid YAML{position}; put text with special characters in quotes."]
+        indented = "indent with spaces, since YAML allows no tabs there"
+        remedy = indented if yaml_text.says_tab(error, text) else "put text with special characters in quotes"
+        return File({}, [f"{path}: not valid YAML{position}; {remedy}."])
     if content is None:
-        return {}, []
+        return File({})
     if not isinstance(content, dict):
-        return {}, [f"{path}: must contain sections such as pdns, each with its settings indented below it."]
-    return _known_sections(path, content)
+        return File({}, [f"{path}: must contain sections such as pdns, each with its settings indented below it."])
+    return File(*_known_sections(path, content), list(_repetitions(path, repeated)))
+
+
+def _repetitions(path: Path, repeated: Mapping[tuple[str, ...], Sequence[int]]) -> Iterator[str]:
+    for keys, lines in repeated.items():
+        if keys[0] in SECTIONS:
+            places = f"lines {joined([str(line) for line in lines])}"
+            remedy = "keep one" if keys[1:] else "make them one section"
+            yield f"{path}: {'.'.join(map(readable_name, keys))} occurs more than once ({places}); {remedy}."
 
 
 def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[str]]:

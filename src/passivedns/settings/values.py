@@ -17,11 +17,16 @@ from passivedns.model import RECORD_TYPES
 from passivedns.settings.wording import shown
 
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
+Pap = Literal["PAP:CLEAR", "PAP:WHITE", "PAP:GREEN", "PAP:AMBER", "PAP:RED"]
+NO_LIMIT = "none"
+"""Lifts the maximum of TLP or PAP."""
 
 A_BASE_URL = "an http:// or https:// URL without user name, query or fragment"
 A_DURATION = "a positive ISO 8601 duration, such as P30D, P6M (calendar months) or PT12H"
-A_TLP = f"{', '.join(get_args(Tlp)[:-1])} or {get_args(Tlp)[-1]}"
+A_TLP, A_PAP = (f"{', '.join(get_args(scale)[:-1])} or {get_args(scale)[-1]}" for scale in (Tlp, Pap))
 YES_OR_NO = "true or false"
+
+PLAIN_NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)"
 
 _OBSERVABLE_TYPES = ("IPv4-Addr", "Domain-Name", "IPv6-Addr", "Hostname")
 _FILE_SUFFIXES = (".sqlite", ".sqlite3", ".db")
@@ -82,11 +87,24 @@ def _text(spelling: Callable[[str], str]) -> pydantic.BeforeValidator:
     return pydantic.BeforeValidator(lambda value: spelling(value) if isinstance(value, str) else value)
 
 
-def _not_a_bool(value: object) -> object:
-    """Rejects booleans, so that YAML's `yes` is not read as 1."""
+def _plain_number(value: object) -> object:
+    """Rejects YAML's `yes`, which would be 1, and text such as `0100`, which YAML reads as 64 and others as 100."""
     if isinstance(value, bool):
         raise ValueError
+    if isinstance(value, str) and not re.fullmatch(PLAIN_NUMBER, value.strip()):
+        raise ValueError("which is not a plain decimal number" if re.search("[0-9]", value) else "")
     return value
+
+
+def _level(scale: str) -> pydantic.BeforeValidator:
+    """Corrects the spelling of a level of TLP or PAP, and of the word that lifts the limit."""
+
+    def spelt(value: str) -> str:
+        if value.lower() == NO_LIMIT:
+            return NO_LIMIT
+        return f"{scale}:{value.upper().removeprefix(f'{scale}:')}"
+
+    return _text(spelt)
 
 
 def _base_url(value: str) -> str:
@@ -136,8 +154,8 @@ def one_or_more(known: Iterable[str]) -> Any:
 
 
 _LOWER_CASE, _UPPER_CASE = _text(str.lower), _text(str.upper)
-_CANONICAL_TLP = _text(lambda value: f"TLP:{value.upper().removeprefix('TLP:')}")
-_NO_BOOL = pydantic.BeforeValidator(_not_a_bool)
+_CANONICAL_TLP, _CANONICAL_PAP = _level("TLP"), _level("PAP")
+_PLAIN = pydantic.BeforeValidator(_plain_number)
 
 Secret = Annotated[pydantic.SecretStr, pydantic.AfterValidator(_printable_ascii)]
 Token = Annotated[Secret, accepts("the token shown in that user's OpenCTI profile")]
@@ -158,18 +176,20 @@ Scope = Annotated[tuple[str, ...], one_or_more(_OBSERVABLE_TYPES), several_of(_O
 RecordTypes = Annotated[tuple[str, ...], one_or_more(RECORD_TYPES), several_of(RECORD_TYPES, "imported")]
 ResultsTlp = Annotated[Tlp, _CANONICAL_TLP, accepts(A_TLP)]
 MaxTlp = Annotated[Tlp | None, _CANONICAL_TLP]
+TlpLimit = Annotated[Literal[Tlp, "none"], _CANONICAL_TLP, accepts(f"{A_TLP}, or {NO_LIMIT} for no limit")]
+PapLimit = Annotated[Literal[Pap, "none"], _CANONICAL_PAP, accepts(f"{A_PAP}, or {NO_LIMIT} for no limit")]
 LogLevel = Annotated[
     Literal["debug", "info", "warn", "warning", "error"], _LOWER_CASE, accepts("debug, info, warn, warning or error")
 ]
 ListenProtocol = Annotated[Literal["AMQP", "API"] | None, _UPPER_CASE, accepts("AMQP or API")]
 QueueProtocol = Annotated[Literal["amqp", "api"] | None, _LOWER_CASE, accepts("amqp or api")]
-Port = Annotated[int | None, accepts("a port from 1 to 65535", ge=1, le=65535), _NO_BOOL]
-Count = Annotated[int, accepts("a whole number from 0 to 100", ge=0, le=100), _NO_BOOL]
-Quantity = Annotated[int, accepts("a whole number", ge=0, le=1_000_000_000), _NO_BOOL]
+Port = Annotated[int | None, accepts("a port from 1 to 65535", ge=1, le=65535), _PLAIN]
+Count = Annotated[int, accepts("a whole number from 0 to 100", ge=0, le=100), _PLAIN]
+Quantity = Annotated[int, accepts("a whole number", ge=0, le=1_000_000_000), _PLAIN]
 Limit = Annotated[Quantity, accepts("a whole number, or 0 for no limit")]
-Seconds = Annotated[float, accepts("a number of seconds from 0 to 3600", ge=0, le=3600, allow_inf_nan=False), _NO_BOOL]
+Seconds = Annotated[float, accepts("a number of seconds from 0 to 3600", ge=0, le=3600, allow_inf_nan=False), _PLAIN]
 PositiveSeconds = Annotated[
-    float, accepts("a number of seconds above 0, 3600 at most", gt=0, le=3600, allow_inf_nan=False), _NO_BOOL
+    float, accepts("a number of seconds above 0, 3600 at most", gt=0, le=3600, allow_inf_nan=False), _PLAIN
 ]
 Lifetime = Annotated[
     timedelta | Duration,

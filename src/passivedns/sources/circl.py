@@ -74,7 +74,7 @@ CIRCL = Source(
     settings=CirclSettings,
     client=CirclClient,
     read=read_saved,
-    account="free",
+    account="vetted",
     tlp="TLP:AMBER",
     credentials=("username", "password", "token"),
     # "Quota exhausted" (PyPDNS): a retry would not help.

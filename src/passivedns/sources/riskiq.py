@@ -145,5 +145,6 @@ RISKIQ = Source(
     # Dates have no time zone; in answers of 2020 and 2021 they are 7 to 8 hours behind UTC.
     clock_tolerance=timedelta(hours=8),
     credentials=("username", "api_key"),
+    default_with="username",
     unknown=frozenset({404}),
 )

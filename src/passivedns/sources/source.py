@@ -100,8 +100,8 @@ class Source:
     """Supported observable types, by OpenCTI's names."""
     record_types: frozenset[str] = frozenset(RECORD_TYPES)
     """Supported record types."""
-    account: Literal["none", "free", "paid", "own server"] = "paid"
-    """The kind of account needed."""
+    account: Literal["none", "free", "restricted", "vetted", "paid", "own server"] = "paid"
+    """The kind of account needed. Restricted and vetted ones are free: for non-commercial use, and upon request."""
     shut: str = ""
     """Why the default URL is shut down; empty if it is not."""
     pace: Callable[[Any], str] = lambda _: ""
@@ -114,6 +114,8 @@ class Source:
     """The setting with the URL."""
     credentials: tuple[str, ...] = ()
     """The settings with the credentials."""
+    default_with: str = ""
+    """The setting that selects the source where PDNS_SOURCES is missing; empty for all but one source."""
     entitlement: str = "ask the provider"
     """The remedy if the account is not entitled to passive DNS."""
     statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)

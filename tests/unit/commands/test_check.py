@@ -82,7 +82,8 @@ def test_files_and_variables_are_named_without_their_values(machine: Path, monke
 
 
 def test_warnings_follow_the_settings(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RISKIQ_TYPO", "1")
+    monkeypatch.setenv("PDNS_MAX_TLP", "none")
+    monkeypatch.setenv("OTX_API_KEY", "1")
     states = [finding.state for finding in settings_findings(load_settings(machine), machine)]
     assert states == [State.GOOD, State.WARNING, State.WARNING]
 

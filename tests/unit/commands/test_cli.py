@@ -197,7 +197,7 @@ def test_invalid_settings_of_lookup_return_2_and_the_text_is_about_the_look_up(
     assert main(["lookup", "example.org"]) == 2
     written = capsys.readouterr()
     assert written.out == ""
-    assert written.err.startswith("Nothing can be looked up: 2 settings need correcting.\n  RISKIQ_USERNAME ")
+    assert written.err.startswith("Nothing can be looked up: 1 setting needs correcting.\n  PDNS_SOURCES ")
     assert "connector" not in written.err
     assert "CONNECTOR_ID" not in written.err
 
@@ -208,7 +208,7 @@ def test_invalid_settings_of_the_connector_return_2_and_the_text_is_about_the_st
     assert main([]) == 2
     written = capsys.readouterr()
     assert written.out == ""
-    assert written.err.startswith("The connector cannot start: 5 settings need correcting.\n  OPENCTI_URL ")
+    assert written.err.startswith("The connector cannot start: 4 settings need correcting.\n  PDNS_SOURCES ")
 
 
 def test_another_failure_returns_1_and_prints_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

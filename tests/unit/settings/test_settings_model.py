@@ -14,14 +14,13 @@ from passivedns.settings.wording import allowed_values
 from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
 
 SECRETS = ("token-of-the-platform", "key-of-the-account", "analyst@example.org")
-LIMITED = {"PDNS_MAX_TLP": "RED"}
-"""Prevents the warning that the TLP has no limit."""
 DEFAULT_PDNS = {
-    "sources": ("riskiq",),
-    "max_tlp": None,
+    "sources": (),
+    "max_tlp": "TLP:AMBER",
+    "max_pap": "PAP:AMBER",
     "import_last_seen_time_window": timedelta(days=30),
     "record_types": ("A", "AAAA", "CNAME", "MX", "NS", "SOA"),
-    "max_relationships": 0,
+    "max_relationships": 500,
     "skip_own": None,
     "summary_note": False,
     "cache": "passive-dns.sqlite",
@@ -66,10 +65,11 @@ def test_the_defaults_of_a_source(load: Load) -> None:
 def test_each_default_is_valid(load: Load) -> None:
     written = {
         "CONNECTOR_SCOPE": "IPv4-Addr,Domain-Name",
-        "PDNS_SOURCES": "riskiq",
+        "PDNS_MAX_TLP": "TLP:AMBER",
+        "PDNS_MAX_PAP": "PAP:AMBER",
         "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW": "P30D",
         "PDNS_RECORD_TYPES": "A,AAAA,CNAME,MX,NS,SOA",
-        "PDNS_MAX_RELATIONSHIPS": "0",
+        "PDNS_MAX_RELATIONSHIPS": "500",
         "PDNS_CACHE": "passive-dns.sqlite",
         "PDNS_CACHE_TTL": "PT24H",
         "PDNS_REQUEST_TIMEOUT": "60",
@@ -87,8 +87,9 @@ def test_every_setting_can_come_from_a_file(load: Load) -> None:
     opencti: {url: "https://platform.example:8443", token: from-the-file}
     connector: {id: 0bb2ac3f-bd64-4d3c-8b8e-7a7f3a1d2c4b, type: INTERNAL_ENRICHMENT, name: From the file,
                 scope: [Hostname], log_level: debug, auto: yes}
-    pdns: {sources: [riskiq], max_tlp: TLP:GREEN, import_last_seen_time_window: P1W, record_types: [A, NS],
-           max_relationships: 500, skip_own: yes, summary_note: yes, cache: memory, cache_ttl: P1W,
+    pdns: {sources: [riskiq], max_tlp: TLP:GREEN, max_pap: PAP:RED, import_last_seen_time_window: P1W,
+           record_types: [A, NS],
+           max_relationships: 50, skip_own: yes, summary_note: yes, cache: memory, cache_ttl: P1W,
            request_timeout: 1.5, max_retries: 0, retry_backoff: 0, start_timeout: 0, stop_grace: 10}
     riskiq: {username: me, api_key: mine, max_tlp: TLP:RED, import_last_seen_time_window: P2W, quota_reserve: 100,
              api_base_url: "http://127.0.0.1:8000"}
@@ -109,9 +110,10 @@ def test_every_setting_can_come_from_a_file(load: Load) -> None:
     assert settings.lookup.pdns.model_dump() == {
         "sources": ("riskiq",),
         "max_tlp": "TLP:GREEN",
+        "max_pap": "PAP:RED",
         "import_last_seen_time_window": "P7D",
         "record_types": ("A", "NS"),
-        "max_relationships": 500,
+        "max_relationships": 50,
         "skip_own": True,
         "summary_note": True,
         "cache": "memory",
@@ -137,7 +139,7 @@ def test_every_setting_can_come_from_a_file(load: Load) -> None:
 
 @pytest.mark.parametrize(("value", "fault"), [(None, "is missing"), ("ChangeMe", "is still ChangeMe")])
 def test_every_required_setting_is_named(load: Load, value: str | None, fault: str) -> None:
-    text = complaint(load, **dict.fromkeys(REQUIRED, value))
+    text = complaint(load, PDNS_SOURCES="riskiq", **dict.fromkeys(REQUIRED, value))
 
     assert text.startswith("The connector cannot start: 5 settings need correcting.")
     for name in REQUIRED:
@@ -178,14 +180,14 @@ def test_a_maximum_tlp_set_elsewhere_replaces_the_placeholder(load: Load, name: 
 def test_a_section_without_a_maximum_tlp_ignores_that_name(load: Load) -> None:
     config = "\n".join(f"{section}: {{max_tlp: ChangeMe}}" for section in ("opencti", "connector", "mq", "s3"))
 
-    assert load(config).lookup.pdns.max_tlp is None
+    assert load(config).lookup.pdns.max_tlp == "TLP:AMBER"
 
 
 def test_settings_are_immutable(load: Load) -> None:
     settings = load()
 
     with pytest.raises(ValidationError, match="frozen"):
-        settings.lookup.pdns.max_tlp = None  # type: ignore[misc]
+        settings.lookup.pdns.max_tlp = "none"  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         settings.lookup.sources["riskiq"].max_tlp = None  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
@@ -223,7 +225,9 @@ def test_no_secret_appears_in_the_settings_as_text(load: Load) -> None:
         "mq: {pass: hidden-1}\ns3: {secret_key: hidden-2}\nconnector: {listen_protocol_api_ssl_passphrase: hidden-3}",
         OPENCTI_ADMIN_PASSWORD="hidden-4",
         MQ_PASS="hidden-5",
-        RISKIQ_APIKEY="hidden-6",
+        DNSDB_SERVER="hidden-6",
+        PASSIVEDNS_CACHE="redis://:hidden-11@redis:6379/0",
+        VIRUSTOTAL_API_KEY="hidden-12",
         PDNS_CACHE="redis://:hidden-7@redis:6379/0",
         PDNS_SOURCES="riskiq,circl,dnsdb",
         CIRCL_USERNAME="hidden-8",
@@ -240,13 +244,41 @@ def test_no_secret_appears_in_the_settings_as_text(load: Load) -> None:
 
 
 def test_safe_settings_cause_no_warning(load: Load) -> None:
-    assert load(PDNS_MAX_TLP="AMBER").warnings() == []
+    assert load().warnings() == []
 
 
-def test_a_missing_tlp_limit_causes_a_warning(load: Load) -> None:
-    assert load().warnings() == [
-        "PDNS_MAX_TLP is not set: observables of any TLP, including TLP:RED, are sent to PassiveTotal."
+@pytest.mark.parametrize("scale", ["TLP", "PAP"])
+@pytest.mark.parametrize("written", ["none", " NONE "])
+def test_a_lifted_limit_causes_a_warning(load: Load, scale: str, written: str) -> None:
+    assert load(**{f"PDNS_MAX_{scale}": written}).warnings() == [
+        f"PDNS_MAX_{scale} is none: observables of any {scale}, including {scale}:RED, are sent to PassiveTotal."
     ]
+
+
+@pytest.mark.parametrize("ssl_verify", [None, "", "false", "no", "False"])
+def test_an_unverified_certificate_of_opencti_causes_a_warning(load: Load, ssl_verify: str | None) -> None:
+    settings = load(OPENCTI_URL="https://opencti.example", OPENCTI_SSL_VERIFY=ssl_verify)
+
+    assert settings.warnings() == [
+        "OPENCTI_SSL_VERIFY is off, so the TLS certificate of https://opencti.example is not verified: set it to true, "
+        "or to the file of a private CA."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "ssl_verify"),
+    [("https://opencti.example", "true"), ("https://opencti.example", "/ca.pem"), ("http://opencti:8080", None)],
+)
+def test_a_verified_or_absent_certificate_of_opencti_causes_none(load: Load, url: str, ssl_verify: str | None) -> None:
+    assert load(OPENCTI_URL=url, OPENCTI_SSL_VERIFY=ssl_verify).warnings() == []
+
+
+def test_a_certificate_that_config_yml_leaves_unverified_causes_the_same_warning(load: Load) -> None:
+    on, off = (
+        load(f"opencti: {{ssl_verify: {on}}}", OPENCTI_URL="https://opencti.example") for on in ("true", "false")
+    )
+
+    assert (len(on.warnings()), len(off.warnings())) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -257,26 +289,14 @@ def test_a_missing_tlp_limit_causes_a_warning(load: Load) -> None:
     ],
 )
 def test_an_unencrypted_url_causes_a_warning(load: Load, url: str, host: str) -> None:
-    assert load(**LIMITED, RISKIQ_API_BASE_URL=url).warnings() == [
+    assert load(RISKIQ_API_BASE_URL=url).warnings() == [
         f"RISKIQ_API_BASE_URL is not https: queries and credentials are sent unencrypted to {host}."
     ]
 
 
 def test_an_unencrypted_url_of_this_machine_causes_no_warning(load: Load) -> None:
     for host in ("localhost:8000", "pt.localhost", "127.1.2.3", "[::1]:8000"):
-        assert load(**LIMITED, RISKIQ_API_BASE_URL=f"http://{host}/pt").warnings() == []
-
-
-def test_a_misspelt_variable_causes_a_warning_with_the_nearest_name(load: Load) -> None:
-    assert load(**LIMITED, RISKIQ_USER="x").warnings() == [
-        "RISKIQ_USER is not a setting and is ignored; did you mean RISKIQ_USERNAME (config.yml: riskiq.username)?"
-    ]
-
-
-def test_variables_that_kubernetes_adds_for_a_service_do_not_stop_the_start(load: Load) -> None:
-    assert load(**LIMITED, RISKIQ_PORT_80_TCP="tcp://10.0.0.1:80").warnings() == [
-        "RISKIQ_PORT_80_TCP is not a setting and is ignored."
-    ]
+        assert load(RISKIQ_API_BASE_URL=f"http://{host}/pt").warnings() == []
 
 
 @pytest.mark.parametrize(
@@ -296,19 +316,20 @@ def test_automatic_enrichment_skips_the_connectors_own_results_unless_configured
 
 
 def test_endless_automatic_enrichment_causes_a_warning(load: Load) -> None:
-    assert load(**LIMITED, CONNECTOR_AUTO="true", PDNS_SKIP_OWN="false").warnings() == [
+    assert load(CONNECTOR_AUTO="true", PDNS_SKIP_OWN="false").warnings() == [
         "CONNECTOR_AUTO is on and PDNS_SKIP_OWN is off: OpenCTI enriches the results of enrichments endlessly."
     ]
 
 
 @pytest.mark.parametrize(("auto", "skip_own"), [("true", None), ("false", "false")])
 def test_automatic_enrichment_that_ends_causes_no_warning(load: Load, auto: str, skip_own: str | None) -> None:
-    assert load(**LIMITED, CONNECTOR_AUTO=auto, PDNS_SKIP_OWN=skip_own).warnings() == []
+    assert load(CONNECTOR_AUTO=auto, PDNS_SKIP_OWN=skip_own).warnings() == []
 
 
 SHUT = (
     "Microsoft has shut the PassiveTotal API down. Point RISKIQ_API_BASE_URL to a service that speaks the same API, or "
-    "set PDNS_SOURCES to other sources: mnemonic and robtex need no account, circl, virustotal and otx only a free one."
+    "set PDNS_SOURCES to other sources: mnemonic and robtex need no account, otx needs a free account, virustotal "
+    "needs an account that is free for non-commercial use only, circl needs a free account after vetting."
 )
 
 

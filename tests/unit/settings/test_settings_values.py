@@ -164,7 +164,7 @@ def test_a_tlp_can_be_in_any_case_with_or_without_prefix(load: Load) -> None:
 
 
 def test_an_unknown_maximum_tlp_does_not_mean_no_limit(load: Load) -> None:
-    bad = ("'TLP:'", "TLP:TLP:RED", "none", "'AMBER # limit'", "5", "no", "[RED]")
+    bad = ("'TLP:'", "TLP:TLP:RED", "nothing", "'AMBER # limit'", "5", "no", "[RED]")
 
     assert accepted(load, "PDNS_MAX_TLP", *bad) == []
 

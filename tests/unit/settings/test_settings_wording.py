@@ -81,7 +81,7 @@ def test_a_comment_that_became_part_of_the_value_is_shown(load: Load) -> None:
         ("2024-01-31", "a value of the wrong type"),
         ("true", "True"),
         ("1.5", "1.5"),
-        (f"0x{'f' * 5000}", "a huge number"),
+        ("9" * 4000, "a huge number"),
     ],
 )
 def test_the_contents_of_a_value_that_is_not_text_are_not_shown(load: Load, config: str, shown: str) -> None:

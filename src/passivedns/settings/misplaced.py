@@ -1,0 +1,150 @@
+"""Finds what is configured without effect: unknown settings, those of sources that are not listed, misspelt variables.
+
+A limit that is without effect must never pass unnoticed. Variables of other software must never stop the connector.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple, get_args
+
+from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, PdnsSettings
+from passivedns.settings.reading import Values, is_missing
+from passivedns.settings.values import Tlp
+from passivedns.settings.wording import Setting, nearest, readable_name, title, variable
+from passivedns.sources import SOURCES
+from passivedns.sources.source import SourceSettings
+from passivedns.wording import joined
+
+# dnsdbq(1), section ENVIRONMENT; circleci.com/docs/variables.
+_OF_OTHER_TOOLS = frozenset({"DNSDB_SERVER", "CIRCL_SERVER", "CIRCL_AUTH", "CIRCLE_USERNAME", "CIRCLE_TOKEN"})
+# Of a service in the same namespace, such as OTX_PORT_80_TCP for one named otx.
+_OF_KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+_STRICTNESS = {tlp: level for level, tlp in enumerate(get_args(Tlp))} | {"TLP:WHITE": 0}
+
+
+class Found(NamedTuple):
+    """Sentences about misplaced settings."""
+
+    problems: list[str]
+    """Those that stop the start."""
+    notices: list[str]
+    """Those that the operator should know."""
+
+
+def unknown(values: Values) -> Iterator[tuple[str, str, Setting | None]]:
+    """Section and key of each unknown setting, and the one that was probably meant.
+
+    In the sections of pycti, which has many more options, only near misses count.
+    """
+    for section, settings in values.items():
+        own = [key for name, key in DECLARED if name == section]
+        for key in settings:
+            meant = _meant(key, own, cutoff=0.85 if section in PLATFORM else 0.6)
+            if (section, key) in CHECKED or (section in PLATFORM and not meant):
+                continue
+            setting = ("pdns", key) if ("pdns", key) in DECLARED else (section, meant) if meant else None
+            yield section, key, setting
+
+
+def _meant(key: str, known: Sequence[str], cutoff: float) -> str | None:
+    """The known key with the same words in another order, or else the most similar one."""
+    same = [name for name in known if sorted(name.split("_")) == sorted(key.lower().split("_"))]
+    return same[0] if same else nearest(key, known, cutoff)
+
+
+def hint(meant: Setting | None) -> str:
+    """The end of a sentence about an unknown setting."""
+    return f"; did you mean {title(meant)}?" if meant else "."
+
+
+def unknown_variables(environment: Values, listed: Sequence[str]) -> Found:
+    """Variables of a section that are no settings.
+
+    Those of pdns and of a listed source stop the start. The prefixes of other sources are also used by other software
+    (DNSDB_, OTX_): there, only what may be a misspelt limit does.
+    """
+    found = Found([], [])
+    for section, key, meant in unknown(environment):
+        name = variable((section, readable_name(key)))
+        if _OF_KUBERNETES.fullmatch(variable((section, key))):
+            continue
+        if name in _OF_OTHER_TOOLS:
+            if section in listed:
+                found.notices.append(f"{name} is a variable of dnsdbq, and no setting of this connector.")
+        elif section in ("pdns", *listed) or (meant and section in SOURCES and meant[1] == "max_tlp"):
+            found.problems.append(f"{name} is not a setting{hint(meant)}")
+        elif meant:
+            found.notices.append(f"{name} is not a setting and is ignored{hint(meant)}")
+    return found
+
+
+def unlisted_sources(values: Values, listed: Sequence[str]) -> Found:
+    """Settings of sources that are not listed; a limit that is stricter than that of a listed source is a problem."""
+    found = Found([], [])
+    for key in [key for key in SOURCES if key not in listed]:
+        given = [name for name in SOURCES[key].settings.model_fields if not is_missing(values[key].get(name))]
+        if "max_tlp" in given and (laxer := _laxer(values, key, listed)):
+            found.problems.append(
+                f"{SOURCES[key].variable('max_tlp')} limits only {key}, which PDNS_SOURCES does not list: {laxer}. Set "
+                "PDNS_MAX_TLP instead."
+            )
+            given.remove("max_tlp")
+        shared = [name for name in given if name in SourceSettings.model_fields]
+        own = [SOURCES[key].variable(name) for name in given if name not in shared]
+        if own:
+            are, settings = ("are", "settings") if own[1:] else ("is", "setting")
+            remedy = f"add it, or remove the {settings}"
+            found.notices.append(f"{joined(own)} {are} set, but PDNS_SOURCES does not list {key}: {remedy}.")
+        found.notices.extend(
+            f"{SOURCES[key].variable(name)} limits only {key}, which PDNS_SOURCES does not list; set "
+            f"{variable(('pdns', name))}."
+            for name in shared
+        )
+    return found
+
+
+def _laxer(values: Values, key: str, listed: Sequence[str]) -> str:
+    """Which listed sources have a laxer limit than an unlisted one; empty if none has."""
+    own = _tlp(values[key]["max_tlp"])
+    default = values["pdns"].get("max_tlp") or PdnsSettings.model_fields["max_tlp"].default
+    limits = {name: _tlp(values[name].get("max_tlp") or default) for name in listed}
+    strictness = _STRICTNESS.get(own, -1)
+    laxer = {name: limit for name, limit in limits.items() if _STRICTNESS.get(limit, len(_STRICTNESS)) > strictness}
+    if not laxer:
+        return ""
+    up_to = {name: f"up to {limit}" if limit in _STRICTNESS else "any TLP" for name, limit in laxer.items()}
+    by_limit = {limit: [name for name in up_to if up_to[name] == limit] for limit in up_to.values()}
+    return joined([f"{joined(names)} {'get' if names[1:] else 'gets'} {limit}" for limit, names in by_limit.items()])
+
+
+def _tlp(value: Any) -> str:
+    text = str(value).strip().upper()
+    return text if text.startswith("TLP:") else f"TLP:{text}"
+
+
+def misspelt_variables(environ: Iterable[str]) -> Iterator[str]:
+    """A sentence for each variable of no section that resembles a setting, such as PASSIVEDNS_MAX_TLP."""
+    for name in environ:
+        is_in_section = name.lower().partition("_")[0] in SECTIONS
+        if not is_in_section and name not in _OF_OTHER_TOOLS and (meant := _resembled(name)):
+            yield f"{readable_name(name)} is not a setting and is ignored; did you mean {title(meant)}?"
+
+
+def _resembled(name: str) -> Setting | None:
+    words = re.split("[-_. ]", name.lower())
+    for cut in range(1, len(words)):
+        prefix, key = "".join(words[:cut]), "_".join(words[cut:])
+        for section in ("pdns", *SOURCES):
+            if _is_like(prefix, section):
+                own = [known for name, known in DECLARED if name == section]
+                if meant := _meant(key, own, cutoff=0.85):
+                    return section, meant
+    return None
+
+
+def _is_like(prefix: str, section: str) -> bool:
+    """Whether a prefix is a section, misspelt or spelt out; only long ones can be told from other software's."""
+    if prefix == section or (section == "pdns" and prefix == "passivedns"):
+        return True
+    return len(section) > 3 and SequenceMatcher(None, prefix, section).ratio() >= 0.75
