@@ -177,6 +177,29 @@ def test_the_connector_waits_for_an_opencti_whose_database_is_down() -> None:
         assert "is not up yet (it says: Engine execution fail, some shards are not available" in running.log
 
 
+def test_the_log_says_why_opencti_is_not_up() -> None:
+    with daemon(settings("http://opencti.invalid", "token", "http://127.0.0.1:9")) as running:
+        while "is not up yet" not in running.log:
+            time.sleep(0.1)
+        assert (
+            "OpenCTI at http://opencti.invalid is not up yet (its host name does not resolve; check the network and "
+            "OPENCTI_URL); next attempt in 1 s."
+        ) in running.log
+
+
+def test_the_log_says_why_the_broker_cannot_be_used() -> None:
+    platform = OpenCTI(pycti.__version__)
+    broker = {"CONNECTOR_LISTEN_PROTOCOL": "AMQP", "MQ_HOST": "127.0.0.1", "MQ_PORT": "9"}
+    with (
+        serving(opencti_app(platform)) as url,
+        daemon(settings(url, platform.token, "http://127.0.0.1:9") | broker) as running,
+    ):
+        while "BrokerUnavailable" not in running.log:
+            time.sleep(0.1)
+        refused = "the connection is refused; check that it runs there, and MQ_HOST and MQ_PORT"
+        assert f"cannot be used: {refused}" in running.log
+
+
 def test_a_stop_while_waiting_for_opencti_exits_with_0() -> None:
     with daemon(settings("http://127.0.0.1:9", "token", "http://127.0.0.1:9")) as running:
         while "is not up yet" not in running.log:

@@ -55,6 +55,22 @@ def raw_server(speak: Speak, tls: ssl.SSLContext | None = None, login: Speak | N
                 connection.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def plain_server(speak: Speak) -> Iterator[int]:
+    """A server that treats any bytes as a request, including a TLS handshake."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.recv(2**16)
+            speak(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
 def says(*parts: bytes) -> Speak:
     """Send these bytes, then close."""
     return lambda connection: connection.sendall(b"".join(parts))

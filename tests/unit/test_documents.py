@@ -28,7 +28,9 @@ NO_SENTENCES = {
     *("Error: no results found for query.", "CA certificate bundle", "Tunnel connection failed"),
     *("Tunnel connection failed: 403", "Tunnel connection failed: 407", "the certificate", "its issuer"),
     *("Timeout during AMQP handshake", "Timeout while setting up transport"),
-    "The protocol returned by the server is not supported",
+    *("Address already in use", "MQ_HOST and MQ_PORT"),
+    *("…:…, virtual host …", "check MQ_USE_SSL and MQ_PORT"),
+    "CONNECTOR_METRICS_PORT, OPENCTI_SSL_VERIFY and HTTPS_CA_CERTIFICATES",
     "…: … of … searches used, … left…",
     *(A_BASE_URL, A_DURATION, YES_OR_NO),
 }

@@ -6,13 +6,13 @@ from typing import Any
 
 import pika
 import pycti
-from pika.exceptions import ProbableAccessDeniedError, ProbableAuthenticationError
 from pycti import OpenCTIApiClient, get_config_variable
 from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
-from passivedns.opencti.registration import Config, api_client, explained, version_of
+from passivedns.opencti.broker import BrokerUnavailable, connect
+from passivedns.opencti.registration import Config, api_client, explained, is_too_old, too_old, version_of
 from passivedns.stix.markings import TLP_MARKINGS
 from passivedns.wording import joined
 
@@ -45,8 +45,9 @@ def platform_findings(config: Config, tlps: Collection[str]) -> Iterator[Finding
         client.session_requests_timeout = PATIENCE
         version = version_of(client)
     except (PlatformError, ValueError, OSError, LookupError, TypeError) as error:
-        reason = error if isinstance(error, PlatformError) else explained(error, url)
-        yield Finding("OpenCTI", State.BAD, f"{url}: {reason}")
+        ssl_verify = config["opencti"].get("ssl_verify", "")
+        reason = error if isinstance(error, PlatformError) else explained(error, url, ssl_verify=ssl_verify)
+        yield Finding("OpenCTI", State.BAD, str(reason) if url in str(reason) else f"{url}: {reason}")
         yield Finding("broker", State.UNKNOWN, "not tried without OpenCTI")
         return
     yield Finding("OpenCTI", *_version(url, version))
@@ -66,6 +67,8 @@ def _query(client: OpenCTIApiClient, query: str, field: str) -> Any:
 
 
 def _version(url: str, version: str) -> Result:
+    if is_too_old(version):
+        return State.BAD, f"{url} answers; OpenCTI is {too_old(version)}"
     if version == pycti.__version__:
         return State.GOOD, f"{url} answers; OpenCTI and pycti are {version}"
     return State.WARNING, (
@@ -161,11 +164,7 @@ def _connect(config: Config, connection: dict[str, Any]) -> Result:
         blocked_connection_timeout=PATIENCE,
     )
     try:
-        pika.BlockingConnection(parameters).close()
-    except ProbableAuthenticationError:
-        return State.BAD, f"{place}: rejects the user {connection['user']}"
-    except ProbableAccessDeniedError:
-        return State.BAD, f"{place}: no such virtual host for the user {connection['user']}"
-    except Exception as error:  # pika's have no common class
-        return State.BAD, f"{place}: connection failed ({type(error).__name__})"
+        connect(parameters).close()
+    except BrokerUnavailable as error:
+        return State.BAD, str(error)
     return State.GOOD, f"{place}: accepts the connection"

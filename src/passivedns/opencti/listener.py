@@ -26,6 +26,7 @@ from pycti.connector import opencti_connector_helper
 from pycti.connector.opencti_connector_helper import ListenQueue
 from typing_extensions import override
 
+from passivedns.opencti.broker import explain_connections
 from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import Delivery, Postponed, received
 from passivedns.opencti.outage import current, processing, retry_queries
@@ -62,6 +63,7 @@ def install(helper: OpenCTIConnectorHelper, crashes: Crashes) -> None:
     retry_queries(helper.api)
     helper.api.work = Works(helper.api, crashes)
     helper.api.playbook = Playbooks(helper.api, crashes)
+    explain_connections()
     opencti_connector_helper.ListenQueue = partial(Listener, crashes=crashes)
 
 

@@ -18,8 +18,10 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pycti import OpenCTIApiClient
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from passivedns.opencti.broker import BrokerUnavailable
 from passivedns.opencti.delivery import Delivery
-from passivedns.opencti.registration import TRANSIENT, graphql_error, growing_pauses
+from passivedns.opencti.reasons import graphql_error, why
+from passivedns.opencti.registration import TRANSIENT, growing_pauses
 
 log = logging.getLogger(__name__)
 
@@ -181,4 +183,8 @@ def _raise_if_away(response: requests.Response, *_: Any, **__: Any) -> None:
 def in_words(error: Exception) -> str:
     """The error in a few words, with the code that OpenCTI gave it."""
     reported = graphql_error(error)
-    return f"{reported[0]}: {reported[1]}" if reported else f"{type(error).__name__} {error}".strip()[:200]
+    if reported:
+        return f"{reported[0]}: {reported[1]}"
+    if isinstance(error, requests.RequestException):
+        return why(error)
+    return str(error) if isinstance(error, BrokerUnavailable) else f"{type(error).__name__} {error}".strip()[:200]

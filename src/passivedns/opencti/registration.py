@@ -1,7 +1,7 @@
 """Registers the connector once OpenCTI is up, and explains why if OpenCTI rejects it."""
 
-import json
 import logging
+import os
 import re
 import threading
 import time
@@ -13,11 +13,15 @@ import requests
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper, get_config_variable
 
 from passivedns.errors import PlatformError
+from passivedns.opencti.reasons import graphql_error, raise_if_foreign, why
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 30
 """The longest pause between two attempts, in seconds."""
+
+OLDEST = (6, 3, 5)
+"""The oldest version of OpenCTI that is supported."""
 
 # GraphQL's errors (graphql-js 16 and 17) about fields that are newer than the platform.
 _OTHER_VERSION = re.compile(
@@ -70,14 +74,28 @@ def growing_pauses(first: float, longest: float) -> Iterator[float]:
 def _attempt(config: Config) -> OpenCTIConnectorHelper:
     """Query the version first, since pycti reports every error as an OpenCTI that is not up."""
     url, client = config["opencti"]["url"], api_client(config, config["connector"]["log_level"].upper())
+    ssl_verify = config["opencti"].get("ssl_verify", "")
     try:
         version = version_of(client)
     except (ValueError, OSError, LookupError, TypeError) as error:
-        raise explained(error, url) from error
+        raise explained(error, url, ssl_verify=ssl_verify) from error
+    if is_too_old(version):
+        raise PlatformError(f"OpenCTI at {url} is {too_old(version)}.")
     try:
         return OpenCTIConnectorHelper(config, playbook_compatible=True)
     except (ValueError, OSError) as error:
-        raise explained(error, url, version) from error
+        raise explained(error, url, version, ssl_verify) from error
+
+
+def is_too_old(version: str) -> bool:
+    """Whether this version of OpenCTI is not supported; a version that is not a number is."""
+    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return numbers is not None and tuple(map(int, numbers.groups())) < OLDEST
+
+
+def too_old(version: str) -> str:
+    """What to do about a version that is not supported; no version of pycti helps."""
+    return f"{version}, which is too old for this connector; update OpenCTI to {'.'.join(map(str, OLDEST))} or later"
 
 
 def api_client(config: Config, log_level: str) -> OpenCTIApiClient:
@@ -88,7 +106,7 @@ def api_client(config: Config, log_level: str) -> OpenCTIApiClient:
     """
     try:
         headers = get_config_variable("OPENCTI_CUSTOM_HEADERS", ["opencti", "custom_headers"], config)
-        return OpenCTIApiClient(
+        client = OpenCTIApiClient(
             config["opencti"]["url"],
             config["opencti"]["token"],
             log_level=log_level,
@@ -100,6 +118,8 @@ def api_client(config: Config, log_level: str) -> OpenCTIApiClient:
         )
     except (ValueError, OSError) as error:
         raise _unusable(error) from error
+    client.session.hooks["response"].append(raise_if_foreign)
+    return client
 
 
 def version_of(client: OpenCTIApiClient) -> str:
@@ -107,18 +127,17 @@ def version_of(client: OpenCTIApiClient) -> str:
     return str(client.query("query { about { version } }")["data"]["about"]["version"])
 
 
-def explained(error: Exception, url: str, version: str = "") -> Exception:
+def explained(error: Exception, url: str, version: str = "", ssl_verify: object = "") -> Exception:
     """Return the error in a sentence: a PlatformError if it is final, `_NotYet` if it may pass.
 
-    `version` is OpenCTI's, if known.
+    `version` is OpenCTI's, if known; `ssl_verify` is the setting.
     """
     if reported := graphql_error(error):
         return _graphql_explained(*reported, url, version)
     # requests has its own class for network errors; any other OSError is about a port or a file.
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _unusable(error)
-    unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
-    return _NotYet("it cannot be reached" if unreachable else "the response is not from OpenCTI")
+    return _NotYet(why(error, ssl_verify))
 
 
 def _graphql_explained(code: str, text: str, url: str, version: str) -> Exception:
@@ -139,18 +158,10 @@ def _graphql_explained(code: str, text: str, url: str, version: str) -> Exceptio
 
 
 def _unusable(error: Exception) -> PlatformError:
-    suspects = "CONNECTOR_METRICS_PORT, OPENCTI_SSL_VERIFY and HTTPS_CA_CERTIFICATES"
-    return PlatformError(f"pycti cannot start: {error}; check {suspects}.")
-
-
-def graphql_error(error: Exception) -> tuple[str, str] | None:
-    """Return the code and text of the first GraphQL error in an exception of pycti; None if there is none."""
-    detail = error.args[0] if error.args else ""
-    if isinstance(detail, dict):
-        return str(detail.get("name")), str(detail.get("error_message"))
-    try:
-        # For statuses other than 200, as GraphQL over HTTP allows, pycti passes on the unparsed body.
-        first = json.loads(detail)["errors"][0]
-        return str(first.get("name") or first["extensions"]["code"]), str(first["message"])
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
+    text = str(error)
+    bundles = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if (os.environ.get(name) or "\0") in text]
+    suspects = {"HTTPS_CA_CERTIFICATES": "HTTPS_CA_CERTIFICATES", "Address already in use": "CONNECTOR_METRICS_PORT"}
+    suspects |= {"CA certificate bundle": next(iter(bundles), "OPENCTI_SSL_VERIFY")}
+    unknown = "CONNECTOR_METRICS_PORT, OPENCTI_SSL_VERIFY and HTTPS_CA_CERTIFICATES"
+    suspect = next((name for sign, name in suspects.items() if sign in text), unknown)
+    return PlatformError(f"pycti cannot start: {text}; check {suspect}.")

@@ -10,7 +10,7 @@ from typing_extensions import override
 from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import Delivery
 from passivedns.opencti.outage import current, in_words, may_have_arrived, retried_unless
-from passivedns.opencti.registration import graphql_error
+from passivedns.opencti.reasons import graphql_error
 from passivedns.wording import one_line
 
 log = logging.getLogger(__name__)

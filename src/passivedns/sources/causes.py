@@ -65,11 +65,10 @@ _CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...]
     (socket.gaierror, "its host name does not resolve; check the network and {address}"),
     (ConnectionRefusedError, "the connection is refused; check that it runs there, and {address}"),
     ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), _SILENT),
-    ("Timeout during AMQP handshake", _SILENT),
+    ("Timeout during AMQP handshake", f"{_SILENT}; check {{address}}"),
     ("Timeout while setting up transport", _SILENT),
     (NewConnectionError, "no connection can be made; check the network, the firewall and {address}"),
     (IncompleteRead, _BROKEN),
-    ("The protocol returned by the server is not supported", "it is not RabbitMQ, or expects TLS; check {address}"),
     ((BadStatusLine, ConnectionResetError), f"{_BROKEN}{{or_tls}}"),
     (ProtocolError, _BROKEN),
 )

@@ -67,7 +67,10 @@ def test_a_rejected_token_is_bad_and_the_broker_is_not_tried() -> None:
 
 def test_an_opencti_that_cannot_be_reached_is_bad() -> None:
     findings = by_subject(platform_findings(config("http://127.0.0.1:9", "token"), []))
-    assert findings["OpenCTI"] == Finding("OpenCTI", State.BAD, "http://127.0.0.1:9: it cannot be reached")
+    assert findings["OpenCTI"].state is State.BAD
+    assert findings["OpenCTI"].text == (
+        "http://127.0.0.1:9: the connection is refused; check that it runs there, and OPENCTI_URL"
+    )
 
 
 @pytest.mark.skipif(not HAS_HTTP_PROTOCOLS, reason="this pycti does not read HTTPS_CA_CERTIFICATES")
@@ -229,13 +232,16 @@ def test_the_broker_that_opencti_reports_is_tried() -> None:
     port = free_port()
     finding = found(OpenCTI(pycti.__version__, f"amqp://guest:secret@127.0.0.1:{port}/%2F"))["broker"]
     assert finding.state is State.BAD
-    assert finding.text.startswith(f"127.0.0.1:{port}, virtual host /: connection failed")
+    assert finding.text == (
+        f"RabbitMQ at 127.0.0.1:{port}, virtual host / cannot be used: the connection is refused; check that it runs "
+        "there, and MQ_HOST and MQ_PORT"
+    )
 
 
 def test_the_settings_override_the_broker_that_opencti_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MQ_HOST", "localhost")
     monkeypatch.setenv("MQ_PORT", "9")
-    assert found(OpenCTI(pycti.__version__))["broker"].text.startswith("localhost:9, ")
+    assert found(OpenCTI(pycti.__version__))["broker"].text.startswith("RabbitMQ at localhost:9, ")
 
 
 def test_a_port_that_is_not_a_number_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:

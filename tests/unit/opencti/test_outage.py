@@ -138,7 +138,11 @@ def test_an_outage_is_logged_once_with_its_cause(
     with processing(delivery()):
         patient.api.query(ABOUT)
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["OpenCTI or RabbitMQ is unavailable (HTTPError HTTP 500); w1 is waiting."]
+    assert warnings == [
+        "OpenCTI or RabbitMQ is unavailable (OpenCTI is down, or something between the connector and OpenCTI blocked "
+        "the request (HTTP 500, not from OpenCTI); try again later, then check the proxy and the firewall); w1 is "
+        "waiting."
+    ]
 
 
 @contextmanager

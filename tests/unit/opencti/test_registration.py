@@ -69,7 +69,7 @@ def test_an_error_of_a_back_end_is_transient(code: str, raised: Raised) -> None:
 def test_a_response_that_is_not_graphql_is_transient(body: str) -> None:
     error = explained(ValueError(body), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
-    assert str(error) == "the response is not from OpenCTI"
+    assert str(error) == "the response is not from OpenCTI; check OPENCTI_URL"
 
 
 def test_the_pauses_between_attempts_grow_to_the_longest() -> None:

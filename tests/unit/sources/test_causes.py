@@ -4,7 +4,6 @@ import contextlib
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ import trustme
 from passivedns.errors import NoAnswer, SourceError, Unreachable
 from passivedns.sources import http
 from passivedns.sources.http import Http
-from tests.unit.raw_server import RawServer, Speak, raw_server, says
+from tests.unit.raw_server import RawServer, Speak, plain_server, raw_server, says
 from tests.unit.sources.transports import asking
 
 GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
@@ -171,22 +170,6 @@ def test_a_plain_http_server_is_not_reported_as_an_untrusted_certificate() -> No
             "Example DNS cannot be reached: no TLS connection can be made; check whether EXAMPLE_API_BASE_URL should "
             "begin with http://."
         )
-
-
-@contextlib.contextmanager
-def plain_server(speak: Speak) -> Iterator[int]:
-    """A server that treats any bytes as a request, including a TLS handshake."""
-
-    def accept() -> None:
-        with contextlib.suppress(OSError), listener.accept()[0] as connection:
-            connection.recv(2**16)
-            speak(connection)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(5)
 
 
 def test_a_proxy_that_refuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
