@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from passivedns import metrics
 from passivedns.cache import Cache
-from passivedns.errors import ConnectorError, TlpRefused, Unforeseen
+from passivedns.errors import ConnectorError, SourceError, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import Answer, Entity, Question, Record
 from passivedns.sources.source import Client, Source
@@ -110,10 +110,17 @@ class Asker:
         return self._outcome(kept.answer, question, since, kept.given)._replace(cached_since=kept.given)
 
     def _search(self, question: Question, since: datetime) -> Outcome:
-        self.meter.refresh(self.client.budget)
-        self.meter.check()
-        metrics.SEARCHES.labels(self.source.key).inc()
-        answer, given = self.client.look_up(question), datetime.now(UTC)
+        cool_down = self.meter.cool_down
+        cool_down.check()
+        try:
+            self.meter.refresh(self.client.budget)
+            cool_down.check()  # the source may just have asked for it
+            self.meter.check()
+            metrics.SEARCHES.labels(self.source.key).inc()
+            answer, given = self.client.look_up(question), datetime.now(UTC)
+        except SourceError as error:
+            raise cool_down.failed(question.value, error) from None
+        cool_down.answered()
         if self.cache and answer.complete and answer.certain:
             self.cache.put(self._key(question), answer, question.since, given)
         return self._outcome(answer, question, since, given)

@@ -62,7 +62,9 @@ def _redis_of(settings: LookupSettings) -> str:
 def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:
     """The client of a source."""
     source, section = SOURCES[key], settings.sources[key]
-    return source.client(section, Http(source, str(getattr(section, source.address)), patience, meter.spend))
+    url = str(getattr(section, source.address))
+    cool_down = meter.cool_down
+    return source.client(section, Http(source, url, patience, meter.spend, cool_down.obey, cool_down.is_ill))
 
 
 def publisher_of(settings: LookupSettings) -> Publisher:

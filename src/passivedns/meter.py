@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from passivedns import metrics
+from passivedns.cool_down import REFUSED, CoolDown
 from passivedns.errors import CredentialsRefused, QuotaExceeded, SourceError, Unreachable
 from passivedns.model import Allowance, Budget
 from passivedns.pace import Pace
@@ -24,6 +25,8 @@ class Meter:
         self._source = source
         self._reserve = reserve
         self._pace = pace
+        self.cool_down = CoolDown(source.title)
+        """Why and until when the source is left alone."""
         self.budget = Budget()
         """As read, less the searches since."""
         self._stale_at = 0.0
@@ -41,20 +44,21 @@ class Meter:
         """
         if time.monotonic() < self._stale_at:
             return
+        fresh = FRESH
         try:
             self.budget = read()
         except (CredentialsRefused, Unreachable):
             raise
         except SourceError as error:
             log.warning("The quota cannot be read; querying %s anyway. %s", self._source.title, error)
-            self.budget = Budget()
-        self._stale_at = time.monotonic() + FRESH
+            self.budget, fresh = Budget(), REFUSED
+        self._stale_at = time.monotonic() + fresh
         metrics.show_budget(self._source.key, self.budget)
 
     def check(self) -> None:
         """Raises QuotaExceeded if only the reserve is left."""
         if (tightest := self.budget.tightest) and tightest.left <= self._reserve:
-            raise QuotaExceeded(self._no_search_left(tightest))
+            raise QuotaExceeded(self._no_search_left(tightest), retry_in=max(self._stale_at - time.monotonic(), 0))
 
     def spend(self) -> None:
         """Count one request; called before each attempt of a search.

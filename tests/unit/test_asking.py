@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +13,10 @@ from passivedns.cache import Cache
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.meter import Meter
 from passivedns.model import RECORD_TYPES, Allowance, Answer, Budget, Entity, Question, Record
-from passivedns.sources import SOURCES, http
+from passivedns.sources import SOURCES
 from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, Client
-from tests.unit.raw_server import raw_server, says
+from tests.unit.raw_server import raw_server
 from tests.unit.sources.transports import asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -312,27 +311,6 @@ def test_a_slow_source_delays_the_others_only_until_its_own_deadline() -> None:
         over.set()
     assert str(slow.failure) == "Example DNS cannot be reached: no answer within 0.2 s."
     assert fast.records == [record()]
-
-
-def test_a_failed_connection_of_the_quota_call_ends_the_look_up_and_the_next_one() -> None:
-    with raw_server(says(b"")) as server:
-        remote = asker(Remote(asking(server.url, retries=2)))
-        first, second = outcome(remote), outcome(remote)
-    assert str(first.failure).startswith("Example DNS cannot be reached: the response was cut off; check whether ")
-    assert "is not queried again for 60 seconds" in str(second.failure)
-    assert [head.partition(b" HTTP")[0] for head in server.heads] == [b"GET /quota"] * 3
-
-
-def test_after_a_pause_the_quota_is_read_before_the_source_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "RESPITE", 0.2)
-    answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"])
-    with raw_server(lambda connection: connection.sendall(next(answers, b""))) as server:
-        remote = asker(Remote(asking(server.url)))
-        for _ in range(2):
-            outcome(remote)
-        time.sleep(0.25)
-        outcome(remote)
-    assert [head.partition(b" HTTP")[0] for head in server.heads][:2] == [b"GET /quota"] * 2
 
 
 def test_an_internal_error_of_a_client_is_logged_and_does_not_affect_the_others(

@@ -18,7 +18,7 @@ from passivedns.commands.saved import enricher_of_file
 from passivedns.commands.terminal import say
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
-from passivedns.errors import BadAnswer, RequestRefused
+from passivedns.errors import BadAnswer, NoAnswer, RequestRefused, SourceError
 from passivedns.model import Entity
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.rows import Lookup
@@ -29,8 +29,8 @@ from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure, not_asked
 from passivedns.wording import allowance_in_words, counted, joined, one_line
 
-# Failures that concern one value; any other would hit the next value as well.
-_OF_ONE_VALUE = (BadAnswer, RequestRefused)
+# Failures that concern one value, unless the source is left alone; any other would hit the next value as well.
+_OF_ONE_VALUE = (BadAnswer, NoAnswer, RequestRefused)
 _PASSWORD = re.compile("//[^/@ ]*:[^/@ ]*@")
 
 
@@ -115,11 +115,15 @@ def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) 
             result = _look_up(enricher, entity, now)
             if result and result.answered:
                 lookups.append(Lookup(entity, result, enricher.publisher))
-            elif not (result and all(isinstance(outcome.failure, _OF_ONE_VALUE) for outcome in result.outcomes)):
+            elif not (result and all(_is_of_one_value(outcome.failure) for outcome in result.outcomes)):
                 if number < len(entities):
                     say(f"{counted(len(entities) - number, 'more value')} not looked up.")
                 break
     return lookups
+
+
+def _is_of_one_value(failure: Exception | None) -> bool:
+    return isinstance(failure, _OF_ONE_VALUE) and not (isinstance(failure, SourceError) and failure.retry_in)
 
 
 def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None:

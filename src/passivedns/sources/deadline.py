@@ -16,6 +16,8 @@ from requests.exceptions import InvalidProxyURL
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Timeout
 
+from passivedns.sources.broken import awaiting_answer
+
 
 def _until(deadline: float) -> float:
     """The seconds until a deadline; raises TimeoutError if it has passed."""
@@ -77,9 +79,10 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._stream)
 
     def begin(self) -> None:
-        super().begin()
-        if self._stream.ended:
-            raise http.client.IncompleteRead(b"")
+        with awaiting_answer():
+            super().begin()
+            if self._stream.ended:
+                raise http.client.IncompleteRead(b"")
 
 
 class _Connection(HTTPConnection):

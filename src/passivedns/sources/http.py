@@ -1,8 +1,8 @@
 """Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
@@ -13,22 +13,22 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from passivedns import __version__, metrics
-from passivedns.errors import BadAnswer, Unreachable
+from passivedns.errors import BadAnswer, NoAnswer, Unreachable
+from passivedns.sources.broken import awaiting_answer, may_pass, was_sent
 from passivedns.sources.causes import cause
 from passivedns.sources.deadline import TimedAdapter
 from passivedns.sources.failures import LONGEST_ERROR, failure, peer_of, retry_after
 from passivedns.sources.masking import masked
 from passivedns.sources.source import Source
-from passivedns.wording import counted
 
 MAX_BODY = 64 * 2**20
 """Bytes; the largest recorded answer, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
-"""Maximum delay in seconds, also for Retry-After."""
+"""Maximum delay in seconds between two attempts."""
+MAX_RETRY_AFTER = 60
+"""Seconds; the request of a source that asks for a longer delay is not repeated."""
 LONGEST_PAGING = 300
 """Seconds after which no further page of an answer is requested, so that a slow source does not delay the others."""
-RESPITE = 60
-"""Seconds before an unreachable source is tried again, so that queued messages do not wait for it."""
 
 
 class Patience(NamedTuple):
@@ -69,17 +69,25 @@ class Http:
     """For credentials: its `auth` and `headers` are sent with every request."""
 
     def __init__(
-        self, source: Source, base_url: str, patience: Patience, spend: Callable[[], None] = lambda: None
+        self,
+        source: Source,
+        base_url: str,
+        patience: Patience,
+        spend: Callable[[], None] = lambda: None,
+        obey: Callable[[float], None] = lambda _: None,
+        is_ill: Callable[[], bool] = lambda: False,
     ) -> None:
         """`base_url` precedes every path. `spend` is called before each attempt of a search; it may wait, or raise a
-        SourceError to prevent the attempt.
+        SourceError to prevent the attempt. `obey` is told for how many seconds the source wants to be left alone.
+        Requests are not repeated while the source `is_ill`.
         """
         self.source = source
         self.base_url = base_url.rstrip("/")
         self.session = _new_session()
         self._patience = patience
         self._spend = spend
-        self._left_alone_until = 0.0
+        self._obey = obey
+        self._is_ill = is_ill
 
     def search(
         self,
@@ -117,59 +125,56 @@ class Http:
 
         Errors name the title and settings of `source`.
         """
-        return type(self)(source, base_url, self._patience)
+        return type(self)(source, base_url, self._patience, obey=self._obey, is_ill=self._is_ill)
 
     def _ask(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         reply = self._reply(purpose, method, url, **how)
         if error := failure(self.source, reply, url):
+            error.status = reply.status
             raise error
         return reply
 
     def _reply(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
-        left = self._left_alone_until - time.monotonic()
-        if left > 0:
-            raise Unreachable(
-                f"{self.source.title} was unreachable a moment ago and is not queried again for "
-                f"{counted(max(round(left), 1), 'second')}."
-            )
-        try:
-            return self._persist(purpose, method, url, **how)
-        except Unreachable:
-            self._left_alone_until = time.monotonic() + RESPITE
-            raise
-
-    def _persist(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         """The first reply that needs no retry, else the last one."""
-        for retry in range(self._patience.max_retries):
-            pause = self._patience.backoff * 2.0**retry
-            with suppress(Unreachable):
+        retries = 0 if self._is_ill() else self._patience.max_retries
+        for retry in itertools.count():
+            asked = 0.0
+            try:
                 reply = self._attempt(purpose, method, url, **how)
-                if reply.status not in self.source.retried:
+            except (HTTPError, OSError, ValueError, OverflowError) as error:
+                # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
+                if retry >= retries or not may_pass(error):
+                    raise self._lost(error, url) from error
+            else:
+                asked = retry_after(reply.headers) if reply.status >= 400 else 0
+                if retry >= retries or reply.status not in self.source.retried or asked > MAX_RETRY_AFTER:
+                    self._obey(asked)
                     return reply
-                pause = max(pause, retry_after(reply.headers))
-            time.sleep(min(pause, LONGEST_WAIT))
-        return self._attempt(purpose, method, url, **how)
+            time.sleep(min(max(self._patience.backoff * 2.0**retry, asked), LONGEST_WAIT))
+        raise AssertionError
 
     def _attempt(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         if purpose == "search":
             self._spend()
         metrics.REQUESTS.labels(self.source.key, purpose).inc()
         timeout = self._patience.timeout
-        try:
-            with (
-                metrics.WAITING.labels(self.source.key, purpose).time(),
-                self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
-            ):
-                mask = partial(masked, response.request)
-                body, is_cut = self._body(response)
-                reply = Reply(response.status_code, response.headers, body, mask, is_cut)
-                if not 200 <= reply.status < 300:
-                    reply = reply._replace(body=reply.body[:LONGEST_ERROR]).masked()
-                return reply
-        except (HTTPError, OSError, ValueError, OverflowError) as error:
-            # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
-            why = cause(error, peer_of(self.source, url), timeout)
-            raise Unreachable(f"{self.source.title} cannot be reached: {why}.") from error
+        with (
+            metrics.WAITING.labels(self.source.key, purpose).time(),
+            self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
+            awaiting_answer(),
+        ):
+            mask = partial(masked, response.request)
+            body, is_cut = self._body(response)
+            reply = Reply(response.status_code, response.headers, body, mask, is_cut)
+            if not 200 <= reply.status < 300:
+                reply = reply._replace(body=reply.body[:LONGEST_ERROR]).masked()
+            return reply
+
+    def _lost(self, error: Exception, url: str) -> NoAnswer:
+        """The error for a connection that failed, or was lost while the answer to a request was awaited."""
+        why = cause(error, peer_of(self.source, url), self._patience.timeout)
+        kind = NoAnswer if was_sent(error) else Unreachable
+        return kind(f"{self.source.title} cannot be reached: {why}.")
 
     def _body(self, response: requests.Response) -> tuple[bytes, bool]:
         """The body up to the maximum, and whether it was cut there."""

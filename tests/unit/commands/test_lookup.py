@@ -240,10 +240,25 @@ def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> 
     assert f"{DOMAIN}: AlienVault OTX failed: {failed}.\n" in said
 
 
-def test_if_every_source_fails_all_are_named_and_no_other_value_is_looked_up(desk: Desk) -> None:
+def test_if_every_source_refuses_the_account_all_are_named_and_no_other_value_is_looked_up(desk: Desk) -> None:
+    for service in (desk.passivetotal, desk.virustotal, desk.otx):
+        service.fail("403")
+    code, _, said = desk.lookup(DOMAIN, ADDRESS)
+    assert (code, said.count("(HTTP 403)")) == (1, 3)
+    assert said.endswith("\n1 more value not looked up.\n")
+
+
+def test_a_value_for_which_every_source_times_out_does_not_keep_the_others_from_being_looked_up(desk: Desk) -> None:
+    for service in (desk.passivetotal, desk.virustotal, desk.otx):
+        service.fail("reset", on="/passive" if service is desk.passivetotal else "")
+    _, _, said = desk.lookup(DOMAIN, ADDRESS)
+    assert f"{ADDRESS}: PassiveTotal cannot be reached: " in said
+
+
+def test_if_every_source_fails_for_several_values_all_are_named_and_no_other_value_is_looked_up(desk: Desk) -> None:
     for service in (desk.passivetotal, desk.virustotal, desk.otx):
         service.fail("500")
-    code, printed, said = desk.lookup(DOMAIN, ADDRESS)
+    code, printed, said = desk.lookup(DOMAIN, ADDRESS, "other.example", "last.example")
     assert (code, printed) == (1, "")
     assert "PassiveTotal server error (HTTP 500)" in said
     assert "VirusTotal server error (HTTP 500)" in said

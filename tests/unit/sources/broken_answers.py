@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from passivedns.errors import BadAnswer, Blocked, NoAnswer, SourceError, Unreachable
+from passivedns.errors import BadAnswer, Blocked, NoAnswer, SourceError
 
 ENDLESS = ("stall", "drip")
 """Faults that only a timeout ends."""
@@ -28,10 +28,10 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
             BadAnswer,
             f"The response from {title} contains nothing in the Common Output Format; check {address}.",
         ),
-        "cut-connection": (Unreachable, f"{unreachable}the response was cut off."),
-        "reset": (Unreachable, f"{unreachable}{closed(address)}"),
-        "stall": (Unreachable, f"{unreachable}{NO_ANSWER}"),
-        "drip": (Unreachable, f"{unreachable}{NO_ANSWER}"),
+        "cut-connection": (NoAnswer, f"{unreachable}the response was cut off."),
+        "reset": (NoAnswer, f"{unreachable}{closed(address)}"),
+        "stall": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
+        "drip": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
         "huge": (BadAnswer, f"The response from {title} has no record in its first 64 MiB; check {address}."),
     }
 

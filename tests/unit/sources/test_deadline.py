@@ -2,11 +2,13 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
+import trustme
 
 from passivedns.errors import Unreachable
 from passivedns.sources.http import Reply
@@ -165,6 +167,27 @@ def test_after_a_refused_connection_the_next_address_is_tried(monkeypatch: pytes
     resolve_to(["127.0.0.2", "127.0.0.1"], monkeypatch)
     with raw_server(says(OK, b"\r\n{}")) as server:
         outcome = ask(f"http://many.example:{server.port}", timeout=1, retries=0)
+    assert isinstance(outcome, Reply)
+
+
+def test_a_tls_handshake_may_take_all_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not only the share of its address."""
+    addresses = ["127.0.0.1", *(f"127.0.0.{number}" for number in range(2, 12))]
+    resolve_to(addresses, monkeypatch)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("many.example").configure_cert(context)
+
+    def answer_late() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            time.sleep(1)
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(2**16)
+                secured.sendall(OK + b"\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+        threading.Thread(target=answer_late, daemon=True).start()
+        outcome = ask(f"https://many.example:{listener.getsockname()[1]}", timeout=5, retries=0)
     assert isinstance(outcome, Reply)
 
 

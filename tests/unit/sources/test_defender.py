@@ -181,15 +181,16 @@ def test_one_token_serves_many_look_ups(url: str, service: Defender) -> None:
     assert len({request.headers["authorization"] for request in service.requests}) == 1
 
 
-def test_a_token_is_renewed_shortly_before_it_expires(url: str, service: Defender) -> None:
-    service.token_life = defender.RENEWED + 0.2
+def test_a_token_is_renewed_shortly_before_it_expires(
+    url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(defender, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    service.token_life = 600
     asker = graph(url)
-    asker.look_up(question(ADDRESS))
-    asker.look_up(question(ADDRESS))
-    assert len(service.login.requests) == 1
-    time.sleep(0.25)
-    asker.look_up(question(ADDRESS))
-    assert len(service.login.requests) == 2
+    for now[0], logins in ((0, 1), (600 - defender.RENEWED - 1, 1), (600 - defender.RENEWED, 2)):
+        asker.look_up(question(ADDRESS))
+        assert len(service.login.requests) == logins
 
 
 @pytest.mark.parametrize("life", [None, -1, "soon", True, 10**30])
@@ -309,10 +310,10 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "next-page-elsewhere": (BadAnswer, "a next-page URL that is not on its own host."),
     "next-page-nowhere": (BadAnswer, "a next-page URL that is not on its own host."),
     "next-page-number": None,
-    "cut-connection": (Unreachable, "the response was cut off."),
-    "reset": (Unreachable, closed("DEFENDER_API_BASE_URL")),
-    "stall": (Unreachable, NO_ANSWER),
-    "drip": (Unreachable, NO_ANSWER),
+    "cut-connection": (NoAnswer, "the response was cut off."),
+    "reset": (NoAnswer, closed("DEFENDER_API_BASE_URL")),
+    "stall": (NoAnswer, NO_ANSWER),
+    "drip": (NoAnswer, NO_ANSWER),
 }
 """The error of each fault of Graph; None if it is an answer."""
 
@@ -330,10 +331,10 @@ LOGIN_MEANING: dict[str, tuple[type[SourceError], str]] = {
     "html": (BadAnswer, "from Microsoft Entra ID is a web page; check DEFENDER_LOGIN_BASE_URL."),
     "cut-json": (BadAnswer, "from Microsoft Entra ID is not valid JSON or was cut off; check DEFENDER_LOGIN_BASE_URL."),
     "huge": (BadAnswer, "is not from the Microsoft Entra ID API; check DEFENDER_LOGIN_BASE_URL."),
-    "cut-connection": (Unreachable, "Microsoft Entra ID cannot be reached: the response was cut off."),
-    "reset": (Unreachable, f"Microsoft Entra ID cannot be reached: {closed('DEFENDER_LOGIN_BASE_URL')}"),
-    "stall": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
-    "drip": (Unreachable, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
+    "cut-connection": (NoAnswer, "Microsoft Entra ID cannot be reached: the response was cut off."),
+    "reset": (NoAnswer, f"Microsoft Entra ID cannot be reached: {closed('DEFENDER_LOGIN_BASE_URL')}"),
+    "stall": (NoAnswer, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
+    "drip": (NoAnswer, f"Microsoft Entra ID cannot be reached: {NO_ANSWER}"),
 }
 """The error of each fault of Entra ID."""
 

@@ -14,7 +14,6 @@ from passivedns.errors import (
     RateLimited,
     RequestRefused,
     SourceError,
-    Unreachable,
 )
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
@@ -69,10 +68,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
         "DNSDB server error (HTTP 200); try again later. "
         "Its response says: Processing timeout; results may be incomplete",
     ),
-    "cut-connection": (Unreachable, "DNSDB cannot be reached: the response was cut off."),
-    "reset": (Unreachable, f"DNSDB cannot be reached: {closed('DNSDB_API_BASE_URL')}"),
-    "stall": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
-    "drip": (Unreachable, f"DNSDB cannot be reached: {NO_ANSWER}"),
+    "cut-connection": (NoAnswer, "DNSDB cannot be reached: the response was cut off."),
+    "reset": (NoAnswer, f"DNSDB cannot be reached: {closed('DNSDB_API_BASE_URL')}"),
+    "stall": (NoAnswer, f"DNSDB cannot be reached: {NO_ANSWER}"),
+    "drip": (NoAnswer, f"DNSDB cannot be reached: {NO_ANSWER}"),
 }
 """The error of each fault of the stand-in."""
 ANSWERS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from passivedns.errors import BadAnswer, NoAnswer, SourceError, Unreachable
+from passivedns.errors import BadAnswer, NoAnswer, SourceError
 from passivedns.sources import http
 from passivedns.sources.http import MAX_BODY, Reply
 from tests.unit.raw_server import Speak, raw_server, says
@@ -102,7 +102,7 @@ def test_what_is_not_http_is_an_error_of_the_source(answer: bytes) -> None:
 )
 def test_a_connection_that_ends_inside_the_headers_is_an_error(head: bytes) -> None:
     outcome = outcome_of(says(head))
-    assert type(outcome) is Unreachable
+    assert type(outcome) is NoAnswer
     assert str(outcome) == "Example DNS cannot be reached: the response was cut off."
 
 

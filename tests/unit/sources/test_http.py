@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import socket
+import ssl
+import threading
 import time
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import trustme
 from fastapi import FastAPI, Request, Response
 
 from passivedns import __version__, metrics
@@ -20,6 +24,7 @@ from passivedns.errors import (
     RateLimited,
     RequestRefused,
     SourceError,
+    Unreachable,
 )
 from passivedns.sources import http
 from sandbox.sources.service import Service
@@ -322,10 +327,88 @@ def test_retry_after_does_not_count_towards_the_deadline(monkeypatch: pytest.Mon
 
 
 def test_delays_are_capped(url: str, service: Echo, pauses: list[float]) -> None:
-    service.status, service.headers = 503, {"Retry-After": "3600"}
+    service.status = 503
     with pytest.raises(NoAnswer):
         asking(url, retries=1, backoff=3600).search("/dns")
     assert pauses == [http.LONGEST_WAIT]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_request_is_not_repeated_before_a_long_retry_after(
+    url: str, service: Echo, pauses: list[float], status: int
+) -> None:
+    service.status, service.headers = status, {"Retry-After": "61"}
+    with pytest.raises(SourceError):
+        asking(url, retries=3).search("/dns")
+    assert (len(service.requests), pauses) == (1, [])
+
+
+def test_a_search_that_timed_out_is_not_sent_again(url: str, service: Echo) -> None:
+    """The first one may still run at the server."""
+    service.fail("stall")
+    with pytest.raises(NoAnswer, match="no answer within"):
+        asking(url, retries=3, timeout=0.3).search("/dns")
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("pause_in", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", b"HTTP/1.1 200 OK\r\nX: "])
+def test_a_search_whose_answer_stops_is_not_sent_again(pause_in: bytes) -> None:
+    over = threading.Event()
+
+    def stop(connection: socket.socket) -> None:
+        connection.sendall(pause_in)
+        over.wait(10)
+
+    with raw_server(stop) as server, pytest.raises(NoAnswer, match="no answer within"):
+        asking(server.url, retries=3, timeout=0.3).search("/dns")
+    over.set()
+    assert len(server.heads) == 1
+
+
+def test_a_host_name_that_does_not_exist_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    resolve(monkeypatch, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    with pytest.raises(Unreachable, match="host name does not resolve"):
+        asking("http://api.example", retries=3).search("/dns")
+    assert pauses == []
+
+
+def test_a_name_server_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    resolve(monkeypatch, socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
+    with pytest.raises(Unreachable, match="host name does not resolve"):
+        asking("http://api.example", retries=3).search("/dns")
+    assert len(pauses) == 3
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """Let no host name resolve."""
+
+    def getaddrinfo(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def test_a_rejected_certificate_is_not_tried_again(pauses: list[float]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with raw_server(says(response("200 OK")), context) as server, pytest.raises(Unreachable, match="certificate"):
+        asking(server.url, retries=3).search("/dns")
+    assert pauses == []
+
+
+def test_a_missing_ca_bundle_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+    with pytest.raises(Unreachable, match="CA bundle"):
+        asking("https://127.0.0.1:9", retries=3).search("/dns")
+    assert pauses == []
+
+
+def test_a_refused_connection_is_tried_again(pauses: list[float]) -> None:
+    with pytest.raises(Unreachable):
+        asking("http://127.0.0.1:9", retries=3).search("/dns")
+    assert len(pauses) == 3
 
 
 @pytest.mark.parametrize(

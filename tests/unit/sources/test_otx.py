@@ -15,7 +15,6 @@ from passivedns.errors import (
     RateLimited,
     RequestRefused,
     SourceError,
-    Unreachable,
 )
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources.otx import OTX, OtxSettings
@@ -64,10 +63,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "empty-body": (BadAnswer, _NO_LIST),
     "html": (BadAnswer, "The response from AlienVault OTX is a web page; check OTX_API_BASE_URL."),
     "cut-json": (BadAnswer, _NOT_JSON),
-    "cut-connection": (Unreachable, "AlienVault OTX cannot be reached: the response was cut off."),
-    "reset": (Unreachable, f"AlienVault OTX cannot be reached: {closed('OTX_API_BASE_URL')}"),
-    "stall": (Unreachable, _SLOW),
-    "drip": (Unreachable, _SLOW),
+    "cut-connection": (NoAnswer, "AlienVault OTX cannot be reached: the response was cut off."),
+    "reset": (NoAnswer, f"AlienVault OTX cannot be reached: {closed('OTX_API_BASE_URL')}"),
+    "stall": (NoAnswer, _SLOW),
+    "drip": (NoAnswer, _SLOW),
     "huge": (BadAnswer, "The response from AlienVault OTX contains no passive DNS; check OTX_API_BASE_URL."),
 }
 

@@ -21,7 +21,6 @@ from passivedns.errors import (
     RateLimited,
     RequestRefused,
     SourceError,
-    Unreachable,
 )
 from passivedns.model import Allowance, Answer, Entity, Question
 from passivedns.settings.model import LookupSettings, PdnsSettings
@@ -95,10 +94,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "results-missing": (BadAnswer, NO_LIST),
     "huge": (BadAnswer, "The response from PassiveTotal contains no list of results; check RISKIQ_API_BASE_URL."),
     "redirect": (BadAnswer, f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
-    "cut-connection": (Unreachable, CUT_OFF),
-    "reset": (Unreachable, f"PassiveTotal cannot be reached: {closed('RISKIQ_API_BASE_URL')}"),
-    "stall": (Unreachable, TOO_SLOW),
-    "drip": (Unreachable, TOO_SLOW),
+    "cut-connection": (NoAnswer, CUT_OFF),
+    "reset": (NoAnswer, f"PassiveTotal cannot be reached: {closed('RISKIQ_API_BASE_URL')}"),
+    "stall": (NoAnswer, TOO_SLOW),
+    "drip": (NoAnswer, TOO_SLOW),
 }
 """The error of each fault of the stand-in."""
 NOTHING_KNOWN = {"404-json", "204", "empty-body"}
@@ -286,13 +285,19 @@ def test_reserved_searches_are_not_used(url: str, service: PassiveTotal, used: i
     assert len(service.searches) == is_left
 
 
-@pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "403-quota", "429"])
+@pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "403-quota"])
 def test_an_unreadable_quota_causes_a_warning_and_does_not_stop_the_search(
     asker: Asker, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     service.fail(fault, on="quota")
     assert ask(asker).records
     assert "The quota cannot be read; querying PassiveTotal anyway." in caplog.text
+
+
+def test_a_quota_call_that_is_asked_to_wait_delays_the_search_as_well(asker: Asker, service: PassiveTotal) -> None:
+    service.fail("429", on="quota")
+    assert isinstance(ask(asker).failure, RateLimited)
+    assert service.searches == []
 
 
 def test_a_quota_of_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:
@@ -413,7 +418,7 @@ def test_only_faults_that_clearly_mean_nothing_known_are_cached(
 
 
 def test_a_failing_cache_costs_a_search_and_no_enrichment(url: str, service: PassiveTotal, tmp_path: Path) -> None:
-    (tmp_path / "cache.sqlite").write_bytes(b"no database " * 1000)
+    (tmp_path / "cache.sqlite").mkdir()
     thrifty = new_asker(url, str(tmp_path / "cache.sqlite"))
     for _ in range(2):
         assert ask(thrifty).records
@@ -425,5 +430,5 @@ def test_the_cache_contains_no_credentials(url: str, service: PassiveTotal, tmp_
     ask(new_asker(url, str(path)))
     sent = service.searches[0].headers["authorization"].removeprefix("Basic ")
     kept = path.read_bytes()
-    assert b"lookups" in kept
+    assert b"stored" in kept
     assert not any(secret.encode() in kept for secret in (USERNAME, API_KEY, sent, "uthorization"))

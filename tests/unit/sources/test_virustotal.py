@@ -19,7 +19,6 @@ from passivedns.errors import (
     RateLimited,
     RequestRefused,
     SourceError,
-    Unreachable,
 )
 from passivedns.model import Answer, Budget, Question, Record
 from passivedns.sources import http
@@ -69,10 +68,10 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "empty-body": (BadAnswer, _NO_LIST),
     "html": (BadAnswer, "The response from VirusTotal is a web page; check VIRUSTOTAL_API_BASE_URL."),
     "cut-json": (BadAnswer, _NOT_JSON),
-    "cut-connection": (Unreachable, "VirusTotal cannot be reached: the response was cut off."),
-    "reset": (Unreachable, f"VirusTotal cannot be reached: {closed('VIRUSTOTAL_API_BASE_URL')}"),
-    "stall": (Unreachable, _SLOW),
-    "drip": (Unreachable, _SLOW),
+    "cut-connection": (NoAnswer, "VirusTotal cannot be reached: the response was cut off."),
+    "reset": (NoAnswer, f"VirusTotal cannot be reached: {closed('VIRUSTOTAL_API_BASE_URL')}"),
+    "stall": (NoAnswer, _SLOW),
+    "drip": (NoAnswer, _SLOW),
     "huge": (BadAnswer, "The response from VirusTotal contains no list of resolutions; check VIRUSTOTAL_API_BASE_URL."),
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from passivedns.cool_down import CoolDown
 from passivedns.sources.http import Http, Patience, Reply
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
@@ -21,10 +22,13 @@ def asking(
     timeout: float = 1,
     backoff: float = 0,
     spend: Callable[[], None] = lambda: None,
+    cool_down: CoolDown | None = None,
     **row: Any,
 ) -> Http:
     """A transport to `url`; `row` overrides fields of the source above."""
-    return Http(replace(EXAMPLE, **row), url, Patience(timeout, retries, backoff), spend)
+    memory = cool_down or CoolDown(EXAMPLE.title)
+    patience = Patience(timeout, retries, backoff)
+    return Http(replace(EXAMPLE, **row), url, patience, spend, memory.obey, memory.is_ill)
 
 
 def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:
