@@ -19,8 +19,6 @@ RESPITE = 60
 """Seconds for which a source that is ill, cannot be reached or has a rate limit is left alone."""
 REFUSED = 300
 """Seconds after the credentials were refused. Settings change with a restart only; more attempts lock accounts."""
-MAX_OBEYED = 86_400
-"""Seconds; a source that asks for more (Retry-After) is asked again after a day."""
 SEVERAL = 3
 """Different values that a source must fail to answer in a row, since one value may be the cause of its failure."""
 
@@ -49,9 +47,9 @@ class CoolDown:
                 raise _with_next_try(self._failure or usual, left)
 
     def obey(self, seconds: float) -> None:
-        """Leave the source alone for as long as it asks, but for a day at most."""
+        """Leave the source alone for as many seconds as it asks for."""
         with self._lock:
-            self._until = max(self._until, time.monotonic() + min(seconds, MAX_OBEYED))
+            self._until = max(self._until, time.monotonic() + seconds)
 
     def failed(self, value: str, error: SourceError) -> SourceError:
         """Note why a source did not answer about a value; the error to raise, which may say when the next try is."""
@@ -93,7 +91,7 @@ class CoolDown:
 
     def _summed_up(self, error: SourceError) -> SourceError:
         """The error to remember: that of several values says nothing about the last one."""
-        if not isinstance(error, NoAnswer) or error.status < 400:
+        if type(error) is not NoAnswer or error.status < 400:
             return error
         statuses = joined(sorted({str(status) for status in self._failed.values()}))
         return NoAnswer(f"{self._title} answered HTTP {statuses} to the last {SEVERAL} look-ups; try again later.")

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from passivedns import cool_down as module
 from passivedns.asking import Asker, Outcome, ask
 from passivedns.cache import Cache
-from passivedns.cool_down import MAX_OBEYED, REFUSED, RESPITE, CoolDown
+from passivedns.cool_down import REFUSED, RESPITE, CoolDown
 from passivedns.errors import (
     BadAnswer,
     CredentialsRefused,
@@ -134,11 +134,14 @@ def test_a_value_for_which_a_source_has_an_error_does_not_keep_others_from_it(
 def test_a_source_that_cannot_be_reached_is_left_alone_for_a_minute(later: Callable[[float], None]) -> None:
     asker = source("http://127.0.0.1:9")
     first = failure(asker)
-    assert (type(first), str(first)) == (Unreachable, "Example DNS cannot be reached: no connection can be made.")
+    why = (
+        "Example DNS cannot be reached: the connection is refused; check that it runs there, and EXAMPLE_API_BASE_URL."
+    )
+    assert (type(first), str(first)) == (Unreachable, why)
     later(13)
     again = failure(asker, "other.example")
     assert type(again) is Unreachable
-    assert str(again) == "Example DNS cannot be reached: no connection can be made. Next try in 47 s."
+    assert str(again) == f"{why} Next try in 47 s."
     later(48)
     assert "Next try" not in str(failure(asker))
 
@@ -248,7 +251,7 @@ def test_a_refusal_is_repeated_from_memory(
     for _ in range(200):
         again = failure(asker, "other.example")
     assert (type(first), type(again)) == (kind, kind)
-    assert "Its response says: no" in str(again)
+    assert str(again).startswith(str(first)[:40])
     assert len(service.requests) == 1
     later(pause + 1)
     failure(asker)
@@ -289,7 +292,7 @@ def test_a_source_is_obeyed_for_a_day_at_most(url: str, service: Anything, later
     asker = source(url)
     service.status, service.headers = 429, {"Retry-After": "9999999"}
     assert "next try in 24 h." in str(failure(asker))
-    later(MAX_OBEYED + 1)
+    later(86_401)
     failure(asker)
     assert len(service.requests) == 2
 

@@ -24,8 +24,8 @@ LONGEST_ERROR = 2**16
 """Bytes of an error body that are read."""
 LONGEST_RATE = 3600
 """Seconds; a source that wants to be left alone for less has a rate limit."""
-LONGEST_RETRY_AFTER = 31 * 86_400
-"""Seconds; a longer delay is not believed."""
+LONGEST_RETRY_AFTER = 86_400
+"""Seconds; a source that asks for a longer delay is asked again after a day."""
 
 _USUAL: Mapping[int, type[SourceError]] = {
     401: errors.CredentialsRefused,

@@ -29,6 +29,14 @@ def told_of(asker: Http) -> str:
     return str(raised.value)
 
 
+def told_later_of(asker: Http) -> str:
+    """The text of the error of a search that was sent."""
+    with pytest.raises(NoAnswer) as raised:
+        asker.search("/dns")
+    assert type(raised.value) is NoAnswer
+    return str(raised.value)
+
+
 @contextlib.contextmanager
 def tls_server(
     speak: Speak = GOOD, host: str = "127.0.0.1", span: Mapping[str, Any] = MappingProxyType({})
@@ -74,10 +82,9 @@ def test_a_refused_connection() -> None:
 
 
 def test_a_server_that_does_not_respond() -> None:
-    with raw_server(lambda _: time.sleep(2)) as server, pytest.raises(NoAnswer) as raised:
-        asking(server.url, timeout=0.2).search("/dns")
-    assert type(raised.value) is NoAnswer
-    assert str(raised.value) == "Example DNS cannot be reached: no answer within 0.2 s."
+    with raw_server(lambda _: time.sleep(2)) as server:
+        told = told_later_of(asking(server.url, timeout=0.2))
+    assert told == "Example DNS cannot be reached: no answer within 0.2 s."
 
 
 def test_a_truncated_response() -> None:
@@ -222,7 +229,7 @@ def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch, status: 
 
 def test_plain_http_to_a_server_with_tls() -> None:
     with tls_server() as (server, _):
-        assert told_of(asking(server.url.replace("https:", "http:"))) == (
+        assert told_later_of(asking(server.url.replace("https:", "http:"))) == (
             "Example DNS cannot be reached: the response was cut off; check whether EXAMPLE_API_BASE_URL should begin "
             "with https://."
         )

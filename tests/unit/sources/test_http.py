@@ -413,7 +413,7 @@ def test_a_refused_connection_is_tried_again(pauses: list[float]) -> None:
 
 @pytest.mark.parametrize(
     "pause",
-    ["soon", "-1", "9" * 5000, "Mon, 99 Jan 2020 99:99:99 GMT", "Mon, 01 Jan 99999 00:00:00 GMT", "", "1.5"],
+    ["soon", "-1", "Mon, 99 Jan 2020 99:99:99 GMT", "Mon, 01 Jan 99999 00:00:00 GMT", "", "1.5"],
     ids=lambda pause: repr(pause[:40]),
 )
 def test_an_invalid_retry_after_is_ignored(pause: str, monkeypatch: pytest.MonkeyPatch) -> None:
