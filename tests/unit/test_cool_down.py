@@ -1,6 +1,7 @@
 """When a source is left alone, for how long, and what it costs until then."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from passivedns.cache import Cache
 from passivedns.cool_down import REFUSED, RESPITE, CoolDown
 from passivedns.errors import (
     BadAnswer,
+    Blocked,
     CredentialsRefused,
     NoAnswer,
     NotEntitled,
@@ -183,6 +185,17 @@ def test_a_source_that_fails_for_several_values_in_a_row_is_left_alone_and_named
     error = failure(asker, "d.example")
     assert type(error) is NoAnswer
     assert str(error) == "Example DNS answered HTTP 500 to the last 3 look-ups; next try in 47 s."
+    assert len(service.requests) == 3
+
+
+def test_a_firewall_that_blocks_several_values_in_a_row_is_named(url: str, service: Anything) -> None:
+    asker = source(url)
+    service.fail("502")
+    for value in "abc":
+        failure(asker, f"{value}.example")
+    error = failure(asker)
+    assert isinstance(error, Blocked)
+    assert re.search(r"blocked the request \(HTTP 502, a web page.*; next try in \d+ s", str(error))
     assert len(service.requests) == 3
 
 
