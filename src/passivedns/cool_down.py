@@ -53,7 +53,7 @@ class CoolDown:
 
     def failed(self, value: str, error: SourceError) -> SourceError:
         """Note why a source did not answer about a value; the error to raise, which may say when the next try is."""
-        if error.retry_in is not None:  # nothing was sent
+        if error.retry_in is not None and not error.status:  # nothing was sent
             return error
         with self._lock:
             was_asked_to_wait = self._until > time.monotonic()

@@ -93,7 +93,7 @@ def test_its_records_become_relationships(toy: Source, url: str) -> None:
 
 
 def test_its_failures_are_worded(toy: Source, url: str) -> None:
-    error = failed(enricher(toy, url, key="wrong").enrich(entity("example.org"), NOW).outcomes)
+    error = failed(enricher(toy, url, key="key-of-nobody").enrich(entity("example.org"), NOW).outcomes)
     assert isinstance(error, CredentialsRefused)
     assert str(error) == (
         "Toy DNS rejected the credentials (HTTP 401); check TOY_API_KEY. Its response says: who are you?"
