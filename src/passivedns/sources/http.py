@@ -130,7 +130,6 @@ class Http:
     def _ask(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         reply = self._reply(purpose, method, url, **how)
         if error := failure(self.source, reply, url):
-            error.status = reply.status
             raise error
         return reply
 

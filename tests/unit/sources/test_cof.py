@@ -10,7 +10,7 @@ import pytest
 import requests
 from pydantic import ValidationError
 
-from passivedns.errors import BadAnswer, CredentialsRefused, Unreachable
+from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer
 from passivedns.model import Answer, Budget
 from passivedns.sources import cof, paging
 from passivedns.sources.cof import COF, CofSettings
@@ -34,7 +34,7 @@ MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {
         "COF server requires credentials or rejected them (HTTP 403); check COF_USERNAME, COF_PASSWORD and COF_TOKEN. "
         "Its response says: Forbidden",
     ),
-    "backend-failure": (Unreachable, f"COF server cannot be reached: {closed('COF_URL')}"),
+    "backend-failure": (NoAnswer, f"COF server cannot be reached: {closed('COF_URL')}"),
     "404-page": (BadAnswer, "The response (HTTP 404) is not from the COF server API; check COF_URL."),
 }
 
