@@ -1,11 +1,14 @@
 """Parses the command line of `main.py` and runs a command; without one, the connector."""
 
 import argparse
+import difflib
 import gc
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -23,15 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    parsed = _parser().parse_args(arguments)
     try:
+        parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
         code: int = parsed.run(parsed)
         # A closed pipe must show here, not when Python exits.
         sys.stdout.flush()
         return code
-    except ModuleNotFoundError as error:
-        remedy = "install what the connector needs: python3 -m pip install -r requirements.txt"
-        say(f"The Python module {error.name} is missing; {remedy}")
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError)
+        fault = f"The Python module {error.name} is missing" if is_missing else f"A Python module is too old ({error})"
+        say(f"{fault}; install what the connector needs: python3 -m pip install -r requirements.txt")
         return 1
     except ConnectorError as error:
         say(str(error))
@@ -42,6 +46,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed arguments; `help COMMAND` is `COMMAND --help`."""
+    parser, commands = _parser()
+    given = list(arguments)
+    if given[:1] == ["help"]:
+        given = [*given[1:2], "--help"]
+    first = given[0] if given else "--"
+    if not first.startswith("-") and first not in commands:
+        parser.error(_suggestion(first, given, commands))
+    return parser.parse_args(given)
+
+
+def _suggestion(first: str, given: Sequence[str], commands: Collection[str]) -> str:
+    """What to type in place of a word that is no command."""
+    if "." in first or ":" in first:
+        return f"{first!r} is not a command; to look it up: main.py lookup {shlex.join(given)}"
+    similar = difflib.get_close_matches(first, commands, 1)
+    return f"{first!r} is not a command; " + (
+        f"did you mean {similar[0]}?" if similar else f"choose from {', '.join(commands)}"
+    )
 
 
 def _run_connector(_: argparse.Namespace) -> int:
@@ -77,10 +103,19 @@ def _lookup(parsed: argparse.Namespace) -> int:
     return run(values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="main.py", description="Passive DNS for OpenCTI. Without a command, runs the connector."
-    )
+class _Parser(argparse.ArgumentParser):
+    """A parser whose epilog is made when the help is shown, since it takes imports."""
+
+    end: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        self.epilog = self.end() if self.end else None
+        return super().format_help()
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
+    """The parser, and the names of the commands."""
+    parser = _Parser(prog="main.py", description="Passive DNS for OpenCTI. Without a command, runs the connector.")
     parser.add_argument("--version", action="version", version=f"Passive DNS for OpenCTI {__version__}")
     parser.set_defaults(run=_run_connector)
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -97,11 +132,24 @@ def _parser() -> argparse.ArgumentParser:
         help="show the passive DNS of names and addresses, without OpenCTI",
         description="Look up values as the connector does, and show what it would send to OpenCTI. A look-up costs a "
         "search at each source with a quota.",
-        epilog="example: main.py lookup example.org 192.0.2.10 --sources mnemonic,robtex",
     )
+    lookup.end = _end_of_lookup
     lookup.set_defaults(run=_lookup, refuse=lookup.error)
     _add_lookup_arguments(lookup)
-    return parser
+    return parser, commands.choices
+
+
+def _end_of_lookup() -> str:
+    keys = ""
+    with suppress(ImportError):
+        from passivedns.sources import SOURCES
+
+        keys = f"Sources: {', '.join(f'{key} ({source.title})' for key, source in SOURCES.items())}. "
+    return (
+        f"{keys}Exit codes: 0 if every value was looked up, 1 if one was not or nothing could be, 2 for invalid "
+        "settings or arguments, 130 if interrupted. "
+        "example: main.py lookup example.org 192.0.2.10 --sources mnemonic,robtex"
+    )
 
 
 def _add_lookup_arguments(lookup: argparse.ArgumentParser) -> None:

@@ -1,8 +1,10 @@
 """The command line of `main.py`: usage, exit codes, and arguments that are refused before a search."""
 
+import ast
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,8 @@ import pytest
 from passivedns import __version__
 from passivedns.commands import check, lookup
 from passivedns.commands.cli import main
+from passivedns.settings.reading import PROJECT_ROOT
+from passivedns.sources import SOURCES
 from sandbox.server import serving
 from sandbox.sources import riskiq
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
@@ -106,8 +110,70 @@ def test_lookup_does_not_wait_for_values_typed_at_a_terminal(
     assert "lookup needs a value" in refused(capsys, "lookup")
 
 
-def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "invalid choice: 'lock'" in refused(capsys, "lock")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["example.org"], "'example.org' is not a command; to look it up: main.py lookup example.org"),
+        (["192.0.2.1"], "'192.0.2.1' is not a command; to look it up: main.py lookup 192.0.2.1"),
+        (["2001:db8::1"], "to look it up: main.py lookup 2001:db8::1"),
+        (["example.org", "--format", "json"], "to look it up: main.py lookup example.org --format json"),
+        (["lokup", "example.org"], "'lokup' is not a command; did you mean lookup?"),
+        (["start"], "'start' is not a command; choose from check, lookup"),
+        (["help", "start"], "'start' is not a command; choose from check, lookup"),
+    ],
+)
+def test_what_is_no_command_is_refused_with_what_to_type(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    assert refused(capsys, *arguments).endswith(f"{told}\n")
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["lookup"]])
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    assert text_of(capsys, "help", *command) == text_of(capsys, *command, "--help")
+
+
+def test_the_help_of_lookup_names_every_source_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = text_of(capsys, "lookup", "--help")
+    for key, source in SOURCES.items():
+        assert f"{key} ({source.title})" in printed
+    assert "Exit codes: 0 if every value was looked up, 1 if one was not or nothing could be, 2 for invalid" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments", [["lookup", "example.org", "--sources", "otx"], ["lookup", "example.org", "--since", "P1D"], ["check"]]
+)
+def test_without_the_packages_every_command_says_what_to_install(arguments: list[str]) -> None:
+    # Without the module site, Python finds its own library only.
+    command = [sys.executable, "-S", str(PROJECT_ROOT / "src" / "main.py"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(
+        r"The Python module \w+ is missing; install what the connector needs: "
+        r"python3 -m pip install -r requirements\.txt\n",
+        ended.stderr,
+    )
+
+
+def test_without_the_packages_the_help_of_lookup_is_shown() -> None:
+    command = [sys.executable, "-S", str(PROJECT_ROOT / "src" / "main.py"), "lookup", "--help"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Exit codes:" in ended.stdout
+
+
+def test_an_old_python_says_what_it_needs() -> None:
+    trick = "import sys, runpy; sys.version_info = (3, 10, 12); runpy.run_path(sys.argv[1], run_name='__main__')"
+    command = [sys.executable, "-c", trick, str(PROJECT_ROOT / "src" / "main.py"), "lookup", "example.org"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "This is Python 3.10, but the connector needs Python 3.11 or later.\n"
+
+
+def test_the_start_is_written_in_what_an_old_python_can_read() -> None:
+    text = (PROJECT_ROOT / "src" / "main.py").read_text(encoding="ascii")
+    ast.parse(text, feature_version=(3, 4))
+    assert not re.search(r"\bf['\"]|:=|\bmatch\b", text)
 
 
 # Arguments of lookup
