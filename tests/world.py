@@ -26,6 +26,9 @@ WAIT = 60
 
 HAS_HTTP_PROTOCOLS = tuple(map(int, pycti.__version__.split(".")[:2])) >= (6, 5)
 
+QUEUES: dict[str, dict[str, Any]] = {"classic": {}, "quorum": {"x-queue-type": "quorum", "x-delivery-limit": 2}}
+"""The arguments of OpenCTI's queues."""
+
 QUICK = {"PDNS_REQUEST_TIMEOUT": "2", "PDNS_MAX_RETRIES": "1", "PDNS_RETRY_BACKOFF": "0"}
 """For tests that wait for a failure."""
 
@@ -75,12 +78,19 @@ class World:
 
 
 @contextmanager
-def new_world(broker: str | None = None, others: Sequence[str] = (), **environment: str) -> Iterator[World]:
+def new_world(
+    broker: str | None = None,
+    others: Sequence[str] = (),
+    queue_type: str = "classic",
+    **environment: str,
+) -> Iterator[World]:
     """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end.
+
+    A `quorum` queue drops a message after two returns.
 
     After PassiveTotal the `others` are asked, by the keys of their sources: stand-ins that tell the common history.
     """
-    platform, service = OpenCTI(pycti.__version__, broker), PassiveTotal(own_records(today()))
+    platform, service = OpenCTI(pycti.__version__, broker, QUEUES[queue_type]), PassiveTotal(own_records(today()))
     further = {key: STAND_INS[key].make(history(today())) for key in others}
     with ExitStack() as stack:
         passivetotal_url = stack.enter_context(serving(passivetotal_app(service)))

@@ -140,8 +140,15 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
         Raises:
             ValueError: the user may not ask, since it lacks the right MODULES.
         """
-        with retried_unless(None):
-            return self.get_work(work_id)  # type: ignore[no-any-return]
+        delivery = current.delivery
+        failure = delivery.failure if delivery else None
+        try:
+            with retried_unless(None):
+                return self.get_work(work_id)  # type: ignore[no-any-return]
+        finally:
+            if delivery:
+                # Not to be able to ask is no failure of what was asked about.
+                delivery.failure = failure
 
 
 def _worded(message: str, delivery: Delivery | None) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,45 @@ def test_an_answered_message_is_remembered(place: str, key: str) -> None:
     crashes.answer(key)
     assert crashes.is_answered(key)
     assert not crashes.is_answered(f"{key} and another")
+
+
+def test_no_count_overwrites_an_answer(place: str, key: str) -> None:
+    """As when the process stops while a thread ends, or another process begins the same message."""
+    ending, stopping = Crashes(place), Crashes(place)
+    ending.begin(key, is_new=True)
+    ending.answer(key)
+    for crashes in (ending, stopping):
+        crashes.let_go(key)
+        crashes.begin(key, is_new=False)
+        assert ending.is_answered(key)
+
+
+def test_what_was_announced_sent_and_left_open_is_remembered_by_message(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    assert (crashes.announced(key), crashes.sent(key), crashes.left_open(key)) == (0, 0, None)
+    crashes.announce(key, 28)
+    crashes.send(key, 1)
+    crashes.leave_open(key, "Added 12 – schön")
+    assert (crashes.announced(key), crashes.sent(key), crashes.left_open(key)) == (28, 1, "Added 12 – schön")
+    assert (crashes.announced(f"{key}2"), crashes.sent(f"{key}2"), crashes.left_open(f"{key}2")) == (0, 0, None)
+
+
+def test_the_time_since_a_message_was_first_given_back_is_known(
+    place: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes, now = Crashes(place), time.time()
+    assert not crashes.was_given_back(key)
+    assert crashes.give_back(key) == 0
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    assert crashes.give_back(key) == pytest.approx(3600, abs=2)
+    assert crashes.was_given_back(key)
+
+
+def test_a_message_is_known_once_it_was_begun(place: str, key: str) -> None:
+    crashes = Crashes(place)
+    assert not crashes.was_begun(key)
+    crashes.begin(key, is_new=True)
+    assert crashes.was_begun(key)
 
 
 @pytest.mark.parametrize("place", ["file", "redis"], indirect=True)

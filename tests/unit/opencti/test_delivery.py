@@ -4,8 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+from pika import BasicProperties
+from pika.exceptions import AMQPError, UnroutableError
 
-from passivedns.opencti.delivery import Delivery, Postponed
+from passivedns.opencti.delivery import GIVEN_BACK, Delivery, Postponed
+from passivedns.opencti.delivery import received as received_from_broker
 
 STEP = {"execution_id": "e1"}
 PLAYBOOK: dict[str, Any] = {"internal": {"work_id": None, "playbook": STEP}, "event": {"bundle": {"objects": []}}}
@@ -164,3 +167,73 @@ def test_the_playbook_of_a_message_is_known_if_it_can_be_answered(message: Any, 
 def test_a_message_is_named_after_its_work_or_its_playbook() -> None:
     assert str(delivery({"internal": {"work_id": "w1"}})) == "w1"
     assert str(delivery(PLAYBOOK)) == "a playbook (e1)"
+
+
+# A broker
+
+
+class PublishingChannel(Channel):
+    """A channel that takes, or refuses, what is published."""
+
+    def __init__(self, failure: AMQPError | None = None) -> None:
+        super().__init__()
+        self.published: list[tuple[str, str, bytes, BasicProperties]] = []
+        self.returned: list[int] = []
+        self._failure = failure
+
+    def basic_publish(
+        self, exchange: str, key: str, body: bytes, properties: BasicProperties, *, mandatory: bool
+    ) -> None:
+        assert mandatory
+        if self._failure:
+            raise self._failure
+        self.published.append((exchange, key, body, properties))
+
+    def basic_nack(self, tag: int) -> None:
+        self.returned.append(tag)
+
+
+def from_broker(channel: Channel, **headers: Any) -> Delivery:
+    properties = BasicProperties(delivery_mode=2, priority=3, headers=headers)
+    held = received_from_broker(b"{}", False, properties)
+    held.receive(channel, 7)
+    return held
+
+
+def test_a_copy_takes_the_place_of_a_message_at_the_end_of_its_queue() -> None:
+    channel = PublishingChannel()
+    from_broker(channel, **{"x-delivery-count": 2, "more": 1}).move_to_the_end("listen")
+    ((exchange, queue, body, properties),) = channel.published
+    assert (exchange, queue, body) == ("", "listen", b"{}")
+    assert (properties.delivery_mode, properties.priority, properties.headers) == (2, 3, {"more": 1, GIVEN_BACK: True})
+    assert channel.acknowledged == [7]
+
+
+def test_a_message_whose_copy_the_broker_does_not_take_is_returned() -> None:
+    channel = PublishingChannel(UnroutableError([]))
+    with pytest.raises(UnroutableError):
+        from_broker(channel).move_to_the_end("listen")
+    assert (channel.acknowledged, channel.returned) == ([], [7])
+
+
+def test_a_message_that_another_process_has_is_not_copied() -> None:
+    channel = PublishingChannel()
+    requeued = from_broker(channel)
+    requeued.requeue()
+    requeued.move_to_the_end("listen")
+    assert (channel.published, channel.acknowledged) == ([], [])
+
+
+def test_the_copy_of_a_message_counts_as_redelivered_under_the_same_key() -> None:
+    first, copy = from_broker(Channel()), from_broker(Channel(), **{GIVEN_BACK: True})
+    assert (first.redelivered, copy.redelivered) == (False, True)
+    assert first.key == copy.key
+
+
+@pytest.mark.parametrize(("headers", "returns"), [({}, 0), ({"x-delivery-count": 4}, 4)])
+def test_a_quorum_queue_counts_the_returns_of_a_message(headers: dict[str, Any], returns: int) -> None:
+    assert from_broker(Channel(), **headers).returns == returns
+
+
+def test_the_work_of_a_message_in_a_list_is_known() -> None:
+    assert delivery([{"internal": {"work_id": "w1"}}, {}]).work_id == "w1"

@@ -1,12 +1,15 @@
 """A work is closed once and its objects are announced once, despite outages and redeliveries."""
 
+import logging
+
 import pytest
 from pycti import OpenCTIConnectorHelper
 
 from passivedns.opencti import outage
+from passivedns.opencti.crashes import Crashes
 from passivedns.opencti.delivery import Delivery, Postponed
 from passivedns.opencti.outage import processing, retry_queries
-from passivedns.opencti.works import UNREADABLE, Works
+from passivedns.opencti.works import NOT_UNDERSTOOD, UNREADABLE, Works
 from sandbox.opencti import Fault, OpenCTI
 from sandbox.works import Work
 
@@ -148,3 +151,98 @@ def test_a_chunk_of_announced_objects_makes_no_request(platform: OpenCTI, works:
         asked = len(platform.calls)
         works.add_expectations("w1", 1)
     assert (work.expectations, len(platform.calls)) == (500, asked)
+
+
+# Without the right MODULES
+
+
+def without_modules(platform: OpenCTI) -> None:
+    platform.user["capabilities"] = [
+        held for held in platform.user["capabilities"] if not held["name"].startswith("MODULES")
+    ]
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+@pytest.mark.parametrize(("fault", "announced"), [("unheard", 28), ("http500", 28), ("database", 28), ("gone", 0)])
+def test_objects_are_never_announced_twice_even_if_the_user_may_not_ask(
+    platform: OpenCTI, works: Works, work: Work, fault: Fault, announced: int, redelivered: bool
+) -> None:
+    without_modules(platform)
+    platform.fail("addExpectations", times=1, how=fault)
+    with processing(delivery(redelivered)):
+        works.add_expectations("w1", 28)
+    assert work.expectations == announced
+
+
+@pytest.mark.parametrize("fault", ["unheard", "http500", "gone"])
+def test_what_one_delivery_announced_the_next_does_not_announce_again(
+    platform: OpenCTI, works: Works, work: Work, fault: Fault
+) -> None:
+    without_modules(platform)
+    platform.fail("addExpectations", times=1, how=fault)
+    for number in range(3):
+        with processing(delivery(redelivered=number > 0)):
+            works.add_expectations("w1", 28)
+    assert work.expectations in (0, 28)
+
+
+def test_what_another_process_may_have_announced_is_not_announced_again(
+    platform: OpenCTI, works: Works, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "passivedns")
+    without_modules(platform)
+    with processing(delivery(redelivered=True)) as unknown:
+        unknown.is_known = False
+        works.add_expectations("w1", 28)
+    assert work.expectations == 0
+    assert "OpenCTI does not tell what was announced to w1" in caplog.text
+
+
+def test_a_work_is_closed_even_if_the_user_may_not_ask_and_the_response_was_lost(
+    platform: OpenCTI, works: Works, work: Work
+) -> None:
+    without_modules(platform)
+    platform.fail("toProcessed", times=1, how="unheard")
+    with processing(delivery()):
+        works.to_processed("w1", "Added 1")
+    assert set(work.closings) == {"Added 1"}
+
+
+def test_objects_that_cannot_be_announced_are_an_error(
+    platform: OpenCTI, works: Works, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
+    platform.fail("addExpectations", how="database")
+    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
+        works.add_expectations("w1", 28)
+    platform.recover()
+    with processing(delivery(redelivered=True)):
+        works.add_expectations("w1", 28)
+    assert work.expectations == 28
+
+
+def test_a_deleted_work_counts_as_closed(works: Works) -> None:
+    with processing(delivery()) as ended:
+        works.to_processed("w1", "Added 1")
+    assert ended.was_closed
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("in_error", [False, True])
+def test_only_the_closing_of_a_work_whose_result_was_sent_is_left(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, in_error: bool
+) -> None:
+    crashes = Crashes("memory")
+    platform.fail("toProcessed", how="refused")
+    begun = delivery()
+    begun.was_read = True
+    with processing(begun), pytest.raises(Postponed):
+        Works(helper.api, crashes).to_processed("w1", "text", in_error)
+    assert crashes.left_open("key") == (None if in_error else "text")
+    assert begun.was_postponed
+
+
+def test_pyctis_error_before_the_callback_is_replaced_by_the_operators_words(works: Works, work: Work) -> None:
+    with processing(delivery()):
+        works.to_processed("w1", "'entity_id'", in_error=True)
+    assert work.closings == [NOT_UNDERSTOOD.format(reason="'entity_id'")]
