@@ -29,6 +29,8 @@ _BROKER = "query { connectorsForWorker { config { connection { host port vhost u
 _NEEDED = ("CONNECTORAPI", "KNOWLEDGE_KNUPDATE")
 # For the import of a marking definition, even of one that exists.
 _MARKING_RIGHT = "SETTINGS_SETMARKINGS"
+# For the question what became of a work, after a lost response or a restart.
+_WORKS_RIGHT = "MODULES"
 
 Result = tuple[State, str]
 
@@ -89,6 +91,11 @@ def _rights(me: Any) -> Result:
         return State.WARNING, (
             f"{user} lacks {_MARKING_RIGHT}: OpenCTI imports what the connector finds, but each work gets an error "
             "FORBIDDEN_ACCESS for every marking; give it the role Connector"
+        )
+    if not _may(me, _WORKS_RIGHT):
+        return State.WARNING, (
+            f"{user} lacks {_WORKS_RIGHT}: OpenCTI does not tell the connector what became of a work, so after a lost "
+            "response a work may complete before its objects arrive; give it the role Connector"
         )
     return State.GOOD, f"accepted; {user} may register and create knowledge"
 

@@ -99,6 +99,19 @@ def test_rights_that_opencti_does_not_report_are_unknown() -> None:
     assert found(platform)["token"].state is State.UNKNOWN
 
 
+def test_a_user_who_may_not_query_works_is_a_warning_that_says_what_follows() -> None:
+    platform = OpenCTI(pycti.__version__)
+    platform.user["capabilities"] = [
+        {"name": name} for name in ("CONNECTORAPI", "KNOWLEDGE_KNUPDATE", "SETTINGS_SETMARKINGS")
+    ]
+    finding = found(platform)["token"]
+    assert finding.state is State.WARNING
+    assert finding.text == (
+        "the user connector lacks MODULES: OpenCTI does not tell the connector what became of a work, so after a lost "
+        "response a work may complete before its objects arrive; give it the role Connector"
+    )
+
+
 @pytest.mark.parametrize(
     ("held", "lacking"),
     [
