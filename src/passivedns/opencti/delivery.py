@@ -204,5 +204,12 @@ def received(body: bytes, redelivered: bool, properties: BasicProperties | None)
     return Delivery(hashed(body), message, redelivered or was_given_back, body=body, properties=properties)
 
 
+def add_mode(message: Any) -> None:
+    """Copy the mode into the event, since pycti passes nothing else to the callback."""
+    match message:
+        case {"event": dict() as event, "internal": dict() as internal}:
+            event["mode"] = "playbook" if "playbook" in internal else internal.get("mode")
+
+
 def _headers(properties: BasicProperties | None) -> dict[str, Any]:
     return (properties and properties.headers) or {}

@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from passivedns.opencti.broker import explain_connections
 from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery, Postponed, received
+from passivedns.opencti.delivery import Delivery, Postponed, add_mode, received
 from passivedns.opencti.outage import current, processing, retry_queries
 from passivedns.opencti.playbooks import Playbooks
 from passivedns.opencti.registration import version_of
@@ -44,6 +44,8 @@ MAX_RETURNS = 2
 """Returns after which a message of a quorum queue is sent anew, far below RabbitMQ's limit (20 by default)."""
 MAX_GIVEN_BACK = 24 * 3600.0
 """Seconds for which a message whose work OpenCTI refuses to close is given back to its queue."""
+INTERNAL = "The connector failed on this message; see its log."
+"""The text of a work after an internal error of the listener."""
 LONGEST_REST = 10.0
 """The longest pause before a message is given back, in seconds."""
 HTTP_PATIENCE = 60.0
@@ -139,6 +141,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             except Exception:
                 # Acknowledged, since it would fail again.
                 log.exception("%s could not be processed.", delivery)
+                self._abandon(delivery)
             delivery.done()
             with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
                 self.in_connection(delivery.acknowledge)
@@ -217,9 +220,8 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
                 version_of(self.helper.api)
 
     def _is_answered(self, delivery: Delivery) -> bool:
-        if self._crashes.is_answered(delivery.key):
-            return True
-        return bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
+        is_remembered = self._crashes.is_answered(delivery.key)
+        return is_remembered or bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
 
     def _answer_after(self, crashes: int, delivery: Delivery) -> None:
         text = self._crashes.left_open(delivery.key) if delivery.was_given_back else None
@@ -229,7 +231,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         if crashes >= MOST_CRASHES:
             self._give_up(delivery)
             return
-        _add_mode(delivery.message)
+        add_mode(delivery.message)
         delivery.read_at, delivery.failure = time.monotonic(), None
         try:
             super()._data_handler(delivery.message)
@@ -255,9 +257,17 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             delivery.was_read = True
         return self._process(data)
 
+    def _abandon(self, delivery: Delivery) -> None:
+        with suppress(Exception, Postponed), processing(delivery):
+            self._end(delivery, INTERNAL)
+
     def _give_up(self, delivery: Delivery) -> None:
         text = f"The connector crashed {MOST_CRASHES} times on this message and gave it up; see the connector log."
         log.error("%s: %s", delivery, text)
+        self._end(delivery, text)
+
+    def _end(self, delivery: Delivery, text: str) -> None:
+        """Close the work of a message as an error, or let its playbook continue."""
         if delivery.work_id:
             self.helper.api.work.close(delivery.work_id, text, in_error=True)
         self.helper.api.playbook.send_back(delivery, self.helper.date_now())
@@ -290,10 +300,3 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         elif self._delivery:
             time.sleep(0.2)  # for the last HTTP response
         return True
-
-
-def _add_mode(message: Any) -> None:
-    """Copy the mode into the event, since pycti passes nothing else to the callback."""
-    match message:
-        case {"event": dict() as event, "internal": dict() as internal}:
-            event["mode"] = "playbook" if "playbook" in internal else internal.get("mode")

@@ -10,12 +10,15 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from pika import BasicProperties
 from pika.exceptions import AMQPConnectionError, NackError
 from pycti import OpenCTIConnectorHelper
 from pycti.connector import opencti_connector_helper
 
 from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.listener import install
+from passivedns.opencti.delivery import Postponed
+from passivedns.opencti.listener import INTERNAL, install
+from passivedns.opencti.outage import current
 from sandbox.entities import Entity
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
 from sandbox.opencti import OpenCTI
@@ -287,6 +290,144 @@ def test_the_shutdown_reports_whether_the_current_message_ended(
     assert [work.message for work in platform.works.values()] == ["done"]
 
 
+# A process that may start no more threads
+
+
+def test_a_message_for_which_no_thread_starts_is_left_to_the_broker_and_then_answered(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        for tag in (1, 2):
+            # pycti closes the connection, so the broker delivers the message again, and the health check fails.
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                delivered(listening, message, tag)
+    assert "cannot be processed now (can't start new thread)" in caplog.text
+    channel = delivered(listening, message, 3)
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(3)
+    assert [work.message for work in platform.works.values()] == ["done"]
+
+
+# Messages that must wait or that fail
+
+
+def test_a_message_that_is_postponed_over_a_broker_does_not_count_as_a_crash(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    crashes = MagicMock(wraps=Crashes("memory"))
+    message = message_for(platform, platform.add_observable("Domain-Name", "a.example"), auto=True)
+    install(helper, crashes)
+
+    def callback(_data: dict[str, Any]) -> str:
+        current.delivery.requeue()  # type: ignore[union-attr]  # a message is under way
+        raise Postponed
+
+    listening = idle_listener(helper, callback, opencti_connector_helper.ListenQueue)
+    listening.pika_connection = Connection()
+    channel = delivered(listening, message, 1)
+    listening.thread.join()
+    crashes.let_go.assert_called_once_with(crashes.begin.call_args.args[0])
+    assert (channel.basic_ack.mock_calls, crashes.answer.mock_calls) == ([], [])
+
+
+def test_an_internal_error_is_logged_and_its_message_is_acknowledged_so_that_others_come(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    entity = platform.add_observable("Domain-Name", "example.org")
+    with monkeypatch.context() as broken:
+        broken.setattr(listening, "_answer_after", MagicMock(side_effect=AttributeError("a bug")))
+        first = delivered(listening, message_for(platform, entity, auto=True), 1)
+        listening.thread.join()
+    first.basic_ack.assert_called_once_with(1)
+    assert " could not be processed." in caplog.text
+    assert "AttributeError: a bug" in caplog.text
+    second = delivered(listening, message_for(platform, entity, auto=True), 2)
+    listening.thread.join()
+    second.basic_ack.assert_called_once_with(2)
+    assert [(work.message, work.in_error) for work in platform.works.values()] == [(INTERNAL, True), ("done", False)]
+
+
+def test_a_message_whose_work_cannot_be_closed_moves_to_the_end_of_its_queue_and_is_closed_when_it_comes_again(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passivedns.opencti.listener.LONGEST_REST", 0.01)
+    callback = MagicMock(return_value="done")
+    listening = listener(helper, callback)
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    platform.fail("toProcessed", times=1, how="refused")
+    channel = delivered(listening, message, 1)
+    listening.thread.join()
+    (exchange, queue, body, properties), options = channel.basic_publish.call_args
+    assert (exchange, queue, json.loads(body), options) == ("", listening.queue_name, message, {"mandatory": True})
+    channel.basic_ack.assert_called_once_with(1)
+    again = MagicMock(is_open=True)
+    listening._process_message(again, MagicMock(delivery_tag=2, redelivered=False), properties, body)
+    listening.thread.join()
+    again.basic_ack.assert_called_once_with(2)
+    assert ([work.closings for work in platform.works.values()], callback.call_count) == ([["done"]], 1)
+
+
+def test_a_message_that_cannot_be_closed_for_a_day_is_given_up(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("passivedns.opencti.listener.LONGEST_REST", 0.01)
+    crashes = Crashes("memory")
+    monkeypatch.setattr(crashes, "give_back", lambda _: 25 * 3600)
+    install(helper, crashes)
+    listening = idle_listener(helper, lambda _data: "done", opencti_connector_helper.ListenQueue)
+    listening.pika_connection = Connection()
+    platform.fail("toProcessed", how="refused")
+    channel = delivered(listening, message_for(platform, platform.add_observable("Domain-Name", "a.org"), auto=True), 1)
+    listening.thread.join()
+    assert (channel.basic_publish.mock_calls, channel.basic_ack.call_count) == ([], 1)
+    assert "could not be answered for 25 hours and is given up." in caplog.text
+
+
+@pytest.mark.parametrize(("returns", "moved"), [(0, False), (1, False), (2, True), (19, True)])
+def test_a_message_that_a_quorum_queue_returned_twice_is_sent_anew_so_that_it_is_not_dropped(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, returns: int, moved: bool
+) -> None:
+    listening, channel = listener(helper, lambda _data: "done"), MagicMock(is_open=True)
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    properties = BasicProperties(headers={"x-delivery-count": returns})
+    method = MagicMock(delivery_tag=1, redelivered=returns > 0)
+    listening._process_message(channel, method, properties, json.dumps(message).encode())
+    if listening.thread:
+        listening.thread.join()
+    assert channel.basic_publish.called == moved
+    channel.basic_ack.assert_called_once_with(1)
+    assert [work.message for work in platform.works.values()] == [None if moved else "done"]
+
+
+def test_the_shutdown_does_not_forget_an_answer(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    callback, crashes = Slow(), Crashes("memory")
+    install(helper, crashes)
+    listening = idle_listener(helper, callback, opencti_connector_helper.ListenQueue)
+    listening.pika_connection = Connection()
+    delivered(listening, message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True), 1)
+    assert callback.begun.wait(30)
+    key = listening._delivery.key
+    crashes.answer(key)
+    assert not listening.finish(0)
+    assert crashes.is_answered(key)
+    callback.go_on.set()
+
+
+# Messages that are not understood
+
+
 def test_a_message_that_is_not_a_json_object_is_dropped(
     helper: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,3 +435,69 @@ def test_a_message_that_is_not_a_json_object_is_dropped(
     listener(helper, lambda _data: "done")._process_message(channel, method, None, b"[]")
     channel.basic_ack.assert_called_once_with(7)
     assert "Dropped a message that is not a JSON object: b'[]'" in caplog.text
+
+
+Change = Callable[[dict[str, Any]], Any]
+ODD: dict[str, Change] = {
+    "no event": lambda message: {"internal": message["internal"]},
+    "an event that is nothing": lambda message: message | {"event": None},
+    "an event that is a list": lambda message: message | {"event": [message["event"]]},
+    "an empty event": lambda message: message | {"event": {}},
+    "an entity in broken JSON": lambda message: message | {"event": message["event"] | {"stix_entity": "{"}},
+    "an entity that is no text": lambda message: message | {"event": message["event"] | {"stix_entity": [1]}},
+    "no applicant": lambda message: message | {"internal": {"work_id": message["internal"]["work_id"]}},
+    "a list": lambda message: [message],
+}
+"""Messages with a work that pycti does not understand."""
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_a_message_that_is_not_understood_closes_its_work_as_an_error_in_the_operators_words(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, change: Change
+) -> None:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
+    channel = delivered(listening, change(message), 1)
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(1)
+    (work,) = platform.works.values()
+    assert work.in_error
+    (text,) = work.closings
+    assert str(text).startswith("The connector did not understand OpenCTI's message (")
+    assert str(text).endswith(". Compare the versions of OpenCTI and pycti (main.py check), then enrich again.")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message | {"event": {"bundle": message["event"]["bundle"]}},
+        lambda message: message | {"event": message["event"] | {"entity_id": "domain-name--another"}},
+        lambda message: message | {"event": message["event"] | {"stix_objects": "{"}},
+        lambda message: {"event": message["event"], "internal": {"playbook": message["internal"]["playbook"]}},
+    ],
+    ids=["no entity", "another entity", "broken objects", "no work"],
+)
+def test_a_playbook_whose_message_is_not_understood_gets_its_bundle_back(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper, change: Change
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    execution = platform.executions.setdefault("e1", Execution("e1", entity))
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    message = playbook_message(execution, [entity.as_stix()], entity.standard_id)
+    channel = delivered(listening, change(message), 1)
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(1)
+    assert execution.bundles == [message["event"]["bundle"]]
+
+
+def test_a_message_without_work_and_playbook_is_dropped_with_a_word(
+    helper: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
+) -> None:
+    listening = listener(helper, lambda _data: "done")
+    listening.pika_connection = Connection()
+    channel = delivered(listening, {"event": {"more": 1}}, 1)
+    listening.thread.join()
+    channel.basic_ack.assert_called_once_with(1)
+    assert "Dropped a message of neither a work nor a playbook: {'event': {'more': 1}}" in caplog.text
