@@ -190,10 +190,11 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             raise RuntimeError("the connector is stopping")
         with self._one_at_a_time:
             key = hashed(json.dumps(json_data).encode())
-            self._delivery = Delivery(key, json_data, redelivered=True, patience=HTTP_PATIENCE)
+            delivery = self._delivery = Delivery(key, json_data, redelivered=True, patience=HTTP_PATIENCE)
             try:
-                self._answer(self._delivery)
+                self._answer(delivery)
             except Postponed:
+                self._crashes.give_back(key)
                 raise RuntimeError("OpenCTI is unavailable") from None
 
     # Both
@@ -215,8 +216,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
 
     def _wait_for_opencti(self) -> None:
         if time.monotonic() - self._answered_at > FRESH:
-            # An error other than an outage will come again, and is then reported.
-            with suppress(ValueError, LookupError, TypeError):
+            with suppress(ValueError, LookupError, TypeError):  # which come again, and are then reported
                 version_of(self.helper.api)
 
     def _is_answered(self, delivery: Delivery) -> bool:
@@ -224,7 +224,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         return is_remembered or bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
 
     def _answer_after(self, crashes: int, delivery: Delivery) -> None:
-        text = self._crashes.left_open(delivery.key) if delivery.was_given_back else None
+        text = self._crashes.left_open(delivery.key) if delivery.redelivered else None
         if text and delivery.work_id:
             self.helper.api.work.close(delivery.work_id, text, in_error=False)
             return

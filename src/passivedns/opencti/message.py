@@ -98,7 +98,8 @@ class Message:
             )
             if entity is None:
                 raise Unreadable(UNREADABLE)
-            self._read_at = time.monotonic()
+            # Reading may wait, too; then it is done once more.
+            self._read_at, older_than = time.monotonic(), max(older_than, MAX_AGE)
             if self._helper.playbook is None:
                 # As pycti does.
                 objects = stix2.prepare_export(entity=stix2.generate_export(copy.copy(entity)))

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 from pika.exceptions import AMQPConnectionError
-from pycti import Identity
+from pycti import Identity, OpenCTIConnectorHelper
 
-from passivedns.errors import NotSent
+from passivedns.errors import NotSent, Unreadable
 from passivedns.opencti.chunks import RoutedChannel
-from passivedns.opencti.delivery import Delivery
+from passivedns.opencti.delivery import Delivery, Postponed
 from passivedns.opencti.message import Bundle, Message
-from passivedns.opencti.outage import processing
+from passivedns.opencti.outage import TooLarge, processing
+from passivedns.stix.markings import references, strictest_tlp
+from sandbox.entities import Entity, Marking
+from sandbox.opencti import OpenCTI
 
+RED = Marking("TLP:RED").id
 OWN = Identity.generate_id("Passive DNS", "organization")
 ANOTHER = Identity.generate_id("Example Organization", "organization")
 OPENCTI = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
@@ -204,3 +208,143 @@ def test_an_event_is_logged_with_the_facts_of_earlier_ones() -> None:
     assert (event, second["text"], second["records"], "text" in first) == ("Ended", "done", 3, False)
     assert (second["work_id"], second["entity_id"], second["entity_type"]) == ("w1", "domain-name--1", "Domain-Name")
     assert second["seconds"] >= first["seconds"] >= 0
+
+
+# What a playbook gets whose result is refused
+
+
+class Refusing(Helper):
+    """A playbook's helper, whose OpenCTI refuses bundles with results."""
+
+    def __init__(self, refusal: Exception, **own: Any) -> None:
+        super().__init__(playbook={"execution_id": "e1"}, **own)
+        self.refusal = refusal
+
+    def send_stix2_bundle(self, text: str, **options: Any) -> None:
+        if len(json.loads(text)) > 1:
+            raise self.refusal
+        super().send_stix2_bundle(text, **options)
+
+
+def refused(refusal: Exception, **state: bool) -> tuple[Refusing, Delivery]:
+    """The helper after a result was refused; the delivery has that state."""
+    helper, delivery = Refusing(refusal), Delivery("key", {}, False)
+    vars(delivery).update(state)
+    message = sending(helper)
+    with processing(delivery):
+        message.send(message.bundle([ADDED]))
+    return helper, delivery
+
+
+@pytest.mark.parametrize(
+    "refusal", [TooLarge("HTTP 413, too large"), ValueError({"name": "FUNCTIONAL_ERROR", "error_message": "no"})]
+)
+def test_a_playbook_whose_result_is_refused_gets_what_it_sent_and_the_error_says_so(refusal: Exception) -> None:
+    helper = Refusing(refusal)
+    message = sending(helper)
+    with (
+        processing(Delivery("key", {}, False)),
+        pytest.raises(NotSent, match="The playbook continues with what it sent"),
+    ):
+        message.send(message.bundle([ADDED]))
+    assert [json.loads(str(event[1])) for event in helper.events] == [[RECEIVED]]
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("passivedns.opencti.outage.FIRST_PAUSE", 0.01)
+
+
+ILL = {"name": "DATABASE_ERROR", "error_message": "some shards are not available"}
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_playbook_whose_result_opencti_may_take_later_waits_for_it() -> None:
+    with pytest.raises(Postponed):
+        refused(ValueError(ILL))
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_playbook_that_waited_for_its_result_once_gets_what_it_sent() -> None:
+    with pytest.raises(NotSent):
+        refused(ValueError(ILL), was_given_back=True)
+
+
+def test_a_playbook_that_can_get_neither_waits() -> None:
+    helper = Helper(ValueError("no"), ValueError("no"), playbook={"execution_id": "e1"})
+    message = sending(helper)
+    with processing(Delivery("key", {}, False)), pytest.raises(Postponed):
+        message.send(message.bundle([ADDED]))
+
+
+def test_a_playbook_that_can_only_get_what_it_sent_is_not_sent_it_twice() -> None:
+    helper = Helper(ValueError("no"), playbook={"execution_id": "e1"})
+    message = sending(helper)
+    with processing(Delivery("key", {}, False)), pytest.raises(Postponed):
+        message.send(message.bundle([]))
+    assert helper.events == []
+
+
+# What is read again
+
+
+def waited(helper: OpenCTIConnectorHelper, entity: Entity, *, playbook: Any = None) -> Message:
+    """A message that OpenCTI's entity was read for a minute ago."""
+    helper.playbook, helper.work_id, helper.enrichment_shared_organizations = playbook, None, None
+    received = entity.as_stix()
+    data = {
+        "entity_id": entity.standard_id,
+        "entity_type": entity.entity_type,
+        "enrichment_entity": entity.as_api(),
+        "stix_entity": received,
+        "stix_objects": [received],
+    }
+    delivery = Delivery("key", {}, False)
+    delivery.read_at -= 60
+    with processing(delivery):
+        return Message(data, helper)
+
+
+def test_a_message_that_waited_has_the_markings_that_its_entity_has_now(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    message = waited(helper, entity)
+    platform.mark(entity, "TLP:RED")
+    message.refresh()
+    assert strictest_tlp(message.data) == "TLP:RED"
+    assert message.data["stix_entity"]["value"] == "example.org"
+    assert references(message.data) == [RED]
+
+
+def test_a_playbook_that_waited_keeps_what_it_sent_and_counts_the_new_markings(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org", ["TLP:AMBER"])
+    message, received = waited(helper, entity, playbook={"execution_id": "e1"}), entity.as_stix()
+    platform.mark(entity, "TLP:GREEN")
+    message.refresh()
+    assert (message.data["stix_entity"], message.data["stix_objects"]) == (received, [received])
+    assert strictest_tlp(message.data) == "TLP:AMBER"
+    platform.mark(entity, "TLP:RED")
+    message.refresh(older_than=0)
+    assert strictest_tlp(message.data) == "TLP:RED"
+
+
+def test_a_message_that_did_not_wait_reads_nothing(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+    message = waited(helper, platform.add_observable("Domain-Name", "example.org"))
+    message.refresh(older_than=3600)
+    message.refresh()
+    asked = [call.field for call in platform.calls].count("stixCyberObservable")
+    message.refresh()
+    assert [call.field for call in platform.calls].count("stixCyberObservable") == asked == 1
+
+
+def test_an_entity_that_vanished_while_its_message_waited_is_an_error(
+    platform: OpenCTI, helper: OpenCTIConnectorHelper
+) -> None:
+    entity = platform.add_observable("Domain-Name", "example.org")
+    message = waited(helper, entity)
+    platform.entity_unreadable(entity)
+    with pytest.raises(Unreadable, match="OpenCTI did not return the observable"):
+        message.refresh()
