@@ -141,7 +141,8 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             except Exception:
                 # Acknowledged, since it would fail again.
                 log.exception("%s could not be processed.", delivery)
-                self._abandon(delivery)
+                with suppress(Exception, Postponed), processing(delivery):
+                    self._end(delivery, INTERNAL)
             delivery.done()
             with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
                 self.in_connection(delivery.acknowledge)
@@ -256,10 +257,6 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         if delivery := current.delivery:
             delivery.was_read = True
         return self._process(data)
-
-    def _abandon(self, delivery: Delivery) -> None:
-        with suppress(Exception, Postponed), processing(delivery):
-            self._end(delivery, INTERNAL)
 
     def _give_up(self, delivery: Delivery) -> None:
         text = f"The connector crashed {MOST_CRASHES} times on this message and gave it up; see the connector log."
