@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import pycti
@@ -31,6 +32,8 @@ _NEEDED = ("CONNECTORAPI", "KNOWLEDGE_KNUPDATE")
 _MARKING_RIGHT = "SETTINGS_SETMARKINGS"
 # For the question what became of a work, after a lost response or a restart.
 _WORKS_RIGHT = "MODULES"
+
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 Result = tuple[State, str]
 
@@ -129,7 +132,38 @@ def _callback(config: Config) -> Result:
             f"OpenCTI would post messages to {uri}{path}, where nothing listens; "
             "CONNECTOR_LISTEN_PROTOCOL_API_URI must not contain the path or end with a slash"
         )
-    return State.GOOD, f"OpenCTI will post messages to {uri}{path}"
+    will = f"OpenCTI will post messages to {uri}{path}"
+    return _port(config, uri, will) or _host(config, uri, will) or (State.GOOD, will)
+
+
+def _port(config: Config, uri: str, will: str) -> Result | None:
+    """What is wrong with scheme and port of the callback; behind a service or a proxy they may rightly differ."""
+    port = int(config["connector"].get("listen_protocol_api_port") or 7070)
+    tls = str(config["connector"].get("listen_protocol_api_ssl")).lower() in ("true", "yes", "1")
+    parts = urlsplit(uri)
+    called = parts.port or (443 if parts.scheme == "https" else 80)
+    faults = []
+    if called != port:
+        faults.append(f"the connector listens on port {port} (CONNECTOR_LISTEN_PROTOCOL_API_PORT)")
+    if (parts.scheme == "https") != tls:
+        faults.append(f"it listens with{'' if tls else 'out'} TLS (CONNECTOR_LISTEN_PROTOCOL_API_SSL)")
+    if not faults:
+        return None
+    if parts.hostname in _THIS_MACHINE:
+        return State.BAD, f"{will}, but {' and '.join(faults)}; correct CONNECTOR_LISTEN_PROTOCOL_API_URI"
+    return State.WARNING, (
+        f"{will}, but {' and '.join(faults)}; unless something in between forwards the requests, correct "
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI"
+    )
+
+
+def _host(config: Config, uri: str, will: str) -> Result | None:
+    """A callback to the machine of OpenCTI itself, if OpenCTI is elsewhere."""
+    if urlsplit(uri).hostname in _THIS_MACHINE and urlsplit(config["opencti"]["url"]).hostname not in _THIS_MACHINE:
+        return State.WARNING, (
+            f"{will}, which is its own machine; set CONNECTOR_LISTEN_PROTOCOL_API_URI to the address of the connector"
+        )
+    return None
 
 
 def _broker(config: Config, client: OpenCTIApiClient) -> Result:

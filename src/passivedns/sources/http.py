@@ -117,8 +117,12 @@ class Http:
         return self._ask("login", "POST", self.base_url + path, data=form)
 
     def probe(self) -> None:
-        """GET the base URL; any response will do, whatever its status."""
-        self._reply("probe", "GET", self.base_url)
+        """GET the base URL; any response of the service will do, but no failure of it or of something in between."""
+        reply = self._reply("probe", "GET", self.base_url)
+        if reply.status in (407, 502, 503, 504, 511) or "cf-mitigated" in reply.headers:
+            error = failure(self.source, reply, self.base_url)
+            if error:
+                raise error
 
     def beside(self, source: Source, base_url: str) -> Self:
         """A transport without the credentials, to another host of the same source, such as its sign-in service.

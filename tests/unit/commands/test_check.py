@@ -274,8 +274,8 @@ def test_the_finding_about_a_source_without_a_quota(key: str, settings: dict[str
     assert finding == Finding(SOURCES[key].title, State.GOOD, f"{url} answers{text}")
 
 
-@pytest.mark.parametrize("status", [200, 302, 401, 403, 500, 503])
-def test_any_response_means_that_a_source_is_reachable(status: int) -> None:
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 500])
+def test_any_response_of_the_service_means_that_a_source_is_reachable(status: int) -> None:
     _, findings, requests = probe("otx", status)
     assert states(findings) == [State.GOOD]
     assert len(requests) == 1
@@ -330,3 +330,20 @@ def test_an_unusable_cache_is_a_warning_since_it_only_costs_searches(tmp_path: P
 
 def test_a_disabled_cache_is_mentioned() -> None:
     assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("407 Proxy Authentication Required", "requires a login (HTTP 407)"),
+        ("511 Network Authentication Required", "The network requires a sign-in (HTTP 511)"),
+        ("503 Service Unavailable", "{title} server error (HTTP 503); try again later."),
+    ],
+)
+@pytest.mark.parametrize("key", [key for key in PROBED if key != "defender"])
+def test_an_answer_that_is_not_from_the_source_is_no_approval(key: str, status: str, told: str) -> None:
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    with raw_server(says(answer)) as server:
+        (finding,) = check(key, server.url)
+    assert finding.state is State.BAD
+    assert told.format(title=SOURCES[key].title) in finding.text

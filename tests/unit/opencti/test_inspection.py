@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from passivedns.model import Finding, State
-from passivedns.opencti.inspection import platform_findings
+from passivedns.opencti.inspection import _callback, platform_findings
 from sandbox.daemon import free_port
 from sandbox.graphql import errors
 from sandbox.opencti import OpenCTI, opencti_app
@@ -211,6 +211,51 @@ def test_an_address_with_the_path_or_a_slash_at_the_end_is_bad(uri: str) -> None
     assert finding.text == (
         f"OpenCTI would post messages to {uri}/api/callback, where nothing listens; "
         "CONNECTOR_LISTEN_PROTOCOL_API_URI must not contain the path or end with a slash"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "state", "told"),
+    [
+        (
+            {"listen_protocol_api_uri": "http://127.0.0.1:8080"},
+            State.BAD,
+            "http://127.0.0.1:8080/api/callback, but the connector listens on port 7070 "
+            "(CONNECTOR_LISTEN_PROTOCOL_API_PORT); correct CONNECTOR_LISTEN_PROTOCOL_API_URI",
+        ),
+        (
+            {"listen_protocol_api_uri": "http://connector:7070", "listen_protocol_api_port": "7171"},
+            State.WARNING,
+            "http://connector:7070/api/callback, but the connector listens on port 7171 "
+            "(CONNECTOR_LISTEN_PROTOCOL_API_PORT); unless something in between forwards the requests, correct "
+            "CONNECTOR_LISTEN_PROTOCOL_API_URI",
+        ),
+        (
+            {"listen_protocol_api_uri": "http://connector"},
+            State.WARNING,
+            "http://connector/api/callback, but the connector listens on port 7070 "
+            "(CONNECTOR_LISTEN_PROTOCOL_API_PORT); unless something in between forwards the requests, correct "
+            "CONNECTOR_LISTEN_PROTOCOL_API_URI",
+        ),
+        (
+            {"listen_protocol_api_uri": "https://connector:7070"},
+            State.WARNING,
+            "https://connector:7070/api/callback, but it listens without TLS (CONNECTOR_LISTEN_PROTOCOL_API_SSL); "
+            "unless something in between forwards the requests, correct CONNECTOR_LISTEN_PROTOCOL_API_URI",
+        ),
+    ],
+)
+def test_a_callback_on_another_port_or_scheme_is_found(settings: dict[str, str], state: State, told: str) -> None:
+    finding = found(OpenCTI(pycti.__version__), listen_protocol="API", **settings)["callback"]
+    assert finding == Finding("callback", state, f"OpenCTI will post messages to {told}")
+
+
+def test_a_callback_to_the_machine_of_an_opencti_elsewhere_is_found() -> None:
+    settings = config("http://opencti:8080", "token", listen_protocol="API")
+    assert _callback(settings) == (
+        State.WARNING,
+        "OpenCTI will post messages to http://127.0.0.1:7070/api/callback, which is its own machine; set "
+        "CONNECTOR_LISTEN_PROTOCOL_API_URI to the address of the connector",
     )
 
 
