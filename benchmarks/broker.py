@@ -50,6 +50,7 @@ helper.listen(message_callback=lambda data: "done")
 """
 """A connector that does nothing of its own."""
 CACHED = {"PDNS_CACHE": "memory", "PDNS_CACHE_TTL": "P1D"}
+UNLIMITED = {"PDNS_MAX_RELATIONSHIPS": "0"}
 
 
 @dataclass
@@ -117,7 +118,7 @@ def rate(broker: str, processes: int, **variables: str) -> float:
 
 def splits(broker: str, *options: str) -> dict[int, Split]:
     """Return the median enrichment by records in the answer, smallest first."""
-    with stage(broker, 0) as ends, timed_daemon(ends.variables, *options) as measurements:
+    with stage(broker, 0) as ends, timed_daemon(ends.variables | UNLIMITED, *options) as measurements:
         ends.wait_for_consumers(1)
         # The first one also connects and imports modules.
         split(ends, measurements, TYPICAL)

@@ -102,8 +102,8 @@ def test_a_limit_of_a_source_that_is_not_listed_exits_with_2_if_it_is_stricter()
     ended = start(environment | {"PDNS_SOURCES": "mnemonic,robtex", "RISKIQ_MAX_TLP": "TLP:GREEN"})
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[1:] == [
-        "  RISKIQ_MAX_TLP limits only riskiq, which PDNS_SOURCES does not list: mnemonic and robtex get up to "
-        "TLP:AMBER. Set PDNS_MAX_TLP instead."
+        "  RISKIQ_MAX_TLP limits only riskiq, which PDNS_SOURCES does not list; set PDNS_MAX_TLP, since mnemonic "
+        "and robtex get up to TLP:AMBER."
     ]
 
 

@@ -5,13 +5,12 @@ A limit that is without effect must never pass unnoticed. Variables of other sof
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import Any, NamedTuple, get_args
 
 from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, PdnsSettings
 from passivedns.settings.reading import Values, is_missing
 from passivedns.settings.values import Tlp
-from passivedns.settings.wording import Setting, nearest, readable_name, title, variable
+from passivedns.settings.wording import Setting, nearest, nearest_section, readable_name, title, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 from passivedns.wording import joined
@@ -86,8 +85,8 @@ def unlisted_sources(values: Values, listed: Sequence[str]) -> Found:
         given = [name for name in SOURCES[key].settings.model_fields if not is_missing(values[key].get(name))]
         if "max_tlp" in given and (laxer := _laxer(values, key, listed)):
             found.problems.append(
-                f"{SOURCES[key].variable('max_tlp')} limits only {key}, which PDNS_SOURCES does not list: {laxer}. Set "
-                "PDNS_MAX_TLP instead."
+                f"{SOURCES[key].variable('max_tlp')} limits only {key}, which PDNS_SOURCES does not list; set "
+                f"PDNS_MAX_TLP, since {laxer}."
             )
             given.remove("max_tlp")
         shared = [name for name in given if name in SourceSettings.model_fields]
@@ -145,6 +144,4 @@ def _resembled(name: str) -> Setting | None:
 
 def _is_like(prefix: str, section: str) -> bool:
     """Whether a prefix is a section, misspelt or spelt out; only long ones can be told from other software's."""
-    if prefix == section or (section == "pdns" and prefix == "passivedns"):
-        return True
-    return len(section) > 3 and SequenceMatcher(None, prefix, section).ratio() >= 0.75
+    return prefix == section or (len(section) > 3 and nearest_section(prefix, [section]) == section)

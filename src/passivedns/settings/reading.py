@@ -1,12 +1,13 @@
 """Reads unvalidated settings from two config.yml files and the environment."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from passivedns.settings.model import CHECKED, SECTIONS
-from passivedns.settings.wording import is_placeholder, is_secret, nearest, readable_name, variable
+from passivedns.settings.wording import is_placeholder, is_secret, nearest_section, readable_name, variable
 from passivedns.wording import joined
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -14,6 +15,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[3]
 Values = dict[str, dict[str, Any]]
 """Configured values by section and key."""
 
+_VARIABLES = {variable(setting): setting for setting in CHECKED}
+# Without its section, a setting of pdns can only be meant for it.
+_VARIABLES |= {setting[1].upper(): setting for setting in CHECKED if setting[0] == "pdns"}
 _SECRET_FILES = {f"{variable(setting)}_FILE": setting for setting, field in CHECKED.items() if is_secret(field)}
 
 
@@ -47,7 +51,7 @@ def from_environment() -> Environment:
     for name, value in variables.items():
         section, _, key = name.lower().partition("_")
         if name not in _SECRET_FILES:
-            found.values[section][key] = _without_quotes(name, value, found) if (section, key) in CHECKED else value
+            found.values[section][key] = _without_quotes(name, value, found)
     for name, (section, key) in _SECRET_FILES.items():
         if path := variables.get(name):
             found.values[section][key] = _text_of(name, _without_quotes(name, path, found), found)
@@ -125,7 +129,9 @@ def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[s
     problems: list[str] = []
     for name, settings in content.items():
         if name not in SECTIONS:
-            if meant := nearest(str(name), SECTIONS, cutoff=0.75):
+            if setting := _VARIABLES.get(re.sub("[-. ]", "_", str(name)).upper()):
+                problems.append(f"{path}: {name} must be written as {setting[1]}, indented below {setting[0]}.")
+            elif meant := nearest_section(str(name), SECTIONS):
                 problems.append(f"{path}: {readable_name(str(name))} is not a section; did you mean {meant}?")
         elif isinstance(settings, dict):
             values[name] = {str(key): value for key, value in settings.items()}

@@ -184,6 +184,7 @@ LogLevel = Annotated[
 ListenProtocol = Annotated[Literal["AMQP", "API"] | None, _UPPER_CASE, accepts("AMQP or API")]
 QueueProtocol = Annotated[Literal["amqp", "api"] | None, _LOWER_CASE, accepts("amqp or api")]
 Port = Annotated[int | None, accepts("a port from 1 to 65535", ge=1, le=65535), _PLAIN]
+Pages = Annotated[int, accepts("a whole number from 1 to 100", ge=1, le=100), _PLAIN]
 Count = Annotated[int, accepts("a whole number from 0 to 100", ge=0, le=100), _PLAIN]
 Quantity = Annotated[int, accepts("a whole number", ge=0, le=1_000_000_000), _PLAIN]
 Limit = Annotated[Quantity, accepts("a whole number, or 0 for no limit")]

@@ -75,6 +75,12 @@ def nearest(name: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=cutoff)), None)
 
 
+def nearest_section(name: str, known: Iterable[str]) -> str | None:
+    """The known section most similar to a misspelt one, or spelt out, if any."""
+    squeezed = re.sub("[-_. ]", "", name.lower())
+    return nearest("pdns" if squeezed == "passivedns" else squeezed, known, cutoff=0.75)
+
+
 def readable_name(name: str) -> str:
     """A misspelt name, cut at the first invalid character: YAML also reads `{api_key:secret}` as a name."""
     start = "".join(re.findall(r"^[\w-]{1,40}", name))

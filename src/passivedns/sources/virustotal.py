@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Question, Record, joined
-from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
+from passivedns.settings.values import BaseUrl, Flag, Pages, Secret, allowed
 from passivedns.sources import dates, rdata
 from passivedns.sources.bodies import Row, at, read_rows, rows_of, text, whole
 from passivedns.sources.failures import parsed, worded
@@ -44,12 +44,9 @@ class VirusTotalSettings(SourceSettings):
     api_base_url: BaseUrl = Field(
         default="https://www.virustotal.com/api/v3", description="Base URL of the API, including the version."
     )
-    max_pages: int = Field(
+    max_pages: Pages = Field(
         default=5,
-        ge=1,
-        le=100,
         description=f"Pages of {ROWS_A_PAGE} records to read per observable, newest first. Each costs one look-up.",
-        json_schema_extra=allowed("a whole number from 1 to 100"),
     )
     pace: Pace = Field(
         default=PUBLIC_PACE,

@@ -49,8 +49,8 @@ def test_a_limit_of_a_source_that_is_not_listed_stops_the_start_if_it_is_stricte
         load_lookup_settings(tmp_path)
 
     sentence = (
-        "RISKIQ_MAX_TLP limits only riskiq, which PDNS_SOURCES does not list: mnemonic and robtex get up to TLP:AMBER. "
-        "Set PDNS_MAX_TLP instead."
+        "RISKIQ_MAX_TLP limits only riskiq, which PDNS_SOURCES does not list; set PDNS_MAX_TLP, since mnemonic and "
+        "robtex get up to TLP:AMBER."
     )
     assert text == f"The connector cannot start: 1 setting needs correcting.\n  {sentence}"
     assert str(in_lookup.value) == f"Nothing can be looked up: 1 setting needs correcting.\n  {sentence}"
@@ -67,7 +67,7 @@ def test_the_listed_sources_with_a_laxer_limit_are_named_with_it(load: Load) -> 
         RISKIQ_MAX_TLP="TLP:AMBER",
     )
 
-    assert ": robtex gets any TLP and cof gets up to TLP:RED. Set PDNS_MAX_TLP instead." in text
+    assert "; set PDNS_MAX_TLP, since robtex gets any TLP and cof gets up to TLP:RED." in text
 
 
 @pytest.mark.parametrize(("own", "common"), [("AMBER", None), ("RED", "GREEN"), ("WHITE", "CLEAR"), ("CLEAR", "WHITE")])
@@ -239,13 +239,19 @@ def test_a_variable_set_twice_with_the_same_value_is_accepted(load: Load) -> Non
 
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_quotes_around_a_value_of_the_environment_are_refused_with_the_remedy(load: Load, quote: str) -> None:
-    names = {"PDNS_MAX_TLP": "TLP:GREEN", "RISKIQ_API_KEY": "geheim", "CONNECTOR_LOG_LEVEL": "info"}
+    names = {
+        "PDNS_MAX_TLP": "TLP:GREEN",
+        "RISKIQ_API_KEY": "geheim",
+        "CONNECTOR_LOG_LEVEL": "info",
+        "MQ_PASS": "geheim",
+    }
     text = complaint(load, **{name: f"{quote}{value}{quote}" for name, value in names.items()})
 
     quoted = "is in quotes, which count as part of the value: remove them"
-    assert text.startswith("The connector cannot start: 3 settings need correcting.\n")
+    assert text.startswith("The connector cannot start: 4 settings need correcting.\n")
     assert f"\n  PDNS_MAX_TLP {quoted}." in text
     assert f"\n  CONNECTOR_LOG_LEVEL {quoted}." in text
+    assert f"\n  MQ_PASS {quoted}." in text
     assert f"\n  RISKIQ_API_KEY {quoted}, or put a value that has them into a file (RISKIQ_API_KEY_FILE)." in text
     assert "geheim" not in text
 

@@ -109,9 +109,32 @@ def test_settings_are_not_reported_as_missing_if_a_file_cannot_be_read(load: Loa
     assert "RISKIQ_MAX_TLP" in text
 
 
-@pytest.mark.parametrize(("name", "meant"), [("RiskIQ", "riskiq"), ("connectors", "connector"), ("pnds", "pdns")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("RiskIQ", "riskiq"), ("connectors", "connector"), ("pnds", "pdns"), ("PDNS", "pdns")),
+        *(("passivedns", "pdns"), ("passive-dns", "pdns"), ("Passive_DNS", "pdns"), ("virus_total", "virustotal")),
+    ],
+)
 def test_a_misspelt_section_is_refused(load: Load, name: str, meant: str) -> None:
     assert f"config.yml: {name} is not a section; did you mean {meant}?" in complaint(load, f"{name}: {{a: b}}")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PDNS_MAX_TLP", "max_tlp, indented below pdns"),
+        ("pdns-max-tlp", "max_tlp, indented below pdns"),
+        ("max_tlp", "max_tlp, indented below pdns"),
+        ("RISKIQ_API_KEY", "api_key, indented below riskiq"),
+        ("opencti.token", "token, indented below opencti"),
+    ],
+)
+def test_a_setting_outside_its_section_is_refused(load: Load, name: str, meant: str) -> None:
+    text = complaint(load, f"{name}: geheim")
+
+    assert f"config.yml: {name} must be written as {meant}." in text
+    assert "geheim" not in text
 
 
 def test_unrelated_sections_are_ignored(load: Load) -> None:

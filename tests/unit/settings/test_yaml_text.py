@@ -1,7 +1,11 @@
 """YAML without guesses: repeated keys, numbers and tabs."""
 
+from typing import get_args
+
 import pytest
 
+from passivedns.settings.model import CHECKED
+from passivedns.sources import SOURCES
 from tests.unit.settings_loader import Load, complaint
 
 
@@ -44,6 +48,19 @@ def test_a_number_must_be_a_plain_decimal_number(load: Load, name: str, written:
     ):
         assert f"({'config.yml: '}{name}) is " in text
         assert ", which is not a plain decimal number. Accepted values: " in text
+
+
+NUMBERS = [
+    setting for setting, field in CHECKED.items() if {int, float} & {field.annotation, *get_args(field.annotation)}
+]
+
+
+@pytest.mark.parametrize(("section", "key"), NUMBERS)
+def test_every_number_must_be_a_plain_decimal_number(load: Load, section: str, key: str) -> None:
+    sources = {"PDNS_SOURCES": section} if section in SOURCES else {}
+    for written in ("010", "1e1", "1_0", "\uff11\uff10"):
+        text = complaint(load, **sources | {f"{section}_{key}".upper(): written})
+        assert f"{section}.{key}) is " in text
 
 
 @pytest.mark.parametrize(("written", "number"), [("64", 64), ("0", 0), ("1.5", 1.5), (".5", 0.5), ("3600", 3600)])
