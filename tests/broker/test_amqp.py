@@ -13,7 +13,7 @@ IS_CHUNKED = chunks.has_no_split()
 
 @pytest.fixture(scope="module")
 def shared_world(broker: str) -> Iterator[World]:
-    with new_world(broker, **QUICK) as world:
+    with new_world(broker, PDNS_MAX_RELATIONSHIPS="0", **QUICK) as world:
         yield world
 
 
