@@ -1,8 +1,11 @@
 """The same error of a service has the right class and the right sentence at every source."""
 
+import html
 import json
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -33,11 +36,12 @@ class Service:
     def __init__(self) -> None:
         self.response, self.login, self.server = b"", b"", RawServer(0)
 
-    def error(self, key: str, status: str, body: bytes, *headers: str, url: str = "") -> SourceError:
+    def error(self, key: str, status: str, body: bytes, *headers: str, url: str = "", **changed: str) -> SourceError:
         """The error of a look-up at a source that sends this."""
         self.response, self.login = response(status, body, *headers), response("200 OK", SAMPLES[key].login)
         place = url or self.server.url
-        settings: dict[str, Any] = {**SAMPLES[key].settings, **dict.fromkeys(SAMPLES[key].addresses, place)}
+        settings: dict[str, Any] = {**SAMPLES[key].settings, **changed}
+        settings |= dict.fromkeys(SAMPLES[key].addresses, place)
         with pytest.raises(SourceError) as raised:
             client(key, place, **settings).look_up(question("example.org"))
         return raised.value
@@ -268,3 +272,34 @@ def test_a_source_that_needs_no_account_never_speaks_of_its_licence(service: Ser
 def test_a_message_that_a_source_sends_twice_is_quoted_once(service: Service, key: str) -> None:
     error = service.error(key, "400 Bad Request", b'{"error": "no such name", "message": "no such name"}')
     assert str(error).count("no such name") == 1
+
+
+# Credentials
+
+
+ENCODINGS: Mapping[str, Callable[[str], str]] = {
+    "percent": lambda text: quote(text, safe=""),
+    "percent, every character": lambda text: "".join(f"%{ord(c):02x}" for c in text),
+    "HTML": lambda text: html.escape(text),
+    "HTML, every character": lambda text: "".join(f"&#x{ord(c):X};" for c in text),
+    "Base64": lambda text: b64encode(text.encode()).decode(),
+    "Base64 in more": lambda text: b64encode(f"x={text}&".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "403 Forbidden", "429 Too Many Requests"])
+@pytest.mark.parametrize("key", [key for key in KEYS if SOURCES[key].credentials and not SAMPLES[key].login])
+def test_a_key_is_quoted_in_no_encoding(service: Service, key: str, status: str, encode: Callable[[str], str]) -> None:
+    secret = next(text for text in reversed([*SAMPLES[key].settings.values()]) if text.endswith("-of-nobody"))
+    quoted = encode(secret)
+    error = service.error(key, status, spoken(key, f"invalid key {quoted}"))
+    # Characters that the key alone does not determine may remain.
+    assert not [quoted[i : i + 12] for i in range(len(quoted) - 11) if quoted[i : i + 12] in str(error)]
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if SOURCES[key].credentials and not SAMPLES[key].login])
+def test_nothing_is_quoted_if_a_secret_is_short(service: Service, key: str) -> None:
+    short = dict.fromkeys(SAMPLES[key].settings, "a1b2c")
+    error = service.error(key, "400 Bad Request", spoken(key, "no such name a1b2c"), **short)
+    assert "says" not in str(error)
