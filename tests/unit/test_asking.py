@@ -184,6 +184,18 @@ def test_an_observable_above_the_maximum_tlp_is_not_sent() -> None:
     assert client.questions == []
 
 
+def test_an_observable_above_the_maximum_pap_is_not_sent_whatever_its_tlp() -> None:
+    client = Known(record())
+    limited = asker(client, max_tlp="TLP:RED", max_pap="PAP:AMBER")
+    (refused,) = ask([limited], NAME._replace(tlp="TLP:CLEAR", pap="PAP:RED"), NOW, RECORD_TYPES)
+    assert str(refused.failure) == (
+        "example.org was not sent to Plain DNS: it is marked PAP:RED, above the maximum of PAP:AMBER (PDNS_MAX_PAP)."
+    )
+    assert client.questions == []
+    (sent,) = ask([limited], NAME._replace(pap="PAP:AMBER"), NOW, RECORD_TYPES)
+    assert sent.failure is None
+
+
 def test_a_red_observable_is_sent_only_to_the_source_that_allows_it() -> None:
     own, public = Known(record()), Known(record())
     askers = [asker(own, max_tlp="TLP:RED"), asker(public, max_tlp="TLP:GREEN")]
