@@ -11,6 +11,7 @@ from passivedns.meter import Meter
 from passivedns.model import Answer, Entity, Question, Record
 from passivedns.settings.model import PdnsSettings
 from passivedns.sources import SOURCES
+from passivedns.sources.http import MAX_BODY
 from passivedns.sources.source import Client, Source
 from passivedns.stix.knowledge import Publisher
 
@@ -19,6 +20,7 @@ class SavedAnswer(Client):
     """Answers from a file, without a search."""
 
     def __init__(self, path: Path, source: Source, body: bytes) -> None:
+        """`body` is read up to `MAX_BODY`."""
         self._path = path
         self._source = source
         self._body = body
@@ -29,11 +31,16 @@ class SavedAnswer(Client):
         Raises:
             BadAnswer: they are about something else.
         """
-        answer = self._source.read(self._body, question.value)
+        answer = _read(self._source, self._body, question.value)
         if _is_about(question, answer):
             return answer
         what = f"answers {answer.about}, not" if answer.about else "contains no record of"
         raise BadAnswer(f"{self._path} {what} {question.value}.")
+
+
+def _read(source: Source, body: bytes, asked: str = "") -> Answer:
+    answer = source.read(body[:MAX_BODY], asked)
+    return answer._replace(complete=answer.complete and len(body) <= MAX_BODY)
 
 
 def _is_about(question: Question, answer: Answer) -> bool:
@@ -54,7 +61,8 @@ def enricher_of_file(
         ConnectorError: the file is unreadable, not a response from these sources, or does not state the queried value.
     """
     try:
-        body = path.read_bytes()
+        with path.open("rb") as file:
+            body = file.read(MAX_BODY + 1)
     except OSError as error:
         raise ConnectorError(f"{path} cannot be read: {error.strerror}.") from error
     source, answer = _recognized(path, body, sources)
@@ -72,7 +80,7 @@ def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source
     why = ""
     for key in sources or SOURCES:
         try:
-            readable.append((SOURCES[key], SOURCES[key].read(body, "")))
+            readable.append((SOURCES[key], _read(SOURCES[key], body)))
         except SourceError as error:
             why = f" ({str(error).removesuffix('.')})"
     if readable and (sources or body.strip() not in (b"", b"[]")):

@@ -1,5 +1,6 @@
 """Reads response bodies: documents, and the rows of an answer in any form of JSON."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
@@ -42,7 +43,7 @@ def rows_of(source: Source, body: bytes, *keys: str) -> JsonRows:
     Raises:
         BadAnswer: the body is a web page.
     """
-    if body.lstrip()[:1] == b"<":
+    if re.match(rb"\s*+<", body):
         raise unexpected(source, "is a web page")
     return JsonRows(body, keys)
 

@@ -142,7 +142,7 @@ class CofClient(Client):
 
     def _page(self, path: str, reply: Reply) -> tuple[Page, Ask | None]:
         """A page, and how to request the next one."""
-        if reply.status == 404 and reply.body.strip():
+        if reply.status == 404 and not reply.is_blank:
             raise worded(COF, BadAnswer, 404, complaint(reply))
         page = reply_of(COF, reply)
         if link := link_of(page.headers, page.fields):

@@ -46,7 +46,7 @@ class Page(NamedTuple):
 def reply_of(source: Source, reply: Reply, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
     """The rows of a reply; for the rest see `page_of`."""
     page = page_of(source, reply.body, to_cof)
-    certain = bool(reply.body.strip()) or reply.status in (204, 404)
+    certain = not reply.is_blank or reply.status in (204, 404)
     return page._replace(cut=page.cut or reply.cut, headers=reply.headers, certain=certain)
 
 

@@ -54,6 +54,11 @@ class Reply(NamedTuple):
     cut: bool = False
     """Whether the response is larger than `MAX_BODY`."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was sent but white space."""
+        return not self.cut and (not self.body or self.body.isspace())
+
     def masked(self) -> Self:
         """The reply to an error that has the status of a success."""
         return self._replace(body=self.mask(self.body))

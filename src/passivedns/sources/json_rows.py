@@ -30,7 +30,11 @@ _BETWEEN_ROWS = re.compile(rb"[\s,\x1e]*+")
 _UP_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+")*+[{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"|.[^",\[\]{}\n]*+', re.DOTALL)
 _JUNK = re.compile(rb".[^\n{]*+", re.DOTALL)
-_BEFORE_NEXT_ROW = re.compile(rb"[}\n][\s,\x1e]{0,24}+(?=[{\]])")
+_BEFORE_NEXT_ROW = re.compile(
+    rb"[}\n][\s,\x1e]{0,24}+(?=[{\]])"
+    # After a comma in an object, there would be a key.
+    rb'|\}\s{0,24}+,\s{0,24}+(?=[^"\s]|"(?:[^"\\\n]|\\.){0,64}+"\s*+[,\]])'
+)
 _LONGEST_KEY = _LONGEST_TAIL = 64
 
 
@@ -76,18 +80,19 @@ class JsonRows:
         """The rows of a body that is not one value, or not a valid or a small one."""
         body, position, line_end, depth = self._body, 0, -1, 0
         for _ in range(MAX_ROWS + 1):
+            position = _after(_BETWEEN_ROWS, body, position)
+            # Only the first value of a line, since each attempt checks the encoding of the whole line.
+            if line_end < position < len(body):
+                line_end = _line_end(body, position)
+                if (value := self._parsed(position, line_end)) is not BROKEN:
+                    yield from self._rows_in(value)
+                    position = line_end
+                    continue
             start = _after(_BETWEEN_VALUES, body, position)
             depth += body.count(b"[", position, start) - body.count(b"]", position, start)
             position = start
             if start == len(body):
                 break
-            # Only the first value of a line, since each attempt checks the encoding of the whole line.
-            if start > line_end:
-                line_end = _line_end(body, start)
-                if (value := self._parsed(start, line_end)) is not BROKEN:
-                    yield from self._rows_in(value)
-                    position = line_end
-                    continue
             position = yield from self._value(start)
         self.cut |= depth != 0 or position < len(body)
 
@@ -153,11 +158,19 @@ class JsonRows:
         yield value
         if value is not BROKEN or (end and self._is_closed(start, end)):
             return end
-        following = _BEFORE_NEXT_ROW.search(self._body, start + 1) if self._effort > 0 else None
-        if following:
-            return following.end()
-        self.cut = True
-        return len(self._body)
+        if self._effort <= 0 or not (following := self._next_row(start)):
+            self.cut = True
+            return len(self._body)
+        return following
+
+    def _next_row(self, start: int) -> int:
+        """Where the row after a broken one begins, or the end of its line if that is all of it; 0 if there is none."""
+        line_end = _line_end(self._body, start)
+        found = _BEFORE_NEXT_ROW.search(self._body, start + 1)
+        is_line = self._body[max(start, line_end - 8) : line_end].rstrip().endswith(b"}")
+        if is_line and line_end < len(self._body) and not (found and found.end() <= line_end):
+            return line_end
+        return found.end() if found else 0
 
     def _is_closed(self, start: int, end: int) -> bool:
         """Whether a broken row ends where its brackets say: only its texts or numbers are at fault."""

@@ -46,10 +46,9 @@ class RiskIQClient(Client):
     def look_up(self, question: Question) -> Answer:
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
         reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
-        has_body = bool(reply.body.strip())
-        if _is_own_404(reply) or not has_body:
+        if _is_own_404(reply) or reply.is_blank:
             # An empty body without status 204 may be a lost answer.
-            return Answer([], certain=has_body or reply.status == 204)
+            return Answer([], certain=not reply.is_blank or reply.status == 204)
         return whole(RISKIQ, read_saved(reply.body, question.value), reply)._replace(about="")
 
     def budget(self) -> Budget:

@@ -76,6 +76,20 @@ def failure(lookup: Lookup) -> ConnectorError | None:
 # Results
 
 
+def test_of_a_large_file_the_beginning_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path, *[COF] * 20)
+    monkeypatch.setattr("passivedns.commands.saved.MAX_BODY", path.stat().st_size // 2)
+    (outcome,) = look_up(path, "example.org", "cof").result.outcomes
+    assert (len(outcome.records), outcome.complete) == (10, False)
+
+
+@pytest.mark.parametrize("source", ["circl", "cof", "robtex", "mnemonic"])
+def test_an_empty_array_is_an_empty_answer_of_a_named_source(tmp_path: Path, source: str) -> None:
+    lookup = look_up(save(tmp_path, []), "example.org", source)
+    assert failure(lookup) is None
+    assert lookup.summary == "No records found."
+
+
 def test_a_look_up_counts_what_was_kept_and_what_was_left_out(tmp_path: Path) -> None:
     lookup = look_up(passivetotal(tmp_path, DOMAIN, own_records(NOW.date())[DOMAIN]), DOMAIN)
     assert lookup.summary == (

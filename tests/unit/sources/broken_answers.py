@@ -32,7 +32,10 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
         "reset": (NoAnswer, f"{unreachable}{closed(address)}"),
         "stall": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
         "drip": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
-        "huge": (BadAnswer, f"The response from {title} has no record in its first 64 MiB; check {address}."),
+        "huge": (
+            BadAnswer,
+            f"The response from {title} contains nothing in the Common Output Format; check {address}.",
+        ),
     }
 
 

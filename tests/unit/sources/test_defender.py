@@ -304,7 +304,7 @@ MEANING: dict[str, tuple[type[SourceError], str] | None] = {
     "504": (Blocked, gateway_page("Microsoft Defender", 504)),
     "html": (BadAnswer, "is a web page; check DEFENDER_API_BASE_URL."),
     "cut-json": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
-    "huge": (BadAnswer, "is not valid JSON or was cut off; check DEFENDER_API_BASE_URL."),
+    "huge": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
     "no-list": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
     "empty-body": (BadAnswer, "contains no list of records; check DEFENDER_API_BASE_URL."),
     "next-page-elsewhere": (BadAnswer, "a next-page URL that is not on its own host."),
