@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from passivedns import errors
 from passivedns.errors import SourceError
@@ -52,9 +53,20 @@ def failure(source: Source, reply: Reply, url: str) -> SourceError | None:
         return error
     if reply.status in source.unknown:
         return None
-    said, wait = (source.complaint or usual_complaint)(reply), retry_after(reply.headers)
+    said = _redirect(reply) or (source.complaint or usual_complaint)(reply)
+    wait = retry_after(reply.headers)
     kind = errors.RateLimited if what and reply.status == 429 else meaning(source, reply.status, said, wait)
     return worded(source, kind, reply.status, said, wait)
+
+
+def _redirect(reply: Reply) -> str:
+    """Where a redirect leads, such as the sign-in of a network, without path and credentials; empty if it is none."""
+    try:
+        target = urlsplit(reply.headers.get("Location", "") if 300 <= reply.status < 400 else "")
+    except ValueError:
+        return ""
+    host = reply.mask((target.hostname or "").encode()).decode(errors="replace")
+    return f"redirect to {target.scheme}://{host}" if host else ""
 
 
 def _asks_for_login(source: Source, reply: Reply) -> bool:
@@ -117,7 +129,7 @@ def worded(source: Source, kind: type[SourceError], status: int, said: str = "",
         credentials=joined([*map(source.variable, source.credentials)] or [check]),
         entitlement=source.entitlement,
     )
-    is_new = said and said.lower().rstrip(".") not in sentence.lower()
+    is_new = said and said.lower().removeprefix("error: ").rstrip(".") not in sentence.lower()
     error = kind(f"{sentence} Its response says: {said}" if is_new else sentence, retry_in=wait or None)
     error.status = status
     return error

@@ -218,6 +218,13 @@ def variable(source: Source) -> str:
     return source.variable(source.address)
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_a_redirect_names_the_host_that_it_leads_to(service: Service, key: str) -> None:
+    error = service.error(key, "302 Found", b"", "Location: https://user:pass@portal.example/login?to=x")
+    assert type(error) is BadAnswer
+    assert str(error).endswith("Its response says: redirect to https://portal.example")
+
+
 # Errors with the status of a success
 
 TOLD: list[tuple[bytes, str, type[SourceError]]] = [

@@ -93,7 +93,11 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     "results-string": (BadAnswer, NO_LIST),
     "results-missing": (BadAnswer, NO_LIST),
     "huge": (BadAnswer, "The response from PassiveTotal contains no list of results; check RISKIQ_API_BASE_URL."),
-    "redirect": (BadAnswer, f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS}"),
+    "redirect": (
+        BadAnswer,
+        f"The response (HTTP 302) is not from the PassiveTotal API; {CHECK_ADDRESS} Its response says: "
+        "redirect to http://community.example",
+    ),
     "cut-connection": (NoAnswer, CUT_OFF),
     "reset": (NoAnswer, f"PassiveTotal cannot be reached: {closed('RISKIQ_API_BASE_URL')}"),
     "stall": (NoAnswer, TOO_SLOW),
