@@ -11,9 +11,10 @@ from pycti import OpenCTIConnectorHelper
 from passivedns import metrics
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
-from passivedns.errors import ConnectorError, Unforeseen
+from passivedns.errors import ConnectorError, SourceError, Unforeseen
 from passivedns.model import Entity
 from passivedns.opencti.message import Message
+from passivedns.opencti.patience import wait_for_sources
 from passivedns.stix.knowledge import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_pap, strictest_tlp
 from passivedns.stix.objects import StixObject
@@ -78,6 +79,14 @@ class RiskIQConnector:
 
     def _enrich(self, message: Message) -> tuple[str, list[StixObject]]:
         """Return the text of the work, and the objects to add."""
+        while True:
+            try:
+                return self._enrich_now(message)
+            except SourceError as error:
+                if not wait_for_sources(message, error):
+                    raise
+
+    def _enrich_now(self, message: Message) -> tuple[str, list[StixObject]]:
         data = message.data
         shown = one_line(data["enrichment_entity"].get("observable_value") or data["enrichment_entity"]["standard_id"])
         if reason := self._reason_to_skip(message):

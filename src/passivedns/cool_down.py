@@ -57,7 +57,7 @@ class CoolDown:
             return error
         with self._lock:
             was_asked_to_wait = self._until > time.monotonic()
-            if seconds := self._seconds(value, error):
+            if seconds := self._seconds(value, error, was_asked_to_wait):
                 self._failure = self._summed_up(error)
                 self._until = max(self._until, time.monotonic() + seconds)
             left = self._until - time.monotonic()
@@ -75,10 +75,12 @@ class CoolDown:
             self._failure = None
             self._failed.clear()
 
-    def _seconds(self, value: str, error: SourceError) -> float:
+    def _seconds(self, value: str, error: SourceError, was_asked_to_wait: bool) -> float:
         match error:
             case CredentialsRefused() | NotEntitled():
                 return REFUSED
+            case RateLimited() | QuotaExceeded() if was_asked_to_wait:
+                return 0
             case Unreachable() | RateLimited() | QuotaExceeded():
                 return RESPITE
             case NoAnswer(status=status) if status >= 400:

@@ -68,6 +68,11 @@ class BadAnswer(SourceError):
 class AllFailed(SourceError):
     """None of several sources answered."""
 
+    def __init__(self, text: str, failures: tuple[ConnectorError, ...] = ()) -> None:
+        super().__init__(text)
+        self.failures = failures
+        """The failure of each of them."""
+
 
 class Unreadable(ConnectorError):
     """OpenCTI did not return the entity: it was deleted, or the user of the token may not see it."""

@@ -24,8 +24,10 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
         return None
     if len(failures) == 1:
         return failures[0]
-    kind = TlpRefused if all(isinstance(failure, TlpRefused) for failure in failures) else AllFailed
-    return kind(" ".join(f"{str(failure).removesuffix('.')}." for failure in failures))
+    text = " ".join(f"{str(failure).removesuffix('.')}." for failure in failures)
+    if all(isinstance(failure, TlpRefused) for failure in failures):
+        return TlpRefused(text)
+    return AllFailed(text, tuple(failures))
 
 
 def not_asked(entity: Entity) -> str:

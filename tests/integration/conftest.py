@@ -36,6 +36,14 @@ def shared_world() -> Iterator[World]:
         assert_no_secret_in_the_log(world)
 
 
+@pytest.fixture
+def fresh_world() -> Iterator[World]:
+    """A world for one test, since the daemon remembers refusals and server errors of a source."""
+    with any_world(**SCOPE, **DEBUG) as world:
+        yield world
+        assert_no_secret_in_the_log(world)
+
+
 def assert_no_secret_in_the_log(world: World) -> None:
     """Check the log of a module at level debug, after all its tests."""
     log = world.daemon.log

@@ -34,6 +34,13 @@ def shared_world() -> Iterator[World]:
 
 
 @pytest.fixture
+def fresh_world() -> Iterator[World]:
+    """A world for one test, since the daemon remembers refusals and server errors of a source."""
+    with any_world(["virustotal", "otx"], **LIMITS, **DEBUG) as world:
+        yield world
+
+
+@pytest.fixture
 def world(shared_world: World) -> Iterator[World]:
     """The world of the module, with all sources working."""
     shared_world.service.reset()
@@ -96,27 +103,27 @@ def test_sources_are_queried_in_parallel(world: World) -> None:
     assert not work.wait(WAIT).in_error
 
 
-def test_a_failing_source_is_named_in_the_text_and_does_not_affect_others(world: World) -> None:
-    world.others["virustotal"].fail("500")
-    work = world.enrich("Domain-Name", DOMAIN)
+def test_a_failing_source_is_named_in_the_text_and_does_not_affect_others(fresh_world: World) -> None:
+    fresh_world.others["virustotal"].fail("500")
+    work = fresh_world.enrich("Domain-Name", DOMAIN)
     assert (work.in_error, work.errors) == (False, [])
     assert str(work.message).startswith("Added ")
     assert "; VirusTotal failed: VirusTotal server error (HTTP 500); try again later" in str(work.message)
-    assert {"192.0.2.10", "mx1.example.net"} <= targets(world, work).keys()
+    assert {"192.0.2.10", "mx1.example.net"} <= targets(fresh_world, work).keys()
 
 
-def test_a_failing_source_is_named_even_if_the_others_know_nothing(world: World) -> None:
-    world.service.fail("402", on="search")
-    text = str(world.enrich("Domain-Name", fresh_name()).message)
+def test_a_failing_source_is_named_even_if_the_others_know_nothing(fresh_world: World) -> None:
+    fresh_world.service.fail("402", on="search")
+    text = str(fresh_world.enrich("Domain-Name", fresh_name()).message)
     assert text.startswith("VirusTotal and AlienVault OTX have no passive DNS records of ")
     assert "; PassiveTotal failed: The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in text
 
 
-def test_if_all_sources_fail_the_work_is_an_error_that_names_each(world: World) -> None:
-    world.service.fail("402", on="search")
-    for other in world.others.values():
+def test_if_all_sources_fail_the_work_is_an_error_that_names_each(fresh_world: World) -> None:
+    fresh_world.service.fail("402", on="search")
+    for other in fresh_world.others.values():
         other.fail("500")
-    work = world.enrich("Domain-Name", fresh_name())
+    work = fresh_world.enrich("Domain-Name", fresh_name())
     assert work.in_error
     assert "The PassiveTotal account is not entitled to passive DNS (HTTP 402)" in str(work.message)
     assert "VirusTotal server error (HTTP 500)" in str(work.message)
@@ -165,22 +172,22 @@ def test_if_no_limit_allows_it_the_work_is_an_error_that_names_each_limit(world:
     assert asked(world) == []
 
 
-def test_a_playbook_with_a_failing_source_gets_the_records_of_the_others(world: World) -> None:
-    world.others["otx"].fail("500")
-    entity = world.entity("Domain-Name", DOMAIN)
-    execution = world.play(entity)
+def test_a_playbook_with_a_failing_source_gets_the_records_of_the_others(fresh_world: World) -> None:
+    fresh_world.others["otx"].fail("500")
+    entity = fresh_world.entity("Domain-Name", DOMAIN)
+    execution = fresh_world.play(entity)
     (bundle,) = execution.bundles
     assert execution.errors == []
     assert bundle["objects"][0] == entity.as_stix()
     assert any("VirusTotal" in item.get("description", "") for item in bundle["objects"])
 
 
-def test_a_playbook_in_which_all_sources_fail_gets_its_objects_back(world: World) -> None:
-    world.service.fail("500", on="search")
-    for other in world.others.values():
+def test_a_playbook_in_which_all_sources_fail_gets_its_objects_back(fresh_world: World) -> None:
+    fresh_world.service.fail("500", on="search")
+    for other in fresh_world.others.values():
         other.fail("500")
-    entity = world.entity("Domain-Name", fresh_name())
-    (bundle,) = world.play(entity).bundles
+    entity = fresh_world.entity("Domain-Name", fresh_name())
+    (bundle,) = fresh_world.play(entity).bundles
     assert bundle["objects"] == [entity.as_stix()]
 
 

@@ -227,10 +227,10 @@ def test_a_second_look_up_extends_the_relationship_instead_of_adding_one(world: 
     ],
 )
 def test_each_failure_closes_the_work_as_an_error_worded_for_the_operator(
-    world: World, fault: str, sentence: str
+    fresh_world: World, fault: str, sentence: str
 ) -> None:
-    world.service.fail(fault, on="search")
-    work = world.enrich("Domain-Name", fresh_name())
+    fresh_world.service.fail(fault, on="search")
+    work = fresh_world.enrich("Domain-Name", fresh_name())
     assert work.in_error
     assert work.message is not None
     assert work.message.startswith(sentence)
@@ -248,10 +248,10 @@ def test_a_used_up_quota_closes_the_work_with_its_numbers_without_a_search() -> 
         assert world.service.searches == []
 
 
-def test_a_quota_used_up_by_others_since_it_was_read_closes_the_work_as_an_error(world: World) -> None:
-    world.enrich("Domain-Name", DOMAIN)
-    world.service.used = world.service.limit
-    work = world.enrich("Domain-Name", fresh_name())
+def test_a_quota_used_up_by_others_since_it_was_read_closes_the_work_as_an_error(fresh_world: World) -> None:
+    fresh_world.enrich("Domain-Name", DOMAIN)
+    fresh_world.service.used = fresh_world.service.limit
+    work = fresh_world.enrich("Domain-Name", fresh_name())
     assert work.in_error
     assert str(work.message).startswith("The PassiveTotal quota is used up (HTTP 429). Its response says: ")
 
@@ -265,12 +265,12 @@ def test_a_bundle_that_opencti_does_not_accept_closes_the_work_as_an_error(world
     assert work.message.startswith("OpenCTI did not accept the result")
 
 
-def test_the_log_contains_no_secret(world: World) -> None:
-    world.service.fail("401", on="search")
-    world.enrich("Domain-Name", fresh_name())
-    assert "rejected the credentials" in world.daemon.log
-    for secret in (world.service.api_key, world.platform.token):
-        assert secret not in world.daemon.log
+def test_the_log_contains_no_secret(fresh_world: World) -> None:
+    fresh_world.service.fail("401", on="search")
+    fresh_world.enrich("Domain-Name", fresh_name())
+    assert "rejected the credentials" in fresh_world.daemon.log
+    for secret in (fresh_world.service.api_key, fresh_world.platform.token):
+        assert secret not in fresh_world.daemon.log
 
 
 # Names

@@ -60,10 +60,10 @@ def test_the_outcome_says_why_nothing_was_added(world: World, entity_type: str, 
     assert [line["outcome"] for line in lines(world, work) if line["level"] == "INFO"] == [outcome]
 
 
-def test_a_failure_is_a_warning_with_its_kind_and_the_text_of_the_work(world: World) -> None:
-    world.service.fail("401", on="search")
-    work = world.enrich("Domain-Name", "refused.example")
-    (line,) = [line for line in lines(world, work) if line["level"] == "WARNING"]
+def test_a_failure_is_a_warning_with_its_kind_and_the_text_of_the_work(fresh_world: World) -> None:
+    fresh_world.service.fail("401", on="search")
+    work = fresh_world.enrich("Domain-Name", "refused.example")
+    (line,) = [line for line in lines(fresh_world, work) if line["level"] == "WARNING"]
     assert (line["message"], line["outcome"], line["text"]) == (
         "Enrichment failed",
         "credentials_refused",

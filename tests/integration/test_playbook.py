@@ -79,12 +79,12 @@ def test_a_used_up_quota_passes_through(world: World) -> None:
     assert returned(world.play(entity)) == [entity.as_stix()]
 
 
-# Faults that suspend a source for a while are in test_unreachable.py and tests/broker/test_amqp.py.
+# Faults that end a connection are in test_unreachable.py and tests/broker/test_amqp.py.
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"cut-connection", "drip", "huge", "reset", "stall"}))
-def test_every_fault_of_passivetotal_passes_through(world: World, fault: str) -> None:
-    world.service.fail(fault, on="search")
-    entity = world.entity("Domain-Name", fresh_name())
-    assert returned(world.play(entity)) == [entity.as_stix()]
+def test_every_fault_of_passivetotal_passes_through(fresh_world: World, fault: str) -> None:
+    fresh_world.service.fail(fault, on="search")
+    entity = fresh_world.entity("Domain-Name", fresh_name())
+    assert returned(fresh_world.play(entity)) == [entity.as_stix()]
 
 
 def test_a_playbook_does_not_affect_the_next_enrichment(world: World) -> None:
