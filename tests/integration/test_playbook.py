@@ -73,10 +73,10 @@ def test_a_network_passes_through(world: World) -> None:
     assert returned(world.play(entity)) == [entity.as_stix()]
 
 
-def test_a_used_up_quota_passes_through(world: World) -> None:
-    world.service.used = world.service.limit
-    entity = world.entity("Domain-Name", fresh_name())
-    assert returned(world.play(entity)) == [entity.as_stix()]
+def test_a_used_up_quota_passes_through(fresh_world: World) -> None:
+    fresh_world.service.used = fresh_world.service.limit
+    entity = fresh_world.entity("Domain-Name", fresh_name())
+    assert returned(fresh_world.play(entity)) == [entity.as_stix()]
 
 
 # Faults that end a connection are in test_unreachable.py and tests/broker/test_amqp.py.
