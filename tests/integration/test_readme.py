@@ -113,6 +113,6 @@ def test_a_first_look_up_needs_no_account_no_opencti_and_no_other_setting(checko
         page = run(REPORT, checkout, **elsewhere)
     assert looked_up.returncode == 0, looked_up.stderr
     assert "21 records, merged into 10 relationships" in looked_up.stdout
-    assert looked_up.stdout.rstrip().endswith("Records by source: mnemonic 12; Robtex 11")
+    assert looked_up.stdout.rstrip().endswith("Records by source: mnemonic 11; Robtex 11")
     assert page.returncode == 0, page.stderr
     assert "ns1.example.net" in (checkout / "report.html").read_text(encoding="utf-8")
