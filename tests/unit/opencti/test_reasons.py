@@ -2,6 +2,7 @@
 
 import contextlib
 import ssl
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import platform_findings
 from passivedns.opencti.outage import in_words
-from passivedns.opencti.registration import api_client, explained, is_too_old, version_of
+from passivedns.opencti.registration import api_client, explained, is_too_old, register, version_of
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving
 from tests.unit.raw_server import Speak, raw_server, says
@@ -203,6 +204,18 @@ def test_an_opencti_that_is_too_old_must_be_updated_whatever_pycti(version: str)
         "OpenCTI",
         State.BAD,
         f"{url} answers; OpenCTI is {version}, which is too old for this connector; update OpenCTI to 6.3.5 or later",
+    )
+
+
+def test_an_opencti_that_is_too_old_ends_the_start() -> None:
+    platform = OpenCTI("6.2.0")
+    with serving(opencti_app(platform)) as url:
+        settings = config(url)
+        settings["opencti"]["token"] = platform.token
+        with pytest.raises(PlatformError) as raised:
+            register(settings, 5, threading.Event())
+    assert str(raised.value) == (
+        f"OpenCTI at {url} is 6.2.0, which is too old for this connector; update OpenCTI to 6.3.5 or later."
     )
 
 
