@@ -80,10 +80,14 @@ def test_a_kill_at_any_step_ends_in_one_closed_work_with_all_its_objects(broker:
 
 def killed_without_response(world: World, call: str) -> Work:
     """Kill the connector after OpenCTI has executed a call of its work, but neither responded nor shown the work."""
+    world.service.held = {DOMAIN}
+    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+    world.wait_for_searches()
     world.platform.fail("work", how="gone")
     world.platform.fail(call, times=1, how="unheard")
-    work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))
-    wait_until(lambda: count(world, "work") > 0)
+    asked = count(world, "work")
+    world.service.held.clear()
+    wait_until(lambda: count(world, "work") > asked)
     kill(world.daemon)
     world.platform.recover()
     return work

@@ -77,6 +77,19 @@ def test_an_opencti_that_answers_nothing_for_long_delays_a_message_and_fails_non
         assert len(execution.wait(WAIT).bundles) == 1
 
 
+def test_a_work_that_was_deleted_while_it_waited_costs_no_search(world: World) -> None:
+    world.service.held = {DOMAIN}
+    world.platform.enrich(world.entity("Domain-Name", DOMAIN))
+    world.wait_for_searches()
+    cancelled = [world.platform.enrich(world.entity("Domain-Name", f"flood-{number}.example")) for number in range(5)]
+    for work in cancelled:
+        del world.platform.works[work.id]
+    world.service.held.clear()
+    assert not world.enrich("IPv4-Addr", ADDRESS).in_error
+    assert [search.params["query"] for search in world.service.searches] == [DOMAIN, ADDRESS]
+    assert [work.received for work in cancelled] == [[]] * 5
+
+
 def test_a_work_that_was_deleted_is_not_closed_for_ever(world: World) -> None:
     world.service.held = {DOMAIN}
     work = world.platform.enrich(world.entity("Domain-Name", DOMAIN))

@@ -202,7 +202,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
 
     def _answer(self, delivery: Delivery) -> None:
         with processing(delivery):
-            if delivery.redelivered and self._is_answered(delivery):
+            if self._needs_no_answer(delivery):
                 return
             self._wait_for_opencti()
             delivery.was_given_back = delivery.redelivered and self._crashes.was_given_back(delivery.key)
@@ -220,8 +220,9 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
             with suppress(ValueError, LookupError, TypeError):  # which come again, and are then reported
                 version_of(self.helper.api)
 
-    def _is_answered(self, delivery: Delivery) -> bool:
-        is_remembered = self._crashes.is_answered(delivery.key)
+    def _needs_no_answer(self, delivery: Delivery) -> bool:
+        """Whether the message was answered, or its work deleted, which is how people cancel enrichments that wait."""
+        is_remembered = delivery.redelivered and self._crashes.is_answered(delivery.key)
         return is_remembered or bool(delivery.work_id and self.helper.api.work.is_closed(delivery.work_id))
 
     def _answer_after(self, crashes: int, delivery: Delivery) -> None:

@@ -8,6 +8,7 @@ about this message, which must not block the others: after `MAX_TRIES` the failu
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,7 +34,10 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 """The longest pause between two attempts, in seconds."""
 MAX_TRIES = 7
-"""Failures of one call, while OpenCTI answers others, after which the failure is final: about 16 seconds."""
+"""Failures of one call, while OpenCTI answers others, after which the failure is final: about 16 seconds.
+
+A call that takes long counts once more for each minute.
+"""
 
 # Unlike the version, it is read from the database.
 _TRIVIAL = "query { markingDefinitions(first: 1) { edges { node { standard_id } } } }"
@@ -107,6 +111,7 @@ def retry_while_away(call: Callable[[], T], is_up: Callable[[], bool] = lambda: 
     pauses = growing_pauses(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
         delivery.wait_until_held()
+        begun = time.monotonic()
         try:
             return call()
         except Exception as error:
@@ -116,7 +121,10 @@ def retry_while_away(call: Callable[[], T], is_up: Callable[[], bool] = lambda: 
             failure = error
         log.log(logging.DEBUG if is_logged else logging.WARNING, _WAITS, in_words(failure), delivery)
         is_logged = True
-        tries += not _wait_for_end(failure, is_up, delivery, pauses)
+        minutes = int((time.monotonic() - begun) / 60)
+        if not _wait_for_end(failure, is_up, delivery, pauses):
+            # pycti waits five minutes for a response.
+            tries += 1 + minutes
         if is_done and is_done(failure):
             return None
         if tries >= MAX_TRIES:

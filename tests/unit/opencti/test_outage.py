@@ -1,10 +1,12 @@
 """Calls for a message are retried during an outage; all others fail at once."""
 
+import itertools
 import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +84,18 @@ def test_a_call_that_keeps_failing_while_opencti_answers_others_fails_after_a_fe
         patient.api.query(ABOUT)
     assert (asked(platform), processed.failure) == (3, raised.value)
     assert "OpenCTI answers, but fails 3 times on w1: " in caplog.text
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_call_that_takes_minutes_to_fail_is_tried_less_often(
+    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.fail("about", how="database")
+    clock = itertools.count(0, 150)
+    monkeypatch.setattr(outage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
+        patient.api.query(ABOUT)
+    assert asked(platform) == 1
 
 
 @pytest.mark.usefixtures("quick")
