@@ -260,7 +260,7 @@ def test_if_interrupted_the_answers_so_far_are_printed(desk: Desk, more: dict[st
 def test_an_invalid_argument_ends_it_with_2_and_no_traceback() -> None:
     ended = run("lock", environment={})
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "invalid choice: 'lock'" in ended.stderr
+    assert "'lock' is not a command; did you mean lookup?" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
