@@ -15,7 +15,7 @@ ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-broker soak docs image image-test requirements clean
+.PHONY: help demo test test-slow lint fuzz audit bench bench-sources bench-hostile bench-broker soak docs image image-test requirements clean
 
 help:
 	@echo "make demo           enrich a domain and an address in a local sandbox"
@@ -26,6 +26,7 @@ help:
 	@echo "make audit          check the dependencies for known vulnerabilities"
 	@echo "make bench          measure the conversion of answers"
 	@echo "make bench-sources  measure reading answers, and three sources in parallel"
+	@echo "make bench-hostile  measure the memory that the worst answers take"
 	@echo "make bench-broker   measure enrichments over a real broker"
 	@echo "make soak           run ten minutes of traffic, faults and restarts"
 	@echo "make docs           generate the samples, schema, tables and pictures"
@@ -89,6 +90,9 @@ bench: $(VENV)/tests
 
 bench-sources: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.sources
+
+bench-hostile: $(VENV)/tests
+	PYTHONPATH=src $(BIN)/python -m benchmarks.hostile
 
 bench-broker: $(VENV)/tests
 	PYTHONPATH=src $(BIN)/python -m benchmarks.broker

@@ -27,6 +27,7 @@ BROKEN = object()
 
 _BETWEEN_VALUES = re.compile(rb"(?:[\s,\x1e\[\]]|\xef\xbb\xbf)*+")
 _BETWEEN_ROWS = re.compile(rb"[\s,\x1e]*+")
+_NESTED = re.compile(rb"\[\s*+\[")
 _UP_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\.)*+")*+[{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb'"(?:[^"\\\n]++|\\.)*+"|.[^",\[\]{}\n]*+', re.DOTALL)
 _JUNK = re.compile(rb".[^\n{]*+", re.DOTALL)
@@ -90,6 +91,8 @@ class JsonRows:
                     continue
             start = _after(_BETWEEN_VALUES, body, position)
             depth += body.count(b"[", position, start) - body.count(b"]", position, start)
+            if _NESTED.search(body, position, start):
+                yield BROKEN
             position = start
             if start == len(body):
                 break
@@ -165,12 +168,15 @@ class JsonRows:
 
     def _next_row(self, start: int) -> int:
         """Where the row after a broken one begins, or the end of its line if that is all of it; 0 if there is none."""
-        line_end = _line_end(self._body, start)
-        found = _BEFORE_NEXT_ROW.search(self._body, start + 1)
-        is_line = self._body[max(start, line_end - 8) : line_end].rstrip().endswith(b"}")
-        if is_line and line_end < len(self._body) and not (found and found.end() <= line_end):
+        body = self._body
+        found = _BEFORE_NEXT_ROW.search(body, start + 1)
+        following = found.end() if found else len(body)
+        line_end = body.find(b"\n", start, following)
+        # Only up to the next row, so that the time stays linear.
+        self._effort -= 0 if found else following - start
+        if line_end >= 0 and body[max(start, line_end - 8) : line_end].rstrip().endswith(b"}"):
             return line_end
-        return found.end() if found else 0
+        return following if found else 0
 
     def _is_closed(self, start: int, end: int) -> bool:
         """Whether a broken row ends where its brackets say: only its texts or numbers are at fault."""

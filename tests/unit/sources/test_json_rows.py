@@ -80,6 +80,12 @@ def test_a_body_may_have_no_rows(body: bytes) -> None:
     assert not rows.cut
 
 
+@pytest.mark.parametrize("body", [b"[[]]", b"[" * 5000 + b"]" * 5000, b'[[1]]\n{"a": 1}'])
+def test_an_array_in_an_array_is_a_broken_row(body: bytes) -> None:
+    rows = read(body)
+    assert [row for row in rows if not isinstance(row, dict)] != []
+
+
 def test_the_fields_beside_the_rows_are_those_of_the_last_document() -> None:
     pages = b'{"data": [{"a": 1}], "next": 2}\n{"next": 3, "data": [{"a": "\xff"}, {"a": 2}], "total": 3}'
     rows = read(pages)
