@@ -5,6 +5,7 @@
 
 import gzip
 import json
+import os
 import re
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from rich.table import Table
 from passivedns.converter import convert
 from passivedns.errors import SourceError
 from passivedns.model import Entity
+from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.sources.http import MAX_BODY
 from tests.unit.sources import clients
@@ -143,7 +145,15 @@ def measure(key: str, name: str) -> tuple[float, float, str]:
     """Peak memory in MiB, seconds, and what became of one answer in a process of its own."""
     port = serve(answers(key)[name](), pages(key), SAMPLES[key].login)
     run = [sys.executable, "-m", "benchmarks.hostile", "--look-up", key, str(port)]
-    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603  # of this module
+    done = subprocess.run(  # noqa: S603  # of this module
+        run,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
     memory, seconds, outcome = json.loads(done.stdout)
     return memory, seconds, outcome
 
