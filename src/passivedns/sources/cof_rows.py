@@ -97,6 +97,8 @@ def _items(data: Any) -> Sequence[Any]:
 def _sensors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """The sensor, or else the host of the origin, which is a URL or a placeholder (D4)."""
     sensor, origin = entry.get("sensor_id"), entry.get("origin")
+    if sensor is None and origin is None:
+        return ()
     if sensor is None and isinstance(origin, str):
         sensor = origin.partition("://")[2].partition("/")[0].rpartition("@")[2]
     return rdata.sensors([sensor])

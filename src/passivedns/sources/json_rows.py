@@ -238,8 +238,9 @@ def _utf8(body: bytes) -> bytes:
 
 def _is_small(body: bytes, start: int, end: int) -> bool:
     """Whether a part of a body can be parsed at once."""
-    marks = (b",", b"{", b"[") if MAX_VALUES < end - start <= MAX_ROW else ()
-    return end - start <= MAX_ROW and sum(body.count(mark, start, end) for mark in marks) <= MAX_VALUES
+    if end - start <= MAX_VALUES:
+        return end - start <= MAX_ROW
+    return end - start <= MAX_ROW and sum(body.count(mark, start, end) for mark in (b",", b"{", b"[")) <= MAX_VALUES
 
 
 def _json(text: bytes | memoryview) -> Any:
