@@ -61,6 +61,7 @@ def all_pages(
     """
     pages: list[P] = []
     asked: list[object] = []
+    bodies: set[int] = set()
     size = 0
     following: Ask | None = ask
     for _ in page_numbers(most):
@@ -76,6 +77,9 @@ def all_pages(
                 raise
             log.warning("The answer from %s is incomplete. %s", source.title, error)
             break
+        if hash(reply.body) in bodies and following and (following.args, following.keywords) in asked:
+            break  # the server ignores the cursor
+        bodies.add(hash(reply.body))
         pages.append(page)
         size += len(reply.body)
     return pages, not following

@@ -211,6 +211,13 @@ def test_an_answer_that_says_that_it_is_whole_is_complete(header: str, fields: d
     assert len(server.heads) == 1
 
 
+def test_a_page_that_a_server_repeats_is_read_once() -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nX-Total-Count: 254\r\nX-Next-Cursor: 200\r\n\r\n"
+    with raw_server(says(head, json.dumps(ROW).encode())) as server:
+        answer = ask(f"{server.url}/query")
+    assert (len(answer.records), answer.complete, len(server.heads)) == (1, False, 2)
+
+
 def test_a_link_to_the_next_page_is_followed() -> None:
     def speak(connection: socket.socket) -> None:
         number = len(server.heads)
