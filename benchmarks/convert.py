@@ -23,7 +23,7 @@ from passivedns.model import Entity
 from passivedns.opencti.chunks import chunks, in_json
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.stix import objects
-from passivedns.stix.knowledge import AUTHOR, Publisher, additions
+from passivedns.stix.builder import AUTHOR, Publisher, additions
 from passivedns.stix.objects import StixObject
 
 SIZES = (100, 1_000, 10_000)

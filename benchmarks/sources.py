@@ -14,13 +14,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from passivedns.asking import EVERYTHING
 from passivedns.assembly import enricher_of
 from passivedns.model import Entity, Question
+from passivedns.query.all_sources import EVERYTHING
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Http, Patience, Reply
 from passivedns.stix.objects import observable_id
+from passivedns.transport.http import Http, Reply, RetryPolicy
 from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, Fact
 from sandbox.sources.table import STAND_INS
@@ -94,7 +94,7 @@ def _answer(key: str) -> list[bytes]:
     with serving(stand_in.app(service)) as url:
         more = {"max_pages": "25", "pace": "none"} if key == "virustotal" else {}
         settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()} | more)
-        http = Recording(source, str(getattr(settings, source.address)), Patience())
+        http = Recording(source, str(getattr(settings, source.address)), RetryPolicy())
         http.bodies = []
         source.client(settings, http).look_up(Question(ADDRESS, "IPv4-Addr", EVERYTHING))
     return http.bodies

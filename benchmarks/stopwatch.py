@@ -14,7 +14,7 @@ from passivedns.connector import RiskIQConnector
 from passivedns.opencti import chunks
 from passivedns.opencti.message import Message
 from passivedns.sources import riskiq
-from passivedns.sources.http import Http
+from passivedns.transport.http import Http
 
 PARTS: dict[str, tuple[Any, str]] = {
     "waiting": (Http, "_attempt"),

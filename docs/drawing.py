@@ -9,16 +9,16 @@ from io import StringIO
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from passivedns.asking import Asker
 from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
-from passivedns.meter import Meter
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.quota import QuotaMeter
 from passivedns.report.page import page
-from passivedns.report.rows import Lookup
 from passivedns.report.table import report
+from passivedns.report.timeline import Lookup
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Http, Patience
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
+from passivedns.transport.http import Http, RetryPolicy
 from sandbox.server import serving
 from sandbox.sources.history import DOMAIN, history
 from sandbox.sources.table import STAND_INS
@@ -45,16 +45,16 @@ def report_page() -> str:
 def lookup(keys: Sequence[str]) -> Lookup:
     """A look-up of the domain at the stand-ins of these sources."""
     with ExitStack() as stack:
-        askers = [_asker(stack, key, shift) for shift, key in enumerate(keys)]
+        sources = [_configured(stack, key, shift) for shift, key in enumerate(keys)]
         publisher = Publisher({key: SOURCES[key].title for key in keys}, dict.fromkeys(keys, "TLP:CLEAR"))
         entity = observable(DOMAIN)
-        return Lookup(entity, Enricher(askers, publisher).enrich(entity, _NOON), publisher)
+        return Lookup(entity, Enricher(sources, publisher).enrich(entity, _NOON), publisher)
 
 
-def _asker(stack: ExitStack, key: str, shift: int) -> Asker:
+def _configured(stack: ExitStack, key: str, shift: int) -> ConfiguredSource:
     """A source that saw the history `shift` days earlier, without a rate limit."""
     stand_in, source = STAND_INS[key], replace(SOURCES[key], pace=lambda _: "")
     url = stack.enter_context(serving(stand_in.app(stand_in.make(history(DAY, shift)))))
     settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()})
-    client = source.client(settings, Http(source, str(getattr(settings, source.address)), Patience()))
-    return Asker(source, client, Meter(source), since=lambda now: now - timedelta(days=365))
+    client = source.client(settings, Http(source, str(getattr(settings, source.address)), RetryPolicy()))
+    return ConfiguredSource(source, client, QuotaMeter(source), since=lambda now: now - timedelta(days=365))

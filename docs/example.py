@@ -9,7 +9,7 @@ from passivedns.converter import convert
 from passivedns.model import Entity
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.stix import objects as stix
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.markings import TLP_MARKINGS
 from passivedns.stix.objects import StixObject
 

@@ -12,8 +12,8 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from passivedns.settings.model import DECLARED, SECTIONS
+from passivedns.settings.problems import Setting, allowed_values, is_secret, variable
 from passivedns.settings.values import A_BASE_URL, A_DURATION, A_PAP, A_TLP, YES_OR_NO
-from passivedns.settings.wording import Setting, allowed_values, is_secret, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import QuotaSettings, RestrictedSettings, SourceSettings
 

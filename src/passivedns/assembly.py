@@ -6,18 +6,18 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from passivedns import metrics
-from passivedns.asking import EVERYTHING, Asker
-from passivedns.cache import Cache
+from passivedns.delivery.delivery_log import DeliveryLog
 from passivedns.enrichment import Enricher
-from passivedns.meter import Meter
-from passivedns.opencti.crashes import Crashes
-from passivedns.pace import Pace
+from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.cache import Cache
+from passivedns.query.quota import QuotaMeter
+from passivedns.query.rate_limit import RateLimit
 from passivedns.settings.model import LookupSettings
 from passivedns.settings.values import since
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client, SourceSettings
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
+from passivedns.transport.http import Http, RetryPolicy
 
 _WITHOUT_EFFECT = {
     *SourceSettings.model_fields,
@@ -34,7 +34,7 @@ def enricher_of(settings: LookupSettings) -> Enricher:
     """The enricher, with one session per source and one shared cache."""
     pdns, cache = settings.pdns, cache_of(settings)
     return Enricher(
-        [_asker(key, settings, cache) for key in settings.sources],
+        [_configured(key, settings, cache) for key in settings.sources],
         publisher_of(settings),
         pdns.record_types,
         pdns.max_relationships,
@@ -47,11 +47,11 @@ def cache_of(settings: LookupSettings) -> Cache | None:
     return Cache(settings.pdns.cache, settings.pdns.cache_ttl) if settings.pdns.cache_ttl else None
 
 
-def crashes_of(settings: LookupSettings) -> Crashes:
+def delivery_log_of(settings: LookupSettings) -> DeliveryLog:
     """The store of messages under way: the Redis in `PDNS_CACHE`, or a file next to the cache file."""
     cache, file = settings.pdns.cache, "deliveries.sqlite"
     has_folder = cache != "memory" and "://" not in cache
-    return Crashes(_redis_of(settings) or (str(Path(cache).with_name(file)) if has_folder else file))
+    return DeliveryLog(_redis_of(settings) or (str(Path(cache).with_name(file)) if has_folder else file))
 
 
 def _redis_of(settings: LookupSettings) -> str:
@@ -59,7 +59,7 @@ def _redis_of(settings: LookupSettings) -> str:
     return settings.pdns.cache if "://" in settings.pdns.cache else ""
 
 
-def client_of(key: str, settings: LookupSettings, patience: Patience, meter: Meter) -> Client:
+def client_of(key: str, settings: LookupSettings, patience: RetryPolicy, meter: QuotaMeter) -> Client:
     """The client of a source."""
     source, section = SOURCES[key], settings.sources[key]
     url = str(getattr(section, source.address))
@@ -75,16 +75,16 @@ def publisher_of(settings: LookupSettings) -> Publisher:
     return Publisher({key: SOURCES[key].organization for key in settings.sources}, tlps)
 
 
-def _asker(key: str, settings: LookupSettings, cache: Cache | None) -> Asker:
+def _configured(key: str, settings: LookupSettings, cache: Cache | None) -> ConfiguredSource:
     source, section, pdns = SOURCES[key], settings.sources[key], settings.pdns
     rates = source.pace(section)
-    pace = Pace(source.title, rates, pdns.request_timeout, _redis_of(settings)) if rates else None
-    patience = Patience(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
-    meter = Meter(source, getattr(section, "quota_reserve", 0), pace)
+    pace = RateLimit(source.title, rates, pdns.request_timeout, _redis_of(settings)) if rates else None
+    patience = RetryPolicy(pdns.request_timeout, pdns.max_retries, pdns.retry_backoff)
+    meter = QuotaMeter(source, getattr(section, "quota_reserve", 0), pace)
     metrics.expect(key)
     window, window_setting = settings.window(key)
     max_tlp, max_tlp_setting = settings.max_tlp(key)
-    return Asker(
+    return ConfiguredSource(
         source,
         client_of(key, settings, patience, meter),
         meter,

@@ -10,17 +10,17 @@ from pycti import OpenCTIConnectorHelper
 
 from passivedns import metrics
 from passivedns.converter import canonical_value
+from passivedns.delivery.waiting import wait_for_sources
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import ConnectorError, SourceError, Unforeseen
 from passivedns.model import Entity
 from passivedns.opencti.message import Message
-from passivedns.opencti.patience import wait_for_sources
-from passivedns.stix.knowledge import AUTHOR_ID
+from passivedns.stix.builder import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_pap, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
 from passivedns.summary import failed, not_asked, summary
-from passivedns.wording import one_line
+from passivedns.text import one_line
 
 
 class RiskIQConnector:

@@ -6,11 +6,11 @@ import signal
 import threading
 from types import FrameType
 
-from passivedns.assembly import crashes_of, enricher_of
+from passivedns.assembly import delivery_log_of, enricher_of
 from passivedns.connector import RiskIQConnector
+from passivedns.delivery.listener import Listener, install
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
-from passivedns.opencti.listener import Listener, install
 from passivedns.opencti.registration import register
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import Settings
@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
         return
     # With a CA certificate in the settings, pycti has replaced these handlers.
     _handle_signals(stopping)
-    install(helper, crashes_of(settings.lookup))
+    install(helper, delivery_log_of(settings.lookup))
     enricher = enricher_of(settings.lookup)
     connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
     # A daemon thread, and so are those that it starts: none of them delays the exit.

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from passivedns import metrics
-from passivedns.asking import EVERYTHING, Asker, Outcome, ask
 from passivedns.converter import convert
 from passivedns.model import RECORD_TYPES, Enrichment, Entity, Tally
+from passivedns.query.all_sources import EVERYTHING, ConfiguredSource, Outcome, query_all
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.note import summary_note
 from passivedns.stix.objects import StixObject
 
@@ -48,7 +48,7 @@ class Result(NamedTuple):
 class Enricher(NamedTuple):
     """Enriches entities with the configured sources and limits."""
 
-    askers: Sequence[Asker]
+    sources: Sequence[ConfiguredSource]
     publisher: Publisher
     record_types: Collection[str] = RECORD_TYPES
     max_relationships: int = 0
@@ -59,17 +59,19 @@ class Enricher(NamedTuple):
     @property
     def searches_left(self) -> dict[str, float]:
         """Remaining searches by source key, if known."""
-        return {asker.source.key: left for asker in self.askers if (left := asker.meter.left) is not None}
+        return {
+            configured.source.key: left for configured in self.sources if (left := configured.meter.left) is not None
+        }
 
     def enrich(self, entity: Entity, now: datetime, known_since: str | None = None) -> Result:
         """Query the sources about an entity and convert the answers to STIX.
 
         `now` (UTC) stamps the objects; `known_since` is when the entity came to OpenCTI, in STIX format.
         """
-        outcomes = ask(self.askers, entity, now, self.record_types)
+        outcomes = query_all(self.sources, entity, now, self.record_types)
         with metrics.CONVERTING.time():
             records = (record for outcome in outcomes for record in outcome.records)
-            local = {asker.source.key for asker in self.askers if asker.is_local}
+            local = {configured.source.key for configured in self.sources if configured.is_local}
             converted = convert(entity, records, self.record_types, self.max_relationships, local)
             found = _with_outcomes(converted, outcomes)
             added = additions(entity, found.relations, self.publisher, now)

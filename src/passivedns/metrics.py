@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Gauge, Histogram
 
 from passivedns.errors import AllFailed, ConnectorError, NotSent, SourceError, TlpRefused, Unforeseen, Unreadable
-from passivedns.model import Budget
+from passivedns.model import Quota
 
 REQUESTS = Counter("pdns_requests", "Requests to a source, including retries.", ["source", "purpose"])
 WAITING = Histogram(
@@ -80,9 +80,9 @@ def expect(source: str) -> None:
             SOURCE_FAILURES.labels(source, kind)
 
 
-def show_budget(source: str, budget: Budget) -> None:
+def show_quota(source: str, quota: Quota) -> None:
     """Set the quota metrics of a source, by key."""
-    for allowance in budget.allowances:
+    for allowance in quota.allowances:
         _QUOTA_USED.labels(source, allowance.owner).set(allowance.used)
         _QUOTA_LIMIT.labels(source, allowance.owner).set(allowance.limit)
 

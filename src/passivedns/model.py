@@ -67,7 +67,7 @@ class Answer(NamedTuple):
     """The name or address that it is about, if stated."""
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def merge_answers(answers: Sequence[Answer]) -> Answer:
     """The answers to the parts of a question as one."""
     return Answer(
         [record for answer in answers for record in answer.records],
@@ -93,7 +93,7 @@ class Allowance(NamedTuple):
         return max(self.limit - self.used, 0)
 
 
-class Budget(NamedTuple):
+class Quota(NamedTuple):
     """The allowances reported by a source; unknown if there are none."""
 
     allowances: tuple[Allowance, ...] = ()

@@ -13,9 +13,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from passivedns import guard
+from passivedns import circuit_breaker
+from passivedns.circuit_breaker import CircuitBreaker, Unavailable, redis_at
 from passivedns.errors import ConnectorError
-from passivedns.guard import Guard, Unavailable, redis_at
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,7 +88,7 @@ def _open(path: str, is_dear: bool) -> sqlite3.Connection:
 
     if path != ":memory:":
         _make_private(Path(path))
-    database = sqlite3.connect(path, timeout=guard.PATIENCE, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=circuit_breaker.PATIENCE, isolation_level=None, check_same_thread=False)
     if not is_dear:
         database.execute("PRAGMA synchronous = OFF")
     if database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lookups'").fetchone():
@@ -164,7 +164,7 @@ class Store:
         self._path = _resolved(place)
         self._prefix = prefix
         self._redis = redis_at(place) if "://" in place else None
-        self._file = Guard(partial(_Sqlite, self._path, is_dear))
+        self._file = CircuitBreaker(partial(_Sqlite, self._path, is_dear))
         self._failure = failure
         self._consequence = consequence
         self._warned: list[ConnectorError] = []

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from passivedns.asking import EVERYTHING, OLDER, Outcome
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, TlpRefused
 from passivedns.model import FAMILIES, Entity
+from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.stix import special_use
-from passivedns.wording import age, counted, day, duration, joined, listed
+from passivedns.text import age, and_list, day, duration, frequencies, plural
 
 MAX_SKEW = timedelta(minutes=10)
 """How far the clock of a source may be ahead without a word."""
@@ -48,16 +48,16 @@ def summary(value: str, result: Result, now: datetime) -> str:
 
 def _added(value: str, result: Result) -> str:
     found = result.enrichment
-    added = f"{counted(found.observables, 'observable')} and {counted(len(found.relations), 'relationship')}"
-    records = f"{result.at_least}{counted(result.records, 'passive DNS record')}"
+    added = f"{plural(found.observables, 'observable')} and {plural(len(found.relations), 'relationship')}"
+    records = f"{result.at_least}{plural(result.records, 'passive DNS record')}"
     text = f"Added {added if found.relations else 'nothing'} from {records} of {value}"
-    return f"{text} ({listed(found.kept)})" if found.kept else text
+    return f"{text} ({frequencies(found.kept)})" if found.kept else text
 
 
 def _nothing_known(value: str, result: Result) -> str:
     period = "" if result.since <= EVERYTHING else f" since {result.since:%Y-%m-%d}"
     verb = "have" if len(result.answered) > 1 else "has"
-    titles = joined([outcome.source.title for outcome in result.answered])
+    titles = and_list([outcome.source.title for outcome in result.answered])
     return f"{titles} {verb} no passive DNS records of {value}{period}"
 
 
@@ -65,7 +65,7 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
     found, answered = result.enrichment, result.answered
     yield from unused(result)
     if result.records and len(result.outcomes) > 1:
-        yield f"records by source: {listed({outcome.source.title: outcome.received for outcome in answered})}"
+        yield f"records by source: {frequencies({outcome.source.title: outcome.received for outcome in answered})}"
     for outcome in answered:
         if outcome.cached_since:
             named = f"{outcome.source.title} " if len(result.outcomes) > 1 else ""
@@ -82,13 +82,13 @@ def unused(result: Result) -> Iterator[str]:
     left_out, unreadable = result.enrichment.left_out, result.enrichment.unreadable
     older = left_out.pop(OLDER, 0)
     if left_out:
-        yield f"left out {left_out.total():,}: {listed(left_out)}"
+        yield f"left out {left_out.total():,}: {frequencies(left_out)}"
     if older:
         newest = max(outcome.newest_older for outcome in result.outcomes if outcome.newest_older)
-        settings = joined(list(dict.fromkeys(out.window_setting for out in result.outcomes if out.newest_older)))
+        settings = and_list(list(dict.fromkeys(out.window_setting for out in result.outcomes if out.newest_older)))
         yield f"{older:,} {OLDER}, the newest of {day(newest)}; widen {settings}"
     if unreadable:
-        yield f"{counted(unreadable, 'unreadable row')}"
+        yield f"{plural(unreadable, 'unreadable row')}"
     for outcome in result.outcomes:
         if outcome.clock_ahead > MAX_SKEW:
             yield (

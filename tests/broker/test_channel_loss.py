@@ -12,8 +12,8 @@ import pycti
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.listener import install
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.listener import install
 from sandbox.opencti import OpenCTI
 from tests.registered import registered
 from tests.world import WAIT
@@ -36,7 +36,7 @@ def helper(platform: OpenCTI) -> Iterator[OpenCTIConnectorHelper]:
 
 
 def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    install(helper, Crashes("memory"))
+    install(helper, DeliveryLog("memory"))
     threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue

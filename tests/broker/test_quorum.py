@@ -11,9 +11,9 @@ import pytest
 from pycti import OpenCTIConnectorHelper
 from pycti.connector import opencti_connector_helper
 
-from passivedns.opencti.crashes import Crashes
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.listener import install
 from passivedns.opencti.health import fault
-from passivedns.opencti.listener import install
 from sandbox.opencti import OpenCTI
 from tests.broker.test_channel_loss import lose_channel
 from tests.registered import registered
@@ -40,7 +40,7 @@ def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenC
 
 
 def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    install(helper, Crashes("memory"))
+    install(helper, DeliveryLog("memory"))
     threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue

@@ -7,9 +7,9 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.sources.source import Client
+from passivedns.transport.http import Http, RetryPolicy
 
 
 class Canned(BaseAdapter):
@@ -33,6 +33,6 @@ class Canned(BaseAdapter):
 
 def client_of(status: int, body: bytes) -> Client:
     """Return a client of PassiveTotal that receives that status and body."""
-    http = Http(RISKIQ, "http://source.example", Patience(timeout=1, max_retries=0))
+    http = Http(RISKIQ, "http://source.example", RetryPolicy(timeout=1, max_retries=0))
     http.session.mount("http://", Canned(status, body))
     return RiskIQClient(RiskIQSettings.model_validate({"username": "analyst", "api_key": "key"}), http)

@@ -7,7 +7,7 @@ from passivedns.converter import canonical_value, convert
 from passivedns.model import Enrichment, Entity, Record
 from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable
 from sandbox import platform_rules

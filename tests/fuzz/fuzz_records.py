@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from passivedns.errors import SourceError
-from passivedns.model import Budget, Question, Record
+from passivedns.model import Question, Quota, Record
 from passivedns.sources import SOURCES
 from passivedns.sources.riskiq import parse_quota, read_saved
 from tests.fuzz.canned import client_of
@@ -55,7 +55,7 @@ def check(data: bytes) -> None:
     check_answer(int(status) if len(status) == 3 and status.isdigit() else 200, body)
     rows = rows_of(data)
     check_records([entry(row) for row in rows])
-    check_budget(parse_quota({"user": account(*rows[0])}))
+    check_quota(parse_quota({"user": account(*rows[0])}))
 
 
 def account(*fields: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def check_answer(status: int, body: bytes) -> None:
     answers += [outcome(source.read, body, QUESTION.value) for source in SOURCES.values()]
     for record in [record for answer in answers if answer for record in answer.records]:
         check_record(record)
-    check_budget(outcome(client.budget) or Budget())
+    check_quota(outcome(client.quota) or Quota())
 
 
 def outcome(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -105,8 +105,8 @@ def check_record(record: Record) -> None:
     assert all(sensor.isprintable() for sensor in record.sensors), record
 
 
-def check_budget(budget: Budget) -> None:
-    for allowance in budget.allowances:
+def check_quota(quota: Quota) -> None:
+    for allowance in quota.allowances:
         assert 0 <= allowance.used < 2**63, allowance
         assert 0 <= allowance.limit < 2**63, allowance
         assert is_sentence(allowance.reset), allowance

@@ -1,11 +1,17 @@
 """Fixtures for all unit tests."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from passivedns.guard import redis_at
+from passivedns.circuit_breaker import redis_at
 from tests.unit.stand_ins import Served
+
+if TYPE_CHECKING:
+    from pycti import OpenCTIConnectorHelper
+
+    from sandbox.opencti import OpenCTI
 
 
 @pytest.fixture
@@ -19,6 +25,26 @@ def url(service: object, served: Served[Any]) -> str:
     """The URL at which a module serves its stand-in."""
     assert service is served.service
     return served.url
+
+
+@pytest.fixture
+def platform() -> "OpenCTI":
+    """A sandbox that has no broker."""
+    import pycti  # takes a second, which most tests need not spend
+
+    from sandbox.opencti import OpenCTI
+
+    return OpenCTI(pycti.__version__)
+
+
+@pytest.fixture
+def helper(platform: "OpenCTI") -> Iterator["OpenCTIConnectorHelper"]:
+    """pycti's own helper, registered with the sandbox."""
+    from tests.registered import registered
+
+    with registered(platform) as helper:
+        yield helper
+        platform.recover()
 
 
 @pytest.fixture(autouse=True)

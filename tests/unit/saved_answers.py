@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from passivedns.commands.answer_file import enricher_of_file
 from passivedns.commands.lookup import observable
-from passivedns.commands.saved import enricher_of_file
-from passivedns.report.rows import Lookup
+from passivedns.report.timeline import Lookup
 from passivedns.settings.model import PdnsSettings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

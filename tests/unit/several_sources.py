@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from passivedns.asking import EVERYTHING, Asker
 from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
 from passivedns.errors import SourceError
-from passivedns.meter import Meter
 from passivedns.model import Answer, Question, Record
-from passivedns.report.rows import Lookup
+from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.quota import QuotaMeter
+from passivedns.report.timeline import Lookup
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -40,10 +40,10 @@ def record(source: str, data: str, record_type: str = "A", *, year: int = 2026, 
 def lookup_at(answers: Mapping[str, Answer | SourceError]) -> Lookup:
     """The look-up of example.org at sources (by key) with these answers."""
     sources = [replace(SOURCES["riskiq"], key=key, title=key.title(), organization=key.title()) for key in answers]
-    askers = [
-        Asker(source, Known(answer), Meter(source), since=lambda _: EVERYTHING)
+    configured = [
+        ConfiguredSource(source, Known(answer), QuotaMeter(source), since=lambda _: EVERYTHING)
         for source, answer in zip(sources, answers.values(), strict=True)
     ]
     publisher = Publisher({key: key.title() for key in answers}, dict.fromkeys(answers, "TLP:CLEAR"))
     entity = observable("example.org")
-    return Lookup(entity, Enricher(askers, publisher).enrich(entity, NOW), publisher)
+    return Lookup(entity, Enricher(configured, publisher).enrich(entity, NOW), publisher)

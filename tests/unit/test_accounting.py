@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passivedns.asking import Asker
-from passivedns.cache import Cache
 from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher, Result
-from passivedns.meter import Meter
 from passivedns.model import Answer, Question, Record
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.cache import Cache
+from passivedns.query.quota import QuotaMeter
 from passivedns.report.formats import as_json
-from passivedns.report.rows import Lookup
+from passivedns.report.timeline import Lookup
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
 from passivedns.summary import summary
 from tests.unit.sources.odd_bodies import variants
 from tests.unit.sources.samples import SAMPLES
@@ -60,12 +60,14 @@ class Known(Client):
 
 
 def enricher(known: dict[str, Answer], days: int | None, limit: int) -> Enricher:
-    def asker(key: str, answer: Answer) -> Asker:
+    def configured(key: str, answer: Answer) -> ConfiguredSource:
         source = replace(SOURCES["riskiq"], key=key, title=key.title(), clock_tolerance=timedelta(0))
         start = timedelta(days=days) if days else timedelta(days=20_000)
-        return Asker(source, Known(answer), Meter(source), lambda now: now - start, cache=Cache("memory", timedelta(1)))
+        return ConfiguredSource(
+            source, Known(answer), QuotaMeter(source), lambda now: now - start, cache=Cache("memory", timedelta(1))
+        )
 
-    return Enricher([asker(key, answer) for key, answer in known.items()], PUBLISHER, max_relationships=limit)
+    return Enricher([configured(key, answer) for key, answer in known.items()], PUBLISHER, max_relationships=limit)
 
 
 def rows(answer: Answer) -> int:
@@ -133,12 +135,12 @@ def test_odd_answers_of_every_source_add_up(key: str) -> None:
             return SOURCES[key].read(self.body, question.value)
 
     client = Odd()
-    asker = Asker(SOURCES[key], client, Meter(SOURCES[key]), lambda now: now - timedelta(days=30))
+    configured = ConfiguredSource(SOURCES[key], client, QuotaMeter(SOURCES[key]), lambda now: now - timedelta(days=30))
     publisher = Publisher({key: SOURCES[key].title}, {key: "TLP:CLEAR"})
     entity, added_up = observable("example.org"), 0
     for body in variants(SAMPLES[key].answers["example.org"].body):
         client.body = body
-        result = Enricher([asker], publisher).enrich(entity, datetime.now(UTC))
+        result = Enricher([configured], publisher).enrich(entity, datetime.now(UTC))
         if result.answered:
             check(result, Lookup(entity, result, publisher))
             added_up += 1

@@ -13,18 +13,18 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from passivedns.asking import EVERYTHING, Asker
-from passivedns.assembly import cache_of, client_of, crashes_of, enricher_of, identity_of, publisher_of
+from passivedns.assembly import cache_of, client_of, delivery_log_of, enricher_of, identity_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
-from passivedns.meter import Meter
+from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.quota import QuotaMeter
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Patience
 from passivedns.sources.otx import OtxClient
 from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
+from passivedns.transport.http import RetryPolicy
 from tests.unit.redis_server import running_redis
 
 SRC = PROJECT_ROOT / "src"
@@ -43,19 +43,19 @@ def settings(*keys: str, pdns: dict[str, Any] | None = None, **sections: dict[st
     return LookupSettings(PdnsSettings(**{"sources": keys, "cache": "memory"} | (pdns or {})), own)
 
 
-def asker(enricher: Enricher) -> Asker:
-    (only,) = enricher.askers
+def configured(enricher: Enricher) -> ConfiguredSource:
+    (only,) = enricher.sources
     return only
 
 
 def identity(**section: Any) -> str:
-    return asker(enricher_of(settings("riskiq", riskiq=section))).identity
+    return configured(enricher_of(settings("riskiq", riskiq=section))).identity
 
 
 def test_the_sources_keep_the_order_of_the_settings() -> None:
-    askers = enricher_of(settings("otx", "riskiq", "virustotal")).askers
-    assert [asker.source.key for asker in askers] == ["otx", "riskiq", "virustotal"]
-    assert [type(asker.client) for asker in askers] == [OtxClient, RiskIQClient, VirusTotalClient]
+    sources = enricher_of(settings("otx", "riskiq", "virustotal")).sources
+    assert [configured.source.key for configured in sources] == ["otx", "riskiq", "virustotal"]
+    assert [type(configured.client) for configured in sources] == [OtxClient, RiskIQClient, VirusTotalClient]
 
 
 def test_the_settings_determine_what_is_imported() -> None:
@@ -84,8 +84,10 @@ def test_results_configured_as_tlp_white_are_tlp_clear() -> None:
 
 
 def test_the_maximum_tlp_of_a_source_overrides_the_common_one() -> None:
-    askers = enricher_of(settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})).askers
-    assert [(asker.max_tlp, asker.max_tlp_setting) for asker in askers] == [
+    sources = enricher_of(
+        settings("riskiq", "otx", pdns={"max_tlp": "TLP:GREEN"}, riskiq={"max_tlp": "TLP:RED"})
+    ).sources
+    assert [(configured.max_tlp, configured.max_tlp_setting) for configured in sources] == [
         ("TLP:RED", "RISKIQ_MAX_TLP"),
         ("TLP:GREEN", "PDNS_MAX_TLP"),
     ]
@@ -93,8 +95,8 @@ def test_the_maximum_tlp_of_a_source_overrides_the_common_one() -> None:
 
 def test_the_time_window_of_a_source_overrides_the_common_one() -> None:
     window = {"import_last_seen_time_window": "P1D"}
-    askers = enricher_of(settings("riskiq", "otx", otx=window)).askers
-    assert [asker.since(NOW) for asker in askers] == [NOW - timedelta(days=30), NOW - timedelta(days=1)]
+    sources = enricher_of(settings("riskiq", "otx", otx=window)).sources
+    assert [configured.since(NOW) for configured in sources] == [NOW - timedelta(days=30), NOW - timedelta(days=1)]
 
 
 @pytest.mark.parametrize(
@@ -109,24 +111,24 @@ def test_the_time_window_of_a_source_overrides_the_common_one() -> None:
 def test_a_source_that_does_not_update_dates_is_queried_for_records_of_any_age(
     section: dict[str, Any], since: datetime
 ) -> None:
-    assert asker(enricher_of(settings("virustotal", virustotal=section))).since(NOW) == since
+    assert configured(enricher_of(settings("virustotal", virustotal=section))).since(NOW) == since
 
 
 def test_a_source_waits_for_its_rate_limit_up_to_the_request_timeout() -> None:
-    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
+    only = configured(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "1/hour"})))
     only.meter.spend()
     with pytest.raises(RateLimited, match=r"^VirusTotal allows 1 request an hour; next try in 60 min\.$"):
         only.meter.spend()
 
 
 def test_a_rate_limit_can_be_lifted() -> None:
-    only = asker(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "none"})))
+    only = configured(enricher_of(settings("virustotal", pdns={"request_timeout": 1}, virustotal={"pace": "none"})))
     for _ in range(100):
         only.meter.spend()
 
 
 def test_a_source_without_a_rate_limit_does_not_wait() -> None:
-    only = asker(enricher_of(settings("riskiq", pdns={"request_timeout": 1})))
+    only = configured(enricher_of(settings("riskiq", pdns={"request_timeout": 1})))
     for _ in range(100):
         only.meter.spend()
 
@@ -135,14 +137,14 @@ def test_a_source_without_a_rate_limit_does_not_wait() -> None:
 
 
 def test_all_sources_share_one_cache() -> None:
-    first, second = enricher_of(settings("riskiq", "otx")).askers
+    first, second = enricher_of(settings("riskiq", "otx")).sources
     assert first.cache is not None
     assert first.cache is second.cache
 
 
 def test_a_lifetime_of_zero_turns_the_cache_off() -> None:
     assert cache_of(settings("riskiq", pdns={"cache_ttl": "PT0S"})) is None
-    assert asker(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
+    assert configured(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
 
 
 @pytest.mark.parametrize("other", [{"username": "other@example.org"}, {"api_base_url": "https://other.example/pt"}])
@@ -159,7 +161,7 @@ def test_settings_that_do_not_affect_answers_share_them(other: dict[str, Any]) -
 
 @pytest.mark.parametrize("other", [{"pace": "none"}, {"ignore_time_window": False}])
 def test_rate_limits_and_time_windows_share_answers(other: dict[str, Any]) -> None:
-    usual, changed = (asker(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
+    usual, changed = (configured(enricher_of(settings("virustotal", virustotal=section))) for section in ({}, other))
     assert usual.identity == changed.identity
 
 
@@ -187,7 +189,7 @@ def test_an_account_and_none_do_not_share_answers() -> None:
 
 def test_options_that_affect_answers_do_not_share_them() -> None:
     one_page, two_pages = (
-        asker(enricher_of(settings("virustotal", virustotal={"max_pages": count}))).identity for count in (1, 2)
+        configured(enricher_of(settings("virustotal", virustotal={"max_pages": count}))).identity for count in (1, 2)
     )
     assert one_page != two_pages
 
@@ -198,7 +200,7 @@ def test_the_repr_of_an_enricher_contains_no_secret() -> None:
 
 def test_a_client_uses_the_address_in_its_section() -> None:
     made = settings("riskiq", riskiq={"api_base_url": "http://127.0.0.1:9/pt"})
-    client = client_of("riskiq", made, Patience(1, 0, 0), Meter(SOURCES["riskiq"]))
+    client = client_of("riskiq", made, RetryPolicy(1, 0, 0), QuotaMeter(SOURCES["riskiq"]))
     assert isinstance(client, RiskIQClient)
     assert client._http.base_url == "http://127.0.0.1:9/pt"
 
@@ -239,7 +241,7 @@ def test_messages_are_remembered_beside_the_cache(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     pdns = {"cache": cache.format(home=tmp_path), "cache_ttl": ttl}
-    crashes_of(settings("riskiq", pdns=pdns)).begin("key", is_new=True)
+    delivery_log_of(settings("riskiq", pdns=pdns)).begin("key", is_new=True)
     assert Path(place.format(home=tmp_path)).is_file()
 
 
@@ -251,10 +253,10 @@ def test_a_redis_shares_messages_and_rate_limits_whether_or_not_answers_are_cach
         with closing(Redis.from_url(url)) as redis:
             for name in redis.scan_iter("LIMIT*"):
                 redis.delete(name)
-        one, other = (crashes_of(made) for _ in range(2))
+        one, other = (delivery_log_of(made) for _ in range(2))
         key = f"shared {uuid.uuid4()}"
         one.begin(key, is_new=True)
         assert other.begin(key, is_new=False) == 1
-        asker(enricher_of(made)).meter.spend()
+        configured(enricher_of(made)).meter.spend()
         with pytest.raises(RateLimited):
-            asker(enricher_of(made)).meter.spend()
+            configured(enricher_of(made)).meter.spend()

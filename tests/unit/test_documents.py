@@ -40,7 +40,7 @@ NO_WORK_OR_LOG = {CODE / "metrics.py", CODE / "stix/note.py", CODE / "stix/speci
 SILENT = ("Field", "allowed", "accepts", "re.", "Source", ".execute", ".executescript", "get_logger")
 """Calls whose texts are documentation of settings or not for people: the start or end of their names."""
 
-FOR_ALL = {"errors.py", "metrics.py", "model.py", "wording.py"}
+FOR_ALL = {"errors.py", "metrics.py", "model.py", "text.py"}
 """Modules that the diagram of the architecture leaves out."""
 
 GAP = "…"

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from passivedns.asking import Asker
 from passivedns.enrichment import Enricher
 from passivedns.errors import NoAnswer
-from passivedns.meter import Meter
 from passivedns.model import Answer, Entity, Question, Record
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.quota import QuotaMeter
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import StixObject, observable_id
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -44,15 +44,15 @@ def record(data: str = "192.0.2.1", kind: str = "A", source: str = "one", days: 
     return Record("example.org", kind, data, seen, seen, (), source)
 
 
-def asker(key: str, client: Client) -> Asker:
+def configured(key: str, client: Client) -> ConfiguredSource:
     source = replace(SOURCES["riskiq"], key=key, title=f"{key.title()} DNS", clock_tolerance=timedelta(0))
-    return Asker(source, client, Meter(source), since=lambda now: now - timedelta(days=30))
+    return ConfiguredSource(source, client, QuotaMeter(source), since=lambda now: now - timedelta(days=30))
 
 
 def enricher(clients: dict[str, Client], tlps: dict[str, str] | None = None, **how: Any) -> Enricher:
     names = {key: f"{key.title()} DNS" for key in clients}
     publisher = Publisher(names, dict.fromkeys(clients, "TLP:CLEAR") | (tlps or {}))
-    return Enricher([asker(key, client) for key, client in clients.items()], publisher, **how)
+    return Enricher([configured(key, client) for key, client in clients.items()], publisher, **how)
 
 
 def of(objects: Collection[StixObject], stix_type: str) -> list[StixObject]:

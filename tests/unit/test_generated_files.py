@@ -12,8 +12,8 @@ import pytest
 from docs.generate import documents, main, stale
 from docs.settings_reference import schema
 from passivedns.settings.model import DECLARED
+from passivedns.settings.problems import is_secret, variable
 from passivedns.settings.reading import PROJECT_ROOT
-from passivedns.settings.wording import is_secret, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from passivedns import metrics
-from passivedns.model import Allowance, Budget
+from passivedns.model import Allowance, Quota
 
 DASHBOARD: dict[str, Any] = json.loads(Path("docs/grafana.json").read_text(encoding="utf-8"))
 QUERIES = [(panel["title"], target) for panel in DASHBOARD["panels"] for target in panel["targets"]]
@@ -23,7 +23,7 @@ SCRAPED = {"instance", "job"}
 def served() -> dict[str, set[str]]:
     """The labels of each of the connector's series."""
     metrics.count_records({"A": 1}, {"TXT": 1})
-    metrics.show_budget("riskiq", Budget((Allowance("user", 1, 2, ""),)))
+    metrics.show_quota("riskiq", Quota((Allowance("user", 1, 2, ""),)))
     metrics.expect("riskiq")
     metrics.REQUESTS.labels("riskiq", "search")
     metrics.WAITING.labels("riskiq", "search")

@@ -16,7 +16,7 @@ from passivedns.model import Answer, Enrichment, Record
 from passivedns.sources import SOURCES
 from passivedns.sources.riskiq import read_saved
 from passivedns.sources.source import Source
-from passivedns.stix.knowledge import additions
+from passivedns.stix.builder import additions
 from passivedns.stix.objects import StixObject
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz import fuzz_converter, fuzz_records
@@ -129,7 +129,7 @@ def test_the_last_of_duplicate_keys_counts() -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1", "9" * 4000, "true", '"7"'])
 def test_an_invalid_quota_is_unknown(number: str) -> None:
     body = b'{"user": {"licenseCounts": {"searchApi": 1}, "licenseLimits": {"searchApi": %s}}}' % number.encode()
-    assert client_of(200, body).budget().allowances == ()
+    assert client_of(200, body).quota().allowances == ()
 
 
 def test_an_integer_of_a_million_digits_is_a_bad_answer() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from passivedns.errors import QuotaExceeded, SourceError
-from passivedns.meter import Meter
+from passivedns.query.quota import QuotaMeter
 from passivedns.sources.riskiq import RISKIQ
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz.canned import client_of
@@ -85,8 +85,8 @@ def test_records_cannot_forge_the_text_of_a_work_or_a_description(world: World, 
 
 @forgeries
 def test_the_reset_of_a_quota_cannot_forge_a_sentence(forgery: str) -> None:
-    meter = Meter(RISKIQ)
-    meter.refresh(client_of(200, used_up(f"2026-12-01{forgery * 1000}")).budget)
+    meter = QuotaMeter(RISKIQ)
+    meter.refresh(client_of(200, used_up(f"2026-12-01{forgery * 1000}")).quota)
     with pytest.raises(QuotaExceeded) as raised:
         meter.spend()
     assert is_sentence(str(raised.value))

@@ -71,12 +71,14 @@ def who_imports(*packages: str) -> list[str]:
     ]
 
 
-def test_only_the_opencti_package_and_the_connector_import_pycti() -> None:
-    assert [name for name in who_imports("pycti", "pika") if not name.startswith("opencti/")] == ["connector.py"]
+def test_only_delivery_opencti_and_the_connector_import_pycti() -> None:
+    assert [name for name in who_imports("pycti", "pika") if not name.startswith(("opencti/", "delivery/"))] == [
+        "connector.py"
+    ]
 
 
 def test_sources_import_neither_stix_nor_opencti_nor_the_mapping() -> None:
-    knowing = who_imports("passivedns.stix", "passivedns.opencti", "passivedns.converter", "passivedns.connector")
+    knowing = who_imports(*(f"passivedns.{name}" for name in ("stix", "opencti", "delivery", "converter", "connector")))
     assert "connector.py" in knowing
     assert [name for name in knowing if name.startswith("sources/")] == []
 

@@ -15,17 +15,17 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from passivedns.asking import Asker
 from passivedns.enrichment import Enricher
 from passivedns.errors import CredentialsRefused
-from passivedns.meter import Meter
 from passivedns.model import Entity
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.quota import QuotaMeter
 from passivedns.settings.reading import PROJECT_ROOT
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Source
-from passivedns.stix.knowledge import Publisher
+from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import observable_id
 from passivedns.summary import failed, summary
+from passivedns.transport.http import Http, RetryPolicy
 from sandbox.daemon import inherited
 from sandbox.server import serving
 
@@ -71,11 +71,11 @@ def url() -> Iterator[str]:
 
 
 def enricher(toy: Source, url: str, key: str = KEY) -> Enricher:
-    meter = Meter(toy)
+    meter = QuotaMeter(toy)
     settings = toy.settings.model_validate({"api_key": key, "api_base_url": url})
-    client = toy.client(settings, Http(toy, url, Patience(2, 0, 0), meter.spend))
+    client = toy.client(settings, Http(toy, url, RetryPolicy(2, 0, 0), meter.spend))
     publisher = Publisher({toy.key: toy.organization}, {toy.key: toy.tlp})
-    return Enricher([Asker(toy, client, meter, since=lambda now: now - timedelta(days=30))], publisher)
+    return Enricher([ConfiguredSource(toy, client, meter, since=lambda now: now - timedelta(days=30))], publisher)
 
 
 def entity(value: str, entity_type: str = "Domain-Name") -> Entity:

@@ -20,7 +20,7 @@ def run_tests(*chosen: str) -> list[str]:
 
 
 def test_the_last_line_counts_the_tests_left_out_and_names_the_packages() -> None:
-    redis = "tests/unit/test_cache.py::test_redis_removes_expired_answers"
+    redis = "tests/unit/query/test_cache.py::test_redis_removes_expired_answers"
     broker = "tests/broker/test_workers.py::test_three_processes_share_the_messages_and_answer_each_once"
     assert run_tests(redis, broker)[-1] == (
         "3 tests were left out; to run all, install what they need: apt-get install rabbitmq-server redis-server"
@@ -28,4 +28,4 @@ def test_the_last_line_counts_the_tests_left_out_and_names_the_packages() -> Non
 
 
 def test_nothing_is_said_if_no_test_was_left_out() -> None:
-    assert "left out" not in run_tests("tests/unit/test_wording.py")[-1]
+    assert "left out" not in run_tests("tests/unit/test_text.py")[-1]

@@ -10,8 +10,8 @@ from prometheus_client.samples import Sample
 from passivedns import errors, metrics
 from passivedns.converter import convert
 from passivedns.errors import ConnectorError, QuotaExceeded, TlpRefused
-from passivedns.metrics import OTHER, count_records, failure_kind, show_budget
-from passivedns.model import Allowance, Budget, Entity, Record
+from passivedns.metrics import OTHER, count_records, failure_kind, show_quota
+from passivedns.model import Allowance, Entity, Quota, Record
 from passivedns.settings.reading import PROJECT_ROOT
 
 TROUBLESHOOTING = (PROJECT_ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
@@ -181,17 +181,17 @@ def quota(source: str, owner: str) -> tuple[float, float]:
 
 
 def test_the_latest_quota_is_shown_by_source_and_owner() -> None:
-    show_budget("riskiq", Budget((Allowance("user", 10, 100, ""), Allowance("organization", 700, 1000, ""))))
-    show_budget("dnsdb", Budget((Allowance("user", 1, 2, ""),)))
-    show_budget("riskiq", Budget((Allowance("user", 11, 100, ""),)))
+    show_quota("riskiq", Quota((Allowance("user", 10, 100, ""), Allowance("organization", 700, 1000, ""))))
+    show_quota("dnsdb", Quota((Allowance("user", 1, 2, ""),)))
+    show_quota("riskiq", Quota((Allowance("user", 11, 100, ""),)))
     assert quota("riskiq", "user") == (11, 100)
     assert quota("riskiq", "organization") == (700, 1000)
     assert quota("dnsdb", "user") == (1, 2)
 
 
 def test_an_unknown_quota_changes_nothing() -> None:
-    show_budget("riskiq", Budget((Allowance("user", 12, 100, ""),)))
-    show_budget("riskiq", Budget())
+    show_quota("riskiq", Quota((Allowance("user", 12, 100, ""),)))
+    show_quota("riskiq", Quota())
     assert quota("riskiq", "user") == (12, 100)
 
 

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from docs.settings_reference import SLUG, schema
-from passivedns.cache import Cache
+from passivedns.query.cache import Cache
 from passivedns.settings.model import DECLARED, SECTIONS, Settings
+from passivedns.settings.problems import Setting, variable
 from passivedns.settings.reading import PROJECT_ROOT
-from passivedns.settings.wording import Setting, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
 from tests.unit.settings_loader import REQUIRED, Load, complaint, loader

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from passivedns import guard
+from passivedns import circuit_breaker
 from passivedns import store as store_module
-from passivedns.opencti.crashes import Crashes
-from passivedns.pace import Pace
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.query.rate_limit import RateLimit
 from passivedns.store import Store
 from tests.unit.redis_server import RedisServer, private_redis
 
@@ -146,7 +146,7 @@ def seconds(work: Callable[[], object]) -> float:
 def test_a_locked_file_costs_its_timeout_once_however_many_threads_wait(
     file: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(guard, "PATIENCE", 0.5)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
     busy = store(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor(9) as pool:
         other.execute("BEGIN EXCLUSIVE")
@@ -163,11 +163,11 @@ def silent() -> Iterator[str]:
 
 
 def test_a_silent_redis_costs_its_timeout_once_for_all_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "PATIENCE", 0.5)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
 
     def use_all(url: str) -> None:
-        Crashes(url).begin("message", is_new=False)
-        pace = Pace("mnemonic", "9/minute", patience=0, redis_url=url)
+        DeliveryLog(url).begin("message", is_new=False)
+        pace = RateLimit("mnemonic", "9/minute", patience=0, redis_url=url)
         with ThreadPoolExecutor(9) as pool:
             list(pool.map(store(url).read, "123456789"))
             list(pool.map(lambda _: pace.wait(), "123456789"))
@@ -179,9 +179,9 @@ def test_a_silent_redis_costs_its_timeout_once_for_all_that_use_it(monkeypatch: 
 def test_while_a_silent_redis_is_left_alone_each_user_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(guard, "PATIENCE", 0.1)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.1)
     with silent() as url:
-        one, pace = store(url), Pace("mnemonic", "9/minute", patience=0, redis_url=url)
+        one, pace = store(url), RateLimit("mnemonic", "9/minute", patience=0, redis_url=url)
         for _ in range(3):
             one.read("key")
             pace.wait()

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from passivedns.asking import EVERYTHING, OLDER, Outcome
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.model import Enrichment, Record, Relation, Tally
+from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.summary import SLOW_IMPORT, failed, failure, summary
 

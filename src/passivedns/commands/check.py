@@ -10,20 +10,20 @@ from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of, publisher_of
-from passivedns.cache import Cache
 from passivedns.commands.terminal import wrapped
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
-from passivedns.meter import Meter
-from passivedns.model import Budget, Finding, State
+from passivedns.model import Finding, Quota, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
+from passivedns.query.cache import Cache
+from passivedns.query.quota import QuotaMeter
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
 from passivedns.settings.model import LookupSettings, Settings
+from passivedns.settings.problems import variable
 from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
-from passivedns.settings.wording import variable
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Http, Patience
-from passivedns.sources.source import tells_budget
-from passivedns.wording import age, allowance_in_words, counted, rates_in_words
+from passivedns.sources.source import tells_quota
+from passivedns.text import age, allowance_in_words, plural, rates_in_words
+from passivedns.transport.http import Http, RetryPolicy
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),
@@ -74,7 +74,7 @@ def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterato
     files = [str(path) for path in config_files(root) if path.exists()]
     variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
     names = f": {', '.join(variables)}" if variables else ""
-    origin = f"{' and '.join(files) or 'no config.yml'}; {counted(len(variables), 'variable')}{names}"
+    origin = f"{' and '.join(files) or 'no config.yml'}; {plural(len(variables), 'variable')}{names}"
     if isinstance(settings, SettingsError):
         yield Finding("settings", State.BAD, f"{settings}\n{origin}")
         return
@@ -93,13 +93,13 @@ def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
     rates = source.pace(section)
     limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
-    patience = Patience(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
-    client = client_of(key, settings, patience, Meter(source))
+    patience = RetryPolicy(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
+    client = client_of(key, settings, patience, QuotaMeter(source))
     try:
-        if tells_budget(client):
-            budget = client.budget()
+        if tells_quota(client):
+            quota = client.quota()
             yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
-            yield from _quota_findings(source.title, budget, getattr(section, "quota_reserve", 0))
+            yield from _quota_findings(source.title, quota, getattr(section, "quota_reserve", 0))
         else:
             Http(source, url, patience).probe()  # without credentials, which the base URL does not check
             has_account = any(getattr(section, name) for name in source.credentials)
@@ -114,13 +114,13 @@ def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
         yield Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")
 
 
-def _quota_findings(title: str, budget: Budget, reserve: int) -> Iterator[Finding]:
+def _quota_findings(title: str, quota: Quota, reserve: int) -> Iterator[Finding]:
     """The remaining searches of each allowance; it is bad if only the reserve is left."""
     reserved = f", {reserve:,} of them reserved" if reserve else ""
-    for allowance in budget.allowances:
+    for allowance in quota.allowances:
         state = State.BAD if allowance.left <= reserve else State.GOOD
         yield Finding(title, state, f"quota of the {allowance_in_words(allowance)}{reserved}")
-    if not budget.allowances:
+    if not quota.allowances:
         yield Finding(title, State.UNKNOWN, "no quota is reported")
 
 
@@ -133,7 +133,7 @@ def cache_finding(cache: Cache | None, now: datetime) -> Finding:
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
     oldest = f", the oldest {age(now - given)}" if given else ""
-    return Finding("cache", State.GOOD, f"{cache.place}: {counted(answers, 'answer')}{oldest}")
+    return Finding("cache", State.GOOD, f"{cache.place}: {plural(answers, 'answer')}{oldest}")
 
 
 def _line(finding: Finding, ascii_only: bool) -> Text:

@@ -11,23 +11,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from passivedns.asking import EVERYTHING
 from passivedns.assembly import enricher_of
 from passivedns.commands import typed
-from passivedns.commands.saved import enricher_of_file
+from passivedns.commands.answer_file import enricher_of_file
 from passivedns.commands.terminal import say
 from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import BadAnswer, NoAnswer, RequestRefused, SourceError
 from passivedns.model import Entity
+from passivedns.query.all_sources import EVERYTHING
 from passivedns.report.formats import as_csv, as_json, as_stix
-from passivedns.report.rows import Lookup
 from passivedns.report.table import report
+from passivedns.report.timeline import Lookup
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure, not_asked
-from passivedns.wording import allowance_in_words, counted, joined, one_line
+from passivedns.text import allowance_in_words, and_list, one_line, plural
 
 # Failures that concern one value, unless the source is left alone; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, NoAnswer, RequestRefused)
@@ -56,8 +56,8 @@ def run(
     else:
         enricher = enricher_of(load_lookup_settings(sources=sources or None))
     start = since or EVERYTHING
-    askers = [replace(asker, since=lambda _: start, window_setting="--since") for asker in enricher.askers]
-    enricher = enricher._replace(askers=askers)
+    within = [replace(configured, since=lambda _: start, window_setting="--since") for configured in enricher.sources]
+    enricher = enricher._replace(sources=within)
     if record_types:
         enricher = enricher._replace(record_types=record_types)
     found = [entity for value in values for entity in _observables(value)]
@@ -65,7 +65,7 @@ def run(
     lookups = _look_up_all(enricher, entities, now)
     if lookups:
         _show(lookups, form, now)
-        _tell_budgets(enricher)
+        _tell_quotas(enricher)
     return 0 if all(found) and len(lookups) == len(entities) else 1
 
 
@@ -86,7 +86,7 @@ def _observables(value: str) -> list[Entity | None]:
     hosts = [value] if _is_plain(value) else typed.hosts(value)
     found = list(map(_observable, hosts))
     if looked_up := [entity.value for entity in found if entity and not _is_plain(value)]:
-        say(f"{_PASSWORD.sub('//…@', one_line(value))}: looked up {joined(looked_up)}.")
+        say(f"{_PASSWORD.sub('//…@', one_line(value))}: looked up {and_list(looked_up)}.")
     return found
 
 
@@ -117,7 +117,7 @@ def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) 
                 lookups.append(Lookup(entity, result, enricher.publisher))
             elif not (result and all(_is_of_one_value(outcome.failure) for outcome in result.outcomes)):
                 if number < len(entities):
-                    say(f"{counted(len(entities) - number, 'more value')} not looked up.")
+                    say(f"{plural(len(entities) - number, 'more value')} not looked up.")
                 break
     return lookups
 
@@ -183,8 +183,8 @@ def _show_tables(lookups: Sequence[Lookup]) -> None:
         console.print(*([""] if number else []), report(lookup, console.options), sep="\n")
 
 
-def _tell_budgets(enricher: Enricher) -> None:
+def _tell_quotas(enricher: Enricher) -> None:
     """Print what remains of each quota that was read during the look-ups."""
-    for asker in enricher.askers:
-        for allowance in asker.meter.budget.allowances:
-            say(f"{asker.source.title} quota of the {allowance_in_words(allowance)}.")
+    for configured in enricher.sources:
+        for allowance in configured.meter.quota.allowances:
+            say(f"{configured.source.title} quota of the {allowance_in_words(allowance)}.")

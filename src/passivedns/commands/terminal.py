@@ -5,7 +5,7 @@ import sys
 import textwrap
 from typing import TextIO
 
-from passivedns.wording import printable
+from passivedns.text import printable
 
 
 def say(text: str) -> None:

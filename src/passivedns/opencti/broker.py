@@ -13,7 +13,7 @@ from pika.exceptions import (
 )
 from pycti.connector import opencti_connector_helper
 
-from passivedns.sources.causes import Peer, cause
+from passivedns.transport.causes import Peer, cause
 
 
 class BrokerUnavailable(AMQPConnectionError):  # type: ignore[misc]  # pika is untyped

@@ -15,7 +15,7 @@ from passivedns.model import Finding, State
 from passivedns.opencti.broker import BrokerUnavailable, connect
 from passivedns.opencti.registration import Config, api_client, explained, is_too_old, too_old, version_of
 from passivedns.stix.markings import TLP_MARKINGS
-from passivedns.wording import joined
+from passivedns.text import and_list
 
 PATIENCE = 10
 """Seconds for each request."""
@@ -115,8 +115,8 @@ def _markings(me: Any, tlps: Collection[str]) -> Result:
     visible = {str(item.get("standard_id")): str(item.get("definition")) for item in me["allowed_marking"] or []}
     if hidden := [tlp for tlp in tlps if TLP_MARKINGS[tlp]["id"] not in visible]:
         return State.BAD, (
-            f"the user {me.get('name')} does not see {joined(hidden)}, a marking of the observables that the connector "
-            "creates: OpenCTI rejects them (MISSING_REFERENCE_ERROR); allow it in a group of the user"
+            f"the user {me.get('name')} does not see {and_list(hidden)}, a marking of the observables that the "
+            "connector creates: OpenCTI rejects them (MISSING_REFERENCE_ERROR); allow it in a group of the user"
         )
     return State.GOOD, (
         f"the user {me.get('name')} sees {', '.join(visible.values())}; entities with other markings cannot be enriched"

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
 
+from passivedns.delivery.retry import current, may_pass, retry_while_away
 from passivedns.errors import NotSent, Unreadable
 from passivedns.opencti import chunks
-from passivedns.opencti.outage import current, may_pass, retry_while_away
 from passivedns.opencti.works import UNREADABLE
 from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject

@@ -13,9 +13,9 @@ from typing import Any
 from pycti.api.opencti_api_playbook import OpenCTIApiPlaybook
 from typing_extensions import override
 
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery
-from passivedns.opencti.outage import current, is_up, may_have_arrived, processing, retry_while_away
+from passivedns.delivery.delivery import Delivery
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.retry import current, is_up, may_have_arrived, processing, retry_while_away
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ MAX_SENDS = 2
 class Playbooks(OpenCTIApiPlaybook):  # type: ignore[misc]  # pycti is untyped
     """Replaces pycti's `api.playbook`, which sends once."""
 
-    def __init__(self, api: Any, crashes: Crashes) -> None:
+    def __init__(self, api: Any, crashes: DeliveryLog) -> None:
         """`crashes` remembers across processes how often a bundle was sent."""
         super().__init__(api)
         self._crashes = crashes

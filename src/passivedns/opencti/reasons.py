@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from passivedns.sources.causes import Peer, blocked, cause, foreign, proxy_of
+from passivedns.transport.causes import Peer, blocked, cause, foreign, proxy_of
 
 _TIMEOUT = 300.0
 """Seconds, as in pycti."""

@@ -7,11 +7,11 @@ from typing import Any
 from pycti.api.opencti_api_work import OpenCTIApiWork
 from typing_extensions import override
 
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery
-from passivedns.opencti.outage import current, in_words, may_have_arrived, retried_unless
+from passivedns.delivery.delivery import Delivery
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.retry import current, in_words, may_have_arrived, retried_unless
 from passivedns.opencti.reasons import graphql_error
-from passivedns.wording import one_line
+from passivedns.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ NOT_UNDERSTOOD = (
 class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
     """Replaces pycti's `api.work`, which calls once and ignores the outcome."""
 
-    def __init__(self, api: Any, crashes: Crashes | None = None) -> None:
+    def __init__(self, api: Any, crashes: DeliveryLog | None = None) -> None:
         """`crashes` remembers what OpenCTI does not tell users without the right MODULES."""
         super().__init__(api)
-        self._crashes = crashes or Crashes("memory")
+        self._crashes = crashes or DeliveryLog("memory")
 
     def is_closed(self, work_id: str) -> bool:
         """True if the work was closed or deleted; False if it is open, or the user may not ask."""

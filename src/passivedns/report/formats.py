@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
-from passivedns.asking import Outcome
 from passivedns.model import Relation, Tally
-from passivedns.report.rows import Lookup
+from passivedns.query.all_sources import Outcome
+from passivedns.report.timeline import Lookup
 from passivedns.stix.objects import timestamp
 
 _COLUMNS = (

@@ -9,9 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from passivedns.report.rows import Lookup, Scale, Tick, scale
-from passivedns.stix.knowledge import seen_by
-from passivedns.wording import day, joined, named
+from passivedns.report.timeline import Lookup, Scale, Tick, scale
+from passivedns.stix.builder import seen_by
+from passivedns.text import and_list, comma_list, day
 
 _FOLDER = Path(__file__).parent
 _LABELS = 60
@@ -30,11 +30,11 @@ def page(lookups: Sequence[Lookup], made: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"day": day, "named": named, "seen_by": seen_by}
+    environment.filters |= {"day": day, "comma_list": comma_list, "seen_by": seen_by}
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         sections=[_section(lookup, made) for lookup in lookups],
-        sources=joined(list(lookups[0].publisher.names.values())),
+        sources=and_list(list(lookups[0].publisher.names.values())),
         made=made,
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704  # a file of ours
         script=Markup(script),  # noqa: S704  # a file of ours

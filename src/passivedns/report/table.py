@@ -8,8 +8,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from passivedns.model import Relation
-from passivedns.report.rows import Lookup, Tick, scale
-from passivedns.wording import day, named
+from passivedns.report.timeline import Lookup, Tick, scale
+from passivedns.text import comma_list, day
 
 # Characters: the narrowest timeline, an IPv6 address, and the keys of two or three sources.
 _TIMELINE, _ADDRESS, _SOURCES = 16, 40, 24
@@ -54,7 +54,7 @@ def _table(shown: Sequence[Relation], several: bool, options: ConsoleOptions) ->
 def _cells(relation: Relation, several: bool) -> list[str]:
     keys = [", ".join(key for key, _ in relation.sources)] if several else []
     days = [day(relation.first_seen), day(relation.last_seen)]
-    return [named(relation.record_types), relation.value, *days, *keys]
+    return [comma_list(relation.record_types), relation.value, *days, *keys]
 
 
 def _layout(longest: Sequence[int], width: int, dated: bool) -> tuple[list[int], int]:

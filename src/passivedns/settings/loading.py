@@ -10,10 +10,10 @@ from pydantic import SecretStr, ValidationError
 from passivedns.errors import SettingsError
 from passivedns.settings import misplaced, model, reading
 from passivedns.settings.model import CHECKED, PLATFORM, SECTIONS, LookupSettings, Settings
+from passivedns.settings.problems import invalid_settings, readable_name, title
 from passivedns.settings.reading import PROJECT_ROOT, is_missing
-from passivedns.settings.wording import invalid_settings, readable_name, title
 from passivedns.sources import SOURCES
-from passivedns.wording import joined
+from passivedns.text import and_list
 
 
 class _Loading:
@@ -82,7 +82,7 @@ class _Loading:
         if self.all_read and not found:
             free = [key for key, source in SOURCES.items() if source.account == "none"]
             self.problems.append(
-                f"{title(('pdns', 'sources'))} is missing. {joined(free)} need no account: set "
+                f"{title(('pdns', 'sources'))} is missing. {and_list(free)} need no account: set "
                 f"PDNS_SOURCES={','.join(free)}, or for one look-up use --sources {','.join(free)}."
             )
         return found

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, PdnsSettings
+from passivedns.settings.problems import Setting, nearest, nearest_section, readable_name, title, variable
 from passivedns.settings.reading import Values, is_missing
 from passivedns.settings.values import Tlp
-from passivedns.settings.wording import Setting, nearest, nearest_section, readable_name, title, variable
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
-from passivedns.wording import joined
+from passivedns.text import and_list
 
 # dnsdbq(1), section ENVIRONMENT; circleci.com/docs/variables.
 _OF_OTHER_TOOLS = frozenset({"DNSDB_SERVER", "CIRCL_SERVER", "CIRCL_AUTH", "CIRCLE_USERNAME", "CIRCLE_TOKEN"})
@@ -94,7 +94,7 @@ def unlisted_sources(values: Values, listed: Sequence[str]) -> Found:
         if own:
             are, settings = ("are", "settings") if own[1:] else ("is", "setting")
             remedy = f"add it, or remove the {settings}"
-            found.notices.append(f"{joined(own)} {are} set, but PDNS_SOURCES does not list {key}: {remedy}.")
+            found.notices.append(f"{and_list(own)} {are} set, but PDNS_SOURCES does not list {key}: {remedy}.")
         found.notices.extend(
             f"{SOURCES[key].variable(name)} limits only {key}, which PDNS_SOURCES does not list; set "
             f"{variable(('pdns', name))}."
@@ -114,7 +114,9 @@ def _laxer(values: Values, key: str, listed: Sequence[str]) -> str:
         return ""
     up_to = {name: f"up to {limit}" if limit in _STRICTNESS else "any TLP" for name, limit in laxer.items()}
     by_limit = {limit: [name for name in up_to if up_to[name] == limit] for limit in up_to.values()}
-    return joined([f"{joined(names)} {'get' if names[1:] else 'gets'} {limit}" for limit, names in by_limit.items()])
+    return and_list(
+        [f"{and_list(names)} {'get' if names[1:] else 'gets'} {limit}" for limit, names in by_limit.items()]
+    )
 
 
 def _tlp(value: Any) -> str:

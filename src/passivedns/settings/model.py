@@ -13,11 +13,11 @@ from pydantic.fields import FieldInfo
 
 from passivedns.model import RECORD_TYPES
 from passivedns.settings import values
+from passivedns.settings.problems import Setting
 from passivedns.settings.values import Section, allowed
-from passivedns.settings.wording import Setting
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
-from passivedns.wording import joined
+from passivedns.text import and_list
 
 SourceKeys = Annotated[tuple[str, ...], values.one_or_more(SOURCES), values.several_of(SOURCES, "queried")]
 DEFAULTS = {key: source.default_with for key, source in SOURCES.items() if source.default_with}
@@ -63,7 +63,7 @@ class PdnsSettings(Section):
     sources: SourceKeys = Field(
         default=(),
         description="Sources to query. Each has its own section. Without it, "
-        + joined([f"{key} where {key.upper()}_{setting.upper()} is set" for key, setting in DEFAULTS.items()])
+        + and_list([f"{key} where {key.upper()}_{setting.upper()} is set" for key, setting in DEFAULTS.items()])
         + ".",
     )
     max_tlp: values.TlpLimit = Field(
@@ -169,7 +169,7 @@ class LookupSettings:
         by_pap = [SOURCES[key].title for key in self.sources if self.max_pap is None]
         for scale, titles in (("TLP", by_tlp), ("PAP", by_pap)):
             if titles:
-                sent = f"observables of any {scale}, including {scale}:RED, are sent to {joined(titles)}"
+                sent = f"observables of any {scale}, including {scale}:RED, are sent to {and_list(titles)}"
                 found.append(f"PDNS_MAX_{scale} is {values.NO_LIMIT}: {sent}.")
         for key, section in self.sources.items():
             for name in [name for name in type(section).model_fields if "url" in name]:
@@ -197,7 +197,7 @@ _ACCOUNTS = {
 def without_cost() -> str:
     """Which sources cost nothing, and what they need, in words."""
     keys = {kind: [key for key, source in SOURCES.items() if source.account == kind] for kind in _ACCOUNTS}
-    needs = [f"{joined(keys[kind])} need{'' if keys[kind][1:] else 's'} {need}" for kind, need in _ACCOUNTS.items()]
+    needs = [f"{and_list(keys[kind])} need{'' if keys[kind][1:] else 's'} {need}" for kind, need in _ACCOUNTS.items()]
     return ", ".join(needs)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from passivedns.settings.model import CHECKED, SECTIONS
-from passivedns.settings.wording import is_placeholder, is_secret, nearest_section, readable_name, variable
-from passivedns.wording import joined
+from passivedns.settings.problems import is_placeholder, is_secret, nearest_section, readable_name, variable
+from passivedns.text import and_list
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
@@ -119,7 +119,7 @@ def from_file(path: Path) -> File:
 def _repetitions(path: Path, repeated: Mapping[tuple[str, ...], Sequence[int]]) -> Iterator[str]:
     for keys, lines in repeated.items():
         if keys[0] in SECTIONS:
-            places = f"lines {joined([str(line) for line in lines])}"
+            places = f"lines {and_list([str(line) for line in lines])}"
             remedy = "keep one" if keys[1:] else "make them one section"
             yield f"{path}: {'.'.join(map(readable_name, keys))} occurs more than once ({places}); {remedy}."
 

@@ -14,7 +14,7 @@ import pydantic
 from isodate import Duration, duration_isoformat, parse_duration
 
 from passivedns.model import RECORD_TYPES
-from passivedns.settings.wording import shown
+from passivedns.settings.problems import shown
 
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 Pap = Literal["PAP:CLEAR", "PAP:WHITE", "PAP:GREEN", "PAP:AMBER", "PAP:RED"]

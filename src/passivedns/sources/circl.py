@@ -8,13 +8,13 @@ from functools import partial
 from pydantic import Field
 
 from passivedns.errors import QuotaExceeded
+from passivedns.formats.cof import Page, answer_of, page_of, reply_of
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, complaint, log_in
-from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.paging import Ask, all_pages
 from passivedns.sources.source import PASSING, Client, Source
+from passivedns.transport.http import Http, Reply
+from passivedns.transport.paging import Ask, all_pages
 
 PAGE = 200
 """Records per page; PyPDNS's 50 would need four times as many requests."""

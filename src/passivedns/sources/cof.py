@@ -13,13 +13,13 @@ import requests
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from passivedns.errors import BadAnswer
-from passivedns.model import Answer, Question, Record, joined
+from passivedns.formats.cof import Page, answer_of, page_of, reply_of
+from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, accepts, allowed
-from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
-from passivedns.sources.failures import first_line, usual_complaint, worded
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.paging import Ask, all_pages, cursor_of, link_of
 from passivedns.sources.source import Client, RestrictedSettings, Source
+from passivedns.transport.failures import first_line, usual_complaint, worded
+from passivedns.transport.http import Http, Reply
+from passivedns.transport.paging import Ask, all_pages, cursor_of, link_of
 
 MAX_PAGES = 25
 """Pages of an answer."""
@@ -129,7 +129,7 @@ class CofClient(Client):
         full = ip_address(question.value).exploded if question.type == "IPv6-Addr" else question.value
         if answer.records or answer.unreadable or full == question.value:
             return answer
-        return joined([answer, self._ask(full)])
+        return merge_answers([answer, self._ask(full)])
 
     def _ask(self, value: str) -> Answer:
         path = f"/{quote(value, safe=':')}"

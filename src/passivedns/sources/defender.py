@@ -13,14 +13,14 @@ from urllib.parse import quote, urljoin
 from pydantic import Field
 
 from passivedns.errors import BadAnswer, CredentialsRefused
-from passivedns.model import Answer, Question, Record, joined
+from passivedns.formats import dates, rdata
+from passivedns.formats.json_body import Row, at, is_count, json_of, read_rows, rows_of, text, whole
+from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Secret, allowed
-from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import Row, at, is_count, json_of, read_rows, rows_of, text, whole
-from passivedns.sources.failures import parsed, usual_complaint, worded
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.paging import Ask, all_pages
 from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
+from passivedns.transport.failures import parsed, usual_complaint, worded
+from passivedns.transport.http import Http, Reply
+from passivedns.transport.paging import Ask, all_pages
 
 MAX_PAGES = 50
 """Pages of a list; Microsoft documents no limit."""
@@ -67,7 +67,7 @@ class DefenderClient(Client):
     def look_up(self, question: Question) -> Answer:
         """Look up a name in both directions, or an address in reverse, with one request per page."""
         relations = (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,)
-        return joined([self._list(question.value, relation) for relation in relations])
+        return merge_answers([self._list(question.value, relation) for relation in relations])
 
     def _list(self, value: str, relation: str) -> Answer:
         """One list, page by page; incomplete if there are more pages or records than allowed."""
@@ -75,7 +75,7 @@ class DefenderClient(Client):
         pages, ended = all_pages(
             DEFENDER, self._request(self._http.search, path), partial(self._page, value, relation), MAX_PAGES
         )
-        answer = joined(pages)
+        answer = merge_answers(pages)
         return answer._replace(complete=answer.complete and ended)
 
     def _page(self, value: str, relation: str, reply: Reply) -> tuple[Answer, Ask | None]:

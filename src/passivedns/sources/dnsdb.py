@@ -15,15 +15,15 @@ from pydantic import Field
 
 from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
-from passivedns.model import Allowance, Answer, Budget, Question, joined
+from passivedns.formats import dates
+from passivedns.formats.cof import KEYS, Page, page_of, read_entries, targets_of
+from passivedns.formats.json_body import at, is_count, json_of, rows_of, text, unexpected
+from passivedns.model import Allowance, Answer, Question, Quota, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
-from passivedns.sources import dates
-from passivedns.sources.bodies import at, is_count, json_of, rows_of, text, unexpected
-from passivedns.sources.cof_rows import KEYS, Page, page_of, read_entries, targets_of
-from passivedns.sources.failures import first_line, worded
-from passivedns.sources.http import Http, Reply
 from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
-from passivedns.wording import one_line
+from passivedns.text import one_line
+from passivedns.transport.failures import first_line, worded
+from passivedns.transport.http import Http, Reply
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class DnsdbClient(Client):
         if not self._reverse_names:
             return owned
         try:
-            return joined([owned, self._ask(f"rdata/name/{name}", question.since)])
+            return merge_answers([owned, self._ask(f"rdata/name/{name}", question.since)])
         except SourceError as error:
             # The records of the first query have been paid for.
             if not owned.records:
@@ -89,7 +89,7 @@ class DnsdbClient(Client):
             raise worded(DNSDB, BadAnswer, 404, said)
         return Answer([])
 
-    def budget(self) -> Budget:
+    def quota(self) -> Quota:
         return parse_rate(json_of(DNSDB, self._http.fetch(f"/dnsdb/v2/rate_limit?{urlencode(CLIENT)}").body))
 
 
@@ -154,7 +154,7 @@ def _with_sensor(row: Any) -> Any:
     return row | {"sensor_id": seen_by[0]} if seen_by else row
 
 
-def parse_rate(answer: Any) -> Budget:
+def parse_rate(answer: Any) -> Quota:
     """The allowance of the API key; unknown if the remaining queries are not stated.
 
     Raises:
@@ -165,11 +165,11 @@ def parse_rate(answer: Any) -> Budget:
         raise unexpected(DNSDB, "contains no quota")
     left, limit = rate.get("remaining"), rate.get("limit")
     if not is_count(left):
-        return Budget()
+        return Quota()
     used = max(limit - left, 0) if is_count(limit) else 0
     # A block of queries never resets ("n/a").
     reset = dates.unix(rate.get("reset"))
-    return Budget((Allowance("API key", used, used + left, f"{reset:%Y-%m-%d %H:%M:%S} UTC" if reset else ""),))
+    return Quota((Allowance("API key", used, used + left, f"{reset:%Y-%m-%d %H:%M:%S} UTC" if reset else ""),))
 
 
 DNSDB = Source(

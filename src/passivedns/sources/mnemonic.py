@@ -10,15 +10,15 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from passivedns.errors import RateLimited
+from passivedns.formats.cof import Page, answer_of, page_of, reply_of
+from passivedns.formats.json_body import at, is_count, text
+from passivedns.formats.rdata import fitting_type
 from passivedns.model import RECORD_TYPES, Answer, Question
 from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
-from passivedns.sources.bodies import at, is_count, text
-from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
-from passivedns.sources.failures import parsed, usual_complaint
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.rdata import fitting_type
 from passivedns.sources.source import Client, Source, SourceSettings
-from passivedns.wording import counted
+from passivedns.text import plural
+from passivedns.transport.failures import parsed, usual_complaint
+from passivedns.transport.http import Http, Reply
 
 PUBLIC_LIMIT = 1000
 """Maximum rows; a request for more without a key is refused (HTTP 412)."""
@@ -101,7 +101,7 @@ def _complaint(reply: Reply) -> str:
     entries = messages if isinstance(messages, list) else []
     said = [words for entry in entries if (words := text(at(entry, "message")))]
     if is_count(wait) and wait > 0:
-        said.append(f"Available again in {counted(math.ceil(wait / 1000), 'second')}")
+        said.append(f"Available again in {plural(math.ceil(wait / 1000), 'second')}")
     return ". ".join(said) or usual_complaint(reply)
 
 

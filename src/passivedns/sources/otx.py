@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import Field
 
 from passivedns.errors import CredentialsRefused
+from passivedns.formats import dates, rdata
+from passivedns.formats.json_body import Row, has_all, read_rows, rows_of, text, whole
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
-from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import Row, has_all, read_rows, rows_of, text, whole
-from passivedns.sources.failures import meaning, retry_after, usual_complaint, worded
-from passivedns.sources.http import Http
 from passivedns.sources.source import PASSING, Client, Source, SourceSettings
+from passivedns.transport.failures import meaning, retry_after, usual_complaint, worded
+from passivedns.transport.http import Http
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 

@@ -10,14 +10,25 @@ from typing import Any
 from pydantic import Field
 
 from passivedns.errors import BadAnswer
-from passivedns.model import Allowance, Answer, Budget, Question, Record
+from passivedns.formats import dates, rdata
+from passivedns.formats.json_body import (
+    Row,
+    at,
+    has_all,
+    is_count,
+    json_of,
+    read_rows,
+    rows_of,
+    text,
+    unexpected,
+    whole,
+)
+from passivedns.formats.json_rows import JsonRows
+from passivedns.model import Allowance, Answer, Question, Quota, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
-from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import Row, at, has_all, is_count, json_of, read_rows, rows_of, text, unexpected, whole
-from passivedns.sources.failures import worded
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.json_rows import JsonRows
 from passivedns.sources.source import Client, QuotaSettings, Source
+from passivedns.transport.failures import worded
+from passivedns.transport.http import Http, Reply
 
 
 class RiskIQSettings(QuotaSettings):
@@ -51,7 +62,7 @@ class RiskIQClient(Client):
             return Answer([], certain=not reply.is_blank or reply.status == 204)
         return whole(RISKIQ, read_saved(reply.body, question.value), reply)._replace(about="")
 
-    def budget(self) -> Budget:
+    def quota(self) -> Quota:
         reply = self._http.fetch("/v2/account/quota")
         return parse_quota(None if _is_own_404(reply) else json_of(RISKIQ, reply.body))
 
@@ -99,7 +110,7 @@ def _record(entry: dict[str, Any], asked: str) -> Record:
     )
 
 
-def parse_quota(answer: Any) -> Budget:
+def parse_quota(answer: Any) -> Quota:
     """The allowances of the user and of the organization.
 
     Raises:
@@ -108,7 +119,7 @@ def parse_quota(answer: Any) -> Budget:
     if not isinstance(answer, dict):
         raise unexpected(RISKIQ, "contains no quota")
     owners = ("user", "organization")
-    return Budget(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
+    return Quota(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
 
 
 def _allowance(owner: str, account: Any) -> list[Allowance]:

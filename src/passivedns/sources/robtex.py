@@ -5,12 +5,12 @@ Sources: one recorded row, and the clients in Cortex-Analyzers, IntelOwl and Spi
 
 from pydantic import Field
 
+from passivedns.formats.cof import Page, answer_of, page_of, reply_of
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import accept_lines, complaint
-from passivedns.sources.cof_rows import Page, answer_of, page_of, reply_of
-from passivedns.sources.http import Http
 from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
+from passivedns.transport.http import Http
 
 MAX_OF_ROBTEX = 200
 """Rows after which Robtex seems to stop."""

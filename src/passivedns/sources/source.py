@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from pydantic import Field
 
 from passivedns.errors import SourceError
-from passivedns.model import RECORD_TYPES, Answer, Budget, Question
+from passivedns.model import RECORD_TYPES, Answer, Question, Quota
 from passivedns.settings.values import A_DURATION, A_TLP, MaxTlp, Quantity, ResultsTlp, Section, Window, allowed
 
 if TYPE_CHECKING:
-    from passivedns.sources.http import Http, Reply
+    from passivedns.transport.http import Http, Reply
 
 NAMES = frozenset({"Domain-Name", "Hostname"})
 ADDRESSES = frozenset({"IPv4-Addr", "IPv6-Addr"})
@@ -64,18 +64,18 @@ class Client(Protocol):
             SourceError: there is no answer; the class says why.
         """
 
-    def budget(self) -> Budget:
+    def quota(self) -> Quota:
         """The used quota, read in one request without a search; unknown if the source has none.
 
         Raises:
             SourceError: it cannot be read.
         """
-        return Budget()
+        return Quota()
 
 
-def tells_budget(client: Client) -> bool:
+def tells_quota(client: Client) -> bool:
     """Whether the client can read the quota."""
-    return type(client).budget is not Client.budget
+    return type(client).quota is not Client.quota
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, Field
 
 from passivedns.errors import BadAnswer
-from passivedns.model import Answer, Question, Record, joined
+from passivedns.formats import dates, rdata
+from passivedns.formats.json_body import Row, at, read_rows, rows_of, text, whole
+from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Pages, Secret, allowed
-from passivedns.sources import dates, rdata
-from passivedns.sources.bodies import Row, at, read_rows, rows_of, text, whole
-from passivedns.sources.failures import parsed, worded
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.paging import Ask, all_pages, is_last
 from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
+from passivedns.transport.failures import parsed, worded
+from passivedns.transport.http import Http, Reply
+from passivedns.transport.paging import Ask, all_pages, is_last
 
 ROWS_A_PAGE = 40
 """Maximum page size of the API; each page costs one look-up."""
@@ -114,7 +114,7 @@ def _parsed_page(body: bytes) -> _Page:
 
 def _joined(*pages: _Page) -> Answer:
     """The answer in all pages; incomplete if the last one says that there are more."""
-    answer = joined([page.answer for page in pages])
+    answer = merge_answers([page.answer for page in pages])
     number = sum(page.number for page in pages)
     return answer._replace(complete=answer.complete and is_last({}, pages[-1].fields, number))
 

@@ -6,7 +6,7 @@ from typing import Any
 from passivedns.stix import objects, sharing_words
 from passivedns.stix.objects import StixObject
 from passivedns.stix.skeleton import skeleton
-from passivedns.wording import one_line
+from passivedns.text import one_line
 
 LAXEST = "TLP:CLEAR"
 

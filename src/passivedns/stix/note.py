@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Sequence
 
 from passivedns.model import Entity, Relation, recency
-from passivedns.stix.knowledge import AUTHOR_ID, Publisher, markings, seen_by, strictest_tlp
+from passivedns.stix.builder import AUTHOR_ID, Publisher, markings, seen_by, strictest_tlp
 from passivedns.stix.markdown import code
 from passivedns.stix.objects import StixObject
-from passivedns.wording import counted, day, joined, named
+from passivedns.text import and_list, comma_list, day, plural
 
 NEWEST = 50
 """Maximum table rows."""
@@ -46,11 +46,11 @@ def summary_note(
 
 def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) -> str:
     keys = {key for relation in found for key, _ in relation.sources}
-    names = joined([name for key, name in publisher.names.items() if key in keys])
+    names = and_list([name for key, name in publisher.names.items() if key in keys])
     shown = f"the {NEWEST} most recently seen of " if len(found) > NEWEST else ""
     heading = (
         f"Passive DNS of the {entity.type} {code(entity.value)} from {names}: "
-        f"{shown}{counted(len(found), 'relationship')}, most recently seen first."
+        f"{shown}{plural(len(found), 'relationship')}, most recently seen first."
     )
     return "\n".join([heading, "", _HEAD, *(_line(relation, publisher) for relation in found[:NEWEST])])
 
@@ -58,4 +58,4 @@ def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) ->
 def _line(relation: Relation, publisher: Publisher) -> str:
     sources = code(seen_by(relation.sources, publisher)[:LONGEST])
     days = f"{day(relation.first_seen)} | {day(relation.last_seen)}"
-    return f"| {named(relation.record_types)} | {code(relation.value)} | {days} | {sources} |"
+    return f"| {comma_list(relation.record_types)} | {code(relation.value)} | {days} | {sources} |"

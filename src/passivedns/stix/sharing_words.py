@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from passivedns.stix.skeleton import merged, skeleton
-from passivedns.wording import one_line
+from passivedns.text import one_line
 
 _LEVELS = {merged(level): level for level in ("CLEAR", "WHITE", "GREEN", "AMBER", "RED")}
 _STRICT = merged("strict")

@@ -12,10 +12,10 @@ import trustme
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from passivedns.cache import Cache
 from passivedns.commands.check import cache_finding, settings_findings, source_findings
 from passivedns.errors import SettingsError
 from passivedns.model import Answer, Finding, State
+from passivedns.query.cache import Cache
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources import SOURCES

@@ -14,9 +14,9 @@ import pytest
 
 from passivedns.commands.cli import main
 from passivedns.commands.lookup import observable
-from passivedns.sources.http import Patience
 from passivedns.stix import objects
 from passivedns.stix.values import Unusable
+from passivedns.transport.http import RetryPolicy
 from sandbox.server import serving
 from sandbox.sources import otx, riskiq, virustotal
 from sandbox.sources.history import history
@@ -313,7 +313,7 @@ def test_an_interrupted_look_up_does_not_wait_for_a_slow_source(desk: Desk) -> N
     threading.Thread(target=interrupt, daemon=True).start()
     begun = time.monotonic()
     code, printed, said = desk.lookup(DOMAIN, ADDRESS, "nothing.example", "--format", "json")
-    assert time.monotonic() - begun < Patience().timeout / 2
+    assert time.monotonic() - begun < RetryPolicy().timeout / 2
     assert code == 1
     assert only_line(printed)["query"] == DOMAIN
     assert said.startswith(f"{ADDRESS}: interrupted.\n1 more value not looked up.\n")

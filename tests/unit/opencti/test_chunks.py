@@ -11,7 +11,7 @@ from passivedns.model import Entity, Relation
 from passivedns.opencti import chunks
 from passivedns.opencti.chunks import can_send, in_json
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.note import summary_note
 from passivedns.stix.objects import StixObject
 

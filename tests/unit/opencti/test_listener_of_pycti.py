@@ -13,8 +13,8 @@ from pycti.api.opencti_api_work import OpenCTIApiWork
 from pycti.connector import opencti_connector_helper
 from pycti.connector.opencti_connector_helper import ListenQueue
 
+from passivedns.delivery.delivery import Postponed
 from passivedns.opencti.chunks import has_no_split
-from passivedns.opencti.delivery import Postponed
 from passivedns.opencti.message import Bundle, Message
 from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI

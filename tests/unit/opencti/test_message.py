@@ -9,11 +9,11 @@ import pytest
 from pika.exceptions import AMQPConnectionError
 from pycti import Identity, OpenCTIConnectorHelper
 
+from passivedns.delivery.delivery import Delivery, Postponed
+from passivedns.delivery.retry import TooLarge, processing
 from passivedns.errors import NotSent, Unreadable
 from passivedns.opencti.chunks import RoutedChannel
-from passivedns.opencti.delivery import Delivery, Postponed
 from passivedns.opencti.message import Bundle, Message
-from passivedns.opencti.outage import TooLarge, processing
 from passivedns.stix.markings import references, strictest_tlp
 from sandbox.entities import Entity, Marking
 from sandbox.opencti import OpenCTI
@@ -252,7 +252,7 @@ def test_a_playbook_whose_result_is_refused_gets_what_it_sent_and_the_error_says
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("passivedns.opencti.outage.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("passivedns.delivery.retry.FIRST_PAUSE", 0.01)
 
 
 ILL = {"name": "DATABASE_ERROR", "error_message": "some shards are not available"}

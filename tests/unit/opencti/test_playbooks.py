@@ -8,10 +8,10 @@ import pytest
 import requests
 from pycti import OpenCTIConnectorHelper
 
-from passivedns.opencti import outage
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery, Postponed
-from passivedns.opencti.outage import processing, retry_queries
+from passivedns.delivery import retry
+from passivedns.delivery.delivery import Delivery, Postponed
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.retry import processing, retry_queries
 from passivedns.opencti.playbooks import Playbooks
 from sandbox.messages import playbook_message
 from sandbox.opencti import Fault, OpenCTI
@@ -22,8 +22,8 @@ NOW = "2026-11-29T12:00:00.000Z"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "MAX_TRIES", 3)
-    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "MAX_TRIES", 3)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def message(execution: Execution) -> dict[str, Any]:
 @pytest.fixture
 def playbooks(helper: OpenCTIConnectorHelper) -> Playbooks:
     retry_queries(helper.api)
-    return Playbooks(helper.api, Crashes("memory"))
+    return Playbooks(helper.api, DeliveryLog("memory"))
 
 
 def answer(playbooks: Playbooks, message: dict[str, Any]) -> Delivery:
@@ -89,7 +89,7 @@ def test_another_process_does_not_send_a_third_time(
     """Each process is killed while it waits for the response."""
     retry_queries(helper.api)
     for _ in range(4):
-        process = Playbooks(helper.api, Crashes(str(tmp_path / "deliveries.sqlite")))
+        process = Playbooks(helper.api, DeliveryLog(str(tmp_path / "deliveries.sqlite")))
         helper.api.session_requests_timeout = 0.3
         platform.fail("playbookStepExecution", times=1, how="unheard")
         with processing(Delivery("key", message, True)) as delivery:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import trustme
 
+from passivedns.delivery.retry import in_words
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import platform_findings
-from passivedns.opencti.outage import in_words
 from passivedns.opencti.registration import api_client, explained, is_too_old, register, version_of
 from sandbox.opencti import OpenCTI, opencti_app
 from sandbox.server import serving

@@ -5,10 +5,10 @@ import logging
 import pytest
 from pycti import OpenCTIConnectorHelper
 
-from passivedns.opencti import outage
-from passivedns.opencti.crashes import Crashes
-from passivedns.opencti.delivery import Delivery, Postponed
-from passivedns.opencti.outage import processing, retry_queries
+from passivedns.delivery import retry
+from passivedns.delivery.delivery import Delivery, Postponed
+from passivedns.delivery.delivery_log import DeliveryLog
+from passivedns.delivery.retry import processing, retry_queries
 from passivedns.opencti.works import NOT_UNDERSTOOD, UNREADABLE, Works
 from sandbox.opencti import Fault, OpenCTI
 from sandbox.works import Work
@@ -138,7 +138,7 @@ def test_a_user_who_may_not_query_works_can_still_announce_and_close(
 def test_a_work_is_closed_even_if_querying_it_keeps_failing(
     platform: OpenCTI, works: Works, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
     platform.fail("work", how="database")
     with processing(delivery(redelivered=True)):
         works.to_processed("w1", "Added 1")
@@ -211,7 +211,7 @@ def test_a_work_is_closed_even_if_the_user_may_not_ask_and_the_response_was_lost
 def test_objects_that_cannot_be_announced_are_an_error(
     platform: OpenCTI, works: Works, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
     platform.fail("addExpectations", how="database")
     with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
         works.add_expectations("w1", 28)
@@ -232,7 +232,7 @@ def test_a_deleted_work_counts_as_closed(works: Works) -> None:
 def test_only_the_closing_of_a_work_whose_result_was_sent_is_left(
     platform: OpenCTI, helper: OpenCTIConnectorHelper, in_error: bool
 ) -> None:
-    crashes = Crashes("memory")
+    crashes = DeliveryLog("memory")
     platform.fail("toProcessed", how="refused")
     begun = delivery()
     begun.was_read = True

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import DECLARED
-from passivedns.settings.wording import is_secret, variable
+from passivedns.settings.problems import is_secret, variable
 from passivedns.sources import SOURCES
 from tests.unit.settings_loader import Load, complaint
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import DECLARED, SECTIONS, Settings
-from passivedns.settings.wording import variable
+from passivedns.settings.problems import variable
 from tests.unit.settings_loader import Load, complaint
 
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from passivedns.settings.model import DECLARED, SECTIONS, PdnsSettings
+from passivedns.settings.problems import allowed_values
 from passivedns.settings.reading import PROJECT_ROOT
-from passivedns.settings.wording import allowed_values
 from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
 
 SECRETS = ("token-of-the-platform", "key-of-the-account", "analyst@example.org")

@@ -6,8 +6,8 @@ import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from passivedns.errors import SettingsError
+from passivedns.settings.problems import invalid_settings
 from passivedns.settings.values import Secret, Section, allowed
-from passivedns.settings.wording import invalid_settings
 from tests.unit.settings_loader import Load, complaint
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from passivedns.model import Question
 from passivedns.sources import SOURCES
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.source import Client
+from passivedns.transport.http import Http, RetryPolicy
 
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 TIMEOUT: float = 2
@@ -17,7 +17,7 @@ def client(key: str, url: str, retries: int = 0, **settings: Any) -> Client:
     """The client of a source at `url`, with these settings."""
     source = SOURCES[key]
     section = source.settings(**{source.address: url}, **settings)
-    return source.client(section, Http(source, getattr(section, source.address), Patience(TIMEOUT, retries, 0)))
+    return source.client(section, Http(source, getattr(section, source.address), RetryPolicy(TIMEOUT, retries, 0)))
 
 
 def question(value: str, since: datetime = LONG_AGO) -> Question:

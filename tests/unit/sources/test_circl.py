@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from passivedns.errors import CredentialsRefused, NoAnswer, NotEntitled, QuotaExceeded, RateLimited
 from passivedns.model import Answer, Record
-from passivedns.sources import circl, http, paging
+from passivedns.sources import circl
 from passivedns.sources.circl import CIRCL, PAGE, CirclSettings
+from passivedns.transport import http, paging
 from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history

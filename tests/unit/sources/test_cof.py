@@ -11,9 +11,10 @@ import requests
 from pydantic import ValidationError
 
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer
-from passivedns.model import Answer, Budget
-from passivedns.sources import cof, paging
+from passivedns.model import Answer, Quota
+from passivedns.sources import cof
 from passivedns.sources.cof import COF, CofSettings
+from passivedns.transport import paging
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says
@@ -358,7 +359,7 @@ def test_a_value_goes_into_the_path_before_the_parameters_of_the_url(d4: tuple[C
 
 
 def test_the_budget_is_unknown(d4: tuple[CofServer, str]) -> None:
-    assert client("cof", d4[1]).budget() == Budget()
+    assert client("cof", d4[1]).quota() == Quota()
 
 
 # Settings

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passivedns.errors import BadAnswer
+from passivedns.formats import cof
 from passivedns.model import Answer, Record
-from passivedns.sources import SOURCES, cof_rows
+from passivedns.sources import SOURCES
 from passivedns.sources.circl import CIRCL
 from passivedns.sources.cof import COF
 from tests.unit.sources.recorded import recorded
@@ -363,7 +364,7 @@ def test_a_body_without_readable_rows_is_a_bad_answer(body: bytes) -> None:
 
 
 def test_a_maximum_of_records_cuts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cof_rows, "MAX_ROWS", 50)
+    monkeypatch.setattr(cof, "MAX_ROWS", 50)
     addresses = [f"192.0.2.{number}" for number in range(60)]
     answer = read(ROW, ROW | {"rdata": addresses})
     assert ([record.data for record in answer.records[1:]], answer.complete) == (addresses[:49], False)

@@ -12,10 +12,10 @@ import pytest
 import trustme
 
 from passivedns.errors import CredentialsRefused, NoAnswer, SourceError
-from passivedns.sources import http
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.sources.source import Client
+from passivedns.transport import http
+from passivedns.transport.http import Http, RetryPolicy
 from sandbox.faults import FAULTS
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
@@ -30,13 +30,13 @@ OK = says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 def asker(url: str) -> Client:
     settings = RiskIQSettings.model_validate({"username": USERNAME, "api_key": API_KEY})
-    return RiskIQClient(settings, Http(RISKIQ, url, Patience(0.5, 0, 0)))
+    return RiskIQClient(settings, Http(RISKIQ, url, RetryPolicy(0.5, 0, 0)))
 
 
 def fails(ask: Client) -> SourceError | None:
     """The error of a quota request and a search, if any."""
     try:
-        ask.budget()
+        ask.quota()
         ask.look_up(question(DOMAIN))
     except SourceError as error:
         return error

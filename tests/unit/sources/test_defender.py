@@ -21,9 +21,10 @@ from passivedns.errors import (
     SourceError,
     Unreachable,
 )
-from passivedns.model import Answer, Budget, Question, Record
-from passivedns.sources import SOURCES, defender, http, paging
+from passivedns.model import Answer, Question, Quota, Record
+from passivedns.sources import SOURCES, defender
 from passivedns.sources.source import Client
+from passivedns.transport import http, paging
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
@@ -110,7 +111,7 @@ def test_an_unknown_host_is_an_empty_answer(url: str, service: Defender, unknown
 
 
 def test_the_budget_is_unknown_and_costs_no_request(url: str, service: Defender) -> None:
-    assert graph(url).budget() == Budget()
+    assert graph(url).quota() == Quota()
     assert service.requests == []
 
 

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from passivedns import __version__
-from passivedns.errors import (
-    BadAnswer,
-)
-from passivedns.model import Allowance, Budget, Question, Record
-from passivedns.sources import rdata
+from passivedns.errors import BadAnswer
+from passivedns.formats import rdata
+from passivedns.model import Allowance, Question, Quota, Record
 from passivedns.sources.dnsdb import DNSDB, DnsdbSettings
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, about, history
@@ -131,24 +129,24 @@ def test_nothing_known_is_a_complete_answer_without_records(url: str) -> None:
 
 def test_a_daily_quota_has_a_reset(url: str, service: Dnsdb) -> None:
     service.used, service.limit = 23, 500
-    (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances
+    (allowance,) = client("dnsdb", url, api_key=API_KEY).quota().allowances
     midnight = f"{datetime.now(UTC).date() + timedelta(days=1)} 00:00:00 UTC"
     assert allowance == Allowance("API key", 23, 500, midnight)
 
 
 def test_a_block_quota_has_no_reset(url: str, service: Dnsdb) -> None:
     service.quota, service.used, service.limit = "block", 600, 600
-    (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances
+    (allowance,) = client("dnsdb", url, api_key=API_KEY).quota().allowances
     assert (allowance.used, allowance.left, allowance.reset) == (600, 0, "")
 
 
-def test_a_key_without_a_quota_has_an_unknown_budget(url: str, service: Dnsdb) -> None:
+def test_a_key_without_a_quota_has_an_unknown_quota(url: str, service: Dnsdb) -> None:
     service.quota = "unlimited"
-    assert client("dnsdb", url, api_key=API_KEY).budget() == Budget()
+    assert client("dnsdb", url, api_key=API_KEY).quota() == Quota()
 
 
 def test_reading_the_quota_costs_no_query(url: str, service: Dnsdb) -> None:
-    client("dnsdb", url, api_key=API_KEY).budget()
+    client("dnsdb", url, api_key=API_KEY).quota()
     assert service.used == 0
     assert service.requests[0].params == {"swclient": "opencti", "version": __version__}
 
@@ -172,21 +170,21 @@ def test_any_field_of_the_quota_may_be_missing_or_invalid(
     url: str, service: Dnsdb, rate: dict[str, object], allowances: tuple[Allowance, ...]
 ) -> None:
     service.rate_body = {"rate": rate}
-    assert client("dnsdb", url, api_key=API_KEY).budget().allowances == allowances
+    assert client("dnsdb", url, api_key=API_KEY).quota().allowances == allowances
 
 
 @pytest.mark.parametrize("body", [[], {}, {"rate": []}, "rate"])
 def test_a_quota_of_another_form_is_a_bad_answer(url: str, service: Dnsdb, body: object) -> None:
     service.rate_body = body
     with pytest.raises(BadAnswer, match=r"contains no quota; check DNSDB_API_BASE_URL\."):
-        client("dnsdb", url, api_key=API_KEY).budget()
+        client("dnsdb", url, api_key=API_KEY).quota()
 
 
 @pytest.mark.parametrize("fault", ["404", "404-no-results", "html"])
 def test_a_quota_from_another_service_is_a_bad_answer(url: str, service: Dnsdb, fault: str) -> None:
     service.fail(fault)
     with pytest.raises(BadAnswer, match=r"check DNSDB_API_BASE_URL\."):
-        client("dnsdb", url, api_key=API_KEY).budget()
+        client("dnsdb", url, api_key=API_KEY).quota()
 
 
 # The settings

@@ -9,8 +9,8 @@ import dnsdb2
 import pytest
 
 from passivedns.errors import SourceError
+from passivedns.formats import rdata
 from passivedns.model import Record
-from passivedns.sources import rdata
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
 from tests.unit.sources.clients import client, question
@@ -95,5 +95,5 @@ def test_what_dnsdb2_rejects_is_an_error_or_incomplete(
 def test_the_client_and_dnsdb2_read_the_same_quota(url: str, service: Dnsdb) -> None:
     service.used = 3
     rate = vendor(url).rate_limit()["rate"]
-    (allowance,) = client("dnsdb", url, api_key=API_KEY).budget().allowances
+    (allowance,) = client("dnsdb", url, api_key=API_KEY).quota().allowances
     assert (allowance.limit, allowance.left) == (rate["limit"], rate["remaining"])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from passivedns.errors import SourceError
 from passivedns.model import Answer
-from passivedns.sources import SOURCES, http
+from passivedns.sources import SOURCES
+from passivedns.transport import http
 from tests.unit.raw_server import RawServer, raw_server
 from tests.unit.sources.clients import client, question
 from tests.unit.sources.samples import SAMPLES

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from passivedns.errors import NoAnswer, SourceError
-from passivedns.sources import http
-from passivedns.sources.http import MAX_BODY, Reply
+from passivedns.transport import http
+from passivedns.transport.http import MAX_BODY, Reply
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import ask
 

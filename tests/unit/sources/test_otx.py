@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from passivedns.errors import (
-    BadAnswer,
-    Blocked,
-    CredentialsRefused,
-    NoAnswer,
-    RateLimited,
-    RequestRefused,
-    SourceError,
-)
-from passivedns.model import Answer, Budget, Question, Record
+from passivedns.errors import BadAnswer, Blocked, CredentialsRefused, NoAnswer, RateLimited, RequestRefused, SourceError
+from passivedns.model import Answer, Question, Quota, Record
 from passivedns.sources.otx import OTX, OtxSettings
 from passivedns.sources.source import Client
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
@@ -194,7 +186,7 @@ def test_a_value_is_escaped_in_the_path() -> None:
 
 
 def test_the_budget_costs_no_request(url: str, service: Otx) -> None:
-    assert otx(url).budget() == Budget()
+    assert otx(url).quota() == Quota()
     assert service.requests == []
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from passivedns import __version__
-from passivedns.asking import Asker, Outcome
 from passivedns.assembly import enricher_of
 from passivedns.errors import (
     BadAnswer,
@@ -23,10 +22,11 @@ from passivedns.errors import (
     SourceError,
 )
 from passivedns.model import Allowance, Answer, Entity, Question
+from passivedns.query.all_sources import ConfiguredSource, Outcome
 from passivedns.settings.model import LookupSettings, PdnsSettings
-from passivedns.sources import http
-from passivedns.sources.http import Http, Patience
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
+from passivedns.transport import http
+from passivedns.transport.http import Http, RetryPolicy
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
@@ -121,34 +121,34 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def client(url: str, timeout: float = 10, retries: int = 0, api_key: str = API_KEY) -> RiskIQClient:
     settings = RiskIQSettings(username=USERNAME, api_key=api_key, api_base_url=url)
-    return RiskIQClient(settings, Http(RISKIQ, url, Patience(timeout, retries, 0)))
+    return RiskIQClient(settings, Http(RISKIQ, url, RetryPolicy(timeout, retries, 0)))
 
 
 def search(of: RiskIQClient, value: str = DOMAIN, since: datetime = MONTH_AGO) -> Answer:
     return of.look_up(Question(value, "Domain-Name", since))
 
 
-def new_asker(url: str, cache: str = "", cache_ttl: str = "PT24H", **settings: Any) -> Asker:
+def new_asker(url: str, cache: str = "", cache_ttl: str = "PT24H", **settings: Any) -> ConfiguredSource:
     """The source with its quota and, if named, a cache, as in the connector."""
     account = {"username": USERNAME, "api_key": API_KEY, "api_base_url": url} | settings
     pdns = {"cache": cache or "memory", "cache_ttl": cache_ttl if cache else "PT0S", "max_retries": 0}
-    (only,) = enricher_of(LookupSettings(PdnsSettings(**pdns), {"riskiq": RiskIQSettings(**account)})).askers
+    (only,) = enricher_of(LookupSettings(PdnsSettings(**pdns), {"riskiq": RiskIQSettings(**account)})).sources
     return only
 
 
 @pytest.fixture
-def asker(url: str) -> Asker:
+def asker(url: str) -> ConfiguredSource:
     return new_asker(url)
 
 
 @pytest.fixture
-def thrifty(url: str) -> Asker:
+def thrifty(url: str) -> ConfiguredSource:
     """An asker with a cache."""
     return new_asker(url, "memory")
 
 
-def ask(of: Asker, value: str = DOMAIN, now: datetime = NOW) -> Outcome:
-    return of.ask(Entity("", "Domain-Name", value), now)
+def ask(of: ConfiguredSource, value: str = DOMAIN, now: datetime = NOW) -> Outcome:
+    return of.query(Entity("", "Domain-Name", value), now)
 
 
 def endpoints(service: PassiveTotal) -> list[str]:
@@ -186,7 +186,9 @@ def test_the_window_starts_in_utc_with_a_space_between_date_and_time(url: str, s
     assert service.searches[0].params == {"query": DOMAIN, "start": "2026-10-25 12:04:03"}
 
 
-def test_records_before_the_window_are_dropped_if_the_server_ignores_it(asker: Asker, service: PassiveTotal) -> None:
+def test_records_before_the_window_are_dropped_if_the_server_ignores_it(
+    asker: ConfiguredSource, service: PassiveTotal
+) -> None:
     within = ask(asker).records
     service.ignores_window = True
     assert ask(asker).records == within
@@ -194,7 +196,7 @@ def test_records_before_the_window_are_dropped_if_the_server_ignores_it(asker: A
     assert len(ask(asker).records) > len(within)
 
 
-def test_a_record_up_to_8_hours_too_old_is_kept(asker: Asker, service: PassiveTotal) -> None:
+def test_a_record_up_to_8_hours_too_old_is_kept(asker: ConfiguredSource, service: PassiveTotal) -> None:
     service.ignores_window = True
     newest = max(record.last_seen for record in ask(asker).records if record.last_seen)
     asker.since = lambda _: newest + timedelta(hours=8)
@@ -220,7 +222,7 @@ def test_neither_the_key_nor_its_base64_is_logged(
 # The quota
 
 
-def test_the_quota_is_read_before_the_first_search_only(asker: Asker, service: PassiveTotal) -> None:
+def test_the_quota_is_read_before_the_first_search_only(asker: ConfiguredSource, service: PassiveTotal) -> None:
     ask(asker)
     ask(asker, ADDRESS)
     assert endpoints(service) == ["/account/quota", "/dns/passive", "/dns/passive"]
@@ -228,14 +230,14 @@ def test_the_quota_is_read_before_the_first_search_only(asker: Asker, service: P
 
 def test_the_quota_states_the_used_searches(url: str, service: PassiveTotal) -> None:
     service.used, service.limit, service.next_reset = 7, 9, RESET
-    assert client(url).budget().allowances == (
+    assert client(url).quota().allowances == (
         Allowance("user", 7, 9, RESET),
         Allowance("organization", 0, 10_000, RESET),
     )
 
 
 def test_reading_the_quota_costs_no_search(url: str, service: PassiveTotal) -> None:
-    client(url).budget()
+    client(url).quota()
     assert service.used == 0
 
 
@@ -291,20 +293,22 @@ def test_reserved_searches_are_not_used(url: str, service: PassiveTotal, used: i
 
 @pytest.mark.parametrize("fault", ["500", "html", "404-json", "204", "list", "403", "403-quota"])
 def test_an_unreadable_quota_causes_a_warning_and_does_not_stop_the_search(
-    asker: Asker, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
+    asker: ConfiguredSource, service: PassiveTotal, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     service.fail(fault, on="quota")
     assert ask(asker).records
     assert "The quota cannot be read; querying PassiveTotal anyway." in caplog.text
 
 
-def test_a_quota_call_that_is_asked_to_wait_delays_the_search_as_well(asker: Asker, service: PassiveTotal) -> None:
+def test_a_quota_call_that_is_asked_to_wait_delays_the_search_as_well(
+    asker: ConfiguredSource, service: PassiveTotal
+) -> None:
     service.fail("429", on="quota")
     assert isinstance(ask(asker).failure, RateLimited)
     assert service.searches == []
 
 
-def test_a_quota_of_unknown_form_does_not_stop_the_search(asker: Asker, service: PassiveTotal) -> None:
+def test_a_quota_of_unknown_form_does_not_stop_the_search(asker: ConfiguredSource, service: PassiveTotal) -> None:
     service.quota_body = {"user": {"licenseCounts": None}}
     assert ask(asker).records
 
@@ -355,7 +359,9 @@ def test_a_permanent_fault_is_not_retried(url: str, service: PassiveTotal, fault
 # The cache
 
 
-def test_a_cached_answer_costs_no_request_not_even_for_the_quota(thrifty: Asker, service: PassiveTotal) -> None:
+def test_a_cached_answer_costs_no_request_not_even_for_the_quota(
+    thrifty: ConfiguredSource, service: PassiveTotal
+) -> None:
     first = ask(thrifty)
     asked = len(service.requests)
     service.used = service.limit
@@ -368,7 +374,7 @@ def test_a_cached_answer_costs_no_request_not_even_for_the_quota(thrifty: Asker,
 
 @pytest.mark.parametrize("window", [timedelta(days=30), timedelta(hours=12), timedelta(minutes=30)])
 def test_a_later_window_of_the_same_length_is_answered_from_the_cache(
-    thrifty: Asker, service: PassiveTotal, window: timedelta
+    thrifty: ConfiguredSource, service: PassiveTotal, window: timedelta
 ) -> None:
     thrifty.since = lambda now: now - window
     for seconds in (0, 1, 5):
@@ -376,20 +382,20 @@ def test_a_later_window_of_the_same_length_is_answered_from_the_cache(
     assert len(service.searches) == 1
 
 
-def test_a_longer_window_needs_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+def test_a_longer_window_needs_another_search(thrifty: ConfiguredSource, service: PassiveTotal) -> None:
     ask(thrifty)
     thrifty.since = lambda now: now - timedelta(days=31)
     ask(thrifty)
     assert len(service.searches) == 2
 
 
-def test_another_observable_needs_another_search(thrifty: Asker, service: PassiveTotal) -> None:
+def test_another_observable_needs_another_search(thrifty: ConfiguredSource, service: PassiveTotal) -> None:
     ask(thrifty)
     ask(thrifty, ADDRESS)
     assert len(service.searches) == 2
 
 
-def test_an_unknown_observable_is_searched_once(thrifty: Asker, service: PassiveTotal) -> None:
+def test_an_unknown_observable_is_searched_once(thrifty: ConfiguredSource, service: PassiveTotal) -> None:
     for _ in range(2):
         assert ask(thrifty, "unheard-of.example").records == []
     assert len(service.searches) == 1
@@ -401,7 +407,7 @@ def test_cached_answers_of_another_service_are_not_used(url: str, service: Passi
     assert [request.path for request in service.searches] == ["/v2/dns/passive", "/pt/v2/dns/passive"]
 
 
-def test_cached_records_that_have_left_the_window_are_dropped(thrifty: Asker, service: PassiveTotal) -> None:
+def test_cached_records_that_have_left_the_window_are_dropped(thrifty: ConfiguredSource, service: PassiveTotal) -> None:
     service.ignores_window = True
     edge = max(record.last_seen for record in ask(thrifty).records if record.last_seen) + timedelta(hours=8)
     thrifty.since = lambda _: edge
@@ -414,7 +420,7 @@ def test_cached_records_that_have_left_the_window_are_dropped(thrifty: Asker, se
 
 @pytest.mark.parametrize("fault", each(sorted(FAULTS.keys() - ENDLESS)))
 def test_only_faults_that_clearly_mean_nothing_known_are_cached(
-    thrifty: Asker, service: PassiveTotal, fault: str
+    thrifty: ConfiguredSource, service: PassiveTotal, fault: str
 ) -> None:
     service.fail(fault, on="search")
     ask(thrifty)

@@ -21,15 +21,9 @@ from passivedns.errors import (
     SourceError,
 )
 from passivedns.model import Allowance, Answer, Question, Record
-from passivedns.sources.failures import failure
-from passivedns.sources.http import Http, Reply
-from passivedns.sources.riskiq import (
-    RISKIQ,
-    RiskIQClient,
-    RiskIQSettings,
-    parse_quota,
-    read_saved,
-)
+from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings, parse_quota, read_saved
+from passivedns.transport.failures import failure
+from passivedns.transport.http import Http, Reply
 from tests.unit.sources.recorded import recorded
 
 ASKED = "example.org"

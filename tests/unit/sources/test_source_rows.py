@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from passivedns.model import Answer, Question, Record, joined
-from passivedns.sources.bodies import Row, at, has_all, is_count, read_rows, rows_of, text
+from passivedns.formats.json_body import Row, at, has_all, is_count, read_rows, rows_of, text
+from passivedns.model import Answer, Question, Record, merge_answers
 from tests.unit.sources.clients import LONG_AGO
 from tests.unit.sources.transports import EXAMPLE
 
@@ -49,8 +49,8 @@ def test_an_unreadable_row_does_not_affect_its_neighbours() -> None:
 
 def test_an_answer_in_parts_is_complete_and_certain_if_all_parts_are() -> None:
     parts = [Answer([RECORD], unreadable=1), Answer([RECORD], complete=False, certain=False, unreadable=2)]
-    assert joined(parts) == Answer([RECORD, RECORD], complete=False, certain=False, unreadable=3)
-    assert joined(parts[:1]) == parts[0]
+    assert merge_answers(parts) == Answer([RECORD, RECORD], complete=False, certain=False, unreadable=3)
+    assert merge_answers(parts[:1]) == parts[0]
 
 
 @pytest.mark.parametrize(("value", "segment"), [("2001:db8::1", "2001:db8::1"), ("a/b?c#d%", "a%2Fb%3Fc%23d%25")])

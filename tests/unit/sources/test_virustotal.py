@@ -20,10 +20,10 @@ from passivedns.errors import (
     RequestRefused,
     SourceError,
 )
-from passivedns.model import Answer, Budget, Question, Record
-from passivedns.sources import http
+from passivedns.model import Answer, Question, Quota, Record
 from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
+from passivedns.transport import http
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
@@ -166,7 +166,7 @@ def test_a_value_is_escaped_in_the_path() -> None:
 
 
 def test_the_budget_costs_no_request(url: str, service: VirusTotal) -> None:
-    assert virustotal(url).budget() == Budget()
+    assert virustotal(url).quota() == Quota()
     assert service.requests == []
 
 

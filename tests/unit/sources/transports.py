@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from passivedns.cool_down import CoolDown
-from passivedns.sources.http import Http, Patience, Reply
+from passivedns.query.cool_down import CoolDown
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
+from passivedns.transport.http import Http, Reply, RetryPolicy
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
 LONGEST = 30
@@ -27,7 +27,7 @@ def asking(
 ) -> Http:
     """A transport to `url`; `row` overrides fields of the source above."""
     memory = cool_down or CoolDown(EXAMPLE.title)
-    patience = Patience(timeout, retries, backoff)
+    patience = RetryPolicy(timeout, retries, backoff)
     return Http(replace(EXAMPLE, **row), url, patience, spend, memory.obey, memory.is_ill)
 
 

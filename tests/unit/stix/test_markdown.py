@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from passivedns.model import Entity, Relation
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.markdown import inert
 from passivedns.stix.note import summary_note
 

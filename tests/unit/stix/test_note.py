@@ -17,7 +17,7 @@ from stix2validator import ValidationOptions, validate_instance
 from passivedns.converter import convert
 from passivedns.model import Entity, Record
 from passivedns.stix import objects
-from passivedns.stix.knowledge import Publisher, additions
+from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.note import LONGEST, NEWEST, summary_note
 from passivedns.stix.objects import TLP_CLEAR, StixObject
 

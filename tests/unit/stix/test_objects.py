@@ -15,7 +15,7 @@ from passivedns.converter import convert
 from passivedns.model import Entity
 from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
-from passivedns.stix.knowledge import AUTHOR, Publisher, additions
+from passivedns.stix.builder import AUTHOR, Publisher, additions
 from passivedns.stix.objects import TLP_CLEAR, StixObject
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passivedns.sources import rdata
+from passivedns.formats import rdata
 from passivedns.stix.values import Unusable, address, ascii_name, domain_name, is_address, mailbox
 
 LONG_LABEL = "a" * 63

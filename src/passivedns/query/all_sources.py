@@ -1,0 +1,181 @@
+"""Queries all sources in parallel and returns the outcome of each."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from passivedns import metrics
+from passivedns.errors import ConnectorError, SourceError, TlpRefused, Unforeseen
+from passivedns.model import Answer, Entity, Question, Record
+from passivedns.query.cache import Cache
+from passivedns.query.quota import QuotaMeter
+from passivedns.sources.source import Client, Source
+from passivedns.stix import special_use
+from passivedns.stix.markings import is_within
+from passivedns.stix.values import ascii_name
+from passivedns.text import one_line
+
+log = logging.getLogger(__name__)
+
+EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earlier than any sighting."""
+OLDER = "older than the time window"
+"""The reason for leaving out records that were last seen before the queried period."""
+
+
+class Outcome(NamedTuple):
+    """The outcome of one source."""
+
+    source: Source
+    since: datetime
+    """UTC; start of the queried period."""
+    records: Sequence[Record] = ()
+    complete: bool = True
+    """False if the source has more records."""
+    unreadable: int = 0
+    """Rows of the answer, and items of lists in rows, that could not be read."""
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Further rows of the answer, by the reason for leaving them out before any conversion."""
+    newest_older: datetime | None = None
+    """UTC; when the newest record that is `OLDER` was last seen."""
+    window_setting: str = ""
+    """What sets the time window, such as `PDNS_IMPORT_LAST_SEEN_TIME_WINDOW`."""
+    clock_ahead: timedelta = timedelta(0)
+    """How far ahead of this clock the source has seen a record, which counts as seen now."""
+    cached_since: datetime | None = None
+    """UTC; when the source gave a cached answer."""
+    failure: ConnectorError | None = None
+    """Why the source was not queried, or did not answer."""
+
+    @property
+    def received(self) -> int:
+        """The number of rows that the source sent; an item of a list in a row counts like a row."""
+        return len(self.records) + self.unreadable + sum(self.left_out.values())
+
+
+@dataclass
+class ConfiguredSource:
+    """One source with its client, limits and cache."""
+
+    source: Source
+    client: Client
+    meter: QuotaMeter
+    since: Callable[[datetime], datetime]
+    """Returns the start of the time window at a given time (both UTC)."""
+    window_setting: str = "PDNS_IMPORT_LAST_SEEN_TIME_WINDOW"
+    max_tlp: str | None = None
+    """The highest TLP that may be sent to the source; None for no limit."""
+    max_tlp_setting: str = "PDNS_MAX_TLP"
+    max_pap: str | None = None
+    """The highest PAP that may be sent to the source; None for no limit."""
+    is_local: bool = False
+    """Whether the source knows special-use addresses and names of its own network."""
+    cache: Cache | None = None
+    identity: str = field(default="", repr=False)
+    """The URL, account and options that its answers depend on. A secret."""
+
+    def query(self, entity: Entity, now: datetime) -> Outcome:
+        """Look up an entity; `now` is in UTC. The outcome includes failures."""
+        since = self.since(now)
+        question = Question(ascii_name(entity.value), entity.type, max(since - self.source.clock_tolerance, EVERYTHING))
+        try:
+            self._check_markings(entity)
+            return self._kept(question, since, now) or self._search(question, since)
+        except ConnectorError as error:
+            return Outcome(self.source, since, failure=error)
+        except Exception as error:
+            log.exception("%s could not be asked", self.source.title)
+            name = type(error).__name__
+            return Outcome(self.source, since, failure=Unforeseen(f"Internal error ({name}); see the connector log."))
+
+    def _check_markings(self, entity: Entity) -> None:
+        limits = (entity.tlp, self.max_tlp, self.max_tlp_setting), (entity.pap, self.max_pap, "PDNS_MAX_PAP")
+        for marked, maximum, setting in limits:
+            if not is_within(marked, maximum):
+                raise TlpRefused(
+                    f"{one_line(entity.value)} was not sent to {self.source.title}: it is marked {marked}, above the "
+                    f"maximum of {maximum} ({setting})."
+                )
+
+    def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
+        kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
+        if kept is None:
+            return None
+        metrics.CACHE_HITS.labels(self.source.key).inc()
+        return self._outcome(kept.answer, question, since, kept.given)._replace(cached_since=kept.given)
+
+    def _search(self, question: Question, since: datetime) -> Outcome:
+        cool_down = self.meter.cool_down
+        cool_down.check()
+        try:
+            self.meter.refresh(self.client.quota)
+            cool_down.check()  # the source may just have asked for it
+            self.meter.check()
+            metrics.SEARCHES.labels(self.source.key).inc()
+            answer, given = self.client.look_up(question), datetime.now(UTC)
+        except SourceError as error:
+            raise cool_down.failed(question.value, error) from None
+        cool_down.answered()
+        if self.cache and answer.complete and answer.certain:
+            self.cache.put(self._key(question), answer, question.since, given)
+        return self._outcome(answer, question, since, given)
+
+    def _outcome(self, answer: Answer, question: Question, since: datetime, given: datetime) -> Outcome:
+        """The records of an answer `given` (UTC) within the queried period; the others are counted."""
+        records = [_seen_by(record, given) for record in answer.records]
+        found = [record for record in records if record.last_seen is None or record.last_seen >= question.since]
+        older = [record.last_seen for record in records if record.last_seen and record.last_seen < question.since]
+        ahead = [record.last_seen - given for record in answer.records if record.last_seen]
+        return Outcome(
+            self.source,
+            since,
+            found,
+            answer.complete,
+            answer.unreadable,
+            Counter(answer.left_out) + Counter({OLDER: len(older)}),
+            max(older, default=None),
+            self.window_setting,
+            max([*ahead, timedelta(0)]),
+        )
+
+    def _key(self, question: Question) -> str:
+        return f"{self.source.key} {self.identity} {question.type} {question.value}"
+
+
+def query_all(
+    sources: Iterable[ConfiguredSource], entity: Entity, now: datetime, record_types: Collection[str]
+) -> list[Outcome]:
+    """Query all sources that support the entity and record types in parallel; the outcomes keep their order."""
+    is_special = bool(special_use.meaning(entity.type, entity.value))
+    able = [
+        configured
+        for configured in sources
+        if entity.type in configured.source.takes
+        and not configured.source.record_types.isdisjoint(record_types)
+        and (configured.is_local or not is_special)
+    ]
+    outcomes: dict[int, Outcome] = {}
+
+    def work(place: int) -> None:
+        outcomes[place] = able[place].query(entity, now)
+
+    # Daemon threads do not delay the end of the process.
+    threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [outcomes[place] for place in range(len(able))]
+
+
+def _seen_by(record: Record, now: datetime) -> Record:
+    """The record with dates up to `now` (UTC): servers whose clock is ahead, and some placeholders, mean "still"."""
+    if max(record.first_seen or EVERYTHING, record.last_seen or EVERYTHING) <= now:
+        return record
+    first = record.first_seen if record.first_seen and record.first_seen <= now else None
+    return record._replace(first_seen=first, last_seen=record.last_seen and min(record.last_seen, now))

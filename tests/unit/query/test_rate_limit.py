@@ -1,0 +1,88 @@
+"""The published rate limit of a source."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from passivedns.errors import RateLimited
+from passivedns.query.rate_limit import RateLimit
+from tests.unit.redis_server import running_redis
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with running_redis() as url:
+        yield url
+
+
+def test_requests_within_the_rate_do_not_wait() -> None:
+    pace = RateLimit("Robtex", "3/minute", patience=0)
+    for _ in range(3):
+        pace.wait()
+
+
+def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
+    """In numbers that need no notation."""
+    pace = RateLimit("mnemonic", "2/minute;1000/day", patience=5)
+    pace.wait()
+    pace.wait()
+    with pytest.raises(RateLimited) as raised:
+        pace.wait()
+    assert str(raised.value) == "mnemonic allows 2 requests a minute and 1,000 a day; next try in 60 s."
+    assert raised.value.retry_in == pytest.approx(60, abs=1)
+
+
+def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    caplog.set_level("INFO")
+    pace = RateLimit("mnemonic", "1/minute", patience=90)
+    pace.wait()
+    pace.wait()
+    assert 59 < sum(pauses) < 61
+    assert "Waiting 60 s for the rate limit of mnemonic (1 request a minute)." in caplog.text
+
+
+def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
+    title = f"mnemonic {uuid.uuid4()}"
+    one, other = (RateLimit(title, "1/minute", patience=0, redis_url=redis_url) for _ in range(2))
+    one.wait()
+    with pytest.raises(RateLimited):
+        other.wait()
+
+
+def test_each_source_has_its_own_rate() -> None:
+    for title in ("mnemonic", "VirusTotal"):
+        RateLimit(title, "1/minute", patience=0).wait()
+
+
+def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
+    title = f"mnemonic {uuid.uuid4()}"
+    together = threading.Barrier(20)
+
+    def go(_: int) -> bool:
+        pace = RateLimit(title, "5/minute", patience=0, redis_url=redis_url)
+        together.wait()
+        try:
+            pace.wait()
+        except RateLimited:
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(go, range(20))) == 5
+
+
+def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    pace = RateLimit("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
+    pace.wait()
+    pace.wait()
+    with pytest.raises(RateLimited):
+        pace.wait()
+    assert "The rate limit of mnemonic is not shared with other processes (" in caplog.text
