@@ -217,7 +217,7 @@ class Store:
             raise ConnectorError(self._failure.format(place=self.place, reason=error)) from error
 
 
-def hashed(data: bytes) -> str:
+def digest(data: bytes) -> str:
     """A short key for data of any length."""
     return blake2b(data, digest_size=16).hexdigest()
 

@@ -9,7 +9,7 @@ from passivedns.model import FAMILIES, Entity
 from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.stix import special_use
-from passivedns.text import age, and_list, day, duration, frequencies, plural
+from passivedns.text import age, and_list, day, duration, frequencies, quantity
 
 MAX_SKEW = timedelta(minutes=10)
 """How far the clock of a source may be ahead without a word."""
@@ -48,8 +48,8 @@ def summary(value: str, result: Result, now: datetime) -> str:
 
 def _added(value: str, result: Result) -> str:
     found = result.enrichment
-    added = f"{plural(found.observables, 'observable')} and {plural(len(found.relations), 'relationship')}"
-    records = f"{result.at_least}{plural(result.records, 'passive DNS record')}"
+    added = f"{quantity(found.observables, 'observable')} and {quantity(len(found.relations), 'relationship')}"
+    records = f"{result.at_least}{quantity(result.records, 'passive DNS record')}"
     text = f"Added {added if found.relations else 'nothing'} from {records} of {value}"
     return f"{text} ({frequencies(found.kept)})" if found.kept else text
 
@@ -88,7 +88,7 @@ def unused(result: Result) -> Iterator[str]:
         settings = and_list(list(dict.fromkeys(out.window_setting for out in result.outcomes if out.newest_older)))
         yield f"{older:,} {OLDER}, the newest of {day(newest)}; widen {settings}"
     if unreadable:
-        yield f"{plural(unreadable, 'unreadable row')}"
+        yield f"{quantity(unreadable, 'unreadable row')}"
     for outcome in result.outcomes:
         if outcome.clock_ahead > MAX_SKEW:
             yield (

@@ -9,21 +9,23 @@ from passivedns.model import Allowance
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
 
-def plural(number: int, noun: str) -> str:
+def quantity(number: int, noun: str) -> str:
     """A number with its noun, such as `1,200 records`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def frequencies(counts: Mapping[str, int], longest: int = 12) -> str:
+def frequencies(counts: Mapping[str, int], max_names: int = 12) -> str:
     """Most frequent first, shortened: a hostile answer may contain thousands of record types."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rest = sum(number for _, number in ranked[longest:])
-    return ", ".join(f"{name} {number}" for name, number in [*ranked[:longest], *([("others", rest)] if rest else [])])
+    rest = sum(number for _, number in ranked[max_names:])
+    return ", ".join(
+        f"{name} {number}" for name, number in [*ranked[:max_names], *([("others", rest)] if rest else [])]
+    )
 
 
-def comma_list(names: Sequence[str], most: int = 20) -> str:
-    """Comma-separated names; … replaces those beyond `most`, since an answer may name any number of sources."""
-    return ", ".join([*names[:most], "…"] if len(names) > most else names)
+def comma_list(names: Sequence[str], max_names: int = 20) -> str:
+    """Comma-separated names; … replaces those beyond `max_names`, since an answer may name any number of sources."""
+    return ", ".join([*names[:max_names], "…"] if len(names) > max_names else names)
 
 
 def and_list(names: Sequence[str]) -> str:
@@ -31,9 +33,9 @@ def and_list(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def one_line(text: str, longest: int = 100) -> str:
-    """Outside text on one line of at most `longest` characters."""
-    return printable(text[:longest]).replace("\n", " ").strip()
+def one_line(text: str, max_length: int = 100) -> str:
+    """Outside text on one line of at most `max_length` characters."""
+    return printable(text[:max_length]).replace("\n", " ").strip()
 
 
 def printable(text: str) -> str:
@@ -53,7 +55,7 @@ def age(length: timedelta) -> str:
 
 def duration(length: timedelta) -> str:
     """A duration in the largest unit that fits, such as `3 hours`."""
-    fitting = (plural(length // unit, name) for name, unit in _UNITS if length >= unit)
+    fitting = (quantity(length // unit, name) for name, unit in _UNITS if length >= unit)
     return next(fitting, "less than a minute")
 
 
@@ -64,7 +66,7 @@ def allowance_in_words(allowance: Allowance) -> str:
     return f"{owner}: {used:,.0f} of {limit:,.0f} searches used, {allowance.left:,.0f} left{until}"
 
 
-def span(seconds: float) -> str:
+def wait_time(seconds: float) -> str:
     """A time to wait, such as `47 s`, `5 min` or `23 h`, rounded up."""
     for unit, length in (("s", 1), ("min", 60)):
         if seconds <= 120 * length:

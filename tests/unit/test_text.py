@@ -12,15 +12,15 @@ from passivedns.text import (
     comma_list,
     frequencies,
     one_line,
-    plural,
     printable,
+    quantity,
     rates_in_words,
-    span,
+    wait_time,
 )
 
 
 def test_a_noun_follows_its_number() -> None:
-    assert [plural(number, "record") for number in (0, 1, 1200)] == ["0 records", "1 record", "1,200 records"]
+    assert [quantity(number, "record") for number in (0, 1, 1200)] == ["0 records", "1 record", "1,200 records"]
 
 
 def test_the_most_frequent_counts_come_first() -> None:
@@ -29,12 +29,12 @@ def test_the_most_frequent_counts_come_first() -> None:
 
 def test_too_many_names_end_in_an_ellipsis() -> None:
     assert comma_list(("a", "b")) == "a, b"
-    assert comma_list(("a", "b"), most=2) == "a, b"
-    assert comma_list(("a", "b", "c"), most=2) == "a, b, …"
+    assert comma_list(("a", "b"), max_names=2) == "a, b"
+    assert comma_list(("a", "b", "c"), max_names=2) == "a, b, …"
 
 
 def test_many_counts_end_in_their_sum() -> None:
-    assert frequencies({"A": 4, "B": 3, "C": 2, "D": 1}, longest=2) == "A 4, B 3, others 3"
+    assert frequencies({"A": 4, "B": 3, "C": 2, "D": 1}, max_names=2) == "A 4, B 3, others 3"
 
 
 def test_terminal_control_characters_become_spaces() -> None:
@@ -88,7 +88,7 @@ def test_an_allowance_shows_used_and_remaining_searches(allowance: Allowance, wo
     [(0, "1 s"), (0.2, "1 s"), (46.3, "47 s"), (120, "120 s"), (121, "3 min"), (7200, "120 min"), (86_400, "24 h")],
 )
 def test_a_time_to_wait_is_rounded_up(seconds: float, words: str) -> None:
-    assert span(seconds) == words
+    assert wait_time(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from passivedns.assembly import cache_of, client_of, publisher_of
-from passivedns.commands.terminal import wrapped
+from passivedns.commands.terminal import wrap
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.model import Finding, Quota, State
 from passivedns.opencti.inspection import PATIENCE, platform_findings
@@ -22,7 +22,7 @@ from passivedns.settings.problems import variable
 from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
 from passivedns.sources import SOURCES
 from passivedns.sources.source import tells_quota
-from passivedns.text import age, allowance_in_words, plural, rates_in_words
+from passivedns.text import age, allowance_in_words, quantity, rates_in_words
 from passivedns.transport.http import Http, RetryPolicy
 
 _MARKS = {
@@ -74,7 +74,7 @@ def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterato
     files = [str(path) for path in config_files(root) if path.exists()]
     variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
     names = f": {', '.join(variables)}" if variables else ""
-    origin = f"{' and '.join(files) or 'no config.yml'}; {plural(len(variables), 'variable')}{names}"
+    origin = f"{' and '.join(files) or 'no config.yml'}; {quantity(len(variables), 'variable')}{names}"
     if isinstance(settings, SettingsError):
         yield Finding("settings", State.BAD, f"{settings}\n{origin}")
         return
@@ -133,11 +133,11 @@ def cache_finding(cache: Cache | None, now: datetime) -> Finding:
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
     oldest = f", the oldest {age(now - given)}" if given else ""
-    return Finding("cache", State.GOOD, f"{cache.place}: {plural(answers, 'answer')}{oldest}")
+    return Finding("cache", State.GOOD, f"{cache.place}: {quantity(answers, 'answer')}{oldest}")
 
 
 def _line(finding: Finding, ascii_only: bool) -> Text:
     sign, plain, style = _MARKS[finding.state]
     lines = "\n".join(f"{'':{_WIDTH + 2}}{line.strip()}" for line in finding.text.splitlines())
-    indented = wrapped(lines, sys.stdout).lstrip()
+    indented = wrap(lines, sys.stdout).lstrip()
     return Text.assemble((plain if ascii_only else sign, style), f" {finding.subject:{_WIDTH}}{indented}")

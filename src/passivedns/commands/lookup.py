@@ -27,7 +27,7 @@ from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
 from passivedns.summary import failed, failure, not_asked
-from passivedns.text import allowance_in_words, and_list, one_line, plural
+from passivedns.text import allowance_in_words, and_list, one_line, quantity
 
 # Failures that concern one value, unless the source is left alone; any other would hit the next value as well.
 _OF_ONE_VALUE = (BadAnswer, NoAnswer, RequestRefused)
@@ -117,7 +117,7 @@ def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) 
                 lookups.append(Lookup(entity, result, enricher.publisher))
             elif not (result and all(_is_of_one_value(outcome.failure) for outcome in result.outcomes)):
                 if number < len(entities):
-                    say(f"{plural(len(entities) - number, 'more value')} not looked up.")
+                    say(f"{quantity(len(entities) - number, 'more value')} not looked up.")
                 break
     return lookups
 

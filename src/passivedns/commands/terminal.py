@@ -10,10 +10,10 @@ from passivedns.text import printable
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    print(wrapped(text, sys.stderr), file=sys.stderr)
+    print(wrap(text, sys.stderr), file=sys.stderr)
 
 
-def wrapped(text: str, stream: TextIO) -> str:
+def wrap(text: str, stream: TextIO) -> str:
     """Printable text; if the stream is a terminal, long lines continue two characters further in."""
     text = printable(text)
     if not stream.isatty():

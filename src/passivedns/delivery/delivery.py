@@ -14,7 +14,7 @@ from pika import BasicProperties
 from pika.exceptions import AMQPError
 from typing_extensions import override
 
-from passivedns.store import hashed
+from passivedns.store import digest
 
 GIVEN_BACK = "x-passive-dns-given-back"
 """Header of a message that was moved to the end of its queue, where it arrives as if it were new."""
@@ -201,7 +201,7 @@ def received(body: bytes, redelivered: bool, properties: BasicProperties | None)
         message = None
     was_given_back = GIVEN_BACK in _headers(properties)
     # Its ids and times make a message unique.
-    return Delivery(hashed(body), message, redelivered or was_given_back, body=body, properties=properties)
+    return Delivery(digest(body), message, redelivered or was_given_back, body=body, properties=properties)
 
 
 def add_mode(message: Any) -> None:

@@ -33,7 +33,7 @@ from passivedns.opencti.broker import explain_connections
 from passivedns.opencti.playbooks import Playbooks
 from passivedns.opencti.registration import version_of
 from passivedns.opencti.works import NOT_UNDERSTOOD, Works
-from passivedns.store import hashed
+from passivedns.store import digest
 from passivedns.text import one_line
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class Listener(ListenQueue):  # type: ignore[misc]  # pycti is untyped
         if self.exit_event.is_set():
             raise RuntimeError("the connector is stopping")
         with self._one_at_a_time:
-            key = hashed(json.dumps(json_data).encode())
+            key = digest(json.dumps(json_data).encode())
             delivery = self._delivery = Delivery(key, json_data, redelivered=True, patience=HTTP_PATIENCE)
             try:
                 self._answer(delivery)

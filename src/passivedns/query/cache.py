@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from passivedns.model import Answer, Record
 from passivedns.settings.values import since as moment_before
-from passivedns.store import Store, hashed
+from passivedns.store import Store, digest
 
 MAX_TEXT = 16 * 2**20
 """Bytes of an answer before compression; a larger one is not cached."""
@@ -62,7 +62,7 @@ class Cache(Store):
 
         `question` identifies all that the answer depends on: source, account and value.
         """
-        found = _read(self.read(hashed(question.encode())) or b"")
+        found = _read(self.read(digest(question.encode())) or b"")
         if not found or found.since > since.timestamp() or found.given > time.time() + _FASTER_CLOCK:
             return None
         given = datetime.fromtimestamp(found.given, UTC)
@@ -87,7 +87,7 @@ class Cache(Store):
         text = json.dumps(found, default=datetime.timestamp).encode()
         lifetime = (now + self._ttl - now).total_seconds()
         if len(text) <= MAX_TEXT:
-            self.write(hashed(question.encode()), zlib.compress(text), now.timestamp(), lifetime)
+            self.write(digest(question.encode()), zlib.compress(text), now.timestamp(), lifetime)
 
 
 def _read(value: bytes) -> _Stored | None:

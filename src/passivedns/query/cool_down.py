@@ -13,7 +13,7 @@ from passivedns.errors import (
     SourceError,
     Unreachable,
 )
-from passivedns.text import and_list, span
+from passivedns.text import and_list, wait_time
 
 RESPITE = 60
 """Seconds for which a source that is ill, cannot be reached or has a rate limit is left alone."""
@@ -102,7 +102,7 @@ class CoolDown:
 def _with_next_try(error: SourceError, seconds: float) -> SourceError:
     """The same error with the time of the next try in its text."""
     sentence, quotes, quoted = str(error).partition(" Its response says: ")
-    when = f"next try in {span(seconds)}"
+    when = f"next try in {wait_time(seconds)}"
     dated, count = re.subn(r"try again later|next try in [\d,]+ (?:s|min|h)", when, sentence, count=1)
     if not count:
         dated = f"{sentence} {when.capitalize()}."

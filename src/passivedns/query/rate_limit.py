@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from passivedns.circuit_breaker import Unavailable, redis_at
 from passivedns.errors import RateLimited
-from passivedns.text import rates_in_words, span
+from passivedns.text import rates_in_words, wait_time
 
 if TYPE_CHECKING:
     from limits.strategies import MovingWindowRateLimiter
@@ -47,8 +47,8 @@ class RateLimit:
         while free := self._next_turn():
             left = free - time.time()
             if free > deadline:
-                raise RateLimited(f"{self._title} allows {self._rates}; next try in {span(left)}.", retry_in=left)
-            log.info("Waiting %s for the rate limit of %s (%s).", span(left), self._title, self._rates)
+                raise RateLimited(f"{self._title} allows {self._rates}; next try in {wait_time(left)}.", retry_in=left)
+            log.info("Waiting %s for the rate limit of %s (%s).", wait_time(left), self._title, self._rates)
             time.sleep(max(left, 0.01))
 
     def _next_turn(self) -> float:

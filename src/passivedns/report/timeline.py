@@ -10,7 +10,7 @@ from passivedns.query.all_sources import EVERYTHING
 from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import StixObject
 from passivedns.summary import failure, unused
-from passivedns.text import frequencies, plural
+from passivedns.text import frequencies, quantity
 
 
 class Lookup(NamedTuple):
@@ -57,7 +57,7 @@ class Lookup(NamedTuple):
         if not used:
             return "No relationships"
         into = "merged into " if used > relationships else ""
-        return f"{self.result.at_least}{plural(used, 'record')}, {into}{plural(relationships, 'relationship')}"
+        return f"{self.result.at_least}{quantity(used, 'record')}, {into}{quantity(relationships, 'relationship')}"
 
     def bundle_objects(self) -> list[StixObject]:
         """The objects that the daemon would send outside a playbook; empty if none."""

@@ -22,7 +22,7 @@ class _Loading:
     def __init__(self, root: Path, chosen: Sequence[str] | None = None) -> None:
         """`chosen` are sources that replace the configured ones."""
         files, environment = [*map(reading.from_file, reading.config_files(root))], reading.from_environment()
-        self.values = reading.merged([*(file.values for file in files), environment.values])
+        self.values = reading.merge([*(file.values for file in files), environment.values])
         self.all_read = not any(file.unusable for file in files)
         self.problems = [problem for file in files for problem in (*file.unusable, *file.repeated)]
         self.shut: list[str] = []

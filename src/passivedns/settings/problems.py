@@ -42,7 +42,7 @@ def _fault(detail: ErrorDetails, field: FieldInfo, value: object) -> str:
     if detail["type"] == "missing":
         return "is missing"
     reason = "which YAML does not read as text (put it in quotes)" if detail["type"] == "string_type" else _said(detail)
-    return f"is {repr(_MASK) if is_secret(field) else shown(value)}{reason and f', {reason}'}"
+    return f"is {repr(_MASK) if is_secret(field) else redact(value)}{reason and f', {reason}'}"
 
 
 def _said(detail: ErrorDetails) -> str:
@@ -87,7 +87,7 @@ def readable_name(name: str) -> str:
     return start if start == name else f"{start}..."
 
 
-def shown(value: object) -> str:
+def redact(value: object) -> str:
     """A bad value, shortened and escaped, with URL credentials masked."""
     if isinstance(value, str):
         masked = re.sub(r"(?s)^.*@", f"{_MASK}@", value)

@@ -140,7 +140,7 @@ def _known_sections(path: Path, content: dict[Any, Any]) -> tuple[Values, list[s
     return values, problems
 
 
-def merged(sources: Iterable[Values]) -> Values:
+def merge(sources: Iterable[Values]) -> Values:
     """Merges key by key; a later value takes precedence, but a placeholder over nothing and an empty value never."""
     result: Values = {section: {} for section in SECTIONS}
     for source in sources:

@@ -14,7 +14,7 @@ import pydantic
 from isodate import Duration, duration_isoformat, parse_duration
 
 from passivedns.model import RECORD_TYPES
-from passivedns.settings.problems import shown
+from passivedns.settings.problems import redact
 
 Tlp = Literal["TLP:CLEAR", "TLP:WHITE", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 Pap = Literal["PAP:CLEAR", "PAP:WHITE", "PAP:GREEN", "PAP:AMBER", "PAP:RED"]
@@ -76,7 +76,7 @@ def several_of(known: Iterable[str], why_not: str) -> pydantic.BeforeValidator:
             raise ValueError
         given = [name.strip() if isinstance(name, str) else name for name in names]
         if unknown := [name for name in given if name and str(name).lower() not in by_lower_case]:
-            raise ValueError(f"of which {' and '.join(map(shown, unknown))} cannot be {why_not}")
+            raise ValueError(f"of which {' and '.join(map(redact, unknown))} cannot be {why_not}")
         return list(dict.fromkeys(by_lower_case[name.lower()] for name in given if name))
 
     return pydantic.BeforeValidator(named)

@@ -16,7 +16,7 @@ from passivedns.formats.rdata import fitting_type
 from passivedns.model import RECORD_TYPES, Answer, Question
 from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.source import Client, Source, SourceSettings
-from passivedns.text import plural
+from passivedns.text import quantity
 from passivedns.transport.failures import parsed, usual_complaint
 from passivedns.transport.http import Http, Reply
 
@@ -101,7 +101,7 @@ def _complaint(reply: Reply) -> str:
     entries = messages if isinstance(messages, list) else []
     said = [words for entry in entries if (words := text(at(entry, "message")))]
     if is_count(wait) and wait > 0:
-        said.append(f"Available again in {plural(math.ceil(wait / 1000), 'second')}")
+        said.append(f"Available again in {quantity(math.ceil(wait / 1000), 'second')}")
     return ". ".join(said) or usual_complaint(reply)
 
 

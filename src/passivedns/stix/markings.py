@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from passivedns.stix import objects, sharing_words
+from passivedns.stix import marking_text, objects
+from passivedns.stix.confusables import skeleton
 from passivedns.stix.objects import StixObject
-from passivedns.stix.skeleton import skeleton
 from passivedns.text import one_line
 
 LAXEST = "TLP:CLEAR"
@@ -53,12 +53,12 @@ def strictest_tlp(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str 
     Considers all descriptions of a marking in the message and OpenCTI, whose markings are `read`. A marking that cannot
     be understood is stricter than TLP:RED and is returned as a phrase with the reason.
     """
-    return _strictest(data, read, sharing_words.tlp)
+    return _strictest(data, read, marking_text.tlp)
 
 
 def strictest_pap(data: dict[str, Any], read: Sequence[StixObject] = ()) -> str | None:
     """The strictest PAP (Permissible Actions Protocol) of a message's entity, determined like `strictest_tlp`."""
-    return _strictest(data, read, sharing_words.pap)
+    return _strictest(data, read, marking_text.pap)
 
 
 def _strictest(data: dict[str, Any], read: Sequence[StixObject], said: _Said) -> str | None:

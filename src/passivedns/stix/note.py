@@ -7,11 +7,11 @@ from passivedns.model import Entity, Relation, recency
 from passivedns.stix.builder import AUTHOR_ID, Publisher, markings, seen_by, strictest_tlp
 from passivedns.stix.markdown import code
 from passivedns.stix.objects import StixObject
-from passivedns.text import and_list, comma_list, day, plural
+from passivedns.text import and_list, comma_list, day, quantity
 
-NEWEST = 50
+MAX_ROWS = 50
 """Maximum table rows."""
-LONGEST = 100
+MAX_SOURCES = 100
 """Maximum characters for the sources of a row."""
 
 _HEAD = "| Record type | Value | First seen | Last seen | Sources |\n|---|---|---|---|---|"
@@ -47,15 +47,15 @@ def summary_note(
 def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) -> str:
     keys = {key for relation in found for key, _ in relation.sources}
     names = and_list([name for key, name in publisher.names.items() if key in keys])
-    shown = f"the {NEWEST} most recently seen of " if len(found) > NEWEST else ""
+    shown = f"the {MAX_ROWS} most recently seen of " if len(found) > MAX_ROWS else ""
     heading = (
         f"Passive DNS of the {entity.type} {code(entity.value)} from {names}: "
-        f"{shown}{plural(len(found), 'relationship')}, most recently seen first."
+        f"{shown}{quantity(len(found), 'relationship')}, most recently seen first."
     )
-    return "\n".join([heading, "", _HEAD, *(_line(relation, publisher) for relation in found[:NEWEST])])
+    return "\n".join([heading, "", _HEAD, *(_line(relation, publisher) for relation in found[:MAX_ROWS])])
 
 
 def _line(relation: Relation, publisher: Publisher) -> str:
-    sources = code(seen_by(relation.sources, publisher)[:LONGEST])
+    sources = code(seen_by(relation.sources, publisher)[:MAX_SOURCES])
     days = f"{day(relation.first_seen)} | {day(relation.last_seen)}"
     return f"| {comma_list(relation.record_types)} | {code(relation.value)} | {days} | {sources} |"

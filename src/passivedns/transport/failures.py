@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from passivedns import errors
 from passivedns.errors import SourceError
-from passivedns.text import and_list, one_line, span
+from passivedns.text import and_list, one_line, wait_time
 from passivedns.transport.causes import Peer, blocked, foreign, is_page
 from passivedns.transport.complaints import by_words, is_limit_reached, limit_in, names_credentials
 
@@ -123,8 +123,8 @@ def worded(source: Source, kind: type[SourceError], status: int, said: str = "",
     sentence = (_NO_ACCOUNT if has_choice else _SENTENCES[kind]).format(
         title=source.title,
         status=status,
-        until=f"; next try in {span(wait)}" if wait else "",
-        again=f"next try in {span(wait)}" if wait else "try again later",
+        until=f"; next try in {wait_time(wait)}" if wait else "",
+        again=f"next try in {wait_time(wait)}" if wait else "try again later",
         check=check,
         credentials=and_list([*map(source.variable, source.credentials)] or [check]),
         entitlement=source.entitlement,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passivedns.stix.marking_text import pap, tlp
 from passivedns.stix.markings import is_within, strictest
-from passivedns.stix.sharing_words import pap, tlp
 
 STATEMENT, SHARING = {"statement"}, {"Sharing", "statement"}
 TLP_UNKNOWN = "(not a TLP that the connector knows, so it counts as the strictest)"

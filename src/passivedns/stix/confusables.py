@@ -38,18 +38,18 @@ _BLANK = "\u2800"
 def skeleton(text: str) -> str:
     """Text with lookalikes as ASCII letters in their case, dashes as `-`, and without accents and what is invisible.
 
-    i and l stay apart: see `merged`. Takes linear time: it normalizes each character on its own, since Unicode's
+    i and l stay apart: see `fold`. Takes linear time: it normalizes each character on its own, since Unicode's
     normalization of a text with many combining marks takes quadratic time.
     """
     return text.translate(_SKELETONS)
 
 
-def merged(text: str) -> str:
+def fold(text: str) -> str:
     """Lower-case text in which i, l and 1 are one letter, as are 0 and o, m and rn: fonts show them alike."""
-    return text.casefold().translate(_MERGED).replace("rn", "m")
+    return text.casefold().translate(_FOLDED).replace("rn", "m")
 
 
-_MERGED = str.maketrans("i10", "llo")
+_FOLDED = str.maketrans("i10", "llo")
 
 
 class _Skeletons(dict[int, str]):

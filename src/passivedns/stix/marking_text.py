@@ -3,14 +3,14 @@
 import re
 from collections.abc import Collection, Iterator
 
-from passivedns.stix.skeleton import merged, skeleton
+from passivedns.stix.confusables import fold, skeleton
 from passivedns.text import one_line
 
-_LEVELS = {merged(level): level for level in ("CLEAR", "WHITE", "GREEN", "AMBER", "RED")}
-_STRICT = merged("strict")
-_COLOURS = {*_LEVELS, merged("amber") + _STRICT}
+_LEVELS = {fold(level): level for level in ("CLEAR", "WHITE", "GREEN", "AMBER", "RED")}
+_STRICT = fold("strict")
+_COLOURS = {*_LEVELS, fold("amber") + _STRICT}
 _LEVEL = "|".join(_LEVELS)
-_TLP = re.compile(rf"(?:tlp[\s:_-]*)?({_LEVEL}|({merged('amber')}[\s+_-]*{_STRICT}))")
+_TLP = re.compile(rf"(?:tlp[\s:_-]*)?({_LEVEL}|({fold('amber')}[\s+_-]*{_STRICT}))")
 _PAP = re.compile(rf"(?:pap[\s:_-]*)?({_LEVEL})")
 # An underscore separates words, an ampersand does not: AT&T L.P. is a company.
 _NO_WORD = re.compile(r"[^\w&]|_")
@@ -36,7 +36,7 @@ def tlp(word: object, kinds: Collection[str]) -> str | None:
     phrase of three words or more in which the level is not written in capitals: `Copyright Red Hat`, `red team report`.
     """
     text, is_tlp, is_pap = _read(word, kinds)
-    if (found := _TLP.fullmatch(merged(text))) and (is_tlp or not is_pap):
+    if (found := _TLP.fullmatch(fold(text))) and (is_tlp or not is_pap):
         return "TLP:AMBER+STRICT" if found[2] else f"TLP:{_LEVELS[found[1]]}"
     is_prose = {kind.casefold() for kind in kinds} == {"statement"}
     if is_tlp or not isinstance(word, str) or (not is_pap and _has_level(text, is_prose=is_prose)):
@@ -49,7 +49,7 @@ def pap(word: object, kinds: Collection[str]) -> str | None:
     text, _, is_pap = _read(word, kinds)
     if not is_pap:
         return None
-    found = _PAP.fullmatch(merged(text))
+    found = _PAP.fullmatch(fold(text))
     return f"PAP:{_LEVELS[found[1]]}" if found else _not_understood(word, "PAP")
 
 
@@ -66,11 +66,11 @@ def _read(word: object, kinds: Collection[str]) -> tuple[str, bool, bool]:
 
 
 def _mentions_tlp(words: list[str]) -> bool:
-    return any("tlp" in word for word in words) or merged("trafficlight") in "".join(words)
+    return any("tlp" in word for word in words) or fold("trafficlight") in "".join(words)
 
 
 def _mentions_pap(words: list[str]) -> bool:
-    spelt_out = merged("permissibleaction") in "".join(words)
+    spelt_out = fold("permissibleaction") in "".join(words)
     return spelt_out or any(word.startswith("pap") and word[3:] in {"", *_COLOURS} for word in words)
 
 
@@ -79,7 +79,7 @@ def _has_level(text: str, *, is_prose: bool) -> bool:
     if not is_prose:
         return any(not _COLOURS.isdisjoint(words) for words in _readings(text))
     return any(
-        merged(word) in _COLOURS and (word.isupper() or len(_words(phrase)) < 3)
+        fold(word) in _COLOURS and (word.isupper() or len(_words(phrase)) < 3)
         for phrase in _END_OF_PHRASE.split(_SPACED_OUT.sub(r"\1", text))
         for digits in _DIGITS
         for word in _words(phrase.translate(digits))
@@ -89,7 +89,7 @@ def _has_level(text: str, *, is_prose: bool) -> bool:
 def _readings(text: str) -> Iterator[list[str]]:
     """The words of a skeleton with digits as letters, and with digits as separators."""
     for digits in _DIGITS:
-        yield [merged(word) for word in _words(text.translate(digits))]
+        yield [fold(word) for word in _words(text.translate(digits))]
 
 
 def _words(text: str) -> list[str]:
