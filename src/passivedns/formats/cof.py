@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from passivedns.formats import dates, rdata
-from passivedns.formats.json_body import rows_of, text, unexpected
-from passivedns.formats.json_rows import MAX_ROWS
+from passivedns.formats.json_body import Origin, rows_of, text
+from passivedns.formats.tolerant_json import MAX_ROWS
 from passivedns.model import Answer, Record
-from passivedns.sources.source import Source
 from passivedns.transport.http import Reply
 from passivedns.transport.paging import has_errors, is_last
 
@@ -43,14 +42,14 @@ class Page(NamedTuple):
     """False if an empty success may be a lost answer."""
 
 
-def reply_of(source: Source, reply: Reply, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
+def reply_of(source: Origin, reply: Reply, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
     """The rows of a reply; for the rest see `page_of`."""
     page = page_of(source, reply.body, to_cof)
     certain = not reply.is_blank or reply.status in (204, 404)
     return page._replace(cut=page.cut or reply.cut, headers=reply.headers, certain=certain)
 
 
-def page_of(source: Source, body: bytes, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
+def page_of(source: Origin, body: bytes, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
     """The rows of a body; `to_cof` converts those of another format.
 
     Raises:
@@ -104,7 +103,7 @@ def _sensors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return rdata.sensors([sensor])
 
 
-def answer_of(source: Source, *pages: Page, swapped: bool | None = None) -> Answer:
+def answer_of(source: Origin, *pages: Page, swapped: bool | None = None) -> Answer:
     """The answer in all pages of a response; `swapped` as for `in_order`.
 
     Raises:
@@ -115,7 +114,7 @@ def answer_of(source: Source, *pages: Page, swapped: bool | None = None) -> Answ
     unreadable += sum(page.unreadable for page in pages)
     is_cut = any(page.cut for page in pages)
     if (unreadable or is_cut) and not records:
-        raise unexpected(source, "contains nothing in the Common Output Format")
+        raise source.unexpected("contains nothing in the Common Output Format")
     return Answer(records, complete=not is_cut and _is_whole(pages), unreadable=unreadable)
 
 

@@ -17,7 +17,7 @@ from passivedns import __version__
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer, RateLimited, SourceError
 from passivedns.formats import dates
 from passivedns.formats.cof import KEYS, Page, page_of, read_entries, targets_of
-from passivedns.formats.json_body import at, is_count, json_of, rows_of, text, unexpected
+from passivedns.formats.json_body import at, is_count, json_of, rows_of, text
 from passivedns.model import Allowance, Answer, Question, Quota, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
@@ -123,9 +123,9 @@ def parse_answer(body: bytes) -> Answer:
     answer = _answer(read_entries(map(_with_sensor, _unframed(rows, end)), DNSDB.key))
     condition = end.get("cond")
     if condition not in (None, *_ENDS):
-        raise unexpected(DNSDB, f"has an unknown condition ({one_line(str(condition), 40)})")
+        raise DNSDB.unexpected(f"has an unknown condition ({one_line(str(condition), 40)})")
     if not answer.records and condition is None:
-        raise unexpected(DNSDB, "was cut off before its first record")
+        raise DNSDB.unexpected("was cut off before its first record")
     if not answer.records and condition == "failed":
         raise worded(DNSDB, NoAnswer, 200, text(end.get("msg")))
     return answer._replace(complete=answer.complete and condition == "succeeded" and not rows.cut)
@@ -162,7 +162,7 @@ def parse_rate(answer: Any) -> Quota:
     """
     rate = at(answer, "rate")
     if not isinstance(rate, dict):
-        raise unexpected(DNSDB, "contains no quota")
+        raise DNSDB.unexpected("contains no quota")
     left, limit = rate.get("remaining"), rate.get("limit")
     if not is_count(left):
         return Quota()

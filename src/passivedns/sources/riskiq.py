@@ -20,10 +20,9 @@ from passivedns.formats.json_body import (
     read_rows,
     rows_of,
     text,
-    unexpected,
     whole,
 )
-from passivedns.formats.json_rows import JsonRows
+from passivedns.formats.tolerant_json import JsonRows
 from passivedns.model import Allowance, Answer, Question, Quota, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import Client, QuotaSettings, Source
@@ -117,7 +116,7 @@ def parse_quota(answer: Any) -> Quota:
         BadAnswer: the answer is not PassiveTotal's.
     """
     if not isinstance(answer, dict):
-        raise unexpected(RISKIQ, "contains no quota")
+        raise RISKIQ.unexpected("contains no quota")
     owners = ("user", "organization")
     return Quota(tuple(allowance for owner in owners for allowance in _allowance(owner, answer.get(owner))))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
 
-from passivedns.errors import SourceError
+from passivedns.errors import BadAnswer, SourceError
 from passivedns.model import RECORD_TYPES, Answer, Question, Quota
 from passivedns.settings.values import A_DURATION, A_TLP, MaxTlp, Quantity, ResultsTlp, Section, Window, allowed
 
@@ -130,3 +130,7 @@ class Source:
     def variable(self, setting: str) -> str:
         """The environment variable of a setting, such as `CIRCL_USERNAME`."""
         return f"{self.key}_{setting}".upper()
+
+    def unexpected(self, fault: str) -> BadAnswer:
+        """The error for a response that is not from the API of the source, such as `is a web page`."""
+        return BadAnswer(f"The response from {self.title} {fault}; check {self.variable(self.address)}.")

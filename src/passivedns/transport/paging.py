@@ -14,7 +14,7 @@ from requests.utils import parse_header_links
 
 from passivedns.errors import SourceError
 from passivedns.formats.json_body import is_count
-from passivedns.formats.json_rows import MAX_ROWS
+from passivedns.formats.tolerant_json import MAX_ROWS
 from passivedns.model import Record
 from passivedns.sources.source import Source
 from passivedns.transport.http import MAX_BODY, Reply, page_numbers

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from passivedns.formats.json_rows import MAX_VALUES
+from passivedns.formats.tolerant_json import MAX_VALUES
 
 REMOVED = object()
 ODD: list[Any] = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passivedns.formats import json_rows
-from passivedns.formats.json_rows import BROKEN, JsonRows
+from passivedns.formats import tolerant_json
+from passivedns.formats.tolerant_json import BROKEN, JsonRows
 
 ROWS = [{"a": 1, "list": [{"x": "}{"}, {"x": "],["}]}, {"a": 'ü \\ " {'}, {"a": {"b": [[], {}]}}]
 
@@ -109,7 +109,7 @@ def test_a_body_that_ends_early_has_its_whole_rows_and_says_so(form: str) -> Non
 def test_a_maximum_of_rows_cuts_and_says_so(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = FORMS[form]([json.dumps(row) for row in ROWS]).encode()
     for most, cut in ((3, False), (2, True)):
-        monkeypatch.setattr(json_rows, "MAX_ROWS", most)
+        monkeypatch.setattr(tolerant_json, "MAX_ROWS", most)
         rows = read(body)
         assert list(rows) == ROWS[:most]
         assert rows.cut is cut
@@ -120,9 +120,9 @@ def test_a_maximum_of_rows_cuts_and_says_so(form: str, monkeypatch: pytest.Monke
 def test_a_row_above_a_maximum_costs_itself_alone_and_is_a_cut(
     form: str, most: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_rows, "MAX_ROW", 1000)
+    monkeypatch.setattr(tolerant_json, "MAX_ROW", 1000)
     if most == "MAX_VALUES":
-        monkeypatch.setattr(json_rows, "MAX_VALUES", 300)
+        monkeypatch.setattr(tolerant_json, "MAX_VALUES", 300)
     long = '{"a": [' + "0," * 480 + "0]}"
     assert len(long) < 1000
     long = long if most == "MAX_VALUES" else long.replace("0", "00000")
