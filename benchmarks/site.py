@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 import pika
 import pycti
 
+from sandbox.api import opencti_app
 from sandbox.daemon import Daemon, amqp_settings, daemon, free_port
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app

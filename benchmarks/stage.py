@@ -9,9 +9,10 @@ from typing import Any
 import pika
 import pycti
 
+from sandbox.api import opencti_app
 from sandbox.daemon import amqp_settings
 from sandbox.link import Link
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 

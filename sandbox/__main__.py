@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import uvicorn
 from fastapi import FastAPI
 
+from sandbox.api import opencti_app
 from sandbox.demo import console, enrich
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sandbox.api import opencti_app
 from sandbox.daemon import Daemon, daemon, http_settings
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, DOMAIN, history
 from sandbox.sources.riskiq import PassiveTotal

@@ -12,15 +12,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
-
-from fastapi import FastAPI, Header, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from typing import Any, Literal
 
 from sandbox.broker import Push, pushed_objects
 from sandbox.entities import Entity, Marking, now
-from sandbox.faults import FAULTS
-from sandbox.graphql import Call, Refused, answer, errors, parse, version_of
+from sandbox.graphql import Call, Refused, version_of
 from sandbox.knowledge import Knowledge
 from sandbox.link import Connector, Link
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
@@ -29,16 +25,6 @@ from sandbox.rights import denial, may
 from sandbox.works import Execution, Work
 
 Fault = Literal["error", "database", "refused", "http500", "http413", "gone", "unheard", "stall"]
-
-_ERRORS = {
-    "error": ("UNKNOWN_ERROR", "An unknown error has occurred"),
-    "database": (
-        "DATABASE_ERROR",
-        "Engine execution fail, some shards are not available, please check your engine status",
-    ),
-    "refused": ("FUNCTIONAL_ERROR", "Business validation"),
-}
-"""Error code and message by name of the fault."""
 
 
 class OpenCTI:
@@ -336,31 +322,3 @@ class OpenCTI:
             refused = [*filter(None, denials), *self._knowledge.take(granted)]
             if work:
                 work.add_import(len(objects), refused)
-
-
-def opencti_app(platform: OpenCTI) -> FastAPI:
-    """Serve the API at ``/graphql``: always with status 200, except for ``http500``, ``http413`` and large requests."""
-    app = FastAPI()
-
-    @app.post("/graphql", response_model=None)
-    def graphql(
-        request: Request,
-        body: dict[str, Any],
-        authorization: Annotated[str, Header()] = "",
-        user_agent: Annotated[str, Header()] = "",
-    ) -> Response:
-        call = parse(body, user_agent)
-        fault = platform.meet(call)
-        if fault == "http413" or int(request.headers.get("content-length", 0)) > platform.largest_request:
-            return HTMLResponse("<html><h1>413 Request Entity Too Large</h1></html>", 413)
-        if fault == "unheard":
-            answer(platform, call, authorization)
-        if fault in ("gone", "unheard"):
-            return FAULTS["reset"]()
-        if fault == "http500":
-            return JSONResponse({"message": "Internal Server Error"}, status_code=500)
-        if fault in _ERRORS:
-            return JSONResponse(errors(*_ERRORS[fault]))
-        return JSONResponse(answer(platform, call, authorization))
-
-    return app

@@ -11,7 +11,8 @@ from unittest import mock
 from pycti import OpenCTIConnectorHelper
 from pycti.connector.opencti_connector_helper import ListenQueue
 
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.api import opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 
 

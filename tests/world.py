@@ -9,9 +9,10 @@ from typing import Any
 
 import pycti
 
+from sandbox.api import opencti_app
 from sandbox.daemon import Daemon, amqp_settings, settings
 from sandbox.entities import Entity
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.history import history
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app

@@ -11,7 +11,8 @@ import trustme
 
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import platform_findings
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.api import opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from tests.unit.raw_server import plain_server, raw_server, says
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import opencti_app
 from sandbox.daemon import amqp_settings
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.rabbitmq import running_broker
 from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pycti
 import pytest
 
+from sandbox.api import opencti_app
 from sandbox.daemon import settings
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from tests.commands import run

@@ -10,8 +10,9 @@ from pathlib import Path
 import pycti
 import pytest
 
+from sandbox.api import opencti_app
 from sandbox.daemon import ROOT, amqp_settings, inherited
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.history import history
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app

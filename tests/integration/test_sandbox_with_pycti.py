@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.api import opencti_app
 from sandbox.daemon import free_port
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from tests.world import WAIT
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pycti
 import pytest
 
+from sandbox.api import opencti_app
 from sandbox.daemon import ROOT, daemon, free_port, inherited, settings
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from tests.integration.conftest import needs_http_protocols
 from tests.world import WAIT, World

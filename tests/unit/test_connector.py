@@ -22,8 +22,9 @@ from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources.riskiq import RiskIQSettings
 from passivedns.sources.virustotal import VirusTotalSettings
 from passivedns.stix.objects import TLP_CLEAR
+from sandbox.api import opencti_app
 from sandbox.entities import Entity
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records

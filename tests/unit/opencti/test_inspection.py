@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import _callback, platform_findings
+from sandbox.api import opencti_app
 from sandbox.daemon import free_port
 from sandbox.graphql import errors
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.platform_rules import TLP
 from sandbox.server import serving
 from tests.world import HAS_HTTP_PROTOCOLS

@@ -16,7 +16,8 @@ from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import platform_findings
 from passivedns.opencti.registration import api_client, explained, is_too_old, register, version_of
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.api import opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from tests.unit.raw_server import Speak, raw_server, says
 

@@ -10,8 +10,9 @@ import pytest
 import requests
 from fastapi import FastAPI
 
+from sandbox.api import opencti_app
 from sandbox.entities import Marking, standard_id
-from sandbox.opencti import OpenCTI, opencti_app
+from sandbox.opencti import OpenCTI
 from sandbox.platform_rules import TLP
 from sandbox.server import serving
 
