@@ -148,9 +148,13 @@ def in_order(sent: Sequence[Record], swapped: bool) -> list[Record]:
     lead = votes[True] - votes[False]
     usual = lead > 0 if lead else swapped
     return [
-        record._replace(name=record.data, data=record.name) if (usual if own is None else own) else record
+        _swapped(*record) if (usual if own is None else own) else record
         for own, record in zip(by_address, sent, strict=True)
     ]
+
+
+def _swapped(name: str, kind: str, data: str, *others: Any) -> Record:
+    return Record(data, kind, name, *others)
 
 
 def _is_swapped(record: Record) -> bool | None:

@@ -1,7 +1,6 @@
 """Parses dates of sources: Unix seconds or milliseconds as numbers or text, and ISO 8601 with or without a zone."""
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 Seen = tuple[datetime | None, datetime | None]
@@ -13,8 +12,10 @@ _LATEST = 253_402_300_799
 """The last second of the year 9999, after which Python has no dates; sources write it for "still seen"."""
 _BIRTH_OF_DNS = 410_227_200
 """1983; a number that would be an earlier date in milliseconds is in seconds."""
+_FIRST_DAY = datetime.fromtimestamp(_EARLIEST, UTC)
 _MAX_LENGTH = 64
 """Characters of a date."""
+_WITHOUT_ZONE = len("2026-11-29T12:00:00")
 
 
 def unix(value: Any) -> datetime | None:
@@ -39,21 +40,24 @@ def iso(value: Any) -> datetime | None:
     """An ISO 8601 text as a date to the second, in UTC if it has no zone; None if it is not a date."""
     if not isinstance(value, str) or len(value) > _MAX_LENGTH:
         return None
-    seconds, moment = _moment(value)
-    return moment if seconds > _EARLIEST else None
+    try:
+        # Adding UTC to the text takes a fifth of the time of adding it to the date.
+        moment = datetime.fromisoformat(f"{value}Z" if len(value) == _WITHOUT_ZONE else value)
+    except ValueError:
+        moment = _any_iso(value)
+    if moment.tzinfo is not UTC or moment.microsecond:
+        moment = _any_iso(value)
+    return moment if moment > _FIRST_DAY else None
 
 
-# Many records of an answer share their dates.
-@lru_cache(maxsize=1024)
-def _moment(text: str) -> tuple[float, datetime | None]:
-    """A date to the second with its Unix time."""
+def _any_iso(text: str) -> datetime:
+    """A date in any form of ISO 8601; `_FIRST_DAY` if the text is not a date."""
     try:
         # Python reads no small z, which RFC 3339 section 5.6 allows.
         moment = datetime.fromisoformat(text.strip().upper())
-        moment = (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
     except (ValueError, OverflowError):
-        return 0, None
-    return moment.timestamp(), moment
+        return _FIRST_DAY
 
 
 def span(first: Any, last: Any) -> Seen:

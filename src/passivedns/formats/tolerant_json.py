@@ -8,7 +8,10 @@ with or without a byte order mark.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from io import BytesIO
+from itertools import islice, takewhile
 from typing import Any
 
 import orjson
@@ -79,7 +82,8 @@ class JsonRows:
 
     def _stream(self) -> Iterator[Any]:
         """The rows of a body that is not one value, or not a valid or a small one."""
-        body, position, line_end, depth = self._body, 0, -1, 0
+        position = yield from self._plain_lines()
+        body, line_end, depth = self._body, -1, 0
         for _ in range(MAX_ROWS + 1):
             position = _after(_BETWEEN_ROWS, body, position)
             # Only the first value of a line, since each attempt checks the encoding of the whole line.
@@ -99,21 +103,26 @@ class JsonRows:
             position = yield from self._value(start)
         self.cut |= depth != 0 or position < len(body)
 
-    def _rows_in(self, value: Any) -> Iterator[Any]:
+    def _plain_lines(self) -> Generator[Any, None, int]:
+        """The rows of the first lines, as long as each is one valid and small value; returns where to go on."""
+        position = 0
+        with suppress(orjson.JSONDecodeError):
+            for line in takewhile(lambda line: len(line) <= MAX_VALUES, islice(BytesIO(self._body), MAX_ROWS)):
+                yield from self._rows_in(orjson.loads(line))
+                position += len(line)
+        return position
+
+    def _rows_in(self, value: Any) -> Iterable[Any]:
         """The rows in a parsed value: the items of an array, those under a known key, or the value itself."""
         if isinstance(value, list):
-            for item in value:
-                yield from self._rows_in(item) if isinstance(item, dict) else [item]
-            return
-        fields = value if isinstance(value, dict) else {}
-        key = next((key for key in self._keys if isinstance(fields.get(key), list)), None)
-        if key is None:
-            yield value
-            return
-        rows = fields.pop(key)
-        self.documents += 1
-        self.fields = fields
-        yield from rows
+            return (row for item in value for row in (self._rows_in(item) if isinstance(item, dict) else [item]))
+        for key in self._keys if isinstance(value, dict) else ():
+            if isinstance(value.get(key), list):
+                rows: list[Any] = value.pop(key)
+                self.documents += 1
+                self.fields = value
+                return rows
+        return [value]
 
     def _value(self, start: int) -> Generator[Any, None, int]:
         """The rows in the value at `start`; returns where to go on."""

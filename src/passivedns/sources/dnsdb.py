@@ -107,7 +107,8 @@ def _read(reply: Reply) -> Answer:
 def read_saved(body: bytes, _asked: str) -> Answer:
     """Read a saved answer of `/lookup/…`: framed (version 2) or bare rows (version 1)."""
     rows = rows_of(DNSDB, body, *KEYS)
-    if any(isinstance(row, dict) and "rrname" in row for row in rows):
+    first = next((row for row in rows if isinstance(row, dict) and row.keys() & {"cond", "obj", "rrname"}), {})
+    if "rrname" in first:
         return _answer(page_of(DNSDB, body, _with_sensor))
     return parse_answer(body)
 

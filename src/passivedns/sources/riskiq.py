@@ -76,11 +76,11 @@ def _is_own_404(reply: Reply) -> bool:
 def read_saved(body: bytes, asked: str) -> Answer:
     """Read a saved answer; `asked` is the queried value if the answer does not state it."""
     rows = rows_of(RISKIQ, body, "results")
-    # The queried value precedes the rows.
 
     def read(row: dict[str, Any]) -> Row:
         is_row = rows.documents or "resolve" in row
-        return [_record(row, _about(rows) or asked)] if is_row else None
+        # The queried value precedes the rows.
+        return [_record(row, text(row.get("value")) or _about(rows) or asked)] if is_row else None
 
     answer = read_rows(RISKIQ, rows, read, "list of results")
     # No recorded answer was paged; one that is would lose records silently.
@@ -92,11 +92,11 @@ def _about(rows: JsonRows) -> str:
     return text(rows.fields.get("queryValue"))
 
 
-def _record(entry: dict[str, Any], asked: str) -> Record:
+def _record(entry: dict[str, Any], value: str) -> Record:
     get = entry.get
     first_seen, last_seen = dates.iso_span(get("firstSeen"), get("lastSeen"))
     kind, record_type = text(get("resolveType")).lower(), text(get("recordType")).upper()
-    value, resolve, seen_by = text(get("value")) or asked, text(get("resolve")), get("source")
+    resolve, seen_by = text(get("resolve")), get("source")
     name, data = (resolve, value) if kind == "domain" and record_type in ("A", "AAAA") else (value, resolve)
     return Record(
         name,
