@@ -25,7 +25,7 @@ from passivedns.errors import SourceError
 from passivedns.model import Entity
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
-from passivedns.transport.http import MAX_BODY
+from passivedns.transport.reply import MAX_BODY
 from tests.unit.sources import clients
 from tests.unit.sources.samples import SAMPLES
 

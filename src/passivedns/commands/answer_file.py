@@ -13,7 +13,7 @@ from passivedns.settings.model import PdnsSettings
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client, Source
 from passivedns.stix.builder import Publisher
-from passivedns.transport.http import MAX_BODY
+from passivedns.transport.reply import MAX_BODY
 
 
 class SavedAnswer(Client):

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from passivedns.formats import dates, rdata
-from passivedns.formats.json_body import Origin, rows_of, text
+from passivedns.formats.json_body import rows_of, text
+from passivedns.formats.paging import has_errors, is_last
 from passivedns.formats.tolerant_json import MAX_ROWS
 from passivedns.model import Answer, Record
-from passivedns.transport.http import Reply
-from passivedns.transport.paging import has_errors, is_last
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import Service
 
 KEYS = ("dns", "data")
 """The fields under which documents have rows: Validin's, and those of mnemonic and of D4's fork."""
@@ -42,21 +43,21 @@ class Page(NamedTuple):
     """False if an empty success may be a lost answer."""
 
 
-def reply_of(source: Origin, reply: Reply, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
+def reply_of(service: Service, reply: Reply, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
     """The rows of a reply; for the rest see `page_of`."""
-    page = page_of(source, reply.body, to_cof)
+    page = page_of(service, reply.body, to_cof)
     certain = not reply.is_blank or reply.status in (204, 404)
     return page._replace(cut=page.cut or reply.cut, headers=reply.headers, certain=certain)
 
 
-def page_of(source: Origin, body: bytes, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
+def page_of(service: Service, body: bytes, to_cof: Callable[[Any], Any] = lambda row: row) -> Page:
     """The rows of a body; `to_cof` converts those of another format.
 
     Raises:
         BadAnswer: the body is a web page.
     """
-    rows = rows_of(source, body, *KEYS)
-    page = read_entries(map(to_cof, rows), source.key)
+    rows = rows_of(service, body, *KEYS)
+    page = read_entries(map(to_cof, rows), service.key)
     return page._replace(number=rows.number, cut=page.cut or rows.cut, fields=rows.fields)
 
 
@@ -103,7 +104,7 @@ def _sensors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     return rdata.sensors([sensor])
 
 
-def answer_of(source: Origin, *pages: Page, swapped: bool | None = None) -> Answer:
+def answer_of(service: Service, *pages: Page, swapped: bool | None = None) -> Answer:
     """The answer in all pages of a response; `swapped` as for `in_order`.
 
     Raises:
@@ -114,7 +115,7 @@ def answer_of(source: Origin, *pages: Page, swapped: bool | None = None) -> Answ
     unreadable += sum(page.unreadable for page in pages)
     is_cut = any(page.cut for page in pages)
     if (unreadable or is_cut) and not records:
-        raise source.unexpected("contains nothing in the Common Output Format")
+        raise service.unexpected("contains nothing in the Common Output Format")
     return Answer(records, complete=not is_cut and _is_whole(pages), unreadable=unreadable)
 
 

@@ -3,12 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
-from passivedns.errors import BadAnswer
 from passivedns.formats.tolerant_json import BROKEN, JsonRows, json_value
 from passivedns.model import Answer, Record
-from passivedns.transport.http import Reply
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import Service
 
 MAX_TEXT = 65_535
 """Characters of a name, record data or another text; longer ones are not from the DNS."""
@@ -17,18 +17,7 @@ Row = Sequence[Record] | str | None
 """The records of a row, or why it is left out; None if it is unreadable."""
 
 
-class Origin(Protocol):
-    """The source of a body, which words its faults."""
-
-    @property
-    def key(self) -> str:
-        """Its key in `SOURCES`."""
-
-    def unexpected(self, fault: str) -> BadAnswer:
-        """The error for a response that is not from its API, such as `is a web page`."""
-
-
-def json_of(source: Origin, body: bytes) -> Any:
+def json_of(service: Service, body: bytes) -> Any:
     """The JSON of a small body, such as a quota; None if the body is empty.
 
     Raises:
@@ -38,22 +27,22 @@ def json_of(source: Origin, body: bytes) -> Any:
         return None
     value = json_value(body)
     if value is BROKEN:
-        raise source.unexpected("is not valid JSON or was cut off")
+        raise service.unexpected("is not valid JSON or was cut off")
     return value
 
 
-def rows_of(source: Origin, body: bytes, *keys: str) -> JsonRows:
+def rows_of(service: Service, body: bytes, *keys: str) -> JsonRows:
     """The rows of a body, in any usual form; `keys` are those under which documents list them.
 
     Raises:
         BadAnswer: the body is a web page.
     """
     if re.match(rb"\s*+<", body):
-        raise source.unexpected("is a web page")
+        raise service.unexpected("is a web page")
     return JsonRows(body, keys)
 
 
-def read_rows(source: Origin, rows: JsonRows, read: Callable[[dict[str, Any]], Row], what: str) -> Answer:
+def read_rows(service: Service, rows: JsonRows, read: Callable[[dict[str, Any]], Row], what: str) -> Answer:
     """The records of all rows of a source that sends documents; `what` names their list in the error.
 
     `read` returns the records of a row, or the reason why it is left out, or None if it is unreadable.
@@ -76,18 +65,18 @@ def read_rows(source: Origin, rows: JsonRows, read: Callable[[dict[str, Any]], R
             records += found
     if not (records or left_out or (rows.documents and not rows.cut)):
         is_empty = not (rows.number or rows.cut)
-        raise source.unexpected(f"contains no {what}" if is_json or is_empty else "is not valid JSON or was cut off")
+        raise service.unexpected(f"contains no {what}" if is_json or is_empty else "is not valid JSON or was cut off")
     return Answer(records, not rows.cut, unreadable=unreadable, left_out=left_out)
 
 
-def whole(source: Origin, answer: Answer, reply: Reply) -> Answer:
+def whole(service: Service, answer: Answer, reply: Reply) -> Answer:
     """The answer in a reply, which is incomplete if the reply was cut.
 
     Raises:
         BadAnswer: it was cut before its first record.
     """
     if reply.cut and not answer.records:
-        raise source.unexpected(f"has no record in its first {len(reply.body) >> 20} MiB")
+        raise service.unexpected(f"has no record in its first {len(reply.body) >> 20} MiB")
     return answer._replace(complete=answer.complete and not reply.cut)
 
 

@@ -9,12 +9,14 @@ from pydantic import Field
 
 from passivedns.errors import QuotaExceeded
 from passivedns.formats.cof import Page, answer_of, page_of, reply_of
+from passivedns.formats.paging import Ask, all_pages
 from passivedns.model import Answer, Question
 from passivedns.settings.values import BaseUrl
 from passivedns.sources.cof import AccountSettings, accept_lines, complaint, log_in
-from passivedns.sources.source import PASSING, Client, Source
-from passivedns.transport.http import Http, Reply
-from passivedns.transport.paging import Ask, all_pages
+from passivedns.sources.source import Client, Source
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import TRANSIENT
 
 PAGE = 200
 """Records per page; PyPDNS's 50 would need four times as many requests."""
@@ -79,6 +81,6 @@ CIRCL = Source(
     credentials=("username", "password", "token"),
     # "Quota exhausted" (PyPDNS): a retry would not help.
     statuses={429: QuotaExceeded},
-    retried=PASSING - {429},
+    retried=TRANSIENT - {429},
     complaint=complaint,
 )

@@ -14,12 +14,13 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from passivedns.errors import BadAnswer
 from passivedns.formats.cof import Page, answer_of, page_of, reply_of
+from passivedns.formats.paging import Ask, all_pages, cursor_of, link_of
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, accepts, allowed
 from passivedns.sources.source import Client, RestrictedSettings, Source
 from passivedns.transport.failures import first_line, usual_complaint, worded
-from passivedns.transport.http import Http, Reply
-from passivedns.transport.paging import Ask, all_pages, cursor_of, link_of
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
 
 MAX_PAGES = 25
 """Pages of an answer."""

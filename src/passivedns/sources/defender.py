@@ -15,12 +15,13 @@ from pydantic import Field
 from passivedns.errors import BadAnswer, CredentialsRefused
 from passivedns.formats import dates, rdata
 from passivedns.formats.json_body import Row, at, is_count, json_of, read_rows, rows_of, text, whole
+from passivedns.formats.paging import Ask, all_pages
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
 from passivedns.transport.failures import parsed, usual_complaint, worded
-from passivedns.transport.http import Http, Reply
-from passivedns.transport.paging import Ask, all_pages
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
 
 MAX_PAGES = 50
 """Pages of a list; Microsoft documents no limit."""

@@ -20,10 +20,12 @@ from passivedns.formats.cof import KEYS, Page, page_of, read_entries, targets_of
 from passivedns.formats.json_body import at, is_count, json_of, rows_of, text
 from passivedns.model import Allowance, Answer, Question, Quota, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
-from passivedns.sources.source import ADDRESSES, PASSING, Client, QuotaSettings, RestrictedSettings, Source
+from passivedns.sources.source import ADDRESSES, Client, QuotaSettings, RestrictedSettings, Source
 from passivedns.text import one_line
 from passivedns.transport.failures import first_line, worded
-from passivedns.transport.http import Http, Reply
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import TRANSIENT
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +186,6 @@ DNSDB = Source(
     # 403: wrong key, expired block of queries, or client address not allowed; 503: too many concurrent queries.
     statuses={401: CredentialsRefused, 403: CredentialsRefused, 503: RateLimited},
     unknown=frozenset({404}),
-    retried=PASSING - {429, 503},
+    retried=TRANSIENT - {429, 503},
     complaint=first_line,
 )

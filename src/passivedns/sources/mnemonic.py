@@ -18,7 +18,8 @@ from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.source import Client, Source, SourceSettings
 from passivedns.text import quantity
 from passivedns.transport.failures import parsed, usual_complaint
-from passivedns.transport.http import Http, Reply
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
 
 PUBLIC_LIMIT = 1000
 """Maximum rows; a request for more without a key is refused (HTTP 412)."""

@@ -12,9 +12,10 @@ from passivedns.formats import dates, rdata
 from passivedns.formats.json_body import Row, has_all, read_rows, rows_of, text, whole
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
-from passivedns.sources.source import PASSING, Client, Source, SourceSettings
+from passivedns.sources.source import Client, Source, SourceSettings
 from passivedns.transport.failures import meaning, retry_after, usual_complaint, worded
 from passivedns.transport.http import Http
+from passivedns.transport.service import TRANSIENT
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
 
@@ -92,5 +93,5 @@ OTX = Source(
     statuses={403: CredentialsRefused},
     # OTX also sends 429 if the key is missing; the client tells the two apart.
     unknown=frozenset({429}),
-    retried=PASSING - {429},
+    retried=TRANSIENT - {429},
 )

@@ -27,7 +27,8 @@ from passivedns.model import Allowance, Answer, Question, Quota, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import Client, QuotaSettings, Source
 from passivedns.transport.failures import worded
-from passivedns.transport.http import Http, Reply
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
 
 
 class RiskIQSettings(QuotaSettings):

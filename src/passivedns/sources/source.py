@@ -1,25 +1,19 @@
 """Defines the interface of a passive DNS source: its row in `SOURCES`, its settings and its client."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 
-from passivedns.errors import BadAnswer, SourceError
 from passivedns.model import RECORD_TYPES, Answer, Question, Quota
 from passivedns.settings.values import A_DURATION, A_TLP, MaxTlp, Quantity, ResultsTlp, Section, Window, allowed
-
-if TYPE_CHECKING:
-    from passivedns.transport.http import Http, Reply
+from passivedns.transport.http import Http
+from passivedns.transport.service import Service
 
 NAMES = frozenset({"Domain-Name", "Hostname"})
 ADDRESSES = frozenset({"IPv4-Addr", "IPv6-Addr"})
-PASSING = frozenset({429, 500, 502, 503, 504})
-"""HTTP statuses that are usually transient."""
 
 
 class SourceSettings(Section):
@@ -78,14 +72,10 @@ def tells_quota(client: Client) -> bool:
     return type(client).quota is not Client.quota
 
 
-@dataclass(frozen=True)
-class Source:
-    """One row of `SOURCES`."""
+@dataclass(frozen=True, kw_only=True)
+class Source(Service):
+    """One row of `SOURCES`: a service that knows passive DNS."""
 
-    key: str
-    """Name in `PDNS_SOURCES` and of the section in config.yml."""
-    title: str
-    """Display name."""
     organization: str
     """Its name in descriptions and notes."""
     settings: type[SourceSettings]
@@ -100,8 +90,6 @@ class Source:
     """Supported observable types, by OpenCTI's names."""
     record_types: frozenset[str] = frozenset(RECORD_TYPES)
     """Supported record types."""
-    account: Literal["none", "free", "restricted", "vetted", "paid", "own server"] = "paid"
-    """The kind of account needed. Restricted and vetted ones are free: for non-commercial use, and upon request."""
     shut: str = ""
     """Why the default URL is shut down; empty if it is not."""
     pace: Callable[[Any], str] = lambda _: ""
@@ -110,27 +98,5 @@ class Source:
     """How far the dates of the source may lag behind UTC."""
     tlp: str = "TLP:CLEAR"
     """The marking of created objects, unless the settings have `results_tlp`."""
-    address: str = "api_base_url"
-    """The setting with the URL."""
-    credentials: tuple[str, ...] = ()
-    """The settings with the credentials."""
     default_with: str = ""
     """The setting that selects the source where PDNS_SOURCES is missing; empty for all but one source."""
-    entitlement: str = "ask the provider"
-    """The remedy if the account is not entitled to passive DNS."""
-    statuses: Mapping[int, type[SourceError]] = field(default_factory=dict)
-    """Statuses whose meaning differs from most services."""
-    unknown: frozenset[int] = frozenset()
-    """Error statuses that may mean "nothing known"; the client reads their bodies."""
-    retried: frozenset[int] = PASSING
-    """Statuses that are retried."""
-    complaint: Callable[[Reply], str] | None = None
-    """Reads the error message of the source; by default from the usual JSON forms."""
-
-    def variable(self, setting: str) -> str:
-        """The environment variable of a setting, such as `CIRCL_USERNAME`."""
-        return f"{self.key}_{setting}".upper()
-
-    def unexpected(self, fault: str) -> BadAnswer:
-        """The error for a response that is not from the API of the source, such as `is a web page`."""
-        return BadAnswer(f"The response from {self.title} {fault}; check {self.variable(self.address)}.")

@@ -13,12 +13,14 @@ from pydantic import AfterValidator, Field
 from passivedns.errors import BadAnswer
 from passivedns.formats import dates, rdata
 from passivedns.formats.json_body import Row, at, read_rows, rows_of, text, whole
+from passivedns.formats.paging import Ask, all_pages, is_last
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Pages, Secret, allowed
-from passivedns.sources.source import ADDRESSES, PASSING, Client, Source, SourceSettings
+from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
 from passivedns.transport.failures import parsed, worded
-from passivedns.transport.http import Http, Reply
-from passivedns.transport.paging import Ask, all_pages, is_last
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import TRANSIENT
 
 ROWS_A_PAGE = 40
 """Maximum page size of the API; each page costs one look-up."""
@@ -148,5 +150,5 @@ VIRUSTOTAL = Source(
     credentials=("api_key",),
     unknown=frozenset({404}),
     # A retry would count against the rate limit, and a used-up quota stays so for minutes or days.
-    retried=PASSING - {429},
+    retried=TRANSIENT - {429},
 )

@@ -1,12 +1,10 @@
 """Turns responses that are errors into errors that say what to do."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from passivedns import errors
@@ -14,10 +12,8 @@ from passivedns.errors import SourceError
 from passivedns.text import and_list, one_line, wait_time
 from passivedns.transport.causes import Peer, blocked, foreign, is_page
 from passivedns.transport.complaints import by_words, is_limit_reached, limit_in, names_credentials
-
-if TYPE_CHECKING:
-    from passivedns.sources.source import Source
-    from passivedns.transport.http import Reply
+from passivedns.transport.reply import Reply
+from passivedns.transport.service import Service
 
 LONGEST_COMPLAINT = 200
 """Maximum characters quoted from a server."""
@@ -37,26 +33,26 @@ _USUAL: Mapping[int, type[SourceError]] = {
 }
 
 
-def peer_of(source: Source, url: str) -> Peer:
+def peer_of(service: Service, url: str) -> Peer:
     """A source as the server at a URL."""
-    return Peer(source.title, source.variable(source.address), url)
+    return Peer(service.title, service.variable(service.address), url)
 
 
-def failure(source: Source, reply: Reply, url: str) -> SourceError | None:
+def failure(service: Service, reply: Reply, url: str) -> SourceError | None:
     """The error for the reply to a request; None for an answer, or for a status that the client handles."""
     if 200 <= reply.status < 300:
-        return _failure_in_success(source, reply)
+        return _failure_in_success(service, reply)
     what = foreign(reply.status, reply.headers, reply.body)
-    if what and reply.status >= 400 and reply.status not in (404, 429) and not _asks_for_login(source, reply):
-        error = errors.Blocked(f"{blocked(peer_of(source, url), reply.status, what)}.")
+    if what and reply.status >= 400 and reply.status not in (404, 429) and not _asks_for_login(service, reply):
+        error = errors.Blocked(f"{blocked(peer_of(service, url), reply.status, what)}.")
         error.status = reply.status
         return error
-    if reply.status in source.unknown:
+    if reply.status in service.unknown:
         return None
-    said = _redirect(reply) or (source.complaint or usual_complaint)(reply)
+    said = _redirect(reply) or (service.complaint or usual_complaint)(reply)
     wait = retry_after(reply.headers)
-    kind = errors.RateLimited if what and reply.status == 429 else meaning(source, reply.status, said, wait)
-    return worded(source, kind, reply.status, said, wait)
+    kind = errors.RateLimited if what and reply.status == 429 else meaning(service, reply.status, said, wait)
+    return worded(service, kind, reply.status, said, wait)
 
 
 def _redirect(reply: Reply) -> str:
@@ -69,32 +65,31 @@ def _redirect(reply: Reply) -> str:
     return f"redirect to {target.scheme}://{host}" if host else ""
 
 
-def _asks_for_login(source: Source, reply: Reply) -> bool:
+def _asks_for_login(service: Service, reply: Reply) -> bool:
     """Whether a web server refused the credentials itself, as RFC 9110 section 15.5.2 demands."""
-    return reply.status == 401 and "www-authenticate" in reply.headers and bool(source.credentials)
+    return reply.status == 401 and "www-authenticate" in reply.headers and bool(service.credentials)
 
 
-def _failure_in_success(source: Source, reply: Reply) -> SourceError | None:
+def _failure_in_success(service: Service, reply: Reply) -> SourceError | None:
     """The error in a reply that has the status of a success."""
     if is_page(reply.body):
-        check = source.variable(source.address)
-        return errors.BadAnswer(f"The response from {source.title} is a web page; check {check}.")
+        return service.unexpected("is a web page")
     if len(reply.body) > LONGEST_ERROR:
         return None
-    said, status = told_in_success(reply.masked(), source.complaint or usual_complaint)
-    return worded(source, meaning(source, status, said), status, said) if said or status >= 400 else None
+    said, status = told_in_success(reply.masked(), service.complaint or usual_complaint)
+    return worded(service, meaning(service, status, said), status, said) if said or status >= 400 else None
 
 
-def meaning(source: Source, status: int, said: str, wait: float = 0) -> type[SourceError]:
+def meaning(service: Service, status: int, said: str, wait: float = 0) -> type[SourceError]:
     """The error class for a status, the message with it, and the seconds until another attempt, if stated."""
-    kind = source.statuses.get(status) or _USUAL.get(status) or (by_words(said) if status < 400 else None)
+    kind = service.statuses.get(status) or _USUAL.get(status) or (by_words(said) if status < 400 else None)
     if kind in (errors.NotEntitled, errors.RateLimited, errors.QuotaExceeded, None):
         kind = limit_in(said) or _meaning_of_limit(kind, status, said, wait)
     if kind is errors.NotEntitled and status == 403 and names_credentials(said):
         kind = errors.CredentialsRefused
     if kind is None:
         kind = errors.NoAnswer if status >= 500 else errors.BadAnswer if status < 400 else errors.RequestRefused
-    return _suiting(source, kind)
+    return _suiting(service, kind)
 
 
 def _meaning_of_limit(kind: type[SourceError] | None, status: int, said: str, wait: float) -> type[SourceError] | None:
@@ -104,30 +99,30 @@ def _meaning_of_limit(kind: type[SourceError] | None, status: int, said: str, wa
     return errors.RateLimited if status == 429 and 0 < wait < LONGEST_RATE else kind
 
 
-def _suiting(source: Source, kind: type[SourceError]) -> type[SourceError]:
+def _suiting(service: Service, kind: type[SourceError]) -> type[SourceError]:
     """The class for a source that may have no account, of which no error may speak."""
     if kind not in (errors.CredentialsRefused, errors.NotEntitled):
         return kind
-    if not source.credentials:
+    if not service.credentials:
         return errors.RequestRefused
-    return errors.CredentialsRefused if source.account in ("none", "own server") else kind
+    return errors.CredentialsRefused if service.account in ("none", "own server") else kind
 
 
-def worded(source: Source, kind: type[SourceError], status: int, said: str = "", wait: float = 0) -> SourceError:
+def worded(service: Service, kind: type[SourceError], status: int, said: str = "", wait: float = 0) -> SourceError:
     """An error of that class with its text.
 
     `said` is the message of the source, which is shortened; `wait` is how many seconds it wants to be left alone.
     """
-    check, said = source.variable(source.address), one_line(said, LONGEST_COMPLAINT)
-    has_choice = kind is errors.CredentialsRefused and source.account in ("none", "own server")
+    check, said = service.variable(service.address), one_line(said, LONGEST_COMPLAINT)
+    has_choice = kind is errors.CredentialsRefused and service.account in ("none", "own server")
     sentence = (_NO_ACCOUNT if has_choice else _SENTENCES[kind]).format(
-        title=source.title,
+        title=service.title,
         status=status,
         until=f"; next try in {wait_time(wait)}" if wait else "",
         again=f"next try in {wait_time(wait)}" if wait else "try again later",
         check=check,
-        credentials=and_list([*map(source.variable, source.credentials)] or [check]),
-        entitlement=source.entitlement,
+        credentials=and_list([*map(service.variable, service.credentials)] or [check]),
+        entitlement=service.entitlement,
     )
     is_new = said and said.lower().removeprefix("error: ").rstrip(".") not in sentence.lower()
     error = kind(f"{sentence} Its response says: {said}" if is_new else sentence, retry_in=wait or None)

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
@@ -14,21 +14,18 @@ from urllib3.exceptions import HTTPError
 
 from passivedns import __version__, metrics
 from passivedns.errors import BadAnswer, NoAnswer, Unreachable
-from passivedns.sources.source import Source
 from passivedns.transport.broken import awaiting_answer, may_pass, was_sent
 from passivedns.transport.causes import cause
 from passivedns.transport.deadline import TimedAdapter
 from passivedns.transport.failures import LONGEST_ERROR, failure, peer_of, retry_after
 from passivedns.transport.masking import masked
+from passivedns.transport.reply import MAX_BODY, Reply
+from passivedns.transport.service import Service
 
-MAX_BODY = 64 * 2**20
-"""Bytes; the largest recorded answer, of 6,912 records, takes about 3 MB."""
 LONGEST_WAIT = 60
 """Maximum delay in seconds between two attempts."""
 MAX_RETRY_AFTER = 60
 """Seconds; the request of a source that asks for a longer delay is not repeated."""
-LONGEST_PAGING = 300
-"""Seconds after which no further page of an answer is requested, so that a slow source does not delay the others."""
 
 
 class RetryPolicy(NamedTuple):
@@ -39,29 +36,6 @@ class RetryPolicy(NamedTuple):
     max_retries: int = 4
     backoff: float = 2
     """Seconds before the second attempt, doubled for each later one."""
-
-
-class Reply(NamedTuple):
-    """A complete response, or its beginning."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name, in any case."""
-    body: bytes
-    """At most `MAX_BODY`."""
-    mask: Callable[[bytes], bytes] = bytes
-    """Masks the credentials of the request, which a success may contain as data and an error must not quote."""
-    cut: bool = False
-    """Whether the response is larger than `MAX_BODY`."""
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing was sent but white space."""
-        return not self.cut and (not self.body or self.body.isspace())
-
-    def masked(self) -> Self:
-        """The reply to an error that has the status of a success."""
-        return self._replace(body=self.mask(self.body))
 
 
 class Http:
@@ -75,7 +49,7 @@ class Http:
 
     def __init__(
         self,
-        source: Source,
+        service: Service,
         base_url: str,
         patience: RetryPolicy,
         spend: Callable[[], None] = lambda: None,
@@ -86,7 +60,7 @@ class Http:
         SourceError to prevent the attempt. `obey` is told for how many seconds the source wants to be left alone.
         Requests are not repeated while the source `is_ill`.
         """
-        self.source = source
+        self.service = service
         self.base_url = base_url.rstrip("/")
         self.session = _new_session()
         self._patience = patience
@@ -110,7 +84,7 @@ class Http:
             BadAnswer: the URL is on another host, which must not receive the credentials.
         """
         if not url.lower().startswith(urljoin(self.base_url, "/").lower()):
-            raise BadAnswer(f"{self.source.title} sent a next-page URL that is not on its own host.")
+            raise BadAnswer(f"{self.service.title} sent a next-page URL that is not on its own host.")
         return self._ask("search", "GET", url)
 
     def fetch(self, path: str) -> Reply:
@@ -125,20 +99,20 @@ class Http:
         """GET the base URL; any response of the service will do, but no failure of it or of something in between."""
         reply = self._reply("probe", "GET", self.base_url)
         if reply.status in (407, 502, 503, 504, 511) or "cf-mitigated" in reply.headers:
-            error = failure(self.source, reply, self.base_url)
+            error = failure(self.service, reply, self.base_url)
             if error:
                 raise error
 
-    def beside(self, source: Source, base_url: str) -> Self:
+    def beside(self, service: Service, base_url: str) -> Self:
         """A transport without the credentials, to another host of the same source, such as its sign-in service.
 
-        Errors name the title and settings of `source`.
+        Errors name the title and settings of `service`.
         """
-        return type(self)(source, base_url, self._patience, obey=self._obey, is_ill=self._is_ill)
+        return type(self)(service, base_url, self._patience, obey=self._obey, is_ill=self._is_ill)
 
     def _ask(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         reply = self._reply(purpose, method, url, **how)
-        if error := failure(self.source, reply, url):
+        if error := failure(self.service, reply, url):
             raise error
         return reply
 
@@ -155,7 +129,7 @@ class Http:
                     raise self._lost(error, url) from error
             else:
                 asked = retry_after(reply.headers) if reply.status >= 400 else 0
-                if retry >= retries or reply.status not in self.source.retried or asked > MAX_RETRY_AFTER:
+                if retry >= retries or reply.status not in self.service.retried or asked > MAX_RETRY_AFTER:
                     self._obey(asked)
                     return reply
             time.sleep(min(max(self._patience.backoff * 2.0**retry, asked), LONGEST_WAIT))
@@ -164,10 +138,10 @@ class Http:
     def _attempt(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
         if purpose == "search":
             self._spend()
-        metrics.REQUESTS.labels(self.source.key, purpose).inc()
+        metrics.REQUESTS.labels(self.service.key, purpose).inc()
         timeout = self._patience.timeout
         with (
-            metrics.WAITING.labels(self.source.key, purpose).time(),
+            metrics.WAITING.labels(self.service.key, purpose).time(),
             self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
             awaiting_answer(),
         ):
@@ -180,9 +154,9 @@ class Http:
 
     def _lost(self, error: Exception, url: str) -> NoAnswer:
         """The error for a connection that failed, or was lost while the answer to a request was awaited."""
-        why = cause(error, peer_of(self.source, url), self._patience.timeout)
+        why = cause(error, peer_of(self.service, url), self._patience.timeout)
         kind = NoAnswer if was_sent(error) else Unreachable
-        return kind(f"{self.source.title} cannot be reached: {why}.")
+        return kind(f"{self.service.title} cannot be reached: {why}.")
 
     def _body(self, response: requests.Response) -> tuple[bytes, bool]:
         """The body up to the maximum, and whether it was cut there."""
@@ -211,12 +185,3 @@ def _new_session() -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, TimedAdapter())
     return session
-
-
-def page_numbers(most: int) -> Iterator[int]:
-    """Count the pages of an answer, from 0, up to a maximum of pages and of seconds."""
-    end = time.monotonic() + LONGEST_PAGING
-    for number in range(most):
-        if number and time.monotonic() >= end:
-            return
-        yield number

@@ -8,7 +8,7 @@ import pytest
 from passivedns.errors import BadAnswer
 from passivedns.formats.json_body import MAX_TEXT, json_of, read_rows, rows_of, text, whole
 from passivedns.model import Answer, Record
-from passivedns.transport.http import Reply
+from passivedns.transport.reply import Reply
 from tests.unit.sources.transports import EXAMPLE
 
 DEEP = b"[" * 100_000

@@ -9,10 +9,10 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 
 from passivedns.errors import CredentialsRefused, NoAnswer, NotEntitled, QuotaExceeded, RateLimited
+from passivedns.formats import paging
 from passivedns.model import Answer, Record
 from passivedns.sources import circl
 from passivedns.sources.circl import CIRCL, PAGE, CirclSettings
-from passivedns.transport import http, paging
 from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
@@ -122,7 +122,7 @@ def test_an_answer_of_too_many_pages_is_incomplete(service: Circl, url: str, mon
 
 
 def test_no_page_is_requested_after_the_time_limit(service: Circl, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    monkeypatch.setattr(paging, "MAX_SECONDS", 0)
     service.facts = names_at("192.0.2.77", PAGE + 1)
     answer = ask(url, "192.0.2.77")
     assert (len(answer.records), answer.complete) == (PAGE, False)

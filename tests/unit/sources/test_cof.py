@@ -11,10 +11,10 @@ import requests
 from pydantic import ValidationError
 
 from passivedns.errors import BadAnswer, CredentialsRefused, NoAnswer
+from passivedns.formats import paging
 from passivedns.model import Answer, Quota
 from passivedns.sources import cof
 from passivedns.sources.cof import COF, CofSettings
-from passivedns.transport import paging
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.raw_server import raw_server, says

@@ -21,10 +21,11 @@ from passivedns.errors import (
     SourceError,
     Unreachable,
 )
+from passivedns.formats import paging
 from passivedns.model import Answer, Question, Quota, Record
 from passivedns.sources import SOURCES, defender
 from passivedns.sources.source import Client
-from passivedns.transport import http, paging
+from passivedns.transport import http
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
@@ -140,7 +141,7 @@ def test_an_answer_of_too_many_pages_is_incomplete(
 def test_no_page_is_requested_after_the_time_limit(
     url: str, service: Defender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    monkeypatch.setattr(paging, "MAX_SECONDS", 0)
     service.page_size = 3
     answer = graph(url).look_up(question(ADDRESS))
     assert (len(answer.records), answer.complete) == (3, False)

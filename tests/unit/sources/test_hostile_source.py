@@ -9,7 +9,7 @@ import pytest
 
 from passivedns.errors import NoAnswer, SourceError
 from passivedns.transport import http
-from passivedns.transport.http import MAX_BODY, Reply
+from passivedns.transport.reply import MAX_BODY, Reply
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import ask
 

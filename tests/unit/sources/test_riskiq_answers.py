@@ -23,7 +23,8 @@ from passivedns.errors import (
 from passivedns.model import Allowance, Answer, Question, Record
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings, parse_quota, read_saved
 from passivedns.transport.failures import failure
-from passivedns.transport.http import Http, Reply
+from passivedns.transport.http import Http
+from passivedns.transport.reply import Reply
 from tests.unit.sources.recorded import recorded
 
 ASKED = "example.org"

@@ -20,10 +20,10 @@ from passivedns.errors import (
     RequestRefused,
     SourceError,
 )
+from passivedns.formats import paging
 from passivedns.model import Answer, Question, Quota, Record
 from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
-from passivedns.transport import http
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
 from tests.unit.raw_server import raw_server, says
@@ -191,7 +191,7 @@ def test_the_maximum_of_pages_is_kept(url: str, service: VirusTotal, pages: int,
 def test_no_page_is_requested_after_the_time_limit(
     url: str, service: VirusTotal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "LONGEST_PAGING", 0)
+    monkeypatch.setattr(paging, "MAX_SECONDS", 0)
     service.facts = addresses(100)
     answer = virustotal(url).look_up(question("www.example.org"))
     assert (len(answer.records), answer.complete) == (40, False)

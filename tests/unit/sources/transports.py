@@ -8,7 +8,8 @@ from typing import Any
 from passivedns.query.cool_down import CoolDown
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
-from passivedns.transport.http import Http, Reply, RetryPolicy
+from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.reply import Reply
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
 LONGEST = 30

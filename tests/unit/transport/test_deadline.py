@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from passivedns.errors import Unreachable
-from passivedns.transport.http import Reply
+from passivedns.transport.reply import Reply
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import ask, asking
 

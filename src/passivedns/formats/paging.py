@@ -6,6 +6,7 @@ Sources: the FastAPI fork of D4 (DocArmoryTech/analyzer-d4-passivedns), CIRCL, R
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -16,10 +17,13 @@ from passivedns.errors import SourceError
 from passivedns.formats.json_body import is_count
 from passivedns.formats.tolerant_json import MAX_ROWS
 from passivedns.model import Record
-from passivedns.sources.source import Source
-from passivedns.transport.http import MAX_BODY, Reply, page_numbers
+from passivedns.transport.reply import MAX_BODY, Reply
+from passivedns.transport.service import Service
 
 log = logging.getLogger(__name__)
+
+MAX_SECONDS = 300
+"""Seconds after which no further page of an answer is requested, so that a slow source does not delay the others."""
 
 Ask = partial[Reply]
 """Requests one page."""
@@ -49,7 +53,7 @@ P = TypeVar("P", bound=Page)
 
 
 def all_pages(
-    source: Source, ask: Ask, read: Callable[[Reply], tuple[P, Ask | None]], most: int
+    service: Service, ask: Ask, read: Callable[[Reply], tuple[P, Ask | None]], most: int
 ) -> tuple[list[P], bool]:
     """The pages of an answer, and whether the last one was reached.
 
@@ -64,7 +68,7 @@ def all_pages(
     bodies: set[int] = set()
     size = 0
     following: Ask | None = ask
-    for _ in page_numbers(most):
+    for _ in _page_numbers(most):
         is_full = size >= MAX_BODY or sum(len(page.records) for page in pages) >= MAX_ROWS
         if not following or is_full or (following.args, following.keywords) in asked:
             break
@@ -75,7 +79,7 @@ def all_pages(
         except SourceError as error:
             if not any(page.records for page in pages):
                 raise
-            log.warning("The answer from %s is incomplete. %s", source.title, error)
+            log.warning("The answer from %s is incomplete. %s", service.title, error)
             break
         if hash(reply.body) in bodies and following and (following.args, following.keywords) in asked:
             break  # the server ignores the cursor
@@ -83,6 +87,15 @@ def all_pages(
         pages.append(page)
         size += len(reply.body)
     return pages, not following
+
+
+def _page_numbers(most: int) -> Iterator[int]:
+    """Count the pages of an answer, from 0, up to a maximum of pages and of seconds."""
+    end = time.monotonic() + MAX_SECONDS
+    for number in range(most):
+        if number and time.monotonic() >= end:
+            return
+        yield number
 
 
 def is_last(headers: Mapping[str, str], fields: Mapping[str, Any], number: int) -> bool:
