@@ -56,7 +56,8 @@ class RiskIQConnector:
         except ConnectorError as error:
             kind = metrics.failure_kind(type(error))
             metrics.FAILURES.labels(kind).inc()
-            message.log("warning", "Enrichment failed", outcome=kind, text=str(error))
+            value = data.get("enrichment_entity", {}).get("observable_value")
+            message.log("warning", "Enrichment failed", value=value, outcome=kind, text=str(error))
             raise
         message.log("info", "Enrichment ended", text=text)
         return text

@@ -1,6 +1,7 @@
 """Formats the text of a work: what was added, left out and failed."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from passivedns.enrichment import Result
@@ -24,7 +25,7 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
         return None
     if len(failures) == 1:
         return failures[0]
-    text = " ".join(f"{str(failure).removesuffix('.')}." for failure in failures)
+    text = " ".join(f"{sentence}." for sentence in failure_texts(outcomes))
     if all(isinstance(failure, TlpRefused) for failure in failures):
         return TlpRefused(text)
     return AllFailed(text, tuple(failures))
@@ -70,9 +71,7 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
         if outcome.cached_since:
             named = f"{outcome.source.title} " if len(result.outcomes) > 1 else ""
             yield f"{named}from cache ({age(now - outcome.cached_since)})"
-    for outcome in result.outcomes:
-        if outcome.failure:
-            yield failure(outcome)
+    yield from failure_texts(result.outcomes)
     if len(found.relations) > SLOW_IMPORT:
         yield "OpenCTI will take a while to import them"
 
@@ -97,7 +96,24 @@ def unused(result: Result) -> Iterator[str]:
             )
 
 
-def failure(outcome: Outcome) -> str:
-    """A source's failure, as part of a longer text."""
-    reason = str(outcome.failure).removesuffix(".")
-    return reason if isinstance(outcome.failure, TlpRefused) else f"{outcome.source.title} failed: {reason}"
+def failure_texts(outcomes: Iterable[Outcome]) -> list[str]:
+    """Each reason for which sources failed or were not asked, once, with their names; without a period."""
+    titles: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.failure:
+            titles.setdefault(_around_title(outcome.source.title, outcome.failure), []).append(outcome.source.title)
+    return [f"{before}{and_list(names)}{after}" for (before, after), names in titles.items()]
+
+
+def _around_title(title: str, failure: ConnectorError) -> tuple[str, str]:
+    """What precedes and follows the name of a source in the text of its failure."""
+    text = str(failure).removesuffix(".")
+    before, *after = re.split(rf"\b{re.escape(title)}\b", text, maxsplit=1)
+    if not after:
+        return "", f" failed: {text}"
+    if not before and (noun := _WITHOUT_VERB.match(after[0])):
+        return "", f" failed: {after[0][noun.end() :]}"
+    return before, after[0]
+
+
+_WITHOUT_VERB = re.compile(" cannot be reached: | (?=server error|rate limit exceeded)")

@@ -69,6 +69,6 @@ def test_an_untrusted_certificate_names_the_bundle_of_the_broker(broker: str, mo
     with raw_server(says(b""), context) as server:
         finding = found(broker, host="127.0.0.1", port=server.port, use_ssl=True)
     assert finding.text.endswith(
-        "its TLS certificate is from an issuer that is not trusted; set MQ_USE_SSL_CA to a CA bundle that contains its "
+        "the TLS certificate is from an issuer that is not trusted; set MQ_USE_SSL_CA to a CA bundle that contains its "
         "issuer"
     )

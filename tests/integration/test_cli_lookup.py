@@ -204,7 +204,7 @@ def test_a_failed_source_is_named_and_does_not_affect_the_others(desk: Desk) -> 
     assert ended.returncode == 0
     assert "15 records, merged into 13 relationships" in ended.stdout
     assert ended.stderr.startswith(
-        "example.org: AlienVault OTX failed: AlienVault OTX cannot be reached: the connection is refused; check "
+        "example.org: AlienVault OTX failed: the connection is refused; check "
         "that it runs there, and OTX_API_BASE_URL.\n"
     )
 

@@ -125,7 +125,7 @@ def test_an_observable_marked_above_the_maximum_is_not_sent(world: World, markin
     work = world.enrich("Domain-Name", fresh_name(), markings=markings)
     assert work.in_error
     assert work.message is not None
-    assert "was not sent to PassiveTotal: it is marked TLP:" in work.message
+    assert "Not sent to PassiveTotal: marked TLP:" in work.message
     assert "above the maximum of TLP:AMBER (RISKIQ_MAX_TLP)" in work.message
     assert world.service.requests == []
 

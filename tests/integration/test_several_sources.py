@@ -123,7 +123,7 @@ def test_a_failing_source_is_named_and_does_not_affect_others(
     assert seen_by(relation_of(result, ADDRESS, "A")) == {"mnemonic", "robtex"}
     text = summary(DOMAIN, result, NOW)
     assert text.startswith("Added ")
-    assert "; CIRCL failed: CIRCL server error (HTTP 500); try again later" in text
+    assert "; CIRCL failed: server error (HTTP 500); try again later" in text
 
 
 def test_if_all_sources_fail_the_error_contains_every_message(
@@ -133,8 +133,8 @@ def test_if_all_sources_fail_the_error_contains_every_message(
         sources.services[key].fail("500")
     result = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)
     assert str(failed(result.outcomes)) == (
-        "mnemonic server error (HTTP 500); try again later. Its response says: Internal Server Error. "
-        "Robtex server error (HTTP 500); try again later. Its response says: Internal Server Error."
+        "mnemonic and Robtex failed: server error (HTTP 500); try again later. "
+        "Its response says: Internal Server Error."
     )
 
 

@@ -71,8 +71,7 @@ def assert_refused(world: World, execution: Execution, received: list[dict[str, 
     assert [bundle["objects"] for bundle in execution.bundles] == [received]
     assert world.service.requests == []
     assert failure(world, execution.entity) == (
-        f"{execution.entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of TLP:AMBER "
-        "(RISKIQ_MAX_TLP)."
+        f"Not sent to PassiveTotal: marked {marked}, above the maximum of TLP:AMBER (RISKIQ_MAX_TLP)."
     )
 
 
@@ -103,8 +102,7 @@ def test_a_marking_in_opencti_above_the_maximum_or_unknown_is_refused(
     work = world.platform.enrich(entity).wait(WAIT)
     assert (work.in_error, work.message) == (
         True,
-        f"{entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of TLP:AMBER "
-        "(RISKIQ_MAX_TLP).",
+        f"Not sent to PassiveTotal: marked {marked}, above the maximum of TLP:AMBER (RISKIQ_MAX_TLP).",
     )
     assert world.service.requests == []
 
@@ -126,8 +124,7 @@ def test_a_pap_in_opencti_above_the_maximum_or_unknown_is_refused(
     work = world.platform.enrich(entity).wait(WAIT)
     assert (work.in_error, work.message) == (
         True,
-        f"{entity.value} was not sent to PassiveTotal: it is marked {marked}, above the maximum of PAP:AMBER "
-        "(PDNS_MAX_PAP).",
+        f"Not sent to PassiveTotal: marked {marked}, above the maximum of PAP:AMBER (PDNS_MAX_PAP).",
     )
     assert world.service.requests == []
 
@@ -136,8 +133,8 @@ def test_a_pap_in_a_playbook_above_the_maximum_is_refused(world: World) -> None:
     execution, received = play(world, [FOREIGN], marking(definition_type="pap", definition={"pap": "pap:red"}))
     assert [bundle["objects"] for bundle in execution.bundles] == [received]
     assert world.service.requests == []
-    assert failure(world, execution.entity).endswith(
-        ": it is marked PAP:RED, above the maximum of PAP:AMBER (PDNS_MAX_PAP)."
+    assert failure(world, execution.entity) == (
+        "Not sent to PassiveTotal: marked PAP:RED, above the maximum of PAP:AMBER (PDNS_MAX_PAP)."
     )
 
 

@@ -219,8 +219,7 @@ def test_an_observable_above_the_maximum_tlp_is_an_error_without_a_request(bench
     with pytest.raises(TlpRefused) as refused:
         connector.process(message(entity))
     assert str(refused.value) == (
-        "example.org was not sent to PassiveTotal: it is marked TLP:AMBER, above the maximum of TLP:GREEN "
-        "(RISKIQ_MAX_TLP)."
+        "Not sent to PassiveTotal: marked TLP:AMBER, above the maximum of TLP:GREEN (RISKIQ_MAX_TLP)."
     )
     assert bench.service.requests == []
 

@@ -160,7 +160,7 @@ def test_messages_of_every_kind_are_found() -> None:
         "… rejected the credentials (HTTP …); check ….",
         "… cannot be reached: ….",
         "no answer within … s",
-        "… was not sent to …: it is marked …, above the maximum of … (…).",
+        "Not sent to …: marked …, above the maximum of … (…).",
         "Waiting … for the rate limit of … (…).",
         "wildcard",
     } <= found

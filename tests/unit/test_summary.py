@@ -12,17 +12,16 @@ from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded
 from passivedns.model import Enrichment, Record, Relation, Tally
 from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
-from passivedns.summary import SLOW_IMPORT, failed, failure, summary
+from passivedns.summary import SLOW_IMPORT, failed, failure_texts, summary
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SINCE = datetime(2026, 10, 25, 12, tzinfo=UTC)
 ONE = replace(SOURCES["riskiq"], key="one", title="One DNS")
 TWO = replace(SOURCES["riskiq"], key="two", title="Two DNS")
 THREE = replace(SOURCES["riskiq"], key="three", title="Three DNS")
+ALL = (ONE, TWO, THREE)
 DOWN = NoAnswer("One DNS server error (HTTP 500); try again later.")
-REFUSED = TlpRefused(
-    "example.org was not sent to Two DNS: it is marked TLP:RED, above the maximum of TLP:AMBER (TWO_MAX_TLP)."
-)
+REFUSED = TlpRefused("Not sent to Two DNS: marked TLP:RED, above the maximum of TLP:AMBER (TWO_MAX_TLP).")
 
 
 def records(count: int) -> list[Record]:
@@ -48,6 +47,10 @@ def tally(kept: int = 0, unreadable: int = 0, **left_out: int) -> Tally:
 
 def answer(*outcomes: Outcome, related: int = 0, **left_out: int) -> str:
     return summary("example.org", result(outcomes, related, **left_out), NOW)
+
+
+def told(failure: ConnectorError) -> list[str]:
+    return failure_texts([Outcome(ONE, SINCE, failure=failure)])
 
 
 # One source
@@ -215,14 +218,14 @@ def test_the_source_of_a_cached_answer_is_named() -> None:
 def test_a_failed_source_is_named_with_its_reason() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, records(2)), related=2) == (
         "Added 2 observables and 2 relationships from 2 passive DNS records of example.org (A 2); "
-        "records by source: Two DNS 2; One DNS failed: One DNS server error (HTTP 500); try again later"
+        "records by source: Two DNS 2; One DNS failed: server error (HTTP 500); try again later"
     )
 
 
 def test_a_failed_source_is_not_reported_as_knowing_nothing() -> None:
     assert answer(Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)) == (
         "Two DNS has no passive DNS records of example.org since 2026-10-25; "
-        "One DNS failed: One DNS server error (HTTP 500); try again later"
+        "One DNS failed: server error (HTTP 500); try again later"
     )
 
 
@@ -230,14 +233,49 @@ def test_a_source_that_was_not_queried_because_of_its_tlp_limit_has_not_failed()
     assert answer(Outcome(ONE, SINCE, records(1)), Outcome(TWO, SINCE, failure=REFUSED), related=1) == (
         "Added 1 observable and 1 relationship from 1 passive DNS record of example.org (A 1); "
         "records by source: One DNS 1; "
-        "example.org was not sent to Two DNS: it is marked TLP:RED, above the maximum of TLP:AMBER (TWO_MAX_TLP)"
+        "Not sent to Two DNS: marked TLP:RED, above the maximum of TLP:AMBER (TWO_MAX_TLP)"
     )
 
 
 def test_an_internal_error_at_one_source_is_named_with_the_source() -> None:
     fault = Unforeseen("Internal error (KeyError); see the connector log.")
-    assert failure(Outcome(ONE, SINCE, failure=fault)) == (
-        "One DNS failed: Internal error (KeyError); see the connector log"
+    assert told(fault) == ["One DNS failed: Internal error (KeyError); see the connector log"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("One DNS cannot be reached: no answer within 60 s.", "One DNS failed: no answer within 60 s"),
+        ("One DNS rejected the request (HTTP 400).", "One DNS rejected the request (HTTP 400)"),
+        ("The One DNS quota is used up (HTTP 429).", "The One DNS quota is used up (HTTP 429)"),
+        ("The proxy p:1 requires a login.", "One DNS failed: The proxy p:1 requires a login"),
+        ("Bad One DNS_URL {0}.", "One DNS failed: Bad One DNS_URL {0}"),
+    ],
+)
+def test_the_text_of_a_failure_names_its_source_once(text: str, sentence: str) -> None:
+    assert told(NoAnswer(text)) == [sentence]
+
+
+def test_a_reason_of_several_sources_is_told_once() -> None:
+    proxy = "no connection to the proxy p:1 can be made; check HTTPS_PROXY, or use NO_PROXY"
+    down = [Outcome(source, SINCE, failure=NoAnswer(f"{source.title} cannot be reached: {proxy}.")) for source in ALL]
+    assert failure_texts([down[0], Outcome(ONE, SINCE), *down[1:]]) == [
+        f"One DNS, Two DNS and Three DNS failed: {proxy}"
+    ]
+
+
+def test_limits_of_the_same_setting_are_told_once() -> None:
+    above = "above the maximum of TLP:AMBER"
+    settings = ("PDNS_MAX_TLP", "TWO_MAX_TLP", "PDNS_MAX_TLP")
+    refused = [
+        Outcome(source, SINCE, failure=TlpRefused(f"Not sent to {source.title}: marked TLP:RED, {above} ({setting})."))
+        for source, setting in zip(ALL, settings, strict=True)
+    ]
+    error = failed(refused)
+    assert isinstance(error, TlpRefused)
+    assert str(error) == (
+        f"Not sent to One DNS and Three DNS: marked TLP:RED, {above} (PDNS_MAX_TLP). "
+        f"Not sent to Two DNS: marked TLP:RED, {above} (TWO_MAX_TLP)."
     )
 
 
@@ -260,16 +298,10 @@ def test_the_error_of_the_only_source_is_the_error_of_the_enrichment(error: Conn
 def test_the_error_names_each_failed_source() -> None:
     error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=QuotaExceeded("Spent."))])
     assert isinstance(error, AllFailed)
-    assert str(error) == "One DNS server error (HTTP 500); try again later. Spent."
-
-
-def test_if_tlp_limits_exclude_all_sources_that_is_the_error() -> None:
-    error = failed([Outcome(ONE, SINCE, failure=TlpRefused("Not sent to One.")), Outcome(TWO, SINCE, failure=REFUSED)])
-    assert isinstance(error, TlpRefused)
-    assert str(error) == f"Not sent to One. {REFUSED}"
+    assert str(error) == "One DNS failed: server error (HTTP 500); try again later. Two DNS failed: Spent."
 
 
 def test_excluded_and_failed_sources_together_are_a_failure() -> None:
     error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=REFUSED)])
     assert isinstance(error, AllFailed)
-    assert str(error) == f"{DOWN} {REFUSED}"
+    assert str(error) == f"One DNS failed: server error (HTTP 500); try again later. {REFUSED}"

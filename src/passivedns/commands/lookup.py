@@ -26,7 +26,7 @@ from passivedns.report.timeline import Lookup
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address
-from passivedns.summary import failed, failure, not_asked
+from passivedns.summary import failed, failure_texts, not_asked
 from passivedns.text import allowance_in_words, and_list, one_line, quantity
 
 # Failures that concern one value, unless the source is left alone; any other would hit the next value as well.
@@ -138,9 +138,8 @@ def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None
     if error := failed(result.outcomes):
         say(f"{entity.value}: {error}")
     else:
-        for outcome in result.outcomes:
-            if outcome.failure:
-                say(f"{entity.value}: {failure(outcome)}.")
+        for text in failure_texts(result.outcomes):
+            say(f"{entity.value}: {text}.")
     return result
 
 

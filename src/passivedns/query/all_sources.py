@@ -18,7 +18,6 @@ from passivedns.sources.source import Client, Source
 from passivedns.stix import special_use
 from passivedns.stix.markings import is_within
 from passivedns.stix.values import ascii_name
-from passivedns.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +97,7 @@ class ConfiguredSource:
         for marked, maximum, setting in limits:
             if not is_within(marked, maximum):
                 raise TlpRefused(
-                    f"{one_line(entity.value)} was not sent to {self.source.title}: it is marked {marked}, above the "
-                    f"maximum of {maximum} ({setting})."
+                    f"Not sent to {self.source.title}: marked {marked}, above the maximum of {maximum} ({setting})."
                 )
 
     def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:

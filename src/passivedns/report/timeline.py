@@ -9,7 +9,7 @@ from passivedns.model import Entity, Relation, recency
 from passivedns.query.all_sources import EVERYTHING
 from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import StixObject
-from passivedns.summary import failure, unused
+from passivedns.summary import failure_texts, unused
 from passivedns.text import frequencies, quantity
 
 
@@ -33,11 +33,9 @@ class Lookup(NamedTuple):
 
     @property
     def sources(self) -> str:
-        """The number of records or the failure of each source."""
-        return "; ".join(
-            failure(outcome) if outcome.failure else f"{outcome.source.title} {outcome.received:,}"
-            for outcome in self.result.outcomes
-        )
+        """The number of records of each source that answered, and the failures of the others."""
+        answered = [f"{outcome.source.title} {outcome.received:,}" for outcome in self.result.answered]
+        return "; ".join([*answered, *failure_texts(self.result.outcomes)])
 
     @property
     def summary(self) -> str:

@@ -74,8 +74,8 @@ _CAUSES: tuple[tuple[str | type[BaseException] | tuple[type[BaseException], ...]
 )
 """Error classes or parts of messages with their meaning, the most specific first."""
 
-_UNTRUSTED = "its TLS certificate is from an issuer that is not trusted; "
-_SELF_SIGNED = "its TLS certificate is self-signed; "
+_UNTRUSTED = "the TLS certificate is from an issuer that is not trusted; "
+_SELF_SIGNED = "the TLS certificate is self-signed; "
 _CERTIFICATES: Mapping[int, str] = {
     9: "its TLS certificate is not valid yet; check the clock of this machine",
     10: "its TLS certificate has expired; have it renewed, or check the clock of this machine",

@@ -96,7 +96,7 @@ def test_http_in_place_of_https() -> None:
 def test_an_untrusted_certificate() -> None:
     with tls() as (url, _):
         assert reason(url, ssl_verify=True) == (
-            "its TLS certificate is from an issuer that is not trusted; set OPENCTI_SSL_VERIFY to a CA bundle that "
+            "the TLS certificate is from an issuer that is not trusted; set OPENCTI_SSL_VERIFY to a CA bundle that "
             "contains its issuer"
         )
 
@@ -105,7 +105,7 @@ def test_a_bundle_without_the_issuer(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(bundle := str(tmp_path / "ca.pem"))
     with tls() as (url, _):
         assert reason(url, ssl_verify=bundle) == (
-            f"its TLS certificate is from an issuer that is not trusted; the CA bundle {bundle} (OPENCTI_SSL_VERIFY) "
+            f"the TLS certificate is from an issuer that is not trusted; the CA bundle {bundle} (OPENCTI_SSL_VERIFY) "
             "does not contain its issuer"
         )
 

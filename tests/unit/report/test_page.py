@@ -179,7 +179,7 @@ def test_a_look_up_at_several_sources_shows_the_result_of_each_and_names_them_in
     }
     elements = Elements(page([lookup_at(answers)], NOW))
     assert "Passive DNS from Two, One and Bad, looked up on" in elements.text
-    assert "Two 1; One 1; Bad failed: Bad <b>is</b> failing" in elements.text
+    assert "Two 1; One 1; Bad <b>is</b> failing" in elements.text
     assert "One; Two: x" in elements.text
     assert not elements.of("b")
 

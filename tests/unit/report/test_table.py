@@ -119,5 +119,5 @@ def test_rows_name_their_sources_and_the_last_line_names_failed_ones() -> None:
     assert [line.split()[4:6] for line in lines if shared in line] == [["circl,", "mnemonic"]]
     assert [line.split()[4] for line in lines if own in line] == ["circl"]
     assert lines[-1] == (
-        "Records by source: Circl 2; Mnemonic 1; Robtex failed: Robtex server error (HTTP 500); try again later"
+        "Records by source: Circl 2; Mnemonic 1; Robtex failed: server error (HTTP 500); try again later"
     )

@@ -86,7 +86,7 @@ def test_the_records_or_failure_of_each_of_several_sources_are_shown() -> None:
     lookup = lookup_at(
         {"one": known, "two": NoAnswer("Two server error (HTTP 500); try again later."), "six": Answer([])}
     )
-    assert lookup.sources == "One 3; Two failed: Two server error (HTTP 500); try again later; Six 0"
+    assert lookup.sources == "One 3; Six 0; Two failed: server error (HTTP 500); try again later"
     assert lookup.summary == "2 records, 2 relationships: A 2\n1 unreadable row"
 
 

@@ -189,5 +189,5 @@ def test_a_server_with_an_untrusted_certificate_gets_no_credentials(tls: ssl.SSL
     with raw_server(OK, tls) as server:
         error = fails(asker(server.url))
     assert isinstance(error, NoAnswer)
-    assert "its TLS certificate is from an issuer that is not trusted" in str(error)
+    assert "the TLS certificate is from an issuer that is not trusted" in str(error)
     assert server.heads == []

@@ -100,7 +100,7 @@ def test_a_truncated_response() -> None:
 def test_an_untrusted_certificate() -> None:
     with tls_server() as (server, _):
         assert told_of(asking(server.url)) == (
-            "Example DNS cannot be reached: its TLS certificate is from an issuer that is not trusted; set "
+            "Example DNS cannot be reached: the TLS certificate is from an issuer that is not trusted; set "
             "REQUESTS_CA_BUNDLE to a CA bundle that contains its issuer."
         )
 
@@ -109,7 +109,7 @@ def test_a_bundle_that_is_set_but_lacks_the_issuer_is_named(monkeypatch: pytest.
     with tls_server() as (server, _):
         trust(trustme.CA(), monkeypatch, tmp_path)
         assert told_of(asking(server.url)) == (
-            "Example DNS cannot be reached: its TLS certificate is from an issuer that is not trusted; the CA bundle "
+            "Example DNS cannot be reached: the TLS certificate is from an issuer that is not trusted; the CA bundle "
             f"{tmp_path}/ca.pem (REQUESTS_CA_BUNDLE) does not contain its issuer."
         )
 
@@ -146,7 +146,7 @@ def test_a_self_signed_certificate(tmp_path: Path) -> None:
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with raw_server(GOOD, context) as server:
         assert told_of(asking(server.url)) == (
-            "Example DNS cannot be reached: its TLS certificate is self-signed; set REQUESTS_CA_BUNDLE to a CA bundle "
+            "Example DNS cannot be reached: the TLS certificate is self-signed; set REQUESTS_CA_BUNDLE to a CA bundle "
             "that contains the certificate."
         )
 
