@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from passivedns.commands.terminal import say
 from passivedns.errors import ConnectorError, SettingsError
 from passivedns.model import RECORD_TYPES
 
-# Each command imports what it needs when it runs: importing pycti takes more than a second.
+# Each command imports what it needs when it is prepared: importing pycti takes more than a second.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
-        code: int = parsed.run(parsed)
+        command: Callable[[], int] = parsed.prepare(parsed)
+        code = command()
         # A closed pipe must show here, not when Python exits.
         sys.stdout.flush()
         return code
@@ -70,7 +72,7 @@ def _suggestion(first: str, given: Sequence[str], commands: Collection[str]) -> 
     )
 
 
-def _run_connector(_: argparse.Namespace) -> int:
+def _run_connector() -> int:
     # Until the daemon has its own handler; as process 1 of a container, Python would ignore the signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Imports create no garbage, and looking for it takes a tenth of the startup.
@@ -84,13 +86,13 @@ def _run_connector(_: argparse.Namespace) -> int:
     return 0
 
 
-def _check(parsed: argparse.Namespace) -> int:
+def _check(parsed: argparse.Namespace) -> Callable[[], int]:
     from passivedns.commands.check import run
 
-    return run(parsed.json)
+    return partial(run, parsed.json)
 
 
-def _lookup(parsed: argparse.Namespace) -> int:
+def _lookup(parsed: argparse.Namespace) -> Callable[[], int]:
     from passivedns.commands import typed
     from passivedns.commands.lookup import run
 
@@ -100,7 +102,7 @@ def _lookup(parsed: argparse.Namespace) -> int:
         values = typed.lines(sys.stdin.buffer.read() if is_file else sys.stdin.read().encode())
     if not (values or parsed.file):
         parsed.refuse("lookup needs a value, such as: lookup example.org")
-    return run(values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
+    return partial(run, values, parsed.format, parsed.file, parsed.sources, parsed.since, parsed.record_types)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -117,7 +119,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
     """The parser, and the names of the commands."""
     parser = _Parser(prog="main.py", description="Passive DNS for OpenCTI. Without a command, runs the connector.")
     parser.add_argument("--version", action="version", version=f"Passive DNS for OpenCTI {__version__}")
-    parser.set_defaults(run=_run_connector)
+    parser.set_defaults(prepare=lambda _: _run_connector)
     commands = parser.add_subparsers(metavar="COMMAND")
     check = commands.add_parser(
         "check",
@@ -125,7 +127,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
         description="Test the settings, OpenCTI, the broker, the sources and the cache, without spending a search. "
         "Exits with 0 if nothing prevents enrichment, else with 1.",
     )
-    check.set_defaults(run=_check)
+    check.set_defaults(prepare=_check)
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     lookup = commands.add_parser(
         "lookup",
@@ -134,7 +136,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Collection[str]]:
         "search at each source with a quota.",
     )
     lookup.end = _end_of_lookup
-    lookup.set_defaults(run=_lookup, refuse=lookup.error)
+    lookup.set_defaults(prepare=_lookup, refuse=lookup.error)
     _add_lookup_arguments(lookup)
     return parser, commands.choices
 

@@ -55,18 +55,36 @@ def run(
         values, enricher = enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
     else:
         enricher = enricher_of(load_lookup_settings(sources=sources or None))
-    start = since or EVERYTHING
-    within = [replace(configured, since=lambda _: start, window_setting="--since") for configured in enricher.sources]
-    enricher = enricher._replace(sources=within)
-    if record_types:
-        enricher = enricher._replace(record_types=record_types)
+    enricher = _within(enricher, since or EVERYTHING, record_types)
     found = [entity for value in values for entity in _observables(value)]
     entities = list({entity.id: entity for entity in found if entity}.values())
-    lookups = _look_up_all(enricher, entities, now)
+    lookups: list[Lookup] = []
+    left = len(entities)
+    with _progress() as progress:
+        for entity in progress.track(entities, description="Looking up"):
+            left -= 1
+            try:
+                result = enricher.enrich(entity, now)
+            except KeyboardInterrupt:
+                say(f"{entity.value}: interrupted.")
+                break
+            _say_failures(entity, result)
+            if result.answered:
+                lookups.append(Lookup(entity, result, enricher.publisher))
+            elif not all(_is_of_one_value(outcome.failure) for outcome in result.outcomes):
+                break
+    if left:
+        say(f"{quantity(left, 'more value')} not looked up.")
     if lookups:
         _show(lookups, form, now)
         _tell_quotas(enricher)
     return 0 if all(found) and len(lookups) == len(entities) else 1
+
+
+def _within(enricher: Enricher, start: datetime, record_types: Collection[str]) -> Enricher:
+    """The enricher for records last seen since `start` (UTC), of these types unless there are none."""
+    sources = [replace(configured, since=lambda _: start, window_setting="--since") for configured in enricher.sources]
+    return enricher._replace(sources=sources, record_types=record_types or enricher.record_types)
 
 
 def observable(text: str) -> Entity:
@@ -107,32 +125,12 @@ def _observable(value: str) -> Entity | None:
         return None
 
 
-def _look_up_all(enricher: Enricher, entities: Sequence[Entity], now: datetime) -> list[Lookup]:
-    """The successful look-ups, up to a failure that would hit all further values."""
-    lookups: list[Lookup] = []
-    with _progress() as progress:
-        for number, entity in enumerate(progress.track(entities, description="Looking up"), start=1):
-            result = _look_up(enricher, entity, now)
-            if result and result.answered:
-                lookups.append(Lookup(entity, result, enricher.publisher))
-            elif not (result and all(_is_of_one_value(outcome.failure) for outcome in result.outcomes)):
-                if number < len(entities):
-                    say(f"{quantity(len(entities) - number, 'more value')} not looked up.")
-                break
-    return lookups
-
-
 def _is_of_one_value(failure: Exception | None) -> bool:
     return isinstance(failure, _OF_ONE_VALUE) and not (isinstance(failure, SourceError) and failure.retry_in)
 
 
-def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None:
-    """The result, or None if interrupted; failures are printed."""
-    try:
-        result = enricher.enrich(entity, now)
-    except KeyboardInterrupt:
-        say(f"{entity.value}: interrupted.")
-        return None
+def _say_failures(entity: Entity, result: Result) -> None:
+    """Print which sources failed, and why."""
     if not result.outcomes:
         say(f"{not_asked(entity)}.")
     if error := failed(result.outcomes):
@@ -140,7 +138,6 @@ def _look_up(enricher: Enricher, entity: Entity, now: datetime) -> Result | None
     else:
         for text in failure_texts(result.outcomes):
             say(f"{entity.value}: {text}.")
-    return result
 
 
 def _progress() -> Progress:

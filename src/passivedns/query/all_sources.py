@@ -84,7 +84,13 @@ class ConfiguredSource:
         question = Question(ascii_name(entity.value), entity.type, max(since - self.source.clock_tolerance, EVERYTHING))
         try:
             self._check_markings(entity)
-            return self._kept(question, since, now) or self._search(question, since)
+            if cached := self._cached(question, since, now):
+                return cached
+            self._check_limits()
+            metrics.SEARCHES.labels(self.source.key).inc()
+            return self._received(self.client.look_up(question), question, since)
+        except SourceError as error:
+            return Outcome(self.source, since, failure=self.meter.cool_down.failed(question.value, error))
         except ConnectorError as error:
             return Outcome(self.source, since, failure=error)
         except Exception as error:
@@ -100,25 +106,23 @@ class ConfiguredSource:
                     f"Not sent to {self.source.title}: marked {marked}, above the maximum of {maximum} ({setting})."
                 )
 
-    def _kept(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
-        kept = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
-        if kept is None:
+    def _cached(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
+        cached = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
+        if cached is None:
             return None
         metrics.CACHE_HITS.labels(self.source.key).inc()
-        return self._outcome(kept.answer, question, since, kept.given)._replace(cached_since=kept.given)
+        return self._outcome(cached.answer, question, since, cached.given)._replace(cached_since=cached.given)
 
-    def _search(self, question: Question, since: datetime) -> Outcome:
-        cool_down = self.meter.cool_down
-        cool_down.check()
-        try:
-            self.meter.refresh(self.client.quota)
-            cool_down.check()  # the source may just have asked for it
-            self.meter.check()
-            metrics.SEARCHES.labels(self.source.key).inc()
-            answer, given = self.client.look_up(question), datetime.now(UTC)
-        except SourceError as error:
-            raise cool_down.failed(question.value, error) from None
-        cool_down.answered()
+    def _check_limits(self) -> None:
+        """Raises a SourceError if the source is left alone, or has no search left."""
+        self.meter.cool_down.check()
+        self.meter.refresh(self.client.quota)
+        self.meter.cool_down.check()  # the source may just have asked for it
+        self.meter.check()
+
+    def _received(self, answer: Answer, question: Question, since: datetime) -> Outcome:
+        given = datetime.now(UTC)
+        self.meter.cool_down.answered()
         if self.cache and answer.complete and answer.certain:
             self.cache.put(self._key(question), answer, question.since, given)
         return self._outcome(answer, question, since, given)
