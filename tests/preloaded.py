@@ -38,8 +38,10 @@ class Forked(ForkServerProcess):
         return self.exitcode
 
 
-def _run(environment: Mapping[str, str], log: str) -> None:
+def _run(environment: Mapping[str, str], log: str, is_quick: bool) -> None:
     """Run `python3 -u src/main.py` with that environment."""
+    if is_quick:
+        _shorten_pauses()
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(output, stream.fileno())
@@ -50,11 +52,21 @@ def _run(environment: Mapping[str, str], log: str) -> None:
     runpy.run_path(MAIN, run_name="__main__")
 
 
-def _start(environment: Mapping[str, str], log: IO[bytes]) -> Forked:
-    process = Forked(target=_run, args=(environment, log.name), daemon=True)
+def _shorten_pauses() -> None:
+    """Let seconds and minutes of an outage pass in a fraction."""
+    from passivedns.delivery import amqp_listener, retry
+
+    amqp_listener.FIRST_PAUSE = retry.FIRST_PAUSE = 0.02
+    amqp_listener.MAX_PAUSE = retry.MAX_PAUSE = amqp_listener.MAX_REST = 0.2
+
+
+def _start(environment: Mapping[str, str], log: IO[bytes], is_quick: bool = True) -> Forked:
+    process = Forked(target=_run, args=(environment, log.name, is_quick), daemon=True)
     process.start()
     return process
 
 
 daemon = partial(sandbox.daemon.daemon, start=_start)
-"""`sandbox.daemon.daemon`, which listens in a fraction of the time."""
+"""`sandbox.daemon.daemon`, which listens in a fraction of the time, and whose pauses are short."""
+patient_daemon = partial(sandbox.daemon.daemon, start=partial(_start, is_quick=False))
+"""The same with the pauses that operators see."""

@@ -20,7 +20,7 @@ from sandbox.sources.riskiq_data import own_records
 from sandbox.sources.service import Service
 from sandbox.sources.table import STAND_INS
 from sandbox.works import Execution, Work
-from tests.preloaded import daemon
+from tests.preloaded import daemon, patient_daemon
 
 WAIT = 60
 """Seconds that an enrichment may take before a test gives up."""
@@ -83,11 +83,12 @@ def new_world(
     broker: str | None = None,
     others: Sequence[str] = (),
     queue_type: str = "classic",
+    pauses: str = "short",
     **environment: str,
 ) -> Iterator[World]:
     """A world over pycti's HTTP protocols, or over the broker of that URL; its queues are deleted at the end.
 
-    A `quorum` queue drops a message after two returns.
+    A `quorum` queue drops a message after two returns. With `real` pauses, the daemon waits as operators see it.
 
     After PassiveTotal the `others` are asked, by the keys of their sources: stand-ins that tell the common history.
     """
@@ -102,7 +103,7 @@ def new_world(
             url = stack.enter_context(serving(STAND_INS[key].app(stand_in)))
             variables |= STAND_INS[key].variables(key, url)
         variables |= {"PDNS_SOURCES": ",".join(["riskiq", *others])} | environment
-        running = stack.enter_context(daemon(variables))
+        running = stack.enter_context((daemon if pauses == "short" else patient_daemon)(variables))
         platform.wait_registered(WAIT)
         yield World(platform, service, further, running, variables)
 

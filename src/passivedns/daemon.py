@@ -4,11 +4,14 @@ import logging
 import os
 import signal
 import threading
+from functools import partial
 from types import FrameType
 
 from passivedns.assembly import delivery_log_of, enricher_of
 from passivedns.connector import RiskIQConnector
-from passivedns.delivery.listener import Listener, install
+from passivedns.delivery.amqp_listener import AmqpListener
+from passivedns.delivery.http_listener import HttpListener
+from passivedns.delivery.listening import ListeningHelper
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
 from passivedns.opencti.registration import register
@@ -30,16 +33,16 @@ def run(settings: Settings) -> None:
     # Before pycti sets the log level, so that the operator sees them at any level.
     for warning in settings.warnings():
         log.warning(warning)
-    helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, stopping)
+    create = partial(ListeningHelper, deliveries=delivery_log_of(settings.lookup))
+    helper = register(helper_config(settings), settings.lookup.pdns.start_timeout, stopping, create)
     if helper is None:
         return
     # With a CA certificate in the settings, pycti has replaced these handlers.
     _handle_signals(stopping)
-    install(helper, delivery_log_of(settings.lookup))
     enricher = enricher_of(settings.lookup)
     connector = RiskIQConnector(helper, enricher, scope=settings.connector.scope, skip_own=settings.skip_own)
     # A daemon thread, and so are those that it starts: none of them delays the exit.
-    listening = threading.Thread(target=connector.run, daemon=True)
+    listening = threading.Thread(target=helper.listen, args=[connector.process], daemon=True)
     listening.start()
     while not stopping.is_set():
         health.beat(helper)
@@ -58,7 +61,7 @@ def _handle_signals(stopping: threading.Event) -> None:
         signal.signal(number, stop)
 
 
-def _stop(listener: Listener | None, grace: float) -> None:
+def _stop(listener: AmqpListener | HttpListener | None, grace: float) -> None:
     log.info("Shutting down; waiting up to %g s for the current enrichment.", grace)
     if listener is None or listener.finish(grace):
         log.info("Stopped; no enrichment was interrupted.")

@@ -3,12 +3,9 @@
 from sandbox.works import Work
 from tests.world import WAIT
 
-# pycti waits 10 seconds before it reconnects.
-RECONNECTS = WAIT + 10
-
 
 def assert_closed_by_its_own_message(work: Work, value: str) -> None:
-    work.wait(RECONNECTS)
+    work.wait(WAIT)
     assert work.message is not None
     assert value in work.message
     assert not work.in_error

@@ -75,7 +75,7 @@ def test_a_fault_closes_the_work_and_lets_a_playbook_continue(broker: str, fault
 
 
 def test_a_large_answer_is_imported_in_full_before_its_work_closes(world: World) -> None:
-    domain, count = "large.example", 2 * chunks.RELATIONSHIPS + 10
+    domain, count = "large.example", 2 * chunks.MAX_CHUNK + 10
     world.service.answers[domain] = [
         record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)
     ]
@@ -86,7 +86,7 @@ def test_a_large_answer_is_imported_in_full_before_its_work_closes(world: World)
 
 @pytest.mark.skipif(not IS_CHUNKED, reason="this pycti splits whatever it is given")
 def test_a_large_answer_takes_few_messages(world: World) -> None:
-    domain, count = "few.example", 2 * chunks.RELATIONSHIPS + 10
+    domain, count = "few.example", 2 * chunks.MAX_CHUNK + 10
     world.service.answers[domain] = [
         record("A", "ip", f"198.51.{number >> 8}.{number & 255}") for number in range(count)
     ]

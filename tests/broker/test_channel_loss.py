@@ -10,10 +10,8 @@ from typing import Any
 import pika
 import pycti
 import pytest
-from pycti import OpenCTIConnectorHelper
 
-from passivedns.delivery.delivery_log import DeliveryLog
-from passivedns.delivery.listener import install
+from passivedns.opencti.helper import Helper
 from sandbox.opencti import OpenCTI
 from tests.registered import registered
 from tests.world import WAIT
@@ -29,14 +27,13 @@ def platform(broker: str) -> Iterator[OpenCTI]:
 
 
 @pytest.fixture
-def helper(platform: OpenCTI) -> Iterator[OpenCTIConnectorHelper]:
+def helper(platform: OpenCTI) -> Iterator[Helper]:
     with registered(platform) as helper:
         yield helper
         helper.listen_queue.finish(0)
 
 
-def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    install(helper, DeliveryLog("memory"))
+def listening(helper: Helper, platform: OpenCTI, callback: Any) -> Any:
     threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue
@@ -44,12 +41,12 @@ def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) 
 
 def lose_channel(listener: Any) -> None:
     lost = listener.channel
-    listener.pika_connection.add_callback_threadsafe(lambda: lost.basic_ack(ANOTHER_TAG))
+    listener.connection.add_callback_threadsafe(lambda: lost.basic_ack(ANOTHER_TAG))
     while lost.is_open:
         threading.Event().wait(0.01)
 
 
-def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: Helper) -> None:
     begun, go_on, calls = threading.Event(), threading.Event(), list[str]()
 
     def callback(data: dict[str, Any]) -> str:
@@ -69,7 +66,7 @@ def test_a_requeued_message_is_answered_once(platform: OpenCTI, helper: OpenCTIC
 
 
 def test_a_process_does_not_answer_a_message_that_went_to_another(
-    broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
+    broker: str, platform: OpenCTI, helper: Helper
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -82,7 +79,7 @@ def test_a_process_does_not_answer_a_message_that_went_to_another(
     first = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
     assert begun.wait(WAIT)
     lose_channel(listener)
-    # Another process gets the message while pycti waits to reconnect.
+    # Another process gets the message while this one waits to reconnect.
     taken_by_another(broker, helper)
     second = platform.enrich(platform.add_observable("Domain-Name", "second.example"))
     go_on.set()
@@ -90,7 +87,7 @@ def test_a_process_does_not_answer_a_message_that_went_to_another(
     assert first.closings == []
 
 
-def taken_by_another(broker: str, helper: OpenCTIConnectorHelper) -> None:
+def taken_by_another(broker: str, helper: Helper) -> None:
     with pika.BlockingConnection(pika.URLParameters(broker)) as connection:
         channel = connection.channel()
         while not channel.basic_get(helper.connector_config["listen"], auto_ack=True)[0]:

@@ -5,8 +5,8 @@ import pytest
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from sandbox.works import Work
 from tests.broker.conftest import Cable
-from tests.broker.reconnecting import RECONNECTS, assert_closed_by_its_own_message
-from tests.world import World, new_world
+from tests.broker.reconnecting import assert_closed_by_its_own_message
+from tests.world import WAIT, World, new_world
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -33,7 +33,7 @@ def test_a_message_redelivered_during_its_enrichment_is_neither_enriched_nor_clo
 ) -> None:
     with new_world(broker, MQ_PORT=str(cable.port)) as world:
         first, second = cut_during_the_first_of_two(world, cable)
-        world.platform.wait_registered(RECONNECTS)
+        world.platform.wait_registered(WAIT)
         world.service.held.clear()
         assert_closed_by_its_own_message(first, DOMAIN)
         assert_closed_by_its_own_message(second, ADDRESS)
@@ -50,7 +50,7 @@ def test_an_answer_is_sent_once_the_broker_is_back(broker: str, cable: Cable) ->
         world.service.held.clear()
         world.wait_for_log('"Converted"')
         assert execution.bundles == []
-        assert len(execution.wait(RECONNECTS).bundles) == 1
+        assert len(execution.wait(WAIT).bundles) == 1
         assert_closed_by_its_own_message(world.platform.enrich(world.entity("IPv4-Addr", ADDRESS)), ADDRESS)
         assert len(execution.bundles) == 1
 

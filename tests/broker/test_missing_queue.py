@@ -34,7 +34,7 @@ def test_a_bundle_that_pycti_sends_waits_for_its_queue(broker: str, tmp_path: Pa
         assert_sent_once_the_queue_is_back(world)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.slow  # pycti pings every 40 seconds
 def test_the_ping_of_the_connector_is_enough_to_restore_the_queue(broker: str) -> None:
     with new_world(broker) as world:
         world.platform.link.lose_push_queue()

@@ -8,12 +8,10 @@ from typing import Any
 import pika
 import pycti
 import pytest
-from pycti import OpenCTIConnectorHelper
-from pycti.connector import opencti_connector_helper
 
-from passivedns.delivery.delivery_log import DeliveryLog
-from passivedns.delivery.listener import install
+from passivedns.delivery import amqp_listener
 from passivedns.opencti.health import fault
+from passivedns.opencti.helper import Helper
 from sandbox.opencti import OpenCTI
 from tests.broker.test_channel_loss import lose_channel
 from tests.registered import registered
@@ -30,28 +28,21 @@ def platform(request: pytest.FixtureRequest, broker: str) -> Iterator[OpenCTI]:
 
 
 @pytest.fixture
-def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenCTIConnectorHelper]:
-    # pycti waits 10 seconds before it reconnects.
-    sleep = time.sleep
-    monkeypatch.setattr(opencti_connector_helper.time, "sleep", lambda seconds: sleep(min(seconds, 0.2)))
+def helper(platform: OpenCTI, monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
+    monkeypatch.setattr(amqp_listener, "FIRST_PAUSE", 0.2)
     with registered(platform) as helper:
         yield helper
         helper.listen_queue.finish(0)
 
 
-def listening(helper: OpenCTIConnectorHelper, platform: OpenCTI, callback: Any) -> Any:
-    install(helper, DeliveryLog("memory"))
+def listening(helper: Helper, platform: OpenCTI, callback: Any) -> Any:
     threading.Thread(target=helper.listen, args=[callback], daemon=True).start()
     platform.wait_registered(WAIT)
     return helper.listen_queue
 
 
-def consumes(listener: Any) -> bool:
-    return bool(listener.channel and listener.channel.is_open and listener.channel.consumer_tags)
-
-
 def test_a_message_that_waits_survives_any_number_of_returns_and_is_answered_once(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
+    platform: OpenCTI, helper: Helper
 ) -> None:
     begun, go_on, calls = threading.Event(), threading.Event(), list[str]()
 
@@ -65,7 +56,7 @@ def test_a_message_that_waits_survives_any_number_of_returns_and_is_answered_onc
     first = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
     assert begun.wait(WAIT)
     for _ in range(LOSSES):
-        while not consumes(listener):
+        while not listener.is_connected:
             time.sleep(0.02)
         time.sleep(0.1)  # for the redelivery
         lose_channel(listener)
@@ -76,7 +67,7 @@ def test_a_message_that_waits_survives_any_number_of_returns_and_is_answered_onc
 
 
 def test_a_message_whose_process_stops_again_and_again_is_not_dropped(
-    broker: str, platform: OpenCTI, helper: OpenCTIConnectorHelper
+    broker: str, platform: OpenCTI, helper: Helper
 ) -> None:
     queue = helper.connector_config["listen"]
     work = platform.enrich(platform.add_observable("Domain-Name", "first.example"))
@@ -91,12 +82,12 @@ def test_a_message_whose_process_stops_again_and_again_is_not_dropped(
 
 
 def test_a_process_that_may_start_no_thread_answers_its_message_later_and_its_health_tells(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+    platform: OpenCTI, helper: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, failures = threading.Thread.start, list[str]()
 
     def fail(thread: threading.Thread) -> None:
-        if "(_run)" in thread.name and len(failures) < 4:
+        if "(_process)" in thread.name and len(failures) < 4:
             failures.append(fault(helper))
             raise RuntimeError("can't start new thread")
         start(thread)
@@ -109,6 +100,6 @@ def test_a_process_that_may_start_no_thread_answers_its_message_later_and_its_he
         time.sleep(0.01)
     assert (work.wait(WAIT).closings, len(failures)) == (["done"], 4)
     assert "The connector is not connected to the message broker." in told
-    while not consumes(listener):
+    while not listener.is_connected:
         time.sleep(0.02)
     assert fault(helper) == ""

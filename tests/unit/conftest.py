@@ -9,8 +9,7 @@ from passivedns.circuit_breaker import redis_at
 from tests.unit.stand_ins import Served
 
 if TYPE_CHECKING:
-    from pycti import OpenCTIConnectorHelper
-
+    from passivedns.delivery.listening import ListeningHelper
     from sandbox.opencti import OpenCTI
 
 
@@ -38,8 +37,8 @@ def platform() -> "OpenCTI":
 
 
 @pytest.fixture
-def helper(platform: "OpenCTI") -> Iterator["OpenCTIConnectorHelper"]:
-    """pycti's own helper, registered with the sandbox."""
+def helper(platform: "OpenCTI") -> Iterator["ListeningHelper"]:
+    """Our helper, registered with the sandbox."""
     from tests.registered import registered
 
     with registered(platform) as helper:

@@ -12,12 +12,14 @@ from typing import Any
 
 import pycti
 import pytest
-from pycti import OpenCTIConnectorHelper
 
 from passivedns import metrics
 from passivedns.assembly import enricher_of
 from passivedns.connector import RiskIQConnector
+from passivedns.delivery.delivery import Delivery
+from passivedns.delivery.delivery_log import DeliveryLog
 from passivedns.errors import NoAnswer, NotSent, TlpRefused, Unforeseen
+from passivedns.opencti.helper import Helper
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources.riskiq import RiskIQSettings
 from passivedns.sources.virustotal import VirusTotalSettings
@@ -41,12 +43,12 @@ SCOPE = ("Domain-Name", "IPv4-Addr", "Hostname")
 
 @dataclass
 class Bench:
-    """A connector in this process, with pycti's own helper, between the stand-ins."""
+    """A connector in this process, with its helper, between the stand-ins."""
 
     platform: OpenCTI
     service: PassiveTotal
     passivetotal_url: str
-    helper: OpenCTIConnectorHelper
+    helper: Helper
     connector: RiskIQConnector
 
     def work(self, entity: Entity) -> Work:
@@ -54,9 +56,14 @@ class Bench:
         self.platform.works[work.id] = work
         return work
 
-    def process(self, entity: Entity) -> threading.Thread:
+    def process(self, data: dict[str, Any]) -> str:
+        """Hand the connector a message, for which pycti left its state in the helper."""
+        helper = self.helper.for_message(Delivery("key", {}, redelivered=False))
+        return self.connector.process(data | {"helper": helper})
+
+    def begin(self, entity: Entity) -> threading.Thread:
         """Process the message of an enrichment in a thread of its own."""
-        thread = threading.Thread(target=self.connector.process, args=[message(entity)])
+        thread = threading.Thread(target=self.process, args=[message(entity)])
         thread.start()
         return thread
 
@@ -90,7 +97,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
             "opencti": {"url": opencti_url, "token": platform.token},
             "connector": {**own, "log_level": "info", "queue_protocol": "api"},
         }
-        helper = OpenCTIConnectorHelper(config, playbook_compatible=True)
+        helper = Helper(config, DeliveryLog("memory"))
         connector = RiskIQConnector(helper, enricher_of(lookup_settings(passivetotal_url)), scope=SCOPE)
         yield Bench(platform, service, passivetotal_url, helper, connector)
         helper.ping.stop()
@@ -119,7 +126,7 @@ def test_each_of_two_overlapping_messages_sends_its_bundle_to_its_own_work(bench
     threads = []
     for searches, work in enumerate((first, second), 1):
         bench.helper.work_id = work.id
-        threads.append(bench.process(work.entity))
+        threads.append(bench.begin(work.entity))
         bench.wait_for_searches(searches)
     for thread in threads:
         thread.join()
@@ -136,7 +143,7 @@ def test_a_playbook_that_begins_meanwhile_does_not_get_the_bundle_of_an_enrichme
     work = bench.work(bench.platform.add_observable("Domain-Name", DOMAIN))
     bench.helper.work_id = work.id
     bench.service.latency = 0.5
-    thread = bench.process(work.entity)
+    thread = bench.begin(work.entity)
     bench.wait_for_searches(1)
     bench.helper.work_id, bench.helper.playbook = None, {"execution_id": "of another message"}
     thread.join()
@@ -149,7 +156,7 @@ def test_a_playbook_that_begins_meanwhile_does_not_get_the_bundle_of_an_enrichme
 
 def test_an_internal_error_is_reported_without_details(bench: Bench) -> None:
     with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
-        bench.connector.process({"entity_id": "domain-name--1"})
+        bench.process({"entity_id": "domain-name--1"})
 
 
 def unforeseen() -> float:
@@ -161,7 +168,7 @@ def test_a_bundle_that_cannot_be_built_is_reported_and_counted(bench: Bench) -> 
     data, before = message(bench.platform.add_observable("Domain-Name", DOMAIN)), unforeseen()
     del data["stix_entity"]["spec_version"]
     with pytest.raises(Unforeseen, match=r"^Internal error \(KeyError\); see the connector log\.$"):
-        bench.connector.process(data)
+        bench.process(data)
     assert unforeseen() == before + 1
 
 
@@ -172,7 +179,7 @@ def test_a_playbook_gets_back_what_it_sent_if_its_bundle_cannot_be_built(bench: 
     data["stix_objects"] += [{"type": "note", "content": "without an id"}]
     bench.helper.playbook = dict.fromkeys(STEPS, "x") | {"execution_id": execution.id}
     with pytest.raises(Unforeseen):
-        bench.connector.process(data)
+        bench.process(data)
     (bundle,) = execution.bundles
     assert bundle["objects"] == data["stix_objects"]
     assert unforeseen() == before + 1
@@ -182,21 +189,21 @@ def test_a_playbook_gets_back_what_it_sent_after_an_internal_error(bench: Bench)
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     bench.helper.playbook = dict.fromkeys(STEPS, "x")
     with pytest.raises(Unforeseen):
-        bench.connector.process({"stix_objects": [entity.as_stix()]})
+        bench.process({"stix_objects": [entity.as_stix()]})
     assert bench.fields().count("playbookStepExecution") == 1
 
 
 def test_a_bundle_that_opencti_rejects_is_an_error(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
-    bench.platform.fail("stixBundlePush")
+    bench.platform.fail("stixBundlePush", how="refused")
     with pytest.raises(NotSent, match="OpenCTI did not accept the result"):
-        bench.connector.process(message(entity))
+        bench.process(message(entity))
 
 
 def test_if_the_only_source_fails_its_error_becomes_the_text(bench: Bench) -> None:
     bench.service.fail("500", on="search")
     with pytest.raises(NoAnswer, match=r"^PassiveTotal server error \(HTTP 500\); try again later\."):
-        bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+        bench.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     assert bench.pushed() == []
 
 
@@ -205,19 +212,19 @@ def test_if_the_only_source_fails_its_error_becomes_the_text(bench: Bench) -> No
 
 def test_an_entity_out_of_scope_is_not_looked_up_whatever_its_marking(bench: Bench) -> None:
     limited = enricher_of(lookup_settings(bench.passivetotal_url, max_tlp="TLP:GREEN"))
-    connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
+    bench.connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
     entity = bench.platform.add_observable("Url", "http://www.example.org/", ["TLP:RED"])
-    assert connector.process(message(entity)) == (
+    assert bench.process(message(entity)) == (
         "http://www.example.org/ was not looked up: Url is not in the scope of this connector"
     )
 
 
 def test_an_observable_above_the_maximum_tlp_is_an_error_without_a_request(bench: Bench) -> None:
     limited = enricher_of(lookup_settings(bench.passivetotal_url, max_tlp="TLP:GREEN"))
-    connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
+    bench.connector = RiskIQConnector(bench.helper, limited, scope=SCOPE)
     entity = bench.platform.add_observable("Domain-Name", DOMAIN, ["TLP:AMBER"])
     with pytest.raises(TlpRefused) as refused:
-        connector.process(message(entity))
+        bench.process(message(entity))
     assert str(refused.value) == (
         "Not sent to PassiveTotal: marked TLP:AMBER, above the maximum of TLP:GREEN (RISKIQ_MAX_TLP)."
     )
@@ -228,20 +235,22 @@ def test_the_scope_is_case_insensitive(bench: Bench) -> None:
     entity = bench.platform.add_observable("Domain-Name", DOMAIN)
     data = message(entity)
     data["enrichment_entity"]["entity_type"] = "domain-name"
-    assert bench.connector.process(data).startswith("Added 12 observables")
+    assert bench.process(data).startswith("Added 12 observables")
 
 
 def test_record_types_that_no_source_covers_are_reported(bench: Bench) -> None:
     section = VirusTotalSettings(api_key="key", api_base_url="http://127.0.0.1:9")
     pdns = PdnsSettings(sources="virustotal", record_types="MX", cache_ttl="PT0S")
-    connector = RiskIQConnector(bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE)
-    text = connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+    bench.connector = RiskIQConnector(
+        bench.helper, enricher_of(LookupSettings(pdns, {"virustotal": section})), scope=SCOPE
+    )
+    text = bench.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     assert text == "example.org was not looked up: none of the sources covers Domain-Name"
     assert bench.pushed() == []
 
 
 def test_a_special_use_address_is_no_failure_and_sent_to_no_source(bench: Bench) -> None:
-    text = bench.connector.process(message(bench.platform.add_observable("IPv4-Addr", "10.0.0.1")))
+    text = bench.process(message(bench.platform.add_observable("IPv4-Addr", "10.0.0.1")))
     assert text == (
         "10.0.0.1 was not looked up: it is a special-use address (private network, RFC 1918); only a COF server with "
         "COF_SPECIAL_USE is asked about those"
@@ -258,15 +267,15 @@ def test_a_renamed_tlp_clear_keeps_its_name(bench: Bench) -> None:
     data = message(bench.platform.add_observable("Domain-Name", DOMAIN))
     renamed = {"standard_id": TLP_CLEAR, "definition_type": "TLP", "definition": "Public"}
     data["enrichment_entity"]["objectMarking"] = [renamed]
-    bench.connector.process(data)
+    bench.process(data)
     (bundle,) = bench.pushed()
     (marking,) = [item for item in bundle["objects"] if item["id"] == TLP_CLEAR]
     assert marking["x_opencti_definition"] == "Public"
 
 
 def test_without_the_markings_of_opencti_those_of_the_sources_have_their_usual_names(bench: Bench) -> None:
-    bench.platform.fail("markingDefinitions")
-    bench.connector.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
+    bench.platform.fail("markingDefinitions", how="refused")
+    bench.process(message(bench.platform.add_observable("Domain-Name", DOMAIN)))
     (bundle,) = bench.pushed()
     (marking,) = [item for item in bundle["objects"] if item["id"] == TLP_CLEAR]
     assert marking["x_opencti_definition"] == "TLP:CLEAR"
@@ -275,7 +284,7 @@ def test_without_the_markings_of_opencti_those_of_the_sources_have_their_usual_n
 def test_many_record_types_do_not_flood_the_text(bench: Bench) -> None:
     records = [{"recordType": f"T{number:03}", "resolveType": "x", "resolve": "y"} for number in range(500)]
     bench.service.answers["flood.example"] = records
-    text = bench.connector.process(message(bench.platform.add_observable("Domain-Name", "flood.example")))
+    text = bench.process(message(bench.platform.add_observable("Domain-Name", "flood.example")))
     assert text.startswith("Added nothing from 500 passive DNS records of flood.example; left out 500: T000 1, T001 1")
     assert text.endswith("T011 1, others 488")
     assert len(text) < 250

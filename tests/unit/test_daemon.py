@@ -19,7 +19,7 @@ from passivedns.settings.model import Settings
 from tests.unit.settings_loader import loader
 
 
-class ListenQueue(threading.Thread):
+class Listener(threading.Thread):
     """In place of our listener."""
 
     def __init__(self) -> None:
@@ -33,20 +33,18 @@ class ListenQueue(threading.Thread):
 
 
 class Helper:
-    """In place of pycti's helper; listens until it is told to end, or for no time at all."""
+    """In place of our helper; listens until it is told to end, or for no time at all."""
 
     def __init__(self) -> None:
         self.connect_id = "3f0b6e0a-6f4e-4ad1-9a65-0d1c2b3a4f5e"
         self.connector_logger = logging.getLogger("test")
-        self.listen_queue: ListenQueue | None = None
-        self.is_installed = False
+        self.listen_queue: Listener | None = None
         self.listens = threading.Event()
         self.ended = threading.Event()
 
-    def listen(self, *, message_callback: Any) -> None:
+    def listen(self, message_callback: Any) -> None:
         assert callable(message_callback)
-        assert self.is_installed
-        self.listen_queue = self.listen_queue or ListenQueue()
+        self.listen_queue = self.listen_queue or Listener()
         self.listens.set()
         self.ended.wait()
 
@@ -60,7 +58,6 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
 def helper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Helper]:
     made, handlers = Helper(), [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     monkeypatch.setattr(daemon, "register", lambda *_: made)
-    monkeypatch.setattr(daemon, "install", lambda *_: setattr(made, "is_installed", True))
     monkeypatch.setattr(health, "INTERVAL", 0.05)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield made
@@ -104,7 +101,7 @@ def test_an_enrichment_that_does_not_end_within_the_grace_does_not_hold_the_proc
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
-    helper.listen_queue = ListenQueue()
+    helper.listen_queue = Listener()
     helper.listen_queue.is_finished_in_time = False
     signal_once_listening(helper, signal.SIGTERM)
     daemon.run(settings)
@@ -122,7 +119,7 @@ def test_a_stop_before_the_registration_ends_the_run(
 
 @pytest.mark.usefixtures("helper")
 def test_a_signal_stops_the_wait_for_opencti(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    def register(_config: Any, _timeout: float, stopping: threading.Event) -> None:
+    def register(_config: Any, _timeout: float, stopping: threading.Event, _create: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stopping.wait(30)
 

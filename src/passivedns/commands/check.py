@@ -13,7 +13,7 @@ from passivedns.assembly import cache_of, client_of, publisher_of
 from passivedns.commands.terminal import wrap
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.model import Finding, Quota, State
-from passivedns.opencti.inspection import PATIENCE, platform_findings
+from passivedns.opencti.inspection import TIMEOUT, platform_findings
 from passivedns.query.cache import Cache
 from passivedns.query.quota import QuotaMeter
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
@@ -93,7 +93,7 @@ def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
     rates = source.pace(section)
     limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
-    patience = RetryPolicy(min(settings.pdns.request_timeout, PATIENCE), max_retries=0)
+    patience = RetryPolicy(min(settings.pdns.request_timeout, TIMEOUT), max_retries=0)
     client = client_of(key, settings, patience, QuotaMeter(source))
     try:
         if tells_quota(client):

@@ -90,6 +90,16 @@ class Delivery:
         return None
 
     @property
+    def mode(self) -> str | None:
+        """Who requested it: `manual` (a person), `playbook`, `auto` (OpenCTI); None before OpenCTI 6.8."""
+        match self.message:
+            case {"internal": {"playbook": _}}:
+                return "playbook"
+            case {"internal": {"mode": str(mode)}}:
+                return mode
+        return None
+
+    @property
     def returns(self) -> int:
         """How often a quorum queue took the message back; classic queues do not count."""
         return int(_headers(self._properties).get("x-delivery-count") or 0)
@@ -202,13 +212,6 @@ def received(body: bytes, redelivered: bool, properties: BasicProperties | None)
     was_given_back = GIVEN_BACK in _headers(properties)
     # Its ids and times make a message unique.
     return Delivery(digest(body), message, redelivered or was_given_back, body=body, properties=properties)
-
-
-def add_mode(message: Any) -> None:
-    """Copy the mode into the event, since pycti passes nothing else to the callback."""
-    match message:
-        case {"event": dict() as event, "internal": dict() as internal}:
-            event["mode"] = "playbook" if "playbook" in internal else internal.get("mode")
 
 
 def _headers(properties: BasicProperties | None) -> dict[str, Any]:

@@ -7,10 +7,8 @@ about this message, which must not block the others: after `MAX_TRIES` the failu
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,17 +19,16 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from passivedns.delivery.delivery import Delivery
 from passivedns.opencti.broker import BrokerUnavailable
-from passivedns.opencti.reasons import graphql_error, why
+from passivedns.opencti.reasons import graphql_error, raise_if_foreign, why
 from passivedns.opencti.registration import TRANSIENT, growing_pauses
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-D = TypeVar("D", Delivery, None)
 
 FIRST_PAUSE = 0.25
 """The pause before the second attempt, in seconds; each is twice as long as the one before."""
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 """The longest pause between two attempts, in seconds."""
 MAX_TRIES = 7
 """Failures of one call, while OpenCTI answers others, after which the failure is final: about 16 seconds.
@@ -49,7 +46,6 @@ _LOCKED_OUT = ("AUTH_REQUIRED", "OTP_REQUIRED")
 _RESPONSE_LOST = (502, 504)
 _BROKER_AWAY = (AMQPError, ConnectionError, TimeoutError, socket.gaierror)
 
-
 _WAITS = "OpenCTI or RabbitMQ is unavailable (%s); %s is waiting."
 
 
@@ -57,103 +53,66 @@ class TooLarge(ValueError):
     """A proxy in front of OpenCTI rejects requests of this size."""
 
 
-class Current(threading.local):
-    """What this thread does at the moment."""
+class Retrier:
+    """Retries the calls for one message."""
 
-    delivery: Delivery | None = None
-    """The message that it processes."""
-    is_done: Callable[[Exception], bool] | None = None
-    """Whether the call that failed took effect."""
+    def __init__(self, delivery: Delivery, api: OpenCTIApiClient) -> None:
+        """`api` is pycti's client, which tries once."""
+        self.delivery = delivery
+        self.api = api
 
+    def call(self, call: Callable[[], T], unless: Callable[[Exception], bool] | None = None) -> T | None:
+        """Call until there is no outage. `unless` tells from its failure whether a call took effect; then return None.
 
-current = Current()
+        Raises:
+            Postponed: the message is left to its next delivery.
+            Exception: what the call raises, unless it is an outage; it is then also the delivery's `failure`.
+        """
+        delivery, tries, level, pauses = self.delivery, 0, logging.WARNING, growing_pauses(FIRST_PAUSE, MAX_PAUSE)
+        while True:
+            delivery.wait_until_held()
+            begun = time.monotonic()
+            try:
+                return call()
+            except Exception as error:
+                if error is delivery.failure or not may_pass(error):
+                    delivery.failure = error
+                    raise
+                failure = error
+            log.log(level, _WAITS, in_words(failure), delivery)
+            level, minutes = logging.DEBUG, int((time.monotonic() - begun) / 60)
+            if not self._wait_for_end(failure, delivery, pauses):
+                # pycti waits five minutes for a response.
+                tries += 1 + minutes
+            if unless and unless(failure):
+                return None
+            if tries >= MAX_TRIES:
+                log.error("OpenCTI answers, but fails %d times on %s: %s", tries, delivery, in_words(failure))
+                delivery.failure = failure
+                raise failure
 
+    def query(self, *arguments: Any, **named: Any) -> Any:
+        """As the client's `query`, with retries."""
+        return self.call(partial(self.api.query, *arguments, **named))
 
-@contextmanager
-def processing(delivery: D) -> Iterator[D]:
-    """Retry the calls of this thread for that message; for None, call once."""
-    before, current.delivery = current.delivery, delivery
-    try:
-        yield delivery
-    finally:
-        current.delivery = before
-
-
-@contextmanager
-def retried_unless(is_done: Callable[[Exception], bool] | None) -> Iterator[None]:
-    """Before a call is retried, ask whether it took effect and only its response was lost."""
-    before, current.is_done = current.is_done, is_done
-    try:
-        yield
-    finally:
-        current.is_done = before
-
-
-def retry_queries(api: OpenCTIApiClient) -> None:
-    """Retry what this client queries for a message; other queries, such as pycti's ping, fail at once as before."""
-    api.session.hooks["response"].append(_raise_if_away)
-    query = api.query
-    api.query = lambda *arguments, **named: retry_while_away(partial(query, *arguments, **named), lambda: is_up(api))
-
-
-def retry_while_away(call: Callable[[], T], is_up: Callable[[], bool] = lambda: True) -> T | None:
-    """Call until there is no outage; None if the call took effect before one. For no message, call once.
-
-    `is_up` asks OpenCTI something trivial.
-
-    Raises:
-        Postponed: the message is left to its next delivery.
-        Exception: what the call raises, unless it is an outage; it is then also the delivery's `failure`.
-    """
-    delivery, is_done, tries, is_logged = current.delivery, current.is_done, 0, False
-    if delivery is None:
-        return call()
-    pauses = growing_pauses(FIRST_PAUSE, LONGEST_PAUSE)
-    while True:
-        delivery.wait_until_held()
-        begun = time.monotonic()
-        try:
-            return call()
-        except Exception as error:
-            if error is delivery.failure or not may_pass(error):
-                delivery.failure = error
-                raise
-            failure = error
-        log.log(logging.DEBUG if is_logged else logging.WARNING, _WAITS, in_words(failure), delivery)
-        is_logged = True
-        minutes = int((time.monotonic() - begun) / 60)
-        if not _wait_for_end(failure, is_up, delivery, pauses):
-            # pycti waits five minutes for a response.
-            tries += 1 + minutes
-        if is_done and is_done(failure):
-            return None
-        if tries >= MAX_TRIES:
-            log.error("OpenCTI answers, but fails %d times on %s: %s", tries, delivery, in_words(failure))
-            delivery.failure = failure
-            raise failure
-
-
-def _wait_for_end(failure: Exception, is_up: Callable[[], bool], delivery: Delivery, pauses: Iterator[float]) -> bool:
-    """Pause at least once, and until OpenCTI answers. Return whether there was an outage.
-
-    For the broker, the call itself is the question.
-    """
-    delivery.pause(next(pauses))
-    was_away = isinstance(failure, _BROKER_AWAY)
-    while not isinstance(failure, _BROKER_AWAY) and not is_up():
-        was_away = True
+    def _wait_for_end(self, failure: Exception, delivery: Delivery, pauses: Iterator[float]) -> bool:
+        """Pause at least once, and until OpenCTI answers. Return whether there was an outage."""
         delivery.pause(next(pauses))
-    return was_away
+        if isinstance(failure, _BROKER_AWAY):
+            return True  # The call itself asks the broker.
+        was_away = False
+        while not self._is_up():
+            was_away = True
+            delivery.pause(next(pauses))
+        return was_away
 
-
-def is_up(api: OpenCTIApiClient) -> bool:
-    """Whether OpenCTI answers something trivial, and be it with a refusal."""
-    with processing(None):
+    def _is_up(self) -> bool:
+        """Whether OpenCTI answers something trivial, and be it with a refusal."""
         try:
-            api.query(_TRIVIAL)
+            self.api.query(_TRIVIAL)
         except Exception as error:
             return not may_pass(error)
-    return True
+        return True
 
 
 def may_pass(error: Exception) -> bool:
@@ -180,8 +139,10 @@ def may_have_arrived(error: Exception) -> bool:
     return not (isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError))
 
 
-def _raise_if_away(response: requests.Response, *_: Any, **__: Any) -> None:
+def raise_if_away(response: requests.Response, *_: Any, **__: Any) -> None:
     """Tell statuses of an outage apart from others, for which pycti raises the same error."""
+    if response.status_code in (401, 403):
+        raise_if_foreign(response)
     if response.status_code >= 500 or response.status_code in _NOT_OPENCTI:
         raise requests.HTTPError(f"HTTP {response.status_code}", response=response)
     if response.status_code == 413:

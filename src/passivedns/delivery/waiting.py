@@ -2,7 +2,6 @@
 
 import time
 
-from passivedns.delivery.retry import current
 from passivedns.errors import AllFailed, NoAnswer, RateLimited, SourceError, TlpRefused
 from passivedns.opencti.message import Message
 
@@ -21,13 +20,13 @@ def wait_for_sources(message: Message, error: SourceError) -> bool:
     Raises:
         Postponed: the message is left to its next delivery.
     """
-    delivery, seconds = current.delivery, _passes_in(error)
-    if message.mode != "auto" or delivery is None or seconds is None:
+    seconds = _passes_in(error)
+    if message.mode != "auto" or seconds is None:
         return False
-    if time.monotonic() + seconds > _deadline(delivery.key):
+    if time.monotonic() + seconds > _deadline(message.delivery.key):
         return False
     message.log("info", "No source can answer for now; the message is waiting", wait=round(seconds), reason=str(error))
-    delivery.pause(seconds)
+    message.delivery.pause(seconds)
     message.refresh(older_than=seconds / 2)
     return True
 

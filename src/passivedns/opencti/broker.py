@@ -1,7 +1,6 @@
 """Connects to RabbitMQ, and says why if that fails; pycti would log the name of an exception."""
 
 import os
-from types import SimpleNamespace
 from typing import Any
 
 import pika
@@ -11,7 +10,7 @@ from pika.exceptions import (
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
-from pycti.connector import opencti_connector_helper
+from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 
 from passivedns.transport.causes import Peer, cause
 
@@ -23,6 +22,19 @@ class BrokerUnavailable(AMQPConnectionError):  # type: ignore[misc]  # pika is u
         return str(self)
 
 
+def parameters(config: dict[str, Any], connection: dict[str, Any], **limits: Any) -> pika.ConnectionParameters:
+    """How to connect: `connection` is in OpenCTI's form, `limits` in pika's."""
+    host = connection["host"]
+    return pika.ConnectionParameters(
+        host=host,
+        port=connection["port"],
+        virtual_host=connection["vhost"],
+        credentials=pika.PlainCredentials(connection["user"], connection["pass"]),
+        ssl_options=pika.SSLOptions(create_mq_ssl_context(config), host) if connection["use_ssl"] else None,
+        **limits,
+    )
+
+
 def connect(parameters: Any) -> pika.BlockingConnection:
     """Log in to RabbitMQ.
 
@@ -32,8 +44,13 @@ def connect(parameters: Any) -> pika.BlockingConnection:
     try:
         return pika.BlockingConnection(parameters)
     except Exception as error:  # pika's have no common class
-        place = f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host}"
-        raise BrokerUnavailable(f"RabbitMQ at {place} cannot be used: {_why(error, parameters)}") from error
+        raise explained(error, parameters) from error
+
+
+def explained(error: Exception, parameters: Any) -> BrokerUnavailable:
+    """The error about a failed connection, in a sentence."""
+    place = f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host}"
+    return BrokerUnavailable(f"RabbitMQ at {place} cannot be used: {_why(error, parameters)}")
 
 
 def _why(error: Exception, parameters: Any) -> str:
@@ -47,8 +64,3 @@ def _why(error: Exception, parameters: Any) -> str:
     bundle = ("MQ_USE_SSL_CA", os.environ.get("MQ_USE_SSL_CA", ""))
     peer = Peer("RabbitMQ", "MQ_HOST and MQ_PORT", "", bundle, "check MQ_USE_SSL and MQ_PORT")
     return cause(error, peer, parameters.socket_timeout or 0)
-
-
-def explain_connections() -> None:
-    """Let pycti connect as above, so that its log and errors say why."""
-    opencti_connector_helper.pika = SimpleNamespace(**vars(pika) | {"BlockingConnection": connect})

@@ -15,8 +15,8 @@ from pycti import OpenCTIConnectorHelper
 
 from passivedns.stix.objects import StixObject
 
-RELATIONSHIPS = 250
-"""The most relationships in a chunk: several workers share a large answer, and a chunk has about 250 kB, far below
+MAX_CHUNK = 250
+"""Relationships in a chunk: several workers share a large answer, and a chunk has about 250 kB, far below
 RabbitMQ's limit of 16 MiB.
 """
 
@@ -43,7 +43,7 @@ def can_send(helper: OpenCTIConnectorHelper) -> bool:
     )
 
 
-def chunks(objects: Sequence[StixObject], size: int = RELATIONSHIPS) -> Iterator[list[StixObject]]:
+def chunks(objects: Sequence[StixObject], size: int = MAX_CHUNK) -> Iterator[list[StixObject]]:
     """Yield the relationships and the note, `size` at a time, each chunk beginning with all that they refer to."""
     known = {item["id"]: item for item in objects}
     referring = [item for item in objects if item["type"] in ("relationship", "note")]
@@ -81,13 +81,6 @@ class RoutedChannel:
             self._channel.basic_publish(**message, mandatory=True)
         except (UnroutableError, NackError) as error:
             raise NoQueue from error
-
-
-def publish_routed(helper: OpenCTIConnectorHelper) -> None:
-    """Let this copy of the helper publish through a `RoutedChannel`."""
-    if "_send_bundle" not in vars(helper):
-        send = helper._send_bundle
-        helper._send_bundle = lambda channel, *arguments, **named: send(RoutedChannel(channel), *arguments, **named)
 
 
 def in_json(objects: list[StixObject]) -> str:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # Takes most of a second to import, and the check does not need it.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 5
 """Seconds between updates of the status."""
-STALE = 30
+MAX_AGE = 30
 """Seconds after which the status is outdated."""
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -55,8 +55,7 @@ def fault(helper: "OpenCTIConnectorHelper") -> str:
     queue = helper.listen_queue
     if queue is None or not queue.is_alive():
         return "The connector does not listen for messages."
-    # pycti supports only AMQP before 6.5. Over HTTP it has no connection.
-    if getattr(queue, "listen_protocol", "AMQP") == "AMQP" and not _consumes(queue.channel):
+    if not queue.is_connected:
         return "The connector is not connected to the message broker."
     return ""
 
@@ -71,7 +70,7 @@ def verdict(root: Path = _ROOT) -> tuple[bool, str]:
         age, found = time.time() - file.stat().st_mtime, file.read_text(encoding="utf-8")
     except OSError:
         return False, "The connector is not registered with OpenCTI yet."
-    if age > STALE:
+    if age > MAX_AGE:
         return False, f"The last heartbeat of the connector was {age:.0f} seconds ago."
     return not found, found or "The connector is registered with OpenCTI and takes messages."
 
@@ -97,11 +96,6 @@ def _connector_id(root: Path) -> str:
 
 def _file(connector_id: str) -> Path:
     return Path(tempfile.gettempdir(), f"opencti-passive-dns-{connector_id}.health")
-
-
-def _consumes(channel: Any) -> bool:
-    """pika removes the consumer with its channel, or if the broker cancels it because the queue was deleted."""
-    return channel is not None and channel.is_open and bool(channel.consumer_tags)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,17 @@ from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import pika
 import pycti
 from pycti import OpenCTIApiClient, get_config_variable
-from pycti.connector.opencti_connector_helper import create_mq_ssl_context
 
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
-from passivedns.opencti.broker import BrokerUnavailable, connect
+from passivedns.opencti.broker import BrokerUnavailable, connect, parameters
 from passivedns.opencti.registration import Config, api_client, explained, is_too_old, too_old, version_of
 from passivedns.stix.markings import TLP_MARKINGS
 from passivedns.text import and_list
 
-PATIENCE = 10
+TIMEOUT = 10
 """Seconds for each request."""
 
 _ME = "query { me { name capabilities { name } effective_confidence_level { max_confidence } } }"
@@ -47,7 +45,7 @@ def platform_findings(config: Config, tlps: Collection[str]) -> Iterator[Finding
     try:
         client = api_client(config, "CRITICAL")
         # 300 by default; pycti 6.3 has no such argument.
-        client.session_requests_timeout = PATIENCE
+        client.session_requests_timeout = TIMEOUT
         version = version_of(client)
     except (PlatformError, ValueError, OSError, LookupError, TypeError) as error:
         ssl_verify = config["opencti"].get("ssl_verify", "")
@@ -192,20 +190,10 @@ def _connect(config: Config, connection: dict[str, Any]) -> Result:
     """Log in and out, as the connector would."""
     # pika would log what is reported below.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    host = connection["host"]
-    place = f"{host}:{connection['port']}, virtual host {connection['vhost']}"
-    parameters = pika.ConnectionParameters(
-        host=host,
-        port=connection["port"],
-        virtual_host=connection["vhost"],
-        credentials=pika.PlainCredentials(connection["user"], connection["pass"]),
-        ssl_options=pika.SSLOptions(create_mq_ssl_context(config), host) if connection["use_ssl"] else None,
-        socket_timeout=PATIENCE,
-        stack_timeout=PATIENCE,
-        blocked_connection_timeout=PATIENCE,
-    )
+    place = f"{connection['host']}:{connection['port']}, virtual host {connection['vhost']}"
+    limits = dict.fromkeys(("socket_timeout", "stack_timeout", "blocked_connection_timeout"), TIMEOUT)
     try:
-        connect(parameters).close()
+        connect(parameters(config, connection, **limits)).close()
     except BrokerUnavailable as error:
         return State.BAD, str(error)
     return State.GOOD, f"{place}: accepts the connection"

@@ -7,20 +7,21 @@ from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
-from pycti import OpenCTIApiClient, OpenCTIConnectorHelper
+from pycti import OpenCTIApiClient
 
-from passivedns.delivery.retry import current, may_pass, retry_while_away
+from passivedns.delivery.retry import may_pass
 from passivedns.errors import NotSent, Unreadable
 from passivedns.opencti import chunks
+from passivedns.opencti.helper import Helper
 from passivedns.opencti.works import UNREADABLE
 from passivedns.stix.markings import as_stix
 from passivedns.stix.objects import StixObject
 
 log = logging.getLogger(__name__)
 
-FRESH = 1.0
-"""Seconds for which markings are not read again, except in playbooks."""
-MAX_AGE = 5.0
+MAX_MARKINGS_AGE = 1.0
+"""Seconds after which markings are read again; in playbooks they always are."""
+MAX_ENTITY_AGE = 5.0
 """Seconds after which an entity is read again before anything about it is sent to a source."""
 
 _MARKINGS = """query {
@@ -42,11 +43,12 @@ class Bundle(NamedTuple):
 class Message:
     """The data of a message, with the helper as pycti left it for this message."""
 
-    def __init__(self, data: dict[str, Any], helper: OpenCTIConnectorHelper) -> None:
+    def __init__(self, data: dict[str, Any], helper: Helper) -> None:
         """`helper` is a copy for this message only, so that its work id, playbook and draft stay the same."""
         self.data = data
+        self.delivery = helper.retrier.delivery
         self._helper = helper
-        self._read_at = current.delivery.read_at if current.delivery else time.monotonic()
+        self._read_at = self.delivery.read_at
         self._organizations = helper.enrichment_shared_organizations
         if helper.playbook is not None:
             helper.enrichment_shared_organizations = None
@@ -59,7 +61,7 @@ class Message:
 
     @property
     def mode(self) -> str | None:
-        """Who requested the enrichment, as in `listener.install`; None if OpenCTI does not report it."""
+        """Who requested the enrichment, as in `Delivery.mode`."""
         return self.data.get("mode")
 
     @property
@@ -82,7 +84,7 @@ class Message:
             *(extension.get("created_by_ref") for extension in (entity.get("extensions") or {}).values()),
         )
 
-    def refresh(self, older_than: float = MAX_AGE) -> None:
+    def refresh(self, older_than: float = MAX_ENTITY_AGE) -> None:
         """Read the entity again if that was more than this many seconds ago: its markings may be others by now.
 
         To be called after anything that may wait, and before anything about the entity is sent. What a playbook sent
@@ -99,7 +101,7 @@ class Message:
             if entity is None:
                 raise Unreadable(UNREADABLE)
             # Reading may wait, too; then it is done once more.
-            self._read_at, older_than = time.monotonic(), max(older_than, MAX_AGE)
+            self._read_at, older_than = time.monotonic(), max(older_than, MAX_ENTITY_AGE)
             if self._helper.playbook is None:
                 # As pycti does.
                 objects = stix2.prepare_export(entity=stix2.generate_export(copy.copy(entity)))
@@ -115,7 +117,7 @@ class Message:
         """
         now = time.monotonic()
         try:
-            return _markings(self._helper.api, now // FRESH if self._helper.playbook is None else now)
+            return _markings(self._helper.api, now // MAX_MARKINGS_AGE if self._helper.playbook is None else now)
         except (ValueError, OSError, LookupError, TypeError) as error:
             self.log("warning", "OpenCTI's markings cannot be read", markings=str(error))
             return []
@@ -160,7 +162,7 @@ class Message:
             self._send(bundle)
         except Exception as error:
             reason = f"OpenCTI did not accept the result ({type(error).__name__}: {error})."
-            if self._helper.playbook is not None and current.delivery:
+            if self._helper.playbook is not None:
                 self._send_back(bundle, error)
                 reason += " The playbook continues with what it sent."
             raise NotSent(reason) from error
@@ -168,35 +170,22 @@ class Message:
 
     def _send_back(self, refused: Bundle, error: Exception) -> None:
         """Send what the playbook sent, unless that was refused, or OpenCTI may take the result later."""
-        delivery, received = current.delivery, self.bundle([])
-        if delivery is None or received is None:
-            return
+        received = self.bundle([])
         # Before it is sent without its result, OpenCTI gets another chance to take that.
-        if refused.size > received.size and (delivery.was_given_back or not may_pass(error)):
+        if received and refused.size > received.size and (self.delivery.was_given_back or not may_pass(error)):
             self.log("error", "OpenCTI refused the result; the playbook gets what it sent", reason=str(error))
             with suppress(Exception):
                 self._send(received)
                 return
-        log.error("%s cannot be answered; its message is delivered again.", delivery)
-        delivery.postpone()
+        log.error("%s cannot be answered; its message is delivered again.", self.delivery)
+        self.delivery.postpone()
 
     def _send(self, bundle: Bundle) -> None:
-        chunks.publish_routed(self._helper)
         if bundle.is_chunked and self._helper.work_id:
             # pycti announces one object per chunk, so the work would close before all are imported.
             self._helper.api.work.add_expectations(self._helper.work_id, bundle.size)
         for text in bundle.texts:
-            retry_while_away(partial(self._send_text, text, bundle.is_chunked))
-
-    def _send_text(self, text: str, is_chunk: bool) -> None:
-        helper, options = self._helper, {"work_id": self._helper.work_id} | ({"no_split": True} if is_chunk else {})
-        listener = helper.listen_queue
-        if is_chunk and helper.enrichment_shared_organizations is None and listener and listener.pika_connection:
-            # pycti opens a connection for each bundle, which takes longer than the rest of a cached enrichment.
-            options |= {"sequence": 1, "draft_id": helper.draft_id}
-            listener.in_connection(lambda: helper._send_bundle(listener.channel, text, **options))
-        else:
-            helper.send_stix2_bundle(text, cleanup_inconsistent_bundle=True, **options)
+            self._helper.retrier.call(partial(self._helper.send, text, is_chunk=bundle.is_chunked))
 
     def log(self, level: Literal["debug", "info", "warning", "error"], event: str, **facts: object) -> None:
         """Log an event with the facts known so far: the work, the entity, `seconds`, and those of earlier events."""

@@ -13,9 +13,8 @@ from typing import Any
 from pycti.api.opencti_api_playbook import OpenCTIApiPlaybook
 from typing_extensions import override
 
-from passivedns.delivery.delivery import Delivery
 from passivedns.delivery.delivery_log import DeliveryLog
-from passivedns.delivery.retry import current, is_up, may_have_arrived, processing, retry_while_away
+from passivedns.delivery.retry import Retrier, may_have_arrived
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +23,13 @@ MAX_SENDS = 2
 
 
 class Playbooks(OpenCTIApiPlaybook):  # type: ignore[misc]  # pycti is untyped
-    """Replaces pycti's `api.playbook`, which sends once."""
+    """`api.playbook` for one message; pycti's sends once."""
 
-    def __init__(self, api: Any, crashes: DeliveryLog) -> None:
-        """`crashes` remembers across processes how often a bundle was sent."""
-        super().__init__(api)
-        self._crashes = crashes
+    def __init__(self, retrier: Retrier, deliveries: DeliveryLog) -> None:
+        """`deliveries` remembers across processes how often a bundle was sent."""
+        super().__init__(retrier.api)
+        self._retrier, self._deliveries = retrier, deliveries
+        self._delivery = retrier.delivery
 
     @override
     def playbook_step_execution(self, playbook: dict[str, Any], bundle: str) -> None:
@@ -39,34 +39,33 @@ class Playbooks(OpenCTIApiPlaybook):  # type: ignore[misc]  # pycti is untyped
             Postponed: the message is left to its next delivery.
             Exception: OpenCTI refuses the bundle.
         """
-        delivery = current.delivery
-        if delivery is None:
-            super().playbook_step_execution(playbook, bundle)
-        elif not delivery.was_sent:
-            retry_while_away(partial(self._send, playbook, bundle, delivery), partial(is_up, self.api))
-            delivery.was_sent = True
-            self._crashes.answer(delivery.key)
+        if not self._delivery.was_sent:
+            self._retrier.call(partial(self._send, playbook, bundle))
+            self._delivery.was_sent = True
+            self._deliveries.answer(self._delivery.key)
 
-    def _send(self, playbook: dict[str, Any], bundle: str, delivery: Delivery) -> None:
-        sent = self._crashes.sent(delivery.key)
+    def _send(self, playbook: dict[str, Any], bundle: str) -> None:
+        key, sent = self._delivery.key, self._deliveries.sent(self._delivery.key)
         if sent >= MAX_SENDS:
-            log.warning("OpenCTI's responses to the bundle of %s were lost %d times; not sent again.", delivery, sent)
+            log.warning(
+                "OpenCTI's responses to the bundle of %s were lost %d times; not sent again.", self._delivery, sent
+            )
             return
-        self._crashes.send(delivery.key, sent + 1)
+        self._deliveries.send(key, sent + 1)
         try:
-            with processing(None):
-                super().playbook_step_execution(playbook, bundle)
+            super().playbook_step_execution(playbook, bundle)
         except Exception as error:
             if not may_have_arrived(error):
-                self._crashes.send(delivery.key, sent)
+                self._deliveries.send(key, sent)
             raise
 
-    def send_back(self, delivery: Delivery, now: str) -> None:
+    def send_back(self, now: str) -> None:
         """Let a playbook continue with the bundle that it sent; `now` is the time in OpenCTI's form.
 
         Raises:
             Postponed: OpenCTI does not take it, so that the message must be delivered again.
         """
+        delivery = self._delivery
         if delivery.playbook is None or delivery.was_sent:
             return
         bundle = json.dumps(delivery.message["event"]["bundle"])

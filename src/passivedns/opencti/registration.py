@@ -5,19 +5,19 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pycti
 import requests
-from pycti import OpenCTIApiClient, OpenCTIConnectorHelper, get_config_variable
+from pycti import OpenCTIApiClient, get_config_variable
 
 from passivedns.errors import PlatformError
 from passivedns.opencti.reasons import graphql_error, raise_if_foreign, why
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 30
+MAX_PAUSE = 30
 """The longest pause between two attempts, in seconds."""
 
 OLDEST = (6, 3, 5)
@@ -35,22 +35,28 @@ TRANSIENT = {"DATABASE_ERROR", "LOCK_ERROR", "FILESYSTEM_ERROR", "UNKNOWN_ERROR"
 
 Config = dict[str, dict[str, Any]]
 """pycti's configuration."""
+H = TypeVar("H")
+"""A helper of pycti."""
 
 
 class _NotYet(Exception):
     """OpenCTI does not answer properly, but may do so later."""
 
 
-def register(config: Config, start_timeout: float, stopping: threading.Event) -> OpenCTIConnectorHelper | None:
-    """Register as soon as OpenCTI is up; None if the connector is stopped before. `start_timeout` is in seconds.
+def register(
+    config: Config, start_timeout: float, stopping: threading.Event, create: Callable[[Config], H]
+) -> H | None:
+    """Register as soon as OpenCTI is up; None if the connector is stopped before.
+
+    `start_timeout` is in seconds; `create` makes the helper, which registers.
 
     Raises:
         PlatformError: OpenCTI did not come up in time, or rejects the token, this version of pycti or the connector.
     """
     url, deadline = config["opencti"]["url"], time.monotonic() + start_timeout
-    for pause in growing_pauses(1, LONGEST_PAUSE):
+    for pause in growing_pauses(1, MAX_PAUSE):
         try:
-            return _attempt(config)
+            return _attempt(config, create)
         except _NotYet as reason:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -71,7 +77,7 @@ def growing_pauses(first: float, longest: float) -> Iterator[float]:
         pause = min(2 * pause, longest)
 
 
-def _attempt(config: Config) -> OpenCTIConnectorHelper:
+def _attempt(config: Config, create: Callable[[Config], H]) -> H:
     """Query the version first, since pycti reports every error as an OpenCTI that is not up."""
     url, client = config["opencti"]["url"], api_client(config, config["connector"]["log_level"].upper())
     ssl_verify = config["opencti"].get("ssl_verify", "")
@@ -82,7 +88,7 @@ def _attempt(config: Config) -> OpenCTIConnectorHelper:
     if is_too_old(version):
         raise PlatformError(f"OpenCTI at {url} is {too_old(version)}.")
     try:
-        return OpenCTIConnectorHelper(config, playbook_compatible=True)
+        return create(config)
     except (ValueError, OSError) as error:
         raise explained(error, url, version, ssl_verify) from error
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from passivedns.delivery.delivery import Delivery
 from passivedns.delivery.delivery_log import DeliveryLog
-from passivedns.delivery.retry import current, in_words, may_have_arrived, retried_unless
+from passivedns.delivery.retry import Retrier, in_words, may_have_arrived
 from passivedns.opencti.reasons import graphql_error
 from passivedns.text import one_line
 
@@ -25,14 +25,19 @@ NOT_UNDERSTOOD = (
     "Compare the versions of OpenCTI and pycti (main.py check), then enrich again."
 )
 
+_ANNOUNCE = """mutation addExpectations($id: ID!, $expectations: Int) {
+    workEdit(id: $id) { addExpectations(expectations: $expectations) }
+}"""
+
 
 class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
-    """Replaces pycti's `api.work`, which calls once and ignores the outcome."""
+    """`api.work` for one message; pycti's calls once and ignores the outcome."""
 
-    def __init__(self, api: Any, crashes: DeliveryLog | None = None) -> None:
-        """`crashes` remembers what OpenCTI does not tell users without the right MODULES."""
-        super().__init__(api)
-        self._crashes = crashes or DeliveryLog("memory")
+    def __init__(self, client: Any, retrier: Retrier, deliveries: DeliveryLog) -> None:
+        """`client` retries its queries; `deliveries` knows what OpenCTI does not tell users without MODULES."""
+        super().__init__(client)
+        self._retrier, self._deliveries = retrier, deliveries
+        self._delivery = retrier.delivery
 
     def is_closed(self, work_id: str) -> bool:
         """True if the work was closed or deleted; False if it is open, or the user may not ask."""
@@ -49,61 +54,57 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
         Raises:
             Postponed: OpenCTI does not close it, so that the message must be delivered again.
         """
-        delivery = current.delivery
-        is_before_the_callback = in_error and delivery is not None and not delivery.was_read
-        self.close(work_id, _worded(message, delivery) if is_before_the_callback else message, in_error)
+        is_before_the_callback = in_error and not self._delivery.was_read
+        self.close(work_id, _operators_words(message, self._delivery) if is_before_the_callback else message, in_error)
 
     def close(self, work_id: str, text: str, in_error: bool) -> None:
         """As `to_processed`, with this very text."""
-        delivery = current.delivery
-        if delivery is None:
-            super().to_processed(work_id, text, in_error)
-            return
         # After an error pycti calls again, with the error as the text.
-        if delivery.was_closed or (delivery.redelivered and self.is_closed(work_id)):
-            delivery.was_closed = True
+        was_closed = self._delivery.was_closed or (self._delivery.redelivered and self.is_closed(work_id))
+        self._delivery.was_closed = True
+        if was_closed:
             return
-        delivery.was_closed = True
+        once = OpenCTIApiWork(self._retrier.api)
         try:
-            with retried_unless(lambda error: may_have_arrived(error) and self.is_closed(work_id)):
-                super().to_processed(work_id, text, in_error)
+            self._retrier.call(
+                partial(once.to_processed, work_id, text, in_error),
+                unless=lambda error: may_have_arrived(error) and self.is_closed(work_id),
+            )
         except Exception as error:
-            self._leave_open(work_id, text, in_error, error, delivery)
+            self._leave_open(work_id, text, in_error, error)
 
-    def _leave_open(self, work_id: str, text: str, in_error: bool, error: Exception, delivery: Delivery) -> None:
+    def _leave_open(self, work_id: str, text: str, in_error: bool, error: Exception) -> None:
         if _is_deleted(error):
             log.info("The work %s was deleted. Its text: %s", work_id, text)
             return
         log.error("OpenCTI refused to close the work %s (%s). Its text: %s", work_id, in_words(error), text)
         if not in_error:
             # The result was sent. An error may be due to OpenCTI, so that message begins again.
-            self._crashes.leave_open(delivery.key, text)
-        delivery.postpone()
+            self._deliveries.leave_open(self._delivery.key, text)
+        self._delivery.postpone()
 
     @override
     def add_expectations(self, work_id: str, expectations: int) -> bool:
         """Announce this number of objects in total. A work whose objects are announced twice stays open."""
-        delivery = current.delivery
-        if delivery is None:
-            return super().add_expectations(work_id, expectations) is not False
-        if expectations > delivery.announced:
-            missing = expectations - (self._announced_before(work_id, delivery) if delivery.redelivered else 0)
+        if self.api.bundle_send_to_queue and expectations > self._delivery.announced:
+            missing = expectations - (self._announced_before(work_id) if self._delivery.redelivered else 0)
             if missing > 0:
-                self._announce(work_id, expectations, missing, delivery)
-            delivery.announced = expectations
-        # pycti 6.3 swallows `Postponed` above.
-        delivery.wait_until_held()
+                self._announce(work_id, expectations, missing)
+            self._delivery.announced = expectations
         return True
 
-    def _announce(self, work_id: str, total: int, missing: int, delivery: Delivery) -> None:
-        self._crashes.announce(delivery.key, total)
-        delivery.failure = None
-        with retried_unless(partial(self._is_announced, work_id, total)):
-            super().add_expectations(work_id, missing)
-        # pycti logs an error and goes on.
-        if delivery.failure and not _is_deleted(delivery.failure):
-            self._crashes.announce(delivery.key, total - missing)
-            raise delivery.failure
+    def _announce(self, work_id: str, total: int, missing: int) -> None:
+        """As pycti, which logs an error and goes on."""
+        self._deliveries.announce(self._delivery.key, total)
+        try:
+            self._retrier.call(
+                partial(self._retrier.api.query, _ANNOUNCE, {"id": work_id, "expectations": missing}),
+                unless=partial(self._is_announced, work_id, total),
+            )
+        except Exception as error:
+            if not _is_deleted(error):
+                self._deliveries.announce(self._delivery.key, total - missing)
+                raise
 
     def _is_announced(self, work_id: str, total: int, error: Exception) -> bool:
         """Whether a request without response took effect.
@@ -116,13 +117,13 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
         announced = self._announced(work_id)
         return announced is None or announced >= total
 
-    def _announced_before(self, work_id: str, delivery: Delivery) -> int:
+    def _announced_before(self, work_id: str) -> int:
         """The objects that an earlier delivery announced."""
         announced = self._announced(work_id)
         if announced is not None:
             return announced
-        if delivery.is_known:
-            return self._crashes.announced(delivery.key)
+        if self._delivery.is_known:
+            return self._deliveries.announced(self._delivery.key)
         log.warning("OpenCTI does not tell what was announced to %s, so nothing is announced again.", work_id)
         return 2**31
 
@@ -140,23 +141,20 @@ class Works(OpenCTIApiWork):  # type: ignore[misc]  # pycti is untyped
         Raises:
             ValueError: the user may not ask, since it lacks the right MODULES.
         """
-        delivery = current.delivery
-        failure = delivery.failure if delivery else None
+        failure = self._delivery.failure
         try:
-            with retried_unless(None):
-                return self.get_work(work_id)  # type: ignore[no-any-return]
+            return self.get_work(work_id)  # type: ignore[no-any-return]
         finally:
-            if delivery:
-                # Not to be able to ask is no failure of what was asked about.
-                delivery.failure = failure
+            # Not to be able to ask is no failure of what was asked about.
+            self._delivery.failure = failure
 
 
-def _worded(message: str, delivery: Delivery | None) -> str:
+def _operators_words(message: str, delivery: Delivery) -> str:
     """An error of pycti before the entity was read, in the operator's words."""
     # Every version of pycti reports an entity that it could not read in these words.
     if message.startswith("Unable") and "read/access" in message:
         return UNREADABLE
-    if delivery and delivery.failure:
+    if delivery.failure:
         return FAILED.format(reason=in_words(delivery.failure))
     return NOT_UNDERSTOOD.format(reason=one_line(message))
 

@@ -237,3 +237,19 @@ def test_a_quorum_queue_counts_the_returns_of_a_message(headers: dict[str, Any],
 
 def test_the_work_of_a_message_in_a_list_is_known() -> None:
     assert delivery([{"internal": {"work_id": "w1"}}, {}]).work_id == "w1"
+
+
+@pytest.mark.parametrize(
+    ("message", "mode"),
+    [
+        ({"internal": {"mode": "manual"}}, "manual"),
+        ({"internal": {"mode": "auto"}}, "auto"),
+        ({"internal": {"mode": "auto", "playbook": STEP}}, "playbook"),
+        ({"internal": {"playbook": None}}, "playbook"),
+        ({"internal": {}}, None),
+        ({"internal": None}, None),
+        ([], None),
+    ],
+)
+def test_who_requested_a_message_is_known_if_opencti_says_so(message: Any, mode: str | None) -> None:
+    assert delivery(message).mode == mode

@@ -32,32 +32,32 @@ def key(request: pytest.FixtureRequest) -> str:
 
 
 def test_each_start_of_a_message_is_counted(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
-    assert [crashes.begin(key, is_new=False) for _ in range(4)] == [0, 1, 2, 3]
+    log = DeliveryLog(place)
+    assert [log.begin(key, is_new=False) for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_a_message_that_was_let_go_is_not_counted(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
-    crashes.begin(key, is_new=True)
-    crashes.let_go(key)
-    assert crashes.begin(key, is_new=False) == 0
+    log = DeliveryLog(place)
+    log.begin(key, is_new=True)
+    log.let_go(key)
+    assert log.begin(key, is_new=False) == 0
 
 
 def test_letting_a_message_go_uncounts_one_of_its_crashes(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
+    log = DeliveryLog(place)
     for _ in range(3):
-        crashes.begin(key, is_new=False)
-    crashes.let_go(key)
-    assert crashes.begin(key, is_new=False) == 2
+        log.begin(key, is_new=False)
+    log.let_go(key)
+    assert log.begin(key, is_new=False) == 2
 
 
 def test_an_answered_message_is_remembered(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
-    crashes.begin(key, is_new=True)
-    assert not crashes.is_answered(key)
-    crashes.answer(key)
-    assert crashes.is_answered(key)
-    assert not crashes.is_answered(f"{key} and another")
+    log = DeliveryLog(place)
+    log.begin(key, is_new=True)
+    assert not log.is_answered(key)
+    log.answer(key)
+    assert log.is_answered(key)
+    assert not log.is_answered(f"{key} and another")
 
 
 def test_no_count_overwrites_an_answer(place: str, key: str) -> None:
@@ -65,38 +65,38 @@ def test_no_count_overwrites_an_answer(place: str, key: str) -> None:
     ending, stopping = DeliveryLog(place), DeliveryLog(place)
     ending.begin(key, is_new=True)
     ending.answer(key)
-    for crashes in (ending, stopping):
-        crashes.let_go(key)
-        crashes.begin(key, is_new=False)
+    for log in (ending, stopping):
+        log.let_go(key)
+        log.begin(key, is_new=False)
         assert ending.is_answered(key)
 
 
 def test_what_was_announced_sent_and_left_open_is_remembered_by_message(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
-    assert (crashes.announced(key), crashes.sent(key), crashes.left_open(key)) == (0, 0, None)
-    crashes.announce(key, 28)
-    crashes.send(key, 1)
-    crashes.leave_open(key, "Added 12 – schön")
-    assert (crashes.announced(key), crashes.sent(key), crashes.left_open(key)) == (28, 1, "Added 12 – schön")
-    assert (crashes.announced(f"{key}2"), crashes.sent(f"{key}2"), crashes.left_open(f"{key}2")) == (0, 0, None)
+    log = DeliveryLog(place)
+    assert (log.announced(key), log.sent(key), log.left_open(key)) == (0, 0, None)
+    log.announce(key, 28)
+    log.send(key, 1)
+    log.leave_open(key, "Added 12 – schön")
+    assert (log.announced(key), log.sent(key), log.left_open(key)) == (28, 1, "Added 12 – schön")
+    assert (log.announced(f"{key}2"), log.sent(f"{key}2"), log.left_open(f"{key}2")) == (0, 0, None)
 
 
 def test_the_time_since_a_message_was_first_given_back_is_known(
     place: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crashes, now = DeliveryLog(place), time.time()
-    assert not crashes.was_given_back(key)
-    assert crashes.give_back(key) == 0
+    log, now = DeliveryLog(place), time.time()
+    assert not log.was_given_back(key)
+    assert log.give_back(key) == 0
     monkeypatch.setattr(time, "time", lambda: now + 3600)
-    assert crashes.give_back(key) == pytest.approx(3600, abs=2)
-    assert crashes.was_given_back(key)
+    assert log.give_back(key) == pytest.approx(3600, abs=2)
+    assert log.was_given_back(key)
 
 
 def test_a_message_is_known_once_it_was_begun(place: str, key: str) -> None:
-    crashes = DeliveryLog(place)
-    assert not crashes.was_begun(key)
-    crashes.begin(key, is_new=True)
-    assert crashes.was_begun(key)
+    log = DeliveryLog(place)
+    assert not log.was_begun(key)
+    log.begin(key, is_new=True)
+    assert log.was_begun(key)
 
 
 @pytest.mark.parametrize("place", ["file", "redis"], indirect=True)
@@ -120,10 +120,10 @@ def test_without_its_store_a_process_still_remembers_and_warns_once(
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
     (tmp_path / "folder").mkdir()
-    crashes = DeliveryLog(bad if "://" in bad else str(tmp_path / bad))
-    assert [crashes.begin("key", is_new=False) for _ in range(2)] == [0, 1]
-    crashes.answer("key")
-    assert crashes.is_answered("key")
+    log = DeliveryLog(bad if "://" in bad else str(tmp_path / bad))
+    assert [log.begin("key", is_new=False) for _ in range(2)] == [0, 1]
+    log.answer("key")
+    assert log.is_answered("key")
     (warning,) = [record.message for record in caplog.records]
     assert warning.startswith("Messages that are under way cannot be remembered beyond the end of this process (")
 
@@ -134,9 +134,9 @@ def test_what_was_counted_during_an_outage_still_counts_after_it(
     monkeypatch.setattr(circuit_breaker, "RESPITE", 0)
     place = tmp_path / "deliveries.sqlite"
     place.mkdir()
-    crashes = DeliveryLog(str(place))
-    crashes.begin("key", is_new=True)
+    log = DeliveryLog(str(place))
+    log.begin("key", is_new=True)
     place.rmdir()
-    assert crashes.begin("key", is_new=False) == 1
+    assert log.begin("key", is_new=False) == 1
     assert DeliveryLog(str(place)).begin("key", is_new=False) == 2
-    assert crashes.begin("key", is_new=False) == 3
+    assert log.begin("key", is_new=False) == 3

@@ -1,4 +1,4 @@
-"""Calls for a message are retried during an outage; all others fail at once."""
+"""Calls for a message are retried during an outage; pycti's own fail at once."""
 
 import itertools
 import logging
@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import requests
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionBlockedTimeout
-from pycti import OpenCTIConnectorHelper
 
 from passivedns.delivery import retry
 from passivedns.delivery.delivery import Delivery, Postponed
-from passivedns.delivery.retry import may_have_arrived, processing, retried_unless, retry_queries, retry_while_away
+from passivedns.delivery.retry import Retrier, may_have_arrived
 from passivedns.opencti.chunks import NoQueue
+from passivedns.opencti.helper import Helper
 from sandbox.opencti import Fault, OpenCTI
 from tests.unit.raw_server import raw_server, says
 
@@ -33,34 +33,32 @@ def delivery(patience: float = float("inf")) -> Delivery:
 
 
 @pytest.fixture
-def patient(helper: OpenCTIConnectorHelper, platform: OpenCTI) -> OpenCTIConnectorHelper:
-    retry_queries(helper.api)
+def retrier(helper: Helper, platform: OpenCTI) -> Retrier:
     platform._calls.clear()
-    return helper
+    return Retrier(delivery(), helper.api)
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone", "error", "database"])
 def test_a_query_for_a_message_is_retried_until_the_outage_ends(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
+    platform: OpenCTI, retrier: Retrier, fault: Fault
 ) -> None:
     platform.fail("about", times=2, how=fault)
-    with processing(delivery()):
-        assert patient.api.query(ABOUT)["data"]["about"]["version"] == platform.version
+    assert retrier.query(ABOUT)["data"]["about"]["version"] == platform.version
     assert asked(platform) == 3
 
 
-def test_a_rejection_is_not_retried(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_rejection_is_not_retried(platform: OpenCTI, retrier: Retrier) -> None:
     platform.fail("about", how="refused")
-    with processing(delivery()), pytest.raises(ValueError, match="Business validation"):
-        patient.api.query(ABOUT)
+    with pytest.raises(ValueError, match="Business validation"):
+        retrier.query(ABOUT)
     assert asked(platform) == 1
 
 
 @pytest.mark.parametrize("fault", ["http500", "gone"])
-def test_a_query_for_no_message_fails_at_once(platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault) -> None:
+def test_a_query_of_pycti_itself_fails_at_once(platform: OpenCTI, retrier: Retrier, fault: Fault) -> None:
     platform.fail("about", how=fault)
     with pytest.raises(requests.RequestException):
-        patient.api.query(ABOUT)
+        retrier.api.query(ABOUT)
     assert asked(platform) == 1
 
 
@@ -69,6 +67,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
     monkeypatch.setattr(retry, "MAX_TRIES", 3)
     monkeypatch.setattr(retry, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(retry, "MAX_PAUSE", 0.02)
 
 
 FAULTS: list[Fault] = ["database", "error", "http500", "gone", "unheard"]
@@ -77,80 +76,75 @@ FAULTS: list[Fault] = ["database", "error", "http500", "gone", "unheard"]
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_call_that_keeps_failing_while_opencti_answers_others_fails_after_a_few_tries(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault, caplog: pytest.LogCaptureFixture
+    platform: OpenCTI, retrier: Retrier, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     platform.fail("about", how=fault)
-    with processing(delivery()) as processed, pytest.raises((ValueError, requests.RequestException)) as raised:
-        patient.api.query(ABOUT)
-    assert (asked(platform), processed.failure) == (3, raised.value)
+    with pytest.raises((ValueError, requests.RequestException)) as raised:
+        retrier.query(ABOUT)
+    assert (asked(platform), retrier.delivery.failure) == (3, raised.value)
     assert "OpenCTI answers, but fails 3 times on w1: " in caplog.text
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_call_that_takes_minutes_to_fail_is_tried_less_often(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, monkeypatch: pytest.MonkeyPatch
+    platform: OpenCTI, retrier: Retrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.fail("about", how="database")
     clock = itertools.count(0, 150)
     monkeypatch.setattr(retry, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
-        patient.api.query(ABOUT)
+    with pytest.raises(ValueError, match="shards are not available"):
+        retrier.query(ABOUT)
     assert asked(platform) == 1
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_opencti_that_answers_nothing_is_waited_for_without_limit_and_without_repeating_the_call(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, fault: Fault
+    platform: OpenCTI, retrier: Retrier, fault: Fault
 ) -> None:
     platform.fail("*", how=fault)
     platform.fail("about", times=1, how=fault)
     threading.Timer(0.5, platform.recover).start()
-    with processing(delivery()):
-        assert patient.api.query(ABOUT)
+    assert retrier.query(ABOUT)
     assert asked(platform) == 2
     assert sum(call.field == "markingDefinitions" for call in platform.calls) > 3
 
 
 @pytest.mark.usefixtures("quick")
-def test_an_error_that_was_given_up_is_not_retried_by_an_outer_call(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper
-) -> None:
+def test_an_error_that_was_given_up_is_not_retried_by_an_outer_call(platform: OpenCTI, retrier: Retrier) -> None:
     platform.fail("about", how="database")
-    with processing(delivery()), pytest.raises(ValueError, match="shards are not available"):
-        retry_while_away(lambda: patient.api.query(ABOUT))
+    with pytest.raises(ValueError, match="shards are not available"):
+        retrier.call(lambda: retrier.query(ABOUT))
     assert asked(platform) == 3
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_rejected_token_is_retried_without_limit(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_rejected_token_is_retried_without_limit(platform: OpenCTI, retrier: Retrier) -> None:
     right, platform.token = platform.token, "another"
     threading.Timer(0.5, lambda: setattr(platform, "token", right)).start()
-    with processing(delivery()):
-        assert patient.api.query(ABOUT)
+    assert retrier.query(ABOUT)
 
 
-def test_a_requeued_message_stops_retrying(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_requeued_message_stops_retrying(platform: OpenCTI, retrier: Retrier) -> None:
     platform.fail("about", how="gone")
-    leaving = delivery()
-    threading.Timer(0.1, leaving.requeue).start()
-    with processing(leaving), pytest.raises(Postponed):
-        patient.api.query(ABOUT)
+    threading.Timer(0.1, retrier.delivery.requeue).start()
+    with pytest.raises(Postponed):
+        retrier.query(ABOUT)
 
 
-def test_a_message_over_http_is_retried_for_a_limited_time(platform: OpenCTI, patient: OpenCTIConnectorHelper) -> None:
+def test_a_message_over_http_is_retried_for_a_limited_time(platform: OpenCTI, retrier: Retrier) -> None:
     platform.fail("about", how="gone")
-    with processing(delivery(patience=0.3)), pytest.raises(Postponed):
-        patient.api.query(ABOUT)
+    impatient = Retrier(delivery(patience=0.3), retrier.api)
+    with pytest.raises(Postponed):
+        impatient.query(ABOUT)
 
 
 def test_an_outage_is_logged_once_with_its_cause(
-    platform: OpenCTI, patient: OpenCTIConnectorHelper, caplog: pytest.LogCaptureFixture
+    platform: OpenCTI, retrier: Retrier, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "passivedns")
     platform.fail("about", times=2, how="http500")
-    with processing(delivery()):
-        patient.api.query(ABOUT)
+    retrier.query(ABOUT)
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
         "OpenCTI or RabbitMQ is unavailable (OpenCTI is down, or something between the connector and OpenCTI blocked "
@@ -160,7 +154,7 @@ def test_an_outage_is_logged_once_with_its_cause(
 
 
 @contextmanager
-def answering(patient: OpenCTIConnectorHelper, *answers: bytes) -> Iterator[list[bytes]]:
+def answering(helper: Helper, *answers: bytes) -> Iterator[list[bytes]]:
     """In the place of OpenCTI something that gives these answers, the last one for ever; those that are left."""
     left = list(answers)
 
@@ -168,7 +162,7 @@ def answering(patient: OpenCTIConnectorHelper, *answers: bytes) -> Iterator[list
         says(left.pop(0) if len(left) > 1 else left[0])(connection)
 
     with raw_server(speak, login=speak) as server:
-        patient.api.api_url = f"{server.url}/graphql"
+        helper.api.api_url = f"{server.url}/graphql"
         yield left
 
 
@@ -192,20 +186,33 @@ VERSION = answer("200 OK", b'{"data":{"about":{"version":"1"}}}')
     ],
     ids=["proxy 404", "429", "502", "503", "page", "cut off", "nothing"],
 )
-def test_responses_of_a_proxy_before_an_unavailable_opencti_are_retried(
-    helper: OpenCTIConnectorHelper, first: bytes
-) -> None:
-    with answering(helper, first, VERSION), processing(delivery()):
-        retry_queries(helper.api)
-        assert helper.api.query(ABOUT)["data"]["about"]["version"] == "1"
+def test_responses_of_a_proxy_before_an_unavailable_opencti_are_retried(helper: Helper, first: bytes) -> None:
+    with answering(helper, first, VERSION):
+        assert Retrier(delivery(), helper.api).query(ABOUT)["data"]["about"]["version"] == "1"
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "413 Payload Too Large"])
-def test_other_statuses_are_not_retried(helper: OpenCTIConnectorHelper, status: str) -> None:
-    with answering(helper, answer(status, b"too much"), VERSION), processing(delivery()):
-        retry_queries(helper.api)
-        with pytest.raises(ValueError, match="too much"):
-            helper.api.query(ABOUT)
+def test_other_statuses_are_not_retried(helper: Helper, status: str) -> None:
+    with answering(helper, answer(status, b"too much"), VERSION), pytest.raises(ValueError, match="too much"):
+        Retrier(delivery(), helper.api).query(ABOUT)
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_page_that_refuses_access_is_something_in_between_and_thus_an_outage(helper: Helper, status: str) -> None:
+    with answering(helper, answer(status, b"<html>Who are you?</html>"), VERSION):
+        assert Retrier(delivery(), helper.api).query(ABOUT)["data"]["about"]["version"] == "1"
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+def test_a_refusal_by_opencti_itself_is_not_retried(helper: Helper, status: str) -> None:
+    refusal = b'{"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN_ACCESS"}}]}'
+    with answering(helper, answer(status, refusal), VERSION), pytest.raises(ValueError, match="FORBIDDEN_ACCESS"):
+        Retrier(delivery(), helper.api).query(ABOUT)
+
+
+def away(held: Delivery) -> Retrier:
+    """For calls that do not ask OpenCTI, which is up."""
+    return Retrier(held, SimpleNamespace(query=lambda _: {}))
 
 
 @pytest.mark.usefixtures("quick")
@@ -229,8 +236,7 @@ def test_sending_to_a_broker_that_is_away_is_retried_without_limit(failure: Exce
             raise left.pop()
         return "sent"
 
-    with processing(delivery()):
-        assert retry_while_away(send) == "sent"
+    assert away(delivery()).call(send) == "sent"
 
 
 @pytest.mark.usefixtures("quick")
@@ -246,13 +252,13 @@ def test_what_remains_is_not_retried_for_ever(failure: Exception, tries: int) ->
         calls.append(1)
         raise failure
 
-    with processing(delivery()), pytest.raises(type(failure)):
-        retry_while_away(send)
+    with pytest.raises(type(failure)):
+        away(delivery()).call(send)
     assert len(calls) == tries
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"], ids=["nothing", "cut off"])
-def test_a_request_without_a_full_response_may_have_arrived(helper: OpenCTIConnectorHelper, sent: bytes) -> None:
+def test_a_request_without_a_full_response_may_have_arrived(helper: Helper, sent: bytes) -> None:
     with answering(helper, sent), pytest.raises(requests.RequestException) as raised:
         helper.api.query(ABOUT)
     assert may_have_arrived(raised.value)
@@ -270,16 +276,15 @@ def test_a_request_without_a_full_response_may_have_arrived(helper: OpenCTIConne
     ],
 )
 def test_only_a_gateway_that_got_no_response_may_have_passed_a_request_on(
-    helper: OpenCTIConnectorHelper, status: str, may: bool
+    helper: Helper, status: str, may: bool
 ) -> None:
-    retry_queries(helper.api)
     with answering(helper, answer(status, b"<html>")), pytest.raises((requests.HTTPError, ValueError)) as raised:
         helper.api.query(ABOUT)
     assert may_have_arrived(raised.value) == may
 
 
 def test_a_request_that_took_too_long_may_have_arrived_and_one_without_a_connection_did_not(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
+    platform: OpenCTI, helper: Helper
 ) -> None:
     platform.fail("about", how="stall")
     helper.api.session_requests_timeout = 0.2
@@ -295,7 +300,7 @@ def test_a_request_that_took_too_long_may_have_arrived_and_one_without_a_connect
     assert [may_have_arrived(error.value) for error in (slow, refused, unknown)] == [True, False, False]
 
 
-def test_an_error_that_opencti_reports_did_not_take_effect(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+def test_an_error_that_opencti_reports_did_not_take_effect(platform: OpenCTI, helper: Helper) -> None:
     platform.fail("about", how="database")
     with pytest.raises(ValueError, match="shards") as reported:
         helper.api.query(ABOUT)
@@ -309,6 +314,5 @@ def test_a_call_that_took_effect_before_an_outage_is_not_retried() -> None:
         calls.append(1)
         raise requests.ConnectionError
 
-    with processing(delivery()), retried_unless(lambda _: True):
-        assert retry_while_away(call) is None
+    assert away(delivery()).call(call, unless=lambda _: True) is None
     assert len(calls) == 1

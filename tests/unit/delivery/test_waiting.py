@@ -7,7 +7,6 @@ import pytest
 
 from passivedns.delivery import waiting
 from passivedns.delivery.delivery import Delivery
-from passivedns.delivery.retry import processing
 from passivedns.delivery.waiting import MAX_WAIT, wait_for_sources
 from passivedns.errors import (
     AllFailed,
@@ -44,17 +43,18 @@ def _own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "_begun", {})
 
 
-def message(mode: str | None = "auto") -> Message:
+def message(delivery: Delivery, mode: str | None = "auto") -> Message:
     data: dict[str, Any] = {"mode": mode, "enrichment_entity": {}, "stix_entity": {}}
     logger = SimpleNamespace(info=lambda *_: None)
-    helper = SimpleNamespace(work_id=None, playbook=None, enrichment_shared_organizations=None, connector_logger=logger)
+    retrier = SimpleNamespace(delivery=delivery)
+    pycti = {"work_id": None, "playbook": None, "enrichment_shared_organizations": None, "connector_logger": logger}
+    helper: Any = SimpleNamespace(retrier=retrier, **pycti)
     return Message(data, helper)
 
 
 def pause_for(error: SourceError, mode: str | None = "auto") -> float | None:
     delivery = Waiting()
-    with processing(delivery):
-        return delivery.pauses[0] if wait_for_sources(message(mode), error) else None
+    return delivery.pauses[0] if wait_for_sources(message(delivery, mode), error) else None
 
 
 def left_alone(kind: type[SourceError], seconds: float) -> SourceError:
@@ -97,8 +97,7 @@ def test_a_message_waits_ten_minutes_in_total_over_all_its_deliveries() -> None:
     waited = 0.0
     for _ in range(20):
         delivery = Waiting()
-        with processing(delivery):
-            wait_for_sources(message(), left_alone(Unreachable, 60))
+        wait_for_sources(message(delivery), left_alone(Unreachable, 60))
         waited += sum(delivery.pauses)
     assert waited == MAX_WAIT
 
@@ -106,15 +105,13 @@ def test_a_message_waits_ten_minutes_in_total_over_all_its_deliveries() -> None:
 def test_each_message_has_its_own_time() -> None:
     for key in ("one", "other"):
         delivery = Waiting(key)
-        with processing(delivery):
-            while wait_for_sources(message(), left_alone(Unreachable, 60)):
-                pass
+        while wait_for_sources(message(delivery), left_alone(Unreachable, 60)):
+            pass
         assert sum(delivery.pauses) == MAX_WAIT
 
 
 def test_what_is_remembered_of_old_messages_is_forgotten() -> None:
     for number in range(100):
         clock[0] += MAX_WAIT
-        with processing(Waiting(str(number))):
-            wait_for_sources(message(), left_alone(Unreachable, 60))
+        wait_for_sources(message(Waiting(str(number))), left_alone(Unreachable, 60))
     assert len(waiting._begun) < 5

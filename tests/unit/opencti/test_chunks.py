@@ -72,7 +72,7 @@ def test_a_relationship_is_in_one_chunk_only() -> None:
 
 
 def test_a_full_chunk_is_far_below_the_brokers_limit() -> None:
-    texts = [in_json(chunk) for chunk in chunks.chunks(bundle(2 * chunks.RELATIONSHIPS))]
+    texts = [in_json(chunk) for chunk in chunks.chunks(bundle(2 * chunks.MAX_CHUNK))]
     assert max(map(len, texts)) < 1_000_000
 
 

@@ -3,16 +3,16 @@
 import json
 import logging
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pika.exceptions import AMQPConnectionError
-from pycti import Identity, OpenCTIConnectorHelper
+from pycti import Identity
 
 from passivedns.delivery.delivery import Delivery, Postponed
-from passivedns.delivery.retry import TooLarge, processing
+from passivedns.delivery.retry import Retrier, TooLarge
 from passivedns.errors import NotSent, Unreadable
-from passivedns.opencti.chunks import RoutedChannel
+from passivedns.opencti.helper import Helper
 from passivedns.opencti.message import Bundle, Message
 from passivedns.stix.markings import references, strictest_tlp
 from sandbox.entities import Entity, Marking
@@ -32,7 +32,9 @@ def message(author: dict[str, Any] | None = None, mode: str | None = None, **pro
 
 
 def of(data: dict[str, Any]) -> Message:
-    return Message(data, SimpleNamespace(work_id=None, playbook=None, enrichment_shared_organizations=None))
+    retrier = SimpleNamespace(delivery=Delivery("key", {}, False))
+    helper: Any = SimpleNamespace(work_id=None, playbook=None, enrichment_shared_organizations=None, retrier=retrier)
+    return Message(data, helper)
 
 
 @pytest.mark.parametrize(
@@ -87,17 +89,17 @@ class Works:
         return True
 
 
-class Helper:
-    """In place of pycti's helper; notes what is announced and sent."""
+class Sending(SimpleNamespace):
+    """In place of our helper; notes what is announced and sent."""
 
     def __init__(self, *failures: Exception, **own: Any) -> None:
+        super().__init__()
         self.events: list[tuple[object, ...]] = []
+        self.retrier = Retrier(Delivery("key", {}, False), SimpleNamespace(query=lambda _: {}))
         self.work_id: str | None = "w1"
         self.playbook: Any = None
         self.queue_protocol = "api"
         self.enrichment_shared_organizations: list[str] | None = None
-        self.draft_id = "draft--1"
-        self.listen_queue: Any = None
         self.api = SimpleNamespace(work=Works(self.events))
         self.connector_logger = logging.getLogger("test")
         self._failures = list(failures)
@@ -107,13 +109,10 @@ class Helper:
     def stix2_create_bundle(objects: list[Any]) -> str:
         return json.dumps(objects)
 
-    def send_stix2_bundle(self, text: str, **options: Any) -> None:
+    def send(self, text: str, *, is_chunk: bool = False) -> None:
         if self._failures:
             raise self._failures.pop(0)
-        self.events.append(("pycti", text, options))
-
-    def _send_bundle(self, channel: object, text: str, **options: Any) -> None:
-        self.events.append(("routed" if isinstance(channel, RoutedChannel) else channel, text, options))
+        self.events.append(("chunk" if is_chunk else "bundle", text))
 
 
 ENTITY = {"type": "domain-name", "spec_version": "2.1", "id": "domain-name--1", "value": "example.org"}
@@ -121,7 +120,7 @@ RECEIVED = ENTITY | {"x_opencti_score": 50}
 ADDED = {"type": "ipv4-addr", "id": "ipv4-addr--1"}
 
 
-def sending(helper: Helper) -> Message:
+def sending(helper: Any) -> Message:
     return Message({"stix_entity": RECEIVED, "stix_objects": [RECEIVED]}, helper)
 
 
@@ -132,12 +131,12 @@ def objects_of(bundle: Bundle | None) -> Any:
 
 
 def test_the_entity_is_sent_as_a_stub_and_each_addition_once() -> None:
-    bundle = sending(Helper()).bundle([ADDED, ADDED, ENTITY])
+    bundle = sending(Sending()).bundle([ADDED, ADDED, ENTITY])
     assert objects_of(bundle) == [ENTITY, ADDED]
 
 
 def test_without_additions_nothing_is_sent() -> None:
-    helper = Helper()
+    helper = Sending()
     message = sending(helper)
     assert message.bundle([]) is None
     message.send(None)
@@ -146,53 +145,31 @@ def test_without_additions_nothing_is_sent() -> None:
 
 @pytest.mark.parametrize("additions", [[], [ADDED]])
 def test_a_playbook_gets_what_it_sent_unchanged_and_the_additions(additions: list[Any]) -> None:
-    bundle = sending(Helper(playbook={"execution_id": "e1"})).bundle([*additions, *[ENTITY for _ in additions]])
+    bundle = sending(Sending(playbook={"execution_id": "e1"})).bundle([*additions, *[ENTITY for _ in additions]])
     assert objects_of(bundle) == [RECEIVED, *additions]
 
 
 def test_a_rejected_bundle_is_an_error_for_the_operator() -> None:
     with pytest.raises(NotSent, match=r"^OpenCTI did not accept the result \(ValueError: no\)\.$"):
-        sending(Helper(ValueError("no"))).send(Bundle(["{}"], 1))
+        sending(Sending(ValueError("no"))).send(Bundle(["{}"], 1))
 
 
 def test_sending_is_retried_while_the_broker_is_unavailable() -> None:
-    helper = Helper(AMQPConnectionError())
-    with processing(Delivery("key", {}, False)):
-        sending(helper).send(Bundle(["{}"], 1))
-    assert helper.events == [("pycti", "{}", {"work_id": "w1", "cleanup_inconsistent_bundle": True})]
+    helper = Sending(AMQPConnectionError())
+    sending(helper).send(Bundle(["{}"], 1))
+    assert helper.events == [("bundle", "{}")]
 
 
-def listening() -> Any:
-    return SimpleNamespace(pika_connection=object(), channel="channel", in_connection=lambda call: call())
-
-
-def test_chunks_are_announced_together_and_published_on_the_listeners_connection() -> None:
-    helper = Helper(listen_queue=listening())
+def test_chunks_are_announced_together() -> None:
+    helper = Sending()
     sending(helper).send(Bundle(["one", "two"], 7, is_chunked=True))
-    options = {"work_id": "w1", "no_split": True, "sequence": 1, "draft_id": "draft--1"}
-    assert helper.events == [("announce", "w1", 7), ("routed", "one", options), ("routed", "two", options)]
-
-
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"listen_queue": listening(), "enrichment_shared_organizations": ["organization--1"]},
-        {"listen_queue": SimpleNamespace(pika_connection=None)},
-        {"listen_queue": None},
-    ],
-    ids=["shared with organizations", "listens over HTTP", "does not listen"],
-)
-def test_pycti_sends_chunks_that_it_must_share_or_for_which_there_is_no_connection(own: dict[str, Any]) -> None:
-    helper = Helper(**own)
-    sending(helper).send(Bundle(["one"], 7, is_chunked=True))
-    options = {"work_id": "w1", "no_split": True, "cleanup_inconsistent_bundle": True}
-    assert helper.events == [("announce", "w1", 7), ("pycti", "one", options)]
+    assert helper.events == [("announce", "w1", 7), ("chunk", "one"), ("chunk", "two")]
 
 
 def test_without_a_work_nothing_is_announced() -> None:
-    helper = Helper(work_id=None)
+    helper = Sending(work_id=None)
     sending(helper).send(Bundle(["one"], 7, is_chunked=True))
-    assert [event[0] for event in helper.events] == ["pycti"]
+    assert helper.events == [("chunk", "one")]
 
 
 # What is logged
@@ -200,8 +177,8 @@ def test_without_a_work_nothing_is_announced() -> None:
 
 def test_an_event_is_logged_with_the_facts_of_earlier_ones() -> None:
     logged: list[tuple[str, dict[str, Any]]] = []
-    helper = Helper(connector_logger=SimpleNamespace(info=lambda event, context: logged.append((event, context))))
-    message = Message({"entity_id": "domain-name--1", "entity_type": "Domain-Name"}, helper)
+    helper = Sending(connector_logger=SimpleNamespace(info=lambda event, context: logged.append((event, context))))
+    message = Message({"entity_id": "domain-name--1", "entity_type": "Domain-Name"}, cast(Helper, helper))
     message.log("info", "Begun", records=3)
     message.log("info", "Ended", text="done")
     (_, first), (event, second) = logged
@@ -213,27 +190,24 @@ def test_an_event_is_logged_with_the_facts_of_earlier_ones() -> None:
 # What a playbook gets whose result is refused
 
 
-class Refusing(Helper):
+class Refusing(Sending):
     """A playbook's helper, whose OpenCTI refuses bundles with results."""
 
     def __init__(self, refusal: Exception, **own: Any) -> None:
         super().__init__(playbook={"execution_id": "e1"}, **own)
         self.refusal = refusal
 
-    def send_stix2_bundle(self, text: str, **options: Any) -> None:
+    def send(self, text: str, *, is_chunk: bool = False) -> None:
         if len(json.loads(text)) > 1:
             raise self.refusal
-        super().send_stix2_bundle(text, **options)
+        super().send(text, is_chunk=is_chunk)
 
 
-def refused(refusal: Exception, **state: bool) -> tuple[Refusing, Delivery]:
-    """The helper after a result was refused; the delivery has that state."""
-    helper, delivery = Refusing(refusal), Delivery("key", {}, False)
-    vars(delivery).update(state)
-    message = sending(helper)
-    with processing(delivery):
-        message.send(message.bundle([ADDED]))
-    return helper, delivery
+def refused(refusal: Exception, *, was_given_back: bool = False) -> None:
+    """Send a result that is refused."""
+    message = sending(Refusing(refusal))
+    message.delivery.was_given_back = was_given_back
+    message.send(message.bundle([ADDED]))
 
 
 @pytest.mark.parametrize(
@@ -242,10 +216,7 @@ def refused(refusal: Exception, **state: bool) -> tuple[Refusing, Delivery]:
 def test_a_playbook_whose_result_is_refused_gets_what_it_sent_and_the_error_says_so(refusal: Exception) -> None:
     helper = Refusing(refusal)
     message = sending(helper)
-    with (
-        processing(Delivery("key", {}, False)),
-        pytest.raises(NotSent, match="The playbook continues with what it sent"),
-    ):
+    with pytest.raises(NotSent, match="The playbook continues with what it sent"):
         message.send(message.bundle([ADDED]))
     assert [json.loads(str(event[1])) for event in helper.events] == [[RECEIVED]]
 
@@ -271,16 +242,16 @@ def test_a_playbook_that_waited_for_its_result_once_gets_what_it_sent() -> None:
 
 
 def test_a_playbook_that_can_get_neither_waits() -> None:
-    helper = Helper(ValueError("no"), ValueError("no"), playbook={"execution_id": "e1"})
+    helper = Sending(ValueError("no"), ValueError("no"), playbook={"execution_id": "e1"})
     message = sending(helper)
-    with processing(Delivery("key", {}, False)), pytest.raises(Postponed):
+    with pytest.raises(Postponed):
         message.send(message.bundle([ADDED]))
 
 
 def test_a_playbook_that_can_only_get_what_it_sent_is_not_sent_it_twice() -> None:
-    helper = Helper(ValueError("no"), playbook={"execution_id": "e1"})
+    helper = Sending(ValueError("no"), playbook={"execution_id": "e1"})
     message = sending(helper)
-    with processing(Delivery("key", {}, False)), pytest.raises(Postponed):
+    with pytest.raises(Postponed):
         message.send(message.bundle([]))
     assert helper.events == []
 
@@ -288,8 +259,11 @@ def test_a_playbook_that_can_only_get_what_it_sent_is_not_sent_it_twice() -> Non
 # What is read again
 
 
-def waited(helper: OpenCTIConnectorHelper, entity: Entity, *, playbook: Any = None) -> Message:
+def waited(helper: Helper, entity: Entity, *, playbook: Any = None) -> Message:
     """A message that OpenCTI's entity was read for a minute ago."""
+    delivery = Delivery("key", {}, False)
+    delivery.read_at -= 60
+    helper = helper.for_message(delivery)
     helper.playbook, helper.work_id, helper.enrichment_shared_organizations = playbook, None, None
     received = entity.as_stix()
     data = {
@@ -299,15 +273,10 @@ def waited(helper: OpenCTIConnectorHelper, entity: Entity, *, playbook: Any = No
         "stix_entity": received,
         "stix_objects": [received],
     }
-    delivery = Delivery("key", {}, False)
-    delivery.read_at -= 60
-    with processing(delivery):
-        return Message(data, helper)
+    return Message(data, helper)
 
 
-def test_a_message_that_waited_has_the_markings_that_its_entity_has_now(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
+def test_a_message_that_waited_has_the_markings_that_its_entity_has_now(platform: OpenCTI, helper: Helper) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
     message = waited(helper, entity)
     platform.mark(entity, "TLP:RED")
@@ -318,7 +287,7 @@ def test_a_message_that_waited_has_the_markings_that_its_entity_has_now(
 
 
 def test_a_playbook_that_waited_keeps_what_it_sent_and_counts_the_new_markings(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
+    platform: OpenCTI, helper: Helper
 ) -> None:
     entity = platform.add_observable("Domain-Name", "example.org", ["TLP:AMBER"])
     message, received = waited(helper, entity, playbook={"execution_id": "e1"}), entity.as_stix()
@@ -331,7 +300,7 @@ def test_a_playbook_that_waited_keeps_what_it_sent_and_counts_the_new_markings(
     assert strictest_tlp(message.data) == "TLP:RED"
 
 
-def test_a_message_that_did_not_wait_reads_nothing(platform: OpenCTI, helper: OpenCTIConnectorHelper) -> None:
+def test_a_message_that_did_not_wait_reads_nothing(platform: OpenCTI, helper: Helper) -> None:
     message = waited(helper, platform.add_observable("Domain-Name", "example.org"))
     message.refresh(older_than=3600)
     message.refresh()
@@ -340,9 +309,7 @@ def test_a_message_that_did_not_wait_reads_nothing(platform: OpenCTI, helper: Op
     assert [call.field for call in platform.calls].count("stixCyberObservable") == asked == 1
 
 
-def test_an_entity_that_vanished_while_its_message_waited_is_an_error(
-    platform: OpenCTI, helper: OpenCTIConnectorHelper
-) -> None:
+def test_an_entity_that_vanished_while_its_message_waited_is_an_error(platform: OpenCTI, helper: Helper) -> None:
     entity = platform.add_observable("Domain-Name", "example.org")
     message = waited(helper, entity)
     platform.entity_unreadable(entity)

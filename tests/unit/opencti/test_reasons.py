@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+from pycti import OpenCTIConnectorHelper
 
 from passivedns.delivery.retry import in_words
 from passivedns.errors import PlatformError
@@ -214,7 +215,7 @@ def test_an_opencti_that_is_too_old_ends_the_start() -> None:
         settings = config(url)
         settings["opencti"]["token"] = platform.token
         with pytest.raises(PlatformError) as raised:
-            register(settings, 5, threading.Event())
+            register(settings, 5, threading.Event(), OpenCTIConnectorHelper)
     assert str(raised.value) == (
         f"OpenCTI at {url} is 6.2.0, which is too old for this connector; update OpenCTI to 6.3.5 or later."
     )
