@@ -38,11 +38,13 @@ class Cable:
         self._broker = parameters.host, parameters.port
         self._ends: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.is_broken = False
+        """While it is, new connections are closed at once."""
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Close every connection; new ones are accepted."""
+        """Close every connection; new ones are accepted unless it is broken."""
         ends, self._ends = self._ends, []
         for end in ends:
             with suppress(OSError):
@@ -56,6 +58,9 @@ class Cable:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                if self.is_broken:
+                    near.close()
+                    continue
                 far = socket.create_connection(self._broker)
                 self._ends += [near, far]
                 for source, sink in ((near, far), (far, near)):
