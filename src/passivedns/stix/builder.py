@@ -1,8 +1,7 @@
 """Builds the STIX objects for the relations of an entity: author, markings, observables and relationships."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import NamedTuple
 
 from passivedns.model import FAMILIES, Entity, Relation, Sources
@@ -16,6 +15,9 @@ from passivedns.text import comma_list
 AUTHOR = "Passive DNS"
 """The author of all created objects: the name of a source is the author of OpenCTI's own connector for it."""
 AUTHOR_ID = str(objects.organization(AUTHOR, created="")["id"])
+
+_Observables = Mapping[tuple[str, str], StixObject]
+"""Observables by OpenCTI's type and value."""
 
 
 class Publisher(NamedTuple):
@@ -37,63 +39,57 @@ def additions(
     if not relations:
         return []
     stamp = objects.timestamp(created, "milliseconds")
-    common, refs = _common(entity, publisher, stamp), _refs(entity)
-    used: set[str] = set()
-    tlps: dict[str, str] = {}
-    observables: dict[str, StixObject] = {}
-    relationships = []
-    for relation in relations:
-        tlp, properties = common(relation.record_types, relation.sources)
-        used.add(tlp)
-        other = objects.observable_id(relation.value_type, relation.value)
-        tlps[other] = strictest(tlp, tlps.get(other, tlp))
-        marked = refs(relation.value, tlps[other])
-        observables[other] = objects.observable(relation.value_type, relation.value, other, AUTHOR_ID, marked)
-        ends = (other, entity.id) if relation.reverse else (entity.id, other)
-        relationships.append(
-            objects.relationship(relation.type, *ends, relation.first_seen, relation.last_seen, properties)
-        )
-    made = [*observables.values(), *relationships]
-    referred = {ref for item in made for ref in item["object_marking_refs"]}
-    tlp_markings = [marking for tlp in sorted(used) if (marking := TLP_MARKINGS[tlp])["id"] in referred]
-    return [objects.organization(AUTHOR, stamp), *tlp_markings, *made]
+    observables = _observables(entity, relations, publisher)
+    made = [*observables.values(), *_relationships(entity, relations, observables, publisher, stamp)]
+    return [objects.organization(AUTHOR, stamp), *_tlp_markings(entity, made), *made]
 
 
-def _common(
-    entity: Entity, publisher: Publisher, stamp: str
-) -> Callable[[Sequence[str], Sources], tuple[str, StixObject]]:
-    """A function that returns what relationships of the same record types and sources share.
-
-    That is the TLP demanded by the sources, and the properties.
-    """
-
-    @cache
-    def common(record_types: Sequence[str], sources: Sources) -> tuple[str, StixObject]:
-        tlp = strictest_tlp([sources], publisher)
-        return tlp, {
-            "created": stamp,
-            "modified": stamp,
-            "description": f"{comma_list(record_types)} records ({_described(sources, publisher)})",
-            "created_by_ref": AUTHOR_ID,
-            "object_marking_refs": markings(entity, tlp),
-        }
-
-    return common
-
-
-def _refs(entity: Entity) -> Callable[[str, str], list[str]]:
-    """A function that returns the marking ids of a new observable, from its value and the TLP of its sources.
+def _observables(entity: Entity, relations: Iterable[Relation], publisher: Publisher) -> _Observables:
+    """The other sides of the relations.
 
     A name or mailbox at or below the entity's name gives that name away, so it inherits the entity's markings.
     """
-    below = tuple(f"{before}{ascii_name(entity.value)}" for before in ".@")
-    of_sources = {tlp: [marking["id"]] for tlp, marking in TLP_MARKINGS.items()}
-    inherited = cache(lambda tlp: markings(entity, tlp))
+    sources: dict[tuple[str, str], list[Sources]] = {}
+    for relation in relations:
+        sources.setdefault((relation.value_type, relation.value), []).append(relation.sources)
+    name = ascii_name(entity.value)
+    below = () if entity.type in FAMILIES else (f".{name}", f"@{name}")
+    made = {}
+    for (value_type, value), seen in sources.items():
+        tlp = strictest_tlp(seen, publisher)
+        refs = markings(entity, tlp) if value.endswith(below) else [TLP_MARKINGS[tlp]["id"]]
+        made[value_type, value] = objects.observable(value_type, value, AUTHOR_ID, refs)
+    return made
 
-    def refs(value: str, tlp: str) -> list[str]:
-        return inherited(tlp) if entity.type not in FAMILIES and value.endswith(below) else of_sources[tlp]
 
-    return refs
+def _relationships(
+    entity: Entity, relations: Sequence[Relation], observables: _Observables, publisher: Publisher, stamp: str
+) -> list[StixObject]:
+    # Thousands of relations share few combinations of record types and sources.
+    kinds = {(relation.record_types, relation.sources) for relation in relations}
+    properties = {
+        (record_types, sources): {
+            "created": stamp,
+            "modified": stamp,
+            "description": f"{comma_list(record_types)} records ({_description(sources, publisher)})",
+            "created_by_ref": AUTHOR_ID,
+            "object_marking_refs": markings(entity, strictest_tlp([sources], publisher)),
+        }
+        for record_types, sources in kinds
+    }
+    made = []
+    for relation in relations:
+        other: str = observables[relation.value_type, relation.value]["id"]
+        ends = (other, entity.id) if relation.reverse else (entity.id, other)
+        common = properties[relation.record_types, relation.sources]
+        made.append(objects.relationship(relation.type, *ends, relation.first_seen, relation.last_seen, common))
+    return made
+
+
+def _tlp_markings(entity: Entity, made: Iterable[StixObject]) -> list[StixObject]:
+    """The TLP markings that objects refer to, without those of the entity."""
+    needed = {ref for item in made for ref in item["object_marking_refs"]}.difference(entity.markings)
+    return [marking for marking in TLP_MARKINGS.values() if marking["id"] in needed]
 
 
 def strictest_tlp(sources: Iterable[Sources], publisher: Publisher) -> str:
@@ -113,7 +109,7 @@ def seen_by(sources: Sources, publisher: Publisher) -> str:
     return "; ".join(_source(publisher.names[key], sensors, len(publisher.names) == 1) for key, sensors in sources)
 
 
-def _described(sources: Sources, publisher: Publisher) -> str:
+def _description(sources: Sources, publisher: Publisher) -> str:
     """The sources of a relation with their sensors in Markdown, such as `CIRCL; VirusTotal: SecneurX`."""
     return "; ".join(_source(publisher.names[key], list(map(inert, sensors)), False) for key, sensors in sources)
 

@@ -30,12 +30,12 @@ def observable_id(entity_type: str, value: str) -> str:
     return _deterministic_id(entity_type.lower(), f'{{"value":{_quoted(value)}}}')
 
 
-def observable(entity_type: str, value: str, observable_id: str, author: str, markings: list[str]) -> StixObject:
+def observable(entity_type: str, value: str, author: str, markings: list[str]) -> StixObject:
     """An observable of OpenCTI's `entity_type`, whose STIX type is the same in lower case."""
     return {
         "type": entity_type.lower(),
         "spec_version": "2.1",
-        "id": observable_id,
+        "id": observable_id(entity_type, value),
         "value": value,
         "object_marking_refs": markings,
         "x_opencti_created_by_ref": author,

@@ -50,7 +50,7 @@ def emitted() -> list[StixObject]:
 
 
 def observable(entity_type: str, value: str) -> StixObject:
-    return objects.observable(entity_type, value, objects.observable_id(entity_type, value), AUTHOR_ID, [TLP_CLEAR])
+    return objects.observable(entity_type, value, AUTHOR_ID, [TLP_CLEAR])
 
 
 @pytest.mark.parametrize(
