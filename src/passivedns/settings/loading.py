@@ -1,100 +1,23 @@
-"""Loads and validates the settings, and reports all errors at once."""
+"""Loads the settings: reads them, validates them, and reports all problems at once."""
 
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
 from passivedns.errors import SettingsError
-from passivedns.settings import misplaced, model, reading
+from passivedns.settings import model, reading, without_effect
 from passivedns.settings.model import CHECKED, PLATFORM, SECTIONS, LookupSettings, Settings
-from passivedns.settings.problems import invalid_settings, readable_name, title
-from passivedns.settings.reading import PROJECT_ROOT, is_missing
+from passivedns.settings.problems import invalid_settings, title
+from passivedns.settings.reading import PROJECT_ROOT, Configured, Values, is_missing
+from passivedns.settings.without_effect import Findings
 from passivedns.sources import SOURCES
-from passivedns.text import and_list
+from passivedns.text import and_list, quantity
 
-
-class _Loading:
-    """Configured values, the sections that they make, and their errors."""
-
-    def __init__(self, root: Path, chosen: Sequence[str] | None = None) -> None:
-        """`chosen` are sources that replace the configured ones."""
-        files, environment = [*map(reading.from_file, reading.config_files(root))], reading.from_environment()
-        self.values = reading.merge([*(file.values for file in files), environment.values])
-        self.all_read = not any(file.unusable for file in files)
-        self.problems = [problem for file in files for problem in (*file.unusable, *file.repeated)]
-        self.shut: list[str] = []
-        if chosen is not None:
-            self.values["pdns"].pop("sources", None)
-        self.listed = self._sources() if chosen is None else chosen
-        self.problems += [why for section, why in environment.problems if section not in SOURCES.keys() - self.listed]
-        self.problems += [
-            f"config.yml: {section}.{readable_name(key)} is not a setting{misplaced.hint(meant)}"
-            for file in files
-            for section, key, meant in misplaced.unknown(file.values)
-        ]
-        unknown = misplaced.unknown_variables(environment.values, self.listed)
-        unlisted = misplaced.Found([], [])
-        if chosen is None and (self.listed or is_missing(self.values["pdns"].get("sources"))):
-            unlisted = misplaced.unlisted_sources(self.values, self.listed)
-        self.problems += unknown.problems + unlisted.problems
-        self.notices = [*unknown.notices, *misplaced.misspelt_variables(os.environ)]
-        self.unlisted = unlisted.notices
-
-    def section(self, name: str) -> Any:
-        """A section as its model, or None after recording its errors."""
-        section = SECTIONS[name]
-        try:
-            return section.model_validate(self._set_in(name))
-        except ValidationError as error:
-            self.problems += invalid_settings(
-                error, name, section.model_fields, self.values[name], all_read=self.all_read
-            )
-            return None
-
-    def _set_in(self, name: str) -> dict[str, Any]:
-        # A setting that is still ChangeMe has its default, but a maximum is invalid: its default may be laxer.
-        limits = ("max_tlp", "max_pap")
-        return {key: value for key, value in self.values[name].items() if key in limits or not is_missing(value)}
-
-    def lookup(self) -> LookupSettings:
-        """The sections for a look-up; only the queried sources must be complete."""
-        pdns = self.section("pdns")
-        sources = {key: self.section(key) for key in self.listed}
-        incomplete = [key for key, section in sources.items() if section is None]
-        self.shut = [model.shut_notice(key, self.values[key].get(SOURCES[key].address)) for key in incomplete]
-        return LookupSettings(pdns, sources)
-
-    def _sources(self) -> tuple[str, ...]:
-        """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid."""
-        if is_missing(self.values["pdns"].get("sources")):
-            return self._default_sources()
-        try:
-            return model.PdnsSettings.model_validate({"sources": self.values["pdns"]["sources"]}).sources
-        except ValidationError:
-            return ()
-
-    def _default_sources(self) -> tuple[str, ...]:
-        """That of the original connector, if it is configured: any other needs to be listed."""
-        found = tuple(key for key, name in model.DEFAULTS.items() if not is_missing(self.values[key].get(name)))
-        if self.all_read and not found:
-            free = [key for key, source in SOURCES.items() if source.account == "none"]
-            self.problems.append(
-                f"{title(('pdns', 'sources'))} is missing. {and_list(free)} need no account: set "
-                f"PDNS_SOURCES={','.join(free)}, or for one look-up use --sources {','.join(free)}."
-            )
-        return found
-
-    def check(self, consequence: str) -> None:
-        """Raise a SettingsError with the consequence and all errors, if any."""
-        if self.problems:
-            count = "1 setting needs" if len(self.problems) == 1 else f"{len(self.problems)} settings need"
-            lines = "\n  ".join([f"{consequence}: {count} correcting.", *self.problems])
-            # What is misplaced may be why a setting is missing.
-            notices = [*self.notices, *(() if self.listed else self.unlisted)]
-            raise SettingsError("\n".join([lines, *notices, *filter(None, self.shut)]))
+_MAXIMA = ("max_tlp", "max_pap")
+"""Settings that are invalid while they are still ChangeMe, since their default may be laxer than what was meant."""
 
 
 def load_settings(root: Path = PROJECT_ROOT) -> Settings:
@@ -103,11 +26,9 @@ def load_settings(root: Path = PROJECT_ROOT) -> Settings:
     Raises:
         SettingsError: the text lists all errors.
     """
-    loading = _Loading(root)
-    platform = {name: loading.section(name) for name in PLATFORM}
-    lookup = loading.lookup()
-    loading.check("The connector cannot start")
-    return Settings(**platform, lookup=lookup, notices=(*loading.notices, *loading.unlisted))
+    sections, notices = _load(root, PLATFORM, None, "The connector cannot start")
+    platform = {name: sections.pop(name) for name in PLATFORM}
+    return Settings(**platform, lookup=LookupSettings(sections.pop("pdns"), sections), notices=notices)
 
 
 def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | None = None) -> LookupSettings:
@@ -118,10 +39,74 @@ def load_lookup_settings(root: Path = PROJECT_ROOT, sources: Sequence[str] | Non
     Raises:
         SettingsError: the text lists all errors.
     """
-    loading = _Loading(root, sources)
-    lookup = loading.lookup()
-    loading.check("Nothing can be looked up")
-    return lookup
+    sections, _ = _load(root, (), sources, "Nothing can be looked up")
+    return LookupSettings(sections.pop("pdns"), sections)
+
+
+def _load(
+    root: Path, platform: Iterable[str], chosen: Sequence[str] | None, consequence: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The sections by name, first those of the platform, and notices about settings without effect."""
+    configured = reading.read(root)
+    if chosen is not None:
+        configured.values["pdns"].pop("sources", None)
+    listed = _listed_sources(configured.values) if chosen is None else chosen
+    sections, invalid = _validate(configured, [*platform, "pdns", *listed])
+    unlisted = _unlisted_sources(configured, listed) if chosen is None else Findings([], [])
+    unknown = without_effect.unknown_settings(configured, listed)
+    if problems := [*configured.problems(listed), *unlisted.problems, *unknown.problems, *invalid]:
+        # What is without effect may be why a setting is missing.
+        notices = [*unknown.notices, *(() if listed else unlisted.notices)]
+        incomplete = {key: configured.values[key].get(SOURCES[key].address) for key in listed if key not in sections}
+        notices += [model.shut_notice(key, address) for key, address in incomplete.items()]
+        count = f"{quantity(len(problems), 'setting')} {'need' if problems[1:] else 'needs'} correcting."
+        lines = "\n  ".join([f"{consequence}: {count}", *problems])
+        raise SettingsError("\n".join([lines, *filter(None, notices)]))
+    return sections, (*unknown.notices, *unlisted.notices)
+
+
+def _listed_sources(values: Values) -> tuple[str, ...]:
+    """The configured sources, even if another setting in the section pdns is invalid; none if they are invalid.
+
+    Without a list, that of the original connector, if it is configured: any other needs to be listed.
+    """
+    sources = values["pdns"].get("sources")
+    if is_missing(sources):
+        return tuple(key for key, name in model.DEFAULTS.items() if not is_missing(values[key].get(name)))
+    try:
+        return model.PdnsSettings.model_validate({"sources": sources}).sources
+    except ValidationError:
+        return ()
+
+
+def _validate(configured: Configured, names: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """The valid sections of these as their models, and a sentence for each problem of the others."""
+    valid: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in names:
+        section, values = SECTIONS[name], configured.values[name]
+        try:
+            valid[name] = section.model_validate(
+                {key: value for key, value in values.items() if key in _MAXIMA or not is_missing(value)}
+            )
+        except ValidationError as error:
+            problems += invalid_settings(error, name, section.model_fields, values, all_read=configured.is_complete)
+    return valid, problems
+
+
+def _unlisted_sources(configured: Configured, listed: Sequence[str]) -> Findings:
+    """What is configured of sources that are not listed, and that none is listed; nothing if the list is invalid."""
+    if not (listed or is_missing(configured.values["pdns"].get("sources"))):
+        return Findings([], [])
+    found = without_effect.unlisted_sources(configured.values, listed)
+    if listed or not configured.is_complete:
+        return found
+    free = [key for key, source in SOURCES.items() if source.account == "none"]
+    missing = (
+        f"{title(('pdns', 'sources'))} is missing. {and_list(free)} need no account: set "
+        f"PDNS_SOURCES={','.join(free)}, or for one look-up use --sources {','.join(free)}."
+    )
+    return Findings([missing, *found.problems], found.notices)
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from passivedns.settings.model import CHECKED, SECTIONS
 from passivedns.settings.problems import is_placeholder, is_secret, nearest_section, readable_name, variable
+from passivedns.sources import SOURCES
 from passivedns.text import and_list
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -21,9 +22,14 @@ _VARIABLES |= {setting[1].upper(): setting for setting in CHECKED if setting[0] 
 _SECRET_FILES = {f"{variable(setting)}_FILE": setting for setting, field in CHECKED.items() if is_secret(field)}
 
 
-def config_files(root: Path) -> tuple[Path, Path]:
-    """Locations of config.yml; the last one takes precedence."""
-    return root / "config.yml", root / "src" / "config.yml"
+class File(NamedTuple):
+    """The content of a config.yml."""
+
+    values: Values
+    unusable: Sequence[str] = ()
+    """A sentence for each part that could not be read."""
+    repeated: Sequence[str] = ()
+    """A sentence for each section or key that occurs more than once."""
 
 
 class Environment(NamedTuple):
@@ -32,6 +38,37 @@ class Environment(NamedTuple):
     values: Values
     problems: list[tuple[str, str]]
     """The section of each unusable variable, and a sentence about it."""
+
+
+class Configured(NamedTuple):
+    """Everything that is configured."""
+
+    values: Values
+    """As they count: the environment precedes the files."""
+    files: Sequence[File]
+    environment: Environment
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file could be read, so that what is not there is missing."""
+        return not any(file.unusable for file in self.files)
+
+    def problems(self, listed: Collection[str]) -> list[str]:
+        """A sentence for each part that could not be read; `listed` are the sources whose variables matter."""
+        in_files = [problem for file in self.files for problem in (*file.unusable, *file.repeated)]
+        others = SOURCES.keys() - listed
+        return [*in_files, *(problem for section, problem in self.environment.problems if section not in others)]
+
+
+def read(root: Path) -> Configured:
+    """The settings in the files below `root` and in the environment."""
+    files, environment = [*map(from_file, config_files(root))], from_environment()
+    return Configured(merge([*(file.values for file in files), environment.values]), files, environment)
+
+
+def config_files(root: Path) -> tuple[Path, Path]:
+    """Locations of config.yml; the last one takes precedence."""
+    return root / "config.yml", root / "src" / "config.yml"
 
 
 def from_environment() -> Environment:
@@ -78,16 +115,6 @@ def _text_of(name: str, path: str, found: Environment) -> str:
         return "unread"  # so that it is not reported as missing, too
 
 
-class File(NamedTuple):
-    """The content of a config.yml."""
-
-    values: Values
-    unusable: Sequence[str] = ()
-    """A sentence for each part that could not be read."""
-    repeated: Sequence[str] = ()
-    """A sentence for each section or key that occurs more than once."""
-
-
 def from_file(path: Path) -> File:
     """The sections of a YAML file.
 
@@ -99,15 +126,15 @@ def from_file(path: Path) -> File:
         return File({})
     except OSError as error:
         return File({}, [f"{path}: cannot be read ({error.strerror})."])
-    from passivedns.settings import yaml_text  # YAML takes a while, and most connectors have no file
+    from passivedns.settings import strict_yaml  # YAML takes a while, and most connectors have no file
 
     try:
-        content, repeated = yaml_text.load(text)
+        content, repeated = strict_yaml.load(text)
     except Exception as error:
         mark = getattr(error, "problem_mark", None)
         position = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         indented = "indent with spaces, since YAML allows no tabs there"
-        remedy = indented if yaml_text.says_tab(error, text) else "put text with special characters in quotes"
+        remedy = indented if strict_yaml.says_tab(error, text) else "put text with special characters in quotes"
         return File({}, [f"{path}: not valid YAML{position}; {remedy}."])
     if content is None:
         return File({})

@@ -3,13 +3,14 @@
 A limit that is without effect must never pass unnoticed. Variables of other software must never stop the connector.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 from passivedns.settings.model import CHECKED, DECLARED, PLATFORM, SECTIONS, PdnsSettings
 from passivedns.settings.problems import Setting, nearest, nearest_section, readable_name, title, variable
-from passivedns.settings.reading import Values, is_missing
+from passivedns.settings.reading import Configured, Values, is_missing
 from passivedns.settings.values import Tlp
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
@@ -22,8 +23,8 @@ _OF_KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|
 _STRICTNESS = {tlp: level for level, tlp in enumerate(get_args(Tlp))} | {"TLP:WHITE": 0}
 
 
-class Found(NamedTuple):
-    """Sentences about misplaced settings."""
+class Findings(NamedTuple):
+    """Sentences about settings without effect."""
 
     problems: list[str]
     """Those that stop the start."""
@@ -31,7 +32,18 @@ class Found(NamedTuple):
     """Those that the operator should know."""
 
 
-def unknown(values: Values) -> Iterator[tuple[str, str, Setting | None]]:
+def unknown_settings(configured: Configured, listed: Sequence[str]) -> Findings:
+    """What is configured in the files and the environment, and is no setting."""
+    in_files = [
+        f"config.yml: {section}.{readable_name(key)} is not a setting{_hint(meant)}"
+        for file in configured.files
+        for section, key, meant in _unknown(file.values)
+    ]
+    variables = _unknown_variables(configured.environment.values, listed)
+    return Findings([*in_files, *variables.problems], [*variables.notices, *_misspelt_variables(os.environ)])
+
+
+def _unknown(values: Values) -> Iterator[tuple[str, str, Setting | None]]:
     """Section and key of each unknown setting, and the one that was probably meant.
 
     In the sections of pycti, which has many more options, only near misses count.
@@ -52,19 +64,19 @@ def _meant(key: str, known: Sequence[str], cutoff: float) -> str | None:
     return same[0] if same else nearest(key, known, cutoff)
 
 
-def hint(meant: Setting | None) -> str:
+def _hint(meant: Setting | None) -> str:
     """The end of a sentence about an unknown setting."""
     return f"; did you mean {title(meant)}?" if meant else "."
 
 
-def unknown_variables(environment: Values, listed: Sequence[str]) -> Found:
+def _unknown_variables(environment: Values, listed: Sequence[str]) -> Findings:
     """Variables of a section that are no settings.
 
     Those of pdns and of a listed source stop the start. The prefixes of other sources are also used by other software
     (DNSDB_, OTX_): there, only what may be a misspelt limit does.
     """
-    found = Found([], [])
-    for section, key, meant in unknown(environment):
+    found = Findings([], [])
+    for section, key, meant in _unknown(environment):
         name = variable((section, readable_name(key)))
         if _OF_KUBERNETES.fullmatch(variable((section, key))):
             continue
@@ -72,15 +84,15 @@ def unknown_variables(environment: Values, listed: Sequence[str]) -> Found:
             if section in listed:
                 found.notices.append(f"{name} is a variable of dnsdbq, and no setting of this connector.")
         elif section in ("pdns", *listed) or (meant and section in SOURCES and meant[1] == "max_tlp"):
-            found.problems.append(f"{name} is not a setting{hint(meant)}")
+            found.problems.append(f"{name} is not a setting{_hint(meant)}")
         elif meant:
-            found.notices.append(f"{name} is not a setting and is ignored{hint(meant)}")
+            found.notices.append(f"{name} is not a setting and is ignored{_hint(meant)}")
     return found
 
 
-def unlisted_sources(values: Values, listed: Sequence[str]) -> Found:
+def unlisted_sources(values: Values, listed: Sequence[str]) -> Findings:
     """Settings of sources that are not listed; a limit that is stricter than that of a listed source is a problem."""
-    found = Found([], [])
+    found = Findings([], [])
     for key in [key for key in SOURCES if key not in listed]:
         given = [name for name in SOURCES[key].settings.model_fields if not is_missing(values[key].get(name))]
         if "max_tlp" in given and (laxer := _laxer(values, key, listed)):
@@ -124,7 +136,7 @@ def _tlp(value: Any) -> str:
     return text if text.startswith("TLP:") else f"TLP:{text}"
 
 
-def misspelt_variables(environ: Iterable[str]) -> Iterator[str]:
+def _misspelt_variables(environ: Iterable[str]) -> Iterator[str]:
     """A sentence for each variable of no section that resembles a setting, such as PASSIVEDNS_MAX_TLP."""
     for name in environ:
         is_in_section = name.lower().partition("_")[0] in SECTIONS
