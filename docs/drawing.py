@@ -13,9 +13,9 @@ from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
 from passivedns.query.all_sources import ConfiguredSource
 from passivedns.query.quota import QuotaMeter
+from passivedns.report.lookup import Lookup
 from passivedns.report.page import page
 from passivedns.report.table import report
-from passivedns.report.timeline import Lookup
 from passivedns.sources import SOURCES
 from passivedns.stix.builder import Publisher
 from passivedns.transport.http import Http, RetryPolicy

@@ -7,7 +7,7 @@ from typing import Any
 
 from passivedns.commands.answer_file import enricher_of_file
 from passivedns.commands.lookup import observable
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from passivedns.settings.model import PdnsSettings
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from passivedns.errors import SourceError
 from passivedns.model import Answer, Question, Record
 from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
 from passivedns.query.quota import QuotaMeter
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
 from passivedns.stix.builder import Publisher

@@ -16,7 +16,7 @@ from passivedns.query.all_sources import ConfiguredSource
 from passivedns.query.cache import Cache
 from passivedns.query.quota import QuotaMeter
 from passivedns.report.formats import as_json
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
 from passivedns.stix.builder import Publisher

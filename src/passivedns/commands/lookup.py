@@ -21,8 +21,8 @@ from passivedns.errors import BadAnswer, NoAnswer, RequestRefused, SourceError
 from passivedns.model import Entity
 from passivedns.query.all_sources import EVERYTHING
 from passivedns.report.formats import as_csv, as_json, as_stix
+from passivedns.report.lookup import Lookup
 from passivedns.report.table import report
-from passivedns.report.timeline import Lookup
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, is_address

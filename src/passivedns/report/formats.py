@@ -9,7 +9,7 @@ from datetime import datetime
 
 from passivedns.model import Relation, Tally
 from passivedns.query.all_sources import Outcome
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from passivedns.stix.objects import timestamp
 
 _COLUMNS = (

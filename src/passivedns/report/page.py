@@ -9,7 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from passivedns.report.timeline import Lookup, Scale, Tick, scale
+from passivedns.report.lookup import Lookup
+from passivedns.report.timeline import Scale, Tick, scale
 from passivedns.stix.builder import seen_by
 from passivedns.text import and_list, comma_list, day
 

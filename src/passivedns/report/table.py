@@ -8,7 +8,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from passivedns.model import Relation
-from passivedns.report.timeline import Lookup, Tick, scale
+from passivedns.report.lookup import Lookup
+from passivedns.report.timeline import Tick, scale
 from passivedns.text import comma_list, day
 
 # Characters: the narrowest timeline, an IPv6 address, and the keys of two or three sources.
@@ -19,20 +20,20 @@ _UNICODE, _ASCII = ("━", "●", "┊"), ("=", "*", ".")
 
 def report(lookup: Lookup, options: ConsoleOptions) -> RenderableType:
     """A look-up with heading, table and counts for a console with these options."""
-    shown = lookup.relations
+    relations = lookup.relations
     several = len(lookup.publisher.names) > 1
     heading = Text.assemble((lookup.entity.value, "bold"), f"  {lookup.entity.type}, {lookup.period}")
-    table: list[RenderableType] = ["", _table(shown, several, options), ""] if shown else []
+    table: list[RenderableType] = ["", _table(relations, several, options), ""] if relations else []
     sources = [Text(f"Records by source: {lookup.sources}")] if several else []
     return Group(heading, *table, Text(lookup.summary), *sources)
 
 
-def _table(shown: Sequence[Relation], several: bool, options: ConsoleOptions) -> Table:
+def _table(relations: Sequence[Relation], several: bool, options: ConsoleOptions) -> Table:
     """The relations; `several` adds a column of sources."""
     names = ["type", "value", "first seen", "last seen", *(["sources"] if several else [])]
-    rows = [_cells(relation, several) for relation in shown]
+    rows = [_cells(relation, several) for relation in relations]
     longest = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
-    common = scale(shown)
+    common = scale(relations)
     widths, room = _layout(longest, options.max_width, common is not None)
     columns = [
         Column(name, width=width, overflow="fold", no_wrap=name.endswith("seen"))
@@ -46,7 +47,7 @@ def _table(shown: Sequence[Relation], several: bool, options: ConsoleOptions) ->
     ticks = common.ticks(room)
     table.add_column(_labels(ticks, room), width=room, no_wrap=True)
     signs = _ASCII if options.ascii_only else _UNICODE
-    for relation, cells in zip(shown, rows, strict=True):
+    for relation, cells in zip(relations, rows, strict=True):
         table.add_row(*map(Text, cells), _bar(common.bar(relation), ticks, room, signs))
     return table
 

@@ -11,7 +11,7 @@ from passivedns.commands.answer_file import enricher_of_file
 from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
 from passivedns.errors import BadAnswer, ConnectorError
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from passivedns.settings.model import PdnsSettings
 from passivedns.stix.markings import TLP_MARKINGS
 from sandbox.sources.riskiq_data import DIRTY, DOMAIN, own_records

@@ -11,7 +11,7 @@ from stix2validator import validate_string
 from passivedns.errors import NoAnswer
 from passivedns.model import Answer
 from passivedns.report.formats import as_csv, as_json, as_stix
-from passivedns.report.timeline import Lookup
+from passivedns.report.lookup import Lookup
 from sandbox.sources.riskiq_data import DOMAIN, own_records
 from tests.unit.saved_answers import NOW, lookup_of, seen
 from tests.unit.several_sources import lookup_at, record

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from passivedns.errors import NoAnswer
 from passivedns.model import Answer
+from passivedns.report.lookup import Lookup
 from passivedns.report.table import report
-from passivedns.report.timeline import Lookup
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.unit.saved_answers import lookup_of, seen
 from tests.unit.several_sources import lookup_at, record
