@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from passivedns.assembly import cache_of, client_of, delivery_log_of, enricher_of, identity_of, publisher_of
+from passivedns.assembly import client_of, delivery_log_of, enricher_of, identity_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
 from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
@@ -143,7 +143,6 @@ def test_all_sources_share_one_cache() -> None:
 
 
 def test_a_lifetime_of_zero_turns_the_cache_off() -> None:
-    assert cache_of(settings("riskiq", pdns={"cache_ttl": "PT0S"})) is None
     assert configured(enricher_of(settings("riskiq", pdns={"cache_ttl": "PT0S"}))).cache is None
 
 
@@ -211,9 +210,13 @@ def test_a_client_uses_the_address_in_its_section() -> None:
 def test_only_the_libraries_that_the_cache_needs_are_loaded(pdns: dict[str, str], loaded: str) -> None:
     probe = (
         "import sys\n"
-        "from passivedns.assembly import cache_of\n"
+        "from passivedns.assembly import enricher_of\n"
         "from passivedns.settings.model import LookupSettings, PdnsSettings\n"
-        f"cache = cache_of(LookupSettings(PdnsSettings(**{pdns}), {{}}))\n"
+        "from passivedns.sources import SOURCES\n"
+        f"pdns = PdnsSettings(**{pdns})\n"
+        "account = SOURCES['riskiq'].settings(username='me', api_key='key')\n"
+        "enricher = enricher_of(LookupSettings(pdns, {'riskiq': account}))\n"
+        "cache = enricher.sources[0].cache\n"
         "cache and cache.stock()\n"
         "print({'sqlite3', 'redis', 'limits'} & set(sys.modules))"
     )

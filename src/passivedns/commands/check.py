@@ -2,14 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from passivedns.assembly import cache_of, client_of, publisher_of
+from passivedns.assembly import client_of, publisher_of
 from passivedns.commands.terminal import wrap
 from passivedns.errors import ConnectorError, CredentialsRefused, NoAnswer, QuotaExceeded, SettingsError, SourceError
 from passivedns.model import Finding, Quota, State
@@ -17,7 +18,7 @@ from passivedns.opencti.inspection import TIMEOUT, platform_findings
 from passivedns.query.cache import Cache
 from passivedns.query.quota import QuotaMeter
 from passivedns.settings.loading import helper_config, load_lookup_settings, load_settings
-from passivedns.settings.model import LookupSettings, Settings
+from passivedns.settings.model import LookupSettings, PdnsSettings, Settings
 from passivedns.settings.problems import variable
 from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
 from passivedns.sources import SOURCES
@@ -33,6 +34,8 @@ _MARKS = {
 }
 _WIDTH = max(len(source.title) for source in SOURCES.values()) + 1
 """Characters of the column of subjects."""
+
+T = TypeVar("T")
 
 
 def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
@@ -51,83 +54,97 @@ def run(as_json: bool, root: Path = PROJECT_ROOT) -> int:
 
 
 def _findings(root: Path) -> Iterator[Finding]:
-    try:
-        settings = load_settings(root)
-    except SettingsError as error:
-        yield from settings_findings(error, root)
+    settings, lookup = _loaded(load_settings, root), _loaded(load_lookup_settings, root)
+    yield from settings_findings(settings, root)
+    if isinstance(settings, SettingsError):
         yield Finding("OpenCTI", State.UNKNOWN, "not checked: the settings are invalid")
     else:
-        yield from settings_findings(settings, root)
         yield from platform_findings(helper_config(settings), sorted({*publisher_of(settings.lookup).tlps.values()}))
-    try:
-        lookup = load_lookup_settings(root)
-    except SettingsError:
+    if isinstance(lookup, SettingsError):
         yield Finding("sources", State.UNKNOWN, "not checked: the settings are invalid")
         return
     for key in lookup.sources:
         yield from source_findings(key, lookup)
-    yield cache_finding(cache_of(lookup), datetime.now(UTC))
+    yield cache_finding(lookup.pdns, datetime.now(UTC))
 
 
-def settings_findings(settings: Settings | SettingsError, root: Path) -> Iterator[Finding]:
+def _loaded(load: Callable[[Path], T], root: Path) -> T | SettingsError:
+    try:
+        return load(root)
+    except SettingsError as error:
+        return error
+
+
+def settings_findings(settings: Settings | SettingsError, root: Path) -> list[Finding]:
     """The origin of the settings, without their values, which may be secret, and their errors and warnings."""
     files = [str(path) for path in config_files(root) if path.exists()]
-    variables = sorted(variable((section, key)) for section, keys in from_environment()[0].items() for key in keys)
+    variables = sorted(variable((section, key)) for section, keys in from_environment().values.items() for key in keys)
     names = f": {', '.join(variables)}" if variables else ""
     origin = f"{' and '.join(files) or 'no config.yml'}; {quantity(len(variables), 'variable')}{names}"
     if isinstance(settings, SettingsError):
-        yield Finding("settings", State.BAD, f"{settings}\n{origin}")
-        return
-    yield Finding("settings", State.GOOD, origin)
-    for warning in settings.warnings():
-        yield Finding("settings", State.WARNING, warning)
+        return [Finding("settings", State.BAD, f"{settings}\n{origin}")]
+    warnings = [Finding("settings", State.WARNING, warning) for warning in settings.warnings()]
+    return [Finding("settings", State.GOOD, origin), *warnings]
 
 
-def source_findings(key: str, settings: LookupSettings) -> Iterator[Finding]:
+def source_findings(key: str, settings: LookupSettings) -> list[Finding]:
     """Whether a source is reachable and accepts the credentials, its rate limit, and its remaining quota.
 
     Takes one request, which is not a search.
     """
     source, section = SOURCES[key], settings.sources[key]
-    url = str(getattr(section, source.address))
+    url, rates = str(getattr(section, source.address)), source.pace(section)
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
-    rates = source.pace(section)
     limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
-    patience = RetryPolicy(min(settings.pdns.request_timeout, TIMEOUT), max_retries=0)
-    client = client_of(key, settings, patience, QuotaMeter(source))
     try:
-        if tells_quota(client):
-            quota = client.quota()
-            yield Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
-            yield from _quota_findings(source.title, quota, getattr(section, "quota_reserve", 0))
-        else:
-            Http(source, url, patience).probe()  # without credentials, which the base URL does not check
-            has_account = any(getattr(section, name) for name in source.credentials)
-            unchecked = "; only a look-up would check the credentials" if has_account else ""
-            yield Finding(source.title, State.GOOD, f"{answers}{unchecked}{limit}")
+        quota = _quota(key, settings, url)
     except (NoAnswer, CredentialsRefused) as error:
-        yield Finding(source.title, State.BAD, f"{url}: {error}")
+        return [Finding(source.title, State.BAD, f"{url}: {error}")]
     except QuotaExceeded as error:
-        yield Finding(source.title, State.GOOD, f"{answers}{limit}")
-        yield Finding(source.title, State.BAD, str(error))
+        good = Finding(source.title, State.GOOD, f"{answers}{limit}")
+        return [good, Finding(source.title, State.BAD, str(error))]
     except SourceError as error:
-        yield Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")
+        return [Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")]
+    if quota is not None:
+        good = Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
+        return [good, *_quota_findings(source.title, quota, getattr(section, "quota_reserve", 0))]
+    has_account = any(getattr(section, name) for name in source.credentials)
+    unchecked = "; only a look-up would check the credentials" if has_account else ""
+    return [Finding(source.title, State.GOOD, f"{answers}{unchecked}{limit}")]
 
 
-def _quota_findings(title: str, quota: Quota, reserve: int) -> Iterator[Finding]:
+def _quota(key: str, settings: LookupSettings, url: str) -> Quota | None:
+    """The quota of a source; None after a request without credentials, which a base URL does not check.
+
+    Raises:
+        SourceError: the source cannot be used.
+    """
+    retries = RetryPolicy(timeout=min(settings.pdns.request_timeout, TIMEOUT), max_retries=0)
+    client = client_of(key, settings, retries, QuotaMeter(SOURCES[key]))
+    if tells_quota(client):
+        return client.quota()
+    Http(SOURCES[key], url, retries).probe()
+    return None
+
+
+def _quota_findings(title: str, quota: Quota, reserve: int) -> list[Finding]:
     """The remaining searches of each allowance; it is bad if only the reserve is left."""
     reserved = f", {reserve:,} of them reserved" if reserve else ""
-    for allowance in quota.allowances:
-        state = State.BAD if allowance.left <= reserve else State.GOOD
-        yield Finding(title, state, f"quota of the {allowance_in_words(allowance)}{reserved}")
-    if not quota.allowances:
-        yield Finding(title, State.UNKNOWN, "no quota is reported")
+    return [
+        Finding(
+            title,
+            State.BAD if allowance.left <= reserve else State.GOOD,
+            f"quota of the {allowance_in_words(allowance)}{reserved}",
+        )
+        for allowance in quota.allowances
+    ] or [Finding(title, State.UNKNOWN, "no quota is reported")]
 
 
-def cache_finding(cache: Cache | None, now: datetime) -> Finding:
+def cache_finding(pdns: PdnsSettings, now: datetime) -> Finding:
     """The location of the cache, its number of answers, and the age of the oldest; a failure is only a warning."""
-    if cache is None:
+    if not pdns.cache_ttl:
         return Finding("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
+    cache = Cache(pdns.cache, pdns.cache_ttl)
     try:
         answers, given = cache.stock()
     except ConnectorError as error:

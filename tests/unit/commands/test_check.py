@@ -315,7 +315,7 @@ def test_the_cache_is_described_by_place_number_of_answers_and_age_of_the_oldest
     now = datetime.now(UTC)
     cache = Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24))
     cache.put("key", Answer([]), now - timedelta(days=30), now - timedelta(hours=3))
-    assert cache_finding(cache, now) == (
+    assert cache_finding(PdnsSettings(cache=str(tmp_path / "answers.sqlite")), now) == (
         "cache",
         State.GOOD,
         f"{tmp_path / 'answers.sqlite'}: 1 answer, the oldest 3 hours old",
@@ -324,12 +324,16 @@ def test_the_cache_is_described_by_place_number_of_answers_and_age_of_the_oldest
 
 def test_an_unusable_cache_is_a_warning_since_it_only_costs_searches(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").mkdir()
-    finding = cache_finding(Cache(str(tmp_path / "answers.sqlite"), timedelta(hours=24)), datetime.now(UTC))
+    finding = cache_finding(PdnsSettings(cache=str(tmp_path / "answers.sqlite")), datetime.now(UTC))
     assert finding.state == State.WARNING
 
 
 def test_a_disabled_cache_is_mentioned() -> None:
-    assert cache_finding(None, datetime.now(UTC)) == ("cache", State.UNKNOWN, "off (PDNS_CACHE_TTL)")
+    assert cache_finding(PdnsSettings(cache_ttl="PT0S"), datetime.now(UTC)) == (
+        "cache",
+        State.UNKNOWN,
+        "off (PDNS_CACHE_TTL)",
+    )
 
 
 @pytest.mark.parametrize(
