@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from sandbox.sources.riskiq import API_KEY, USERNAME
+from sandbox.sources.table import STAND_INS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = (
     *("OPENCTI_", "CONNECTOR_", "PDNS_", "MQ_", "S3_"),
-    *("RISKIQ_", "CIRCL_", "COF_", "MNEMONIC_", "ROBTEX_", "DNSDB_", "VIRUSTOTAL_", "OTX_", "DEFENDER_"),
+    *(f"{key.upper()}_" for key in STAND_INS),
 )
 
 

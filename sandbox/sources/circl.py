@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from sandbox.sources.cof import NOT_FOUND, cof_row, lines
 from sandbox.sources.history import Fact, about
-from sandbox.sources.service import BROKEN, Received, Service, new_app
+from sandbox.sources.service import BROKEN, Received, Service, StandIn, new_app
 
 USERNAME = "analyst@example.org"
 PASSWORD = "correct horse"
@@ -107,3 +107,6 @@ def _no_order(fact: Fact) -> bytes:
 def _row(fact: Fact, swapped: bool) -> dict[str, Any]:
     row = cof_row(fact) | {"origin": "https://www.circl.lu/pdns/"}
     return row | {"rrname": row["rdata"], "rdata": row["rrname"]} if swapped else row
+
+
+STAND_IN = StandIn(Circl, circl_app, {"username": USERNAME, "password": PASSWORD, "api_base_url": "{url}/pdns"})

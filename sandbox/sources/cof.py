@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from sandbox.faults import FAULTS
 from sandbox.sources.history import Fact, unix
-from sandbox.sources.service import BROKEN, Service, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, new_app
 
 NOT_FOUND = "<html><title>404: Not Found</title><body>404: Not Found</body></html>"
 _D4_TYPES = frozenset({"A", "NS", "CNAME", "MX", "TXT", "AAAA", "SRV", "RRSIG"})
@@ -147,3 +147,6 @@ def cof_row(fact: Fact) -> dict[str, Any]:
         "rrname": fact.name,
         "rdata": fact.data.removesuffix("."),
     }
+
+
+STAND_IN = StandIn(lambda facts: CofServer("balboa", facts), cof_app, {"url": "{url}/pdns/query"})

@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from sandbox.sources.history import Fact
-from sandbox.sources.service import BROKEN, Service, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, new_app
 
 TENANT_ID = "00000000-0000-4000-8000-00000000000a"
 CLIENT_ID = "00000000-0000-4000-8000-00000000000b"
@@ -219,3 +219,16 @@ def _record(fact: Fact, asked: str, artifact: Mapping[str, str]) -> dict[str, An
 
 def _iso(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+STAND_IN = StandIn(
+    Defender,
+    defender_app,
+    {
+        "tenant_id": TENANT_ID,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "api_base_url": "{url}/v1.0",
+        "login_base_url": "{url}",
+    },
+)

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from sandbox.sources.cof import cof_row
 from sandbox.sources.history import Fact, unix
-from sandbox.sources.service import BROKEN, Service, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, new_app
 
 API_KEY = "d5" * 32
 MEDIA_TYPE = "application/x-ndjson"
@@ -231,3 +231,6 @@ def _headers(service: Dnsdb) -> dict[str, str]:
     rate = _rate(service)["rate"]
     names = [name for name in ("limit", "remaining", "reset", "expires") if name in rate]
     return {f"X-RateLimit-{name.title()}": str(rate[name]) for name in names}
+
+
+STAND_IN = StandIn(Dnsdb, dnsdb_app, {"api_key": API_KEY, "api_base_url": "{url}"})

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from sandbox.sources.cof import cof_row, lines
 from sandbox.sources.history import Fact, about
-from sandbox.sources.service import BROKEN, Service, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, new_app
 
 API_KEY = "5a" * 16
 PUBLIC_LIMIT = 1000
@@ -113,3 +113,6 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
 def _row(service: Mnemonic, fact: Fact) -> dict[str, Any]:
     kind = "a" if service.mixes_types and fact.type == "AAAA" else fact.type.lower()
     return cof_row(fact) | {"rrtype": kind} | ({"time_first": 0, "time_last": 0} if service.undated else {})
+
+
+STAND_IN = StandIn(Mnemonic, mnemonic_app, {"api_base_url": "{url}/pdns/v3"})

@@ -14,7 +14,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from sandbox.sources.history import Fact, version
-from sandbox.sources.service import BROKEN, Service, detail, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, detail, new_app
 
 API_KEY = "3c" * 32
 
@@ -127,3 +127,6 @@ def _row(service: Otx, fact: Fact) -> dict[str, Any]:
 
 def _naive(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+STAND_IN = StandIn(Otx, otx_app, {"api_key": API_KEY, "api_base_url": "{url}/api/v1"})

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 
 from sandbox.faults import FAULTS
 from sandbox.sources.history import version
-from sandbox.sources.riskiq_data import Answers
-from sandbox.sources.service import Received, Service, new_app
+from sandbox.sources.riskiq_data import Answers, answers_of
+from sandbox.sources.service import Received, Service, StandIn, new_app
 
 USERNAME = "analyst@example.org"
 API_KEY = "5a" * 32
@@ -195,3 +195,10 @@ def _account(searches: int, limit: int, monitor_frequency: str) -> dict[str, Any
         "event_code": None,
         "event_code_expiration": None,
     }
+
+
+STAND_IN = StandIn(
+    lambda facts: PassiveTotal(answers_of(facts)),
+    passivetotal_app,
+    {"username": USERNAME, "api_key": API_KEY, "api_base_url": "{url}/pt"},
+)

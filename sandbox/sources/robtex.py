@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from sandbox.sources.cof import NOT_FOUND, cof_row, lines
 from sandbox.sources.history import Fact
-from sandbox.sources.service import Service, new_app
+from sandbox.sources.service import Service, StandIn, new_app
 
 MAX_REVERSE = 200
 """Rows of an answer about an address, as measured in 2026."""
@@ -46,3 +46,6 @@ def _row(fact: Fact) -> dict[str, Any]:
     row = cof_row(fact)
     data = row.pop("rdata")
     return row | {"rrdata": data.partition(" ")[2] if fact.type == "MX" else data}
+
+
+STAND_IN = StandIn(Robtex, robtex_app, {"api_base_url": "{url}/pdns"})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -89,6 +90,21 @@ class Service:
     async def wait(self, request: Request) -> None:  # noqa: ARG002  # some wait for some requests only
         """Wait before the response to a request."""
         await asyncio.sleep(self.latency)
+
+
+class StandIn(NamedTuple):
+    """How to create and serve a service: each module here has one, `STAND_IN`."""
+
+    make: Callable[[Sequence[Fact]], Service]
+    """Creates a service with these facts."""
+    app: Callable[[Any], FastAPI]
+    """Creates its application."""
+    settings: Mapping[str, str]
+    """The settings that its client requires, by name; `{url}` is replaced by its URL."""
+
+    def variables(self, key: str, url: str) -> dict[str, str]:
+        """The environment variables of a connector whose source `key` is at `url`."""
+        return {f"{key}_{name}".upper(): value.format(url=url) for name, value in self.settings.items()}
 
 
 class _Receiver:

@@ -15,7 +15,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from sandbox.sources.history import Fact, unix, version
-from sandbox.sources.service import BROKEN, Service, new_app
+from sandbox.sources.service import BROKEN, Service, StandIn, new_app
 
 API_KEY = "7e" * 32
 
@@ -136,3 +136,6 @@ def _row(fact: Fact, as_of_2019: bool) -> dict[str, Any]:
         "links": {"self": f"https://www.virustotal.com{_PREFIX}/resolutions/{identifier}"},
         "type": "resolution",
     }
+
+
+STAND_IN = StandIn(VirusTotal, virustotal_app, {"api_key": API_KEY, "api_base_url": "{url}/api/v3"})

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from isodate import Duration
 
+from passivedns.sources import SOURCES
 from tests.unit.settings_loader import REQUIRED, Load, complaint
 
-KEYS = ("riskiq", "circl", "cof", "mnemonic", "robtex", "dnsdb", "virustotal", "otx", "defender")
-"""All sources, in the order of the documents."""
+KEYS = tuple(SOURCES)
 WITHOUT_ACCOUNT = {"RISKIQ_USERNAME": None, "RISKIQ_API_KEY": None}
 
 
