@@ -4,8 +4,61 @@ Keys, passwords and tokens end in `-of-nobody`, by which the tests find them in 
 """
 
 import json
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+ASKED = "192.0.2.10"
+SOA = "ns1.example.net. hostmaster.example.org. 1 2 3 4 5"
+Body = Callable[[Sequence[bytes]], bytes]
+"""Makes the body of an answer from the texts of its rows."""
+
+
+class Row(NamedTuple):
+    """A row as it is sent."""
+
+    text: bytes
+    units: int
+    """How many records, left out and unreadable items become of it."""
+
+
+def row(value: Any, units: int = 1) -> Row:
+    return Row(json.dumps(value).encode(), units)
+
+
+def _cof_row(kind: Any, data: Any, units: int = 1, **fields: Any) -> Row:
+    return row(
+        {"rrname": "www.example.org", "rrtype": kind, "rdata": data, "time_last": 1_795_168_800, **fields}, units
+    )
+
+
+COF_ROWS = [
+    _cof_row("A", ASKED),
+    _cof_row("A", [ASKED, None, " ", 7, {"a": 1}, ASKED], 6),
+    _cof_row("MX", "10 mx.example.org"),
+    _cof_row("SOA", SOA, 2),
+    _cof_row("SOA", [SOA, "( x )", "ns1.example.net. 7"], 4),
+    _cof_row("SOA", "no soa"),
+    _cof_row("TXT", '"v=spf1"'),
+    _cof_row(7.5, [ASKED, ASKED], 2),
+    _cof_row("A", []),
+    _cof_row("A", None),
+    _cof_row("A", ASKED, rrname=" "),
+    _cof_row("TXT", "x" * 70_000),
+    row({}),
+]
+
+
+def list_under(key: str, **fields: Any) -> Body:
+    start = json.dumps(fields)[:-1] + (", " if fields else "")
+    return lambda texts: start.encode() + b'"%b": [%b]}' % (key.encode(), b", ".join(texts))
+
+
+def lines(texts: Sequence[bytes]) -> bytes:
+    return b"".join(text + b"\n" for text in texts)
+
+
+def framed(texts: Sequence[bytes]) -> bytes:
+    return lines([b'{"cond":"begin"}', *(b'{"obj":%b}' % text for text in texts), b'{"cond":"succeeded"}'])
 
 
 class Good(NamedTuple):
@@ -29,6 +82,11 @@ class Sample(NamedTuple):
     """Its settings with URLs except `Source.address`."""
     login: bytes = b""
     """The response to its sign-in (a POST), if it has one."""
+    rows: list[Row] = COF_ROWS
+    """Rows about `ASKED`, the first of which is good; the others are good, broken or left out."""
+    body: Body = lines
+    next_page: tuple[str, Body] | None = None
+    """A header and a body that say that there is another page, if it has pages."""
 
 
 def _one(records: int, *documents: object) -> Good:
@@ -85,6 +143,18 @@ def _defender(host: str, artifact: str, requests: int) -> Good:
     return _one(2 * requests, {"value": [record, record | {"recordType": "MX"}]})._replace(requests=requests)
 
 
+def _otx_row(**fields: Any) -> Row:
+    return row({"hostname": "www.example.org", "address": ASKED, "record_type": "A", **fields})
+
+
+def _defender_row(kind: str, artifact: Any, units: int = 1, **fields: Any) -> Row:
+    return row({"recordType": kind, "parentHost": {"id": ASKED}, "artifact": artifact, **fields}, units)
+
+
+def _virustotal_row(**fields: Any) -> Row:
+    return row({"attributes": {"host_name": "www.example.org", "ip_address": ASKED, "date": 1_795_168_800, **fields}})
+
+
 SAMPLES: Mapping[str, Sample] = {
     "riskiq": Sample(
         settings={"username": "analyst@example.org", "api_key": "riskiq-key-of-nobody"},
@@ -94,6 +164,12 @@ SAMPLES: Mapping[str, Sample] = {
             ),
             "192.0.2.10": _riskiq("192.0.2.10", ("A", "domain", "example.org")),
         },
+        rows=[
+            row({"recordType": "A", "resolveType": "domain", "resolve": "www.example.org", "value": ASKED}),
+            row({"recordType": 7, "resolve": None}),
+            row({}),
+        ],
+        body=list_under("results", queryValue=ASKED),
     ),
     "circl": Sample(
         settings={"username": "analyst@example.org", "password": "circl-password-of-nobody"},
@@ -103,10 +179,12 @@ SAMPLES: Mapping[str, Sample] = {
             ),
             "192.0.2.10": _one(1, _cof("192.0.2.10", "A", "example.org")),
         },
+        next_page=("x-dribble-cursor: 7346046680497455128", lines),
     ),
     "cof": Sample(
         settings={"token": "Bearer cof-token-of-nobody"},
         answers={"example.org": _one(2, _COF_ADDRESS, _COF_MAIL), "192.0.2.10": _one(1, _COF_ADDRESS)},
+        next_page=("X-Next-Cursor: 200", lines),
     ),
     "mnemonic": Sample(
         settings={"api_key": "mnemonic-key-of-nobody"},
@@ -130,6 +208,7 @@ SAMPLES: Mapping[str, Sample] = {
             ),
             "192.0.2.10": _dnsdb(_COF_ADDRESS),
         },
+        body=framed,
     ),
     "virustotal": Sample(
         settings={"api_key": "virustotal-key-of-nobody"},
@@ -137,10 +216,28 @@ SAMPLES: Mapping[str, Sample] = {
             "example.org": _virustotal("example.org", "192.0.2.10"),
             "192.0.2.10": _virustotal("example.org", "192.0.2.10"),
         },
+        rows=[
+            _virustotal_row(),
+            _virustotal_row(host_name=""),
+            _virustotal_row(ip_address=7),
+            _virustotal_row(date="x"),
+            row({}),
+        ],
+        body=list_under("data"),
+        next_page=("X-Other: 1", list_under("data", meta={"cursor": "abc"})),
     ),
     "otx": Sample(
         settings={"api_key": "otx-key-of-nobody"},
         answers={"example.org": _otx("example.org", "192.0.2.10"), "192.0.2.10": _otx("example.org", "192.0.2.10")},
+        rows=[
+            _otx_row(),
+            _otx_row(address="NXDOMAIN"),
+            _otx_row(record_type="SOA"),
+            _otx_row(address=None),
+            _otx_row(hostname=[]),
+            row({}),
+        ],
+        body=list_under("passive_dns"),
     ),
     "defender": Sample(
         settings={"tenant_id": "tenant.example", "client_id": "client", "client_secret": "client-secret-of-nobody"},
@@ -150,6 +247,18 @@ SAMPLES: Mapping[str, Sample] = {
         },
         addresses=("login_base_url",),
         login=b'{"token_type": "Bearer", "expires_in": 3599, "access_token": "token-of-nobody"}',
+        rows=[
+            _defender_row("A", {"id": "www.example.org"}),
+            _defender_row(
+                "A", {"@odata.type": "#microsoft.graph.security.unclassifiedArtifact", "id": "x", "value": "a.example"}
+            ),
+            _defender_row("A", {"@odata.type": "#microsoft.graph.security.unclassifiedArtifact", "id": "x"}),
+            _defender_row("A", None),
+            _defender_row("A", {"id": "www.example.org"}, parentHost=None),
+            row({}),
+        ],
+        body=list_under("value"),
+        next_page=("X-Other: 1", list_under("value", **{"@odata.nextLink": "URL/next"})),
     ),
 }
 """By the key in `SOURCES`."""

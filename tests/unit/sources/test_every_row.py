@@ -5,8 +5,8 @@ So is every item of a list in a row. An SOA row that names a host and a mailbox 
 
 import json
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,11 +18,10 @@ from passivedns.sources import SOURCES
 from passivedns.transport import http
 from tests.unit.raw_server import RawServer, raw_server
 from tests.unit.sources.clients import client, question
-from tests.unit.sources.samples import SAMPLES
+from tests.unit.sources.samples import SAMPLES, Row, lines, list_under, row
 
 ASKED = "192.0.2.10"
 KEYS = list(SOURCES)
-SOA = "ns1.example.net. hostmaster.example.org. 1 2 3 4 5"
 UNCLASSIFIED = "#microsoft.graph.security.unclassifiedArtifact"
 NUMBER = "9" * 5000
 BROKEN = [b'{"rrname": "caf\xe9"}', b'{"a": "x"y"}', b'{"a": %s}' % NUMBER.encode(), b'{"a": "\x01"}', b"{'a': 1}"]
@@ -30,105 +29,9 @@ BROKEN = [b'{"rrname": "caf\xe9"}', b'{"a": "x"y"}', b'{"a": %s}' % NUMBER.encod
 NO_ROWS: list[Any] = [7, None, "text", [1], True]
 
 
-class Row(NamedTuple):
-    """A row as it is sent."""
-
-    text: bytes
-    units: int
-    """How many records, left out and unreadable items become of it."""
-
-
-def row(value: Any, units: int = 1) -> Row:
-    return Row(json.dumps(value).encode(), units)
-
-
-def _cof(kind: Any, data: Any, units: int = 1, **fields: Any) -> Row:
-    return row(
-        {"rrname": "www.example.org", "rrtype": kind, "rdata": data, "time_last": 1_795_168_800, **fields}, units
-    )
-
-
-COF = [
-    _cof("A", ASKED),
-    _cof("A", [ASKED, None, " ", 7, {"a": 1}, ASKED], 6),
-    _cof("MX", "10 mx.example.org"),
-    _cof("SOA", SOA, 2),
-    _cof("SOA", [SOA, "( x )", "ns1.example.net. 7"], 4),
-    _cof("SOA", "no soa"),
-    _cof("TXT", '"v=spf1"'),
-    _cof(7.5, [ASKED, ASKED], 2),
-    _cof("A", []),
-    _cof("A", None),
-    _cof("A", ASKED, rrname=" "),
-    _cof("TXT", "x" * 70_000),
-    row({}),
-]
-
-
-def _otx(**fields: Any) -> Row:
-    return row({"hostname": "www.example.org", "address": ASKED, "record_type": "A", **fields})
-
-
-def _defender(kind: str, artifact: Any, units: int = 1, **fields: Any) -> Row:
-    return row({"recordType": kind, "parentHost": {"id": ASKED}, "artifact": artifact, **fields}, units)
-
-
-def _virustotal(**fields: Any) -> Row:
-    return row({"attributes": {"host_name": "www.example.org", "ip_address": ASKED, "date": 1_795_168_800, **fields}})
-
-
-ROWS: dict[str, list[Row]] = {
-    **dict.fromkeys(("circl", "cof", "mnemonic", "robtex", "dnsdb"), COF),
-    "riskiq": [
-        row({"recordType": "A", "resolveType": "domain", "resolve": "www.example.org", "value": ASKED}),
-        row({"recordType": 7, "resolve": None}),
-        row({}),
-    ],
-    "otx": [_otx(), _otx(address="NXDOMAIN"), _otx(record_type="SOA"), _otx(address=None), _otx(hostname=[]), row({})],
-    "virustotal": [_virustotal(), _virustotal(host_name=""), _virustotal(ip_address=7), _virustotal(date="x"), row({})],
-    "defender": [
-        _defender("A", {"id": "www.example.org"}),
-        _defender(
-            "A", {"@odata.type": "#microsoft.graph.security.unclassifiedArtifact", "id": "x", "value": "a.example"}
-        ),
-        _defender("A", {"@odata.type": "#microsoft.graph.security.unclassifiedArtifact", "id": "x"}),
-        _defender("A", None),
-        _defender("A", {"id": "www.example.org"}, parentHost=None),
-        row({}),
-    ],
-}
-
-
-def _list_under(key: str, **fields: Any) -> Callable[[Sequence[bytes]], bytes]:
-    start = json.dumps(fields)[:-1] + (", " if fields else "")
-    return lambda texts: start.encode() + b'"%b": [%b]}' % (key.encode(), b", ".join(texts))
-
-
-def _lines(texts: Sequence[bytes]) -> bytes:
-    return b"".join(text + b"\n" for text in texts)
-
-
-def _framed(texts: Sequence[bytes]) -> bytes:
-    return _lines([b'{"cond":"begin"}', *(b'{"obj":%b}' % text for text in texts), b'{"cond":"succeeded"}'])
-
-
-BODY: dict[str, Callable[[Sequence[bytes]], bytes]] = {
-    **dict.fromkeys(("circl", "cof", "mnemonic", "robtex"), _lines),
-    "dnsdb": _framed,
-    "riskiq": _list_under("results", queryValue=ASKED),
-    "otx": _list_under("passive_dns"),
-    "virustotal": _list_under("data"),
-    "defender": _list_under("value"),
-}
-"""The usual body of each source."""
-
-PAGED: dict[str, tuple[str, Callable[[Sequence[bytes]], bytes]]] = {
-    "circl": ("x-dribble-cursor: 7346046680497455128", _lines),
-    "cof": ("X-Next-Cursor: 200", _lines),
-    "virustotal": ("X-Other: 1", _list_under("data", meta={"cursor": "abc"})),
-    "defender": ("X-Other: 1", _list_under("value", **{"@odata.nextLink": "URL/next"})),
-}
-"""A header and a body that say that there is another page."""
+ROWS = {key: sample.rows for key, sample in SAMPLES.items()}
+BODY = {key: sample.body for key, sample in SAMPLES.items()}
+PAGED = {key: sample.next_page for key, sample in SAMPLES.items() if sample.next_page}
 
 
 def any_rows(key: str) -> st.SearchStrategy[list[Row]]:
@@ -282,7 +185,7 @@ def test_every_source_reads_every_usual_form(key: str, form: str, pages: Pages) 
 @pytest.mark.parametrize("key", ["circl", "cof", "robtex", "mnemonic"])
 def test_cof_rows_may_be_in_a_document(key: str, form: str, pages: Pages) -> None:
     texts = [each.text for each in ROWS[key]]
-    for body in (_list_under(form)(texts), _list_under(form, total=13, next_cursor=None)(texts)):
+    for body in (list_under(form)(texts), list_under(form, total=13, next_cursor=None)(texts)):
         assert read(key, body) == pages.ask(key, (OTHER, body)) == read(key, BODY[key](texts))
 
 
@@ -295,7 +198,7 @@ def test_an_empty_array_means_nothing_known(key: str, pages: Pages) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_rows_without_their_document_are_read(key: str) -> None:
     texts = [each.text for each in ROWS[key] if each.text != b"{}"]
-    for body in (_lines(texts), b"[" + b",".join(texts) + b"]"):
+    for body in (lines(texts), b"[" + b",".join(texts) + b"]"):
         answer = read(key, body)
         assert isinstance(answer, Answer)
         assert len(answer.records) >= 1
@@ -310,4 +213,4 @@ def test_a_truncated_answer_never_has_more_than_the_whole_and_says_so(key: str) 
         if isinstance(answer, Answer):
             assert len(answer.records) <= 4
             is_between = body[:length].endswith(b"}") or body[:length].endswith(b"\n")
-            assert not answer.complete or (key in ("circl", "cof", "mnemonic", "robtex") and is_between)
+            assert not answer.complete or (BODY[key] is lines and is_between)
