@@ -9,24 +9,28 @@ from subprocess import SubprocessError
 
 from docs import drawing, example, screenshots
 from docs.settings_reference import compose_environment, config_sample, schema, settings_tables
+from docs.sources_table import sources_table, with_names
 from passivedns.settings.reading import PROJECT_ROOT
 
 TABLE_MARKERS = ("<!-- settings: made by make docs -->\n", "<!-- end of settings -->\n")
 GRAPH_MARKERS = ("<!-- graph of the example: made by make docs -->\n", "<!-- end of the graph -->\n")
+SOURCES_MARKERS = ("<!-- sources: made by make docs from docs/sources/ -->\n", "<!-- end of the sources -->\n")
 COMPOSE_MARKERS = ("      # settings: made by make docs\n", "      # end of settings\n")
 
 
 def documents(root: Path) -> dict[str, str]:
     """The up-to-date text of each generated file below `root`, by path.
 
-    Raises SystemExit if docs/settings.md, docker-compose.yml or docs/stix-mapping.md lacks the markers of its
-    generated part.
+    Raises SystemExit if README.md, docs/settings.md, docker-compose.yml or docs/stix-mapping.md lacks the markers of
+    its generated part, or a source its page.
     """
     return {
+        "README.md": _with_part(root / "README.md", SOURCES_MARKERS, sources_table()),
         "docs/settings.md": _with_part(root / "docs/settings.md", TABLE_MARKERS, settings_tables()),
         "docs/pictures/lookup.svg": drawing.terminal(),
         "config.yml.sample": config_sample(),
         "docker-compose.yml": _with_part(root / "docker-compose.yml", COMPOSE_MARKERS, compose_environment()),
+        "__metadata__/connector_manifest.json": with_names(_text(root / "__metadata__/connector_manifest.json")),
         "__metadata__/connector_config_schema.json": json.dumps(schema(), indent=2) + "\n",
         "docs/example-bundle.json": example.bundle(),
         "docs/stix-mapping.md": _with_part(root / "docs/stix-mapping.md", GRAPH_MARKERS, f"\n{example.graph()}\n"),
