@@ -12,6 +12,7 @@ from pycti.connector import opencti_connector_helper
 from passivedns import errors
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.settings.values import A_BASE_URL, A_DURATION, YES_OR_NO
+from passivedns.sources import SOURCES
 
 SRC = PROJECT_ROOT / "src"
 CODE = SRC / "passivedns"
@@ -198,6 +199,7 @@ def test_the_architecture_names_exactly_the_existing_modules() -> None:
     named: list[str] = []
     for place, cell in re.findall(r"^\| `src/passivedns/((?:\w+/)?)` \| (.+?) \|", table, re.MULTILINE):
         named += [place + name for name in re.findall(r"`(\w+\.py)`", cell)]
+    named += [f"sources/{key}.py" for key in SOURCES]
     assert sorted(named) == sorted(str(path.relative_to(CODE)) for path in modules() if path.name != "__init__.py")
 
 
