@@ -90,7 +90,7 @@ def test_an_observable_that_is_marked_while_its_message_waits_is_not_sent(world:
     world.service.recover()
     searches = len(world.service.searches)
     assert work.wait(WAIT).in_error
-    assert "it is marked TLP:RED" in str(work.message)
+    assert "marked TLP:RED" in str(work.message)
     assert len(world.service.searches) <= searches
 
 

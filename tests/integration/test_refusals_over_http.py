@@ -69,7 +69,7 @@ def test_an_observable_that_becomes_red_while_its_message_waits_is_not_sent(worl
     time.sleep(6)
     world.platform.recover()
     assert work.wait(WAIT).in_error
-    assert "it is marked TLP:RED" in str(work.message)
+    assert "marked TLP:RED" in str(work.message)
     assert world.service.requests == []
 
 
