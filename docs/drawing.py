@@ -53,7 +53,7 @@ def lookup(keys: Sequence[str]) -> Lookup:
 
 def _configured(stack: ExitStack, key: str, shift: int) -> ConfiguredSource:
     """A source that saw the history `shift` days earlier, without a rate limit."""
-    stand_in, source = STAND_INS[key], replace(SOURCES[key], pace=lambda _: "")
+    stand_in, source = STAND_INS[key], replace(SOURCES[key], rate=lambda _: "")
     url = stack.enter_context(serving(stand_in.app(stand_in.make(history(DAY, shift)))))
     settings = source.settings(**{name: text.format(url=url) for name, text in stand_in.settings.items()})
     client = source.client(settings, Http(source, str(getattr(settings, source.address)), RetryPolicy()))

@@ -45,7 +45,7 @@ def enricher_of(settings: LookupSettings) -> Enricher:
 
 def _configured_source(key: str, settings: LookupSettings, cache: Cache | None) -> ConfiguredSource:
     source, section, pdns = SOURCES[key], settings.sources[key], settings.pdns
-    rates = source.pace(section)
+    rates = source.rate(section)
     rate_limit = RateLimit(source.title, rates, pdns.request_timeout, _redis_url(settings)) if rates else None
     meter = QuotaMeter(source, getattr(section, "quota_reserve", 0), rate_limit)
     retries = RetryPolicy(timeout=pdns.request_timeout, max_retries=pdns.max_retries, backoff=pdns.retry_backoff)

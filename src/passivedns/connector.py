@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from passivedns import metrics
-from passivedns.converter import canonical_value
 from passivedns.delivery.waiting import wait_for_sources
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import ConnectorError, SourceError, Unforeseen
@@ -16,7 +15,7 @@ from passivedns.opencti.message import Message
 from passivedns.stix.builder import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_pap, strictest_tlp
 from passivedns.stix.objects import StixObject
-from passivedns.stix.values import Unusable
+from passivedns.stix.values import Unusable, canonical
 from passivedns.summary import failed, not_asked, summary
 from passivedns.text import one_line
 
@@ -118,7 +117,7 @@ class RiskIQConnector:
             why = "" if message.mode else "; this OpenCTI does not report whether a person requested it"
             raise _Skipped(f"this connector is its author, and PDNS_SKIP_OWN is on{why}")
         try:
-            return entity_type, canonical_value(entity_type, message.data["stix_entity"]["value"])
+            return entity_type, canonical(entity_type, message.data["stix_entity"]["value"])
         except Unusable as why:
             message.log("debug", "Skipped", outcome="no_observable")
             raise _Skipped(f"not a single IP address or domain name ({why})") from why

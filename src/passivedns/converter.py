@@ -28,17 +28,6 @@ _Provenance = tuple[tuple[str, ...], Sources]
 """Sorted record types, and sorted sources with their sorted sensors."""
 
 
-def canonical_value(entity_type: str, value: str) -> str:
-    """The canonical value of an observable: lower case, no trailing dot, A-labels, RFC 5952.
-
-    Raises:
-        Unusable: not a single address or name; `str(error)` is the reason.
-    """
-    if entity_type in FAMILIES:
-        return values.address(value, entity_type)
-    return values.mailbox(value) if entity_type == "Email-Addr" else values.domain_name(value)
-
-
 def convert(
     entity: Entity,
     records: Iterable[Record],
@@ -91,7 +80,7 @@ def _matcher(entity: Entity) -> Callable[[str], bool]:
         if text.isascii() and not (entity.type == "IPv6-Addr" and ":" in text):
             return False
         try:
-            return canonical_value(entity.type, text) in spellings
+            return values.canonical(entity.type, text) in spellings
         except Unusable:
             return False
 
@@ -104,7 +93,7 @@ def _edge(of_address: bool, is_entity: Callable[[str], bool], record: Record) ->
         value_type, reverse = _type_of_data(record), False
         if of_address and value_type in FAMILIES:
             raise Unusable("address of an address")
-        value = canonical_value(value_type, record.data)
+        value = values.canonical(value_type, record.data)
     elif is_entity(record.data):
         if of_address and record.type not in _ADDRESS_OF:
             raise Unusable("address instead of a name")

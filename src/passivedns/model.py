@@ -111,7 +111,7 @@ class Entity(NamedTuple):
     type: str
     """OpenCTI's type name, such as `Domain-Name`."""
     value: str
-    """Canonical form, from `converter.canonical_value`."""
+    """Canonical form, from `stix.values.canonical`."""
     markings: Sequence[str] = ()
     """The ids of its markings, which relationships inherit."""
     tlp: str | None = None

@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime
 
-from passivedns.converter import canonical_value, convert
+from passivedns.converter import convert
 from passivedns.model import Enrichment, Entity, Record
 from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
 from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.objects import StixObject
-from passivedns.stix.values import Unusable
+from passivedns.stix.values import Unusable, canonical
 from sandbox import platform_rules
 from tests.fuzz.rows import entry, joined, rows_of
 
@@ -69,7 +69,7 @@ def entity_of(entity_type: str, value: str) -> Entity:
     if entity_type not in ENTITIES:
         entity_type = "Domain-Name"
     try:
-        value = canonical_value(entity_type, value)
+        value = canonical(entity_type, value)
     except Unusable:
         value = ENTITIES[entity_type]
     return Entity(objects.observable_id(entity_type, value), entity_type, value)
@@ -96,7 +96,7 @@ def check_object(item: StixObject) -> None:
     """Check invariants of every object beyond OpenCTI's rules."""
     if "value" in item:
         entity_type = next(name for name in OBSERVABLES if name.lower() == item["type"])
-        assert canonical_value(entity_type, item["value"]) == item["value"], item
+        assert canonical(entity_type, item["value"]) == item["value"], item
         assert item["value"].isprintable(), item
     if "start_time" in item and "stop_time" in item:
         assert item["start_time"] < item["stop_time"], item

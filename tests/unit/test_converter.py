@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passivedns.converter import canonical_value, convert
+from passivedns.converter import convert
 from passivedns.model import RECORD_TYPES, Enrichment, Entity, Record, Relation, Tally
 from passivedns.sources.riskiq import read_saved
 from passivedns.stix import objects
-from passivedns.stix.values import Unusable
+from passivedns.stix.values import Unusable, canonical
 from sandbox.sources.riskiq_data import DIRTY, own_records
 from tests.fuzz.fuzz_converter import check_enrichment
 
@@ -199,9 +199,9 @@ def test_the_spelling_of_the_other_side_does_not_change_a_relation(spelt: str, c
 
 
 @pytest.mark.parametrize(("entity_type", "value"), [("IPv4-Addr", "192.0.2.0/24"), ("Domain-Name", "*.example.org")])
-def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical_value(entity_type: str, value: str) -> None:
+def test_an_entity_that_is_not_a_single_address_or_name_has_no_canonical(entity_type: str, value: str) -> None:
     with pytest.raises(Unusable):
-        canonical_value(entity_type, value)
+        canonical(entity_type, value)
 
 
 # Records left out

@@ -93,7 +93,7 @@ def source_findings(key: str, settings: LookupSettings) -> list[Finding]:
     Takes one request, which is not a search.
     """
     source, section = SOURCES[key], settings.sources[key]
-    url, rates = str(getattr(section, source.address)), source.pace(section)
+    url, rates = str(getattr(section, source.address)), source.rate(section)
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
     limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
     try:

@@ -15,7 +15,6 @@ from passivedns.assembly import enricher_of
 from passivedns.commands import typed
 from passivedns.commands.answer_file import enricher_of_file
 from passivedns.commands.terminal import say
-from passivedns.converter import canonical_value
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import BadAnswer, NoAnswer, RequestRefused, SourceError
 from passivedns.model import Entity
@@ -25,7 +24,7 @@ from passivedns.report.lookup import Lookup
 from passivedns.report.table import report
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
-from passivedns.stix.values import Unusable, is_address
+from passivedns.stix.values import Unusable, canonical, is_address
 from passivedns.summary import failed, failure_texts, not_asked
 from passivedns.text import allowance_in_words, and_list, one_line, quantity
 
@@ -46,15 +45,10 @@ def run(
 
     `form` is table, json, csv, stix or html; `file` is a saved answer that replaces the sources. `since` (UTC) is the
     start of the time window, None for no window. `record_types` and `sources` override the settings unless empty.
-
-    Raises:
-        ConnectorError: nothing can be looked up.
+    Raises a ConnectorError if nothing can be looked up.
     """
     now = datetime.now(UTC)
-    if file:
-        values, enricher = enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
-    else:
-        enricher = enricher_of(load_lookup_settings(sources=sources or None))
+    values, enricher = _values_and_enricher(values, file, sources)
     enricher = _within(enricher, since or EVERYTHING, record_types)
     found = [entity for value in values for entity in _observables(value)]
     entities = list({entity.id: entity for entity in found if entity}.values())
@@ -81,6 +75,14 @@ def run(
     return 0 if all(found) and len(lookups) == len(entities) else 1
 
 
+def _values_and_enricher(
+    values: Sequence[str], file: Path | None, sources: Sequence[str]
+) -> tuple[Sequence[str], Enricher]:
+    if file:
+        return enricher_of_file(file, sources, values, load_lookup_settings(sources=[]).pdns)
+    return values, enricher_of(load_lookup_settings(sources=sources or None))
+
+
 def _within(enricher: Enricher, start: datetime, record_types: Collection[str]) -> Enricher:
     """The enricher for records last seen since `start` (UTC), of these types unless there are none."""
     sources = [replace(configured, since=lambda _: start, window_setting="--since") for configured in enricher.sources]
@@ -95,7 +97,7 @@ def observable(text: str) -> Entity:
     """
     value = text.strip()
     entity_type = ("IPv6-Addr" if ":" in value else "IPv4-Addr") if is_address(value) else "Domain-Name"
-    value = canonical_value(entity_type, value)
+    value = canonical(entity_type, value)
     return Entity(observable_id(entity_type, value), entity_type, value)
 
 

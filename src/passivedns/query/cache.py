@@ -40,7 +40,7 @@ class _Stored(BaseModel):
     left_out: dict[str, _Number]
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """A cached answer."""
 
     answer: Answer
@@ -57,7 +57,7 @@ class Cache(Store):
         super().__init__(place, "passive-dns:", failure, "Until it can, every look-up is a search.")
         self._ttl = ttl
 
-    def get(self, question: str, source: str, since: datetime, now: datetime) -> Kept | None:
+    def get(self, question: str, source: str, since: datetime, now: datetime) -> CachedAnswer | None:
         """A source's unexpired answer back to at least `since` (all UTC).
 
         `question` identifies all that the answer depends on: source, account and value.
@@ -73,7 +73,7 @@ class Cache(Store):
             Record(name, kind, data, _moment(first), _moment(last), tuple(sensors), source)
             for name, kind, data, first, last, sensors in found.records
         ]
-        return Kept(Answer(records, unreadable=found.unreadable, left_out=Counter(found.left_out)), given)
+        return CachedAnswer(Answer(records, unreadable=found.unreadable, left_out=Counter(found.left_out)), given)
 
     def put(self, question: str, answer: Answer, since: datetime, now: datetime) -> None:
         """Store a source's complete answer given `now` for records since `since` (both UTC)."""

@@ -13,18 +13,18 @@ from passivedns.sources.source import Source
 
 log = logging.getLogger(__name__)
 
-FRESH = 60
-"""Seconds between two readings of a quota."""
+MAX_AGE = 60
+"""Seconds after which a quota is read again."""
 
 
 class QuotaMeter:
     """Counts the searches of one source."""
 
-    def __init__(self, source: Source, reserve: int = 0, pace: RateLimit | None = None) -> None:
+    def __init__(self, source: Source, reserve: int = 0, rate_limit: RateLimit | None = None) -> None:
         """Leaves the last `reserve` searches of the quota unused."""
         self._source = source
         self._reserve = reserve
-        self._pace = pace
+        self._rate_limit = rate_limit
         self.cool_down = CoolDown(source.title)
         """Why and until when the source is left alone."""
         self.quota = Quota()
@@ -44,15 +44,15 @@ class QuotaMeter:
         """
         if time.monotonic() < self._stale_at:
             return
-        fresh = FRESH
+        max_age = MAX_AGE
         try:
             self.quota = read()
         except (CredentialsRefused, Unreachable):
             raise
         except SourceError as error:
             log.warning("The quota cannot be read; querying %s anyway. %s", self._source.title, error)
-            self.quota, fresh = Quota(), REFUSED
-        self._stale_at = time.monotonic() + fresh
+            self.quota, max_age = Quota(), REFUSED
+        self._stale_at = time.monotonic() + max_age
         metrics.show_quota(self._source.key, self.quota)
 
     def check(self) -> None:
@@ -68,8 +68,8 @@ class QuotaMeter:
             RateLimited: the wait would be too long.
         """
         self.check()
-        if self._pace:
-            self._pace.wait()
+        if self._rate_limit:
+            self._rate_limit.wait()
         self.quota = Quota(tuple(item._replace(used=item.used + 1) for item in self.quota.allowances))
 
     def _no_search_left(self, allowance: Allowance) -> str:

@@ -114,7 +114,7 @@ MNEMONIC = Source(
     client=MnemonicClient,
     read=read_saved,
     account="none",
-    pace=lambda settings: "" if settings.api_key else "10/minute;1000/day",
+    rate=lambda settings: "" if settings.api_key else "10/minute;1000/day",
     credentials=("api_key",),
     # mnemonic's status for its rate limit; elsewhere it means that the account has no licence.
     statuses={402: RateLimited},

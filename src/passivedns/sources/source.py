@@ -92,7 +92,7 @@ class Source(Service):
     """Supported record types."""
     shut: str = ""
     """Why the default URL is shut down; empty if it is not."""
-    pace: Callable[[Any], str] = lambda _: ""
+    rate: Callable[[Any], str] = lambda _: ""
     """The published rate with these settings, in the notation of `limits`: `10/minute`; empty if there is none."""
     clock_tolerance: timedelta = timedelta(0)
     """How far the dates of the source may lag behind UTC."""

@@ -24,13 +24,13 @@ from passivedns.transport.service import TRANSIENT
 
 ROWS_A_PAGE = 40
 """Maximum page size of the API; each page costs one look-up."""
-PUBLIC_PACE = "4/minute;500/day"
+PUBLIC_RATE = "4/minute;500/day"
 """The limits of the public API."""
 
 _RATE = r"[1-9][0-9]{0,8}/(second|minute|hour|day|month)"
 
 # An empty variable counts as unset, so "no limit" needs a word.
-Pace = Annotated[
+Rate = Annotated[
     str, Field(pattern=f"^(none|{_RATE}(;{_RATE})*)$"), AfterValidator(lambda pace: "" if pace == "none" else pace)
 ]
 
@@ -50,10 +50,10 @@ class VirusTotalSettings(SourceSettings):
         default=5,
         description=f"Pages of {ROWS_A_PAGE} records to read per observable, newest first. Each costs one look-up.",
     )
-    pace: Pace = Field(
-        default=PUBLIC_PACE,
+    pace: Rate = Field(
+        default=PUBLIC_RATE,
         description="Rate limit. The default is that of the public API.",
-        json_schema_extra=allowed(f"rates such as {PUBLIC_PACE}, or none for no limit"),
+        json_schema_extra=allowed(f"rates such as {PUBLIC_RATE}, or none for no limit"),
     )
     ignore_time_window: Flag = Field(
         default=True,
@@ -146,7 +146,7 @@ VIRUSTOTAL = Source(
     read=read_saved,
     account="restricted",
     record_types=frozenset({"A", "AAAA"}),
-    pace=lambda settings: settings.pace,
+    rate=lambda settings: settings.pace,
     credentials=("api_key",),
     unknown=frozenset({404}),
     # A retry would count against the rate limit, and a used-up quota stays so for minutes or days.

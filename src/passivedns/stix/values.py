@@ -35,6 +35,17 @@ class Unusable(ValueError):
     """A value that cannot become an observable; `str(error)` is the reason shown in the work."""
 
 
+def canonical(observable_type: str, value: str) -> str:
+    """The canonical value of an observable: lower case, no trailing dot, A-labels, RFC 5952.
+
+    Raises:
+        Unusable: not a single address, name or mailbox; `str(error)` is the reason.
+    """
+    if observable_type in FAMILIES:
+        return address(value, observable_type)
+    return mailbox(value) if observable_type == "Email-Addr" else domain_name(value)
+
+
 def address(text: str, address_type: str) -> str:
     """The canonical form (RFC 5952) of an IP address.
 

@@ -92,9 +92,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def source(
-    url: str, client: type[Remote] = Remote, *, pace: RateLimit | None = None, retries: int = 0
+    url: str, client: type[Remote] = Remote, *, rate_limit: RateLimit | None = None, retries: int = 0
 ) -> ConfiguredSource:
-    meter = QuotaMeter(EXAMPLE, pace=pace)
+    meter = QuotaMeter(EXAMPLE, rate_limit=rate_limit)
     http = asking(url, retries, timeout=0.5, spend=meter.spend, cool_down=meter.cool_down, unknown=frozenset())
     return ConfiguredSource(EXAMPLE, client(http), meter, since=lambda now: now - timedelta(days=30))
 
@@ -331,7 +331,7 @@ def test_a_quota_call_that_is_refused_ends_the_look_up_and_the_next_ones(url: st
 
 
 def test_a_limit_that_the_connector_keeps_itself_leaves_no_trace(url: str) -> None:
-    configured = source(url, pace=RateLimit("Example DNS", "1/minute", patience=0))
+    configured = source(url, rate_limit=RateLimit("Example DNS", "1/minute", patience=0))
     outcome(configured)
     assert "allows 1 request a minute" in str(failure(configured, "b.example"))
     assert not configured.meter.cool_down.is_ill()

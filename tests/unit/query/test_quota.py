@@ -43,7 +43,7 @@ def test_a_budget_is_read_once_and_counted_down() -> None:
 
 
 def test_a_budget_is_read_again_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meter_module, "FRESH", 0)
+    monkeypatch.setattr(meter_module, "MAX_AGE", 0)
     account, meter = Account(3), QuotaMeter(RISKIQ)
     meter.refresh(account.read)
     meter.spend()
@@ -101,7 +101,7 @@ def test_failures_that_would_stop_the_search_too_end_the_look_up(kind: type[Exce
 
 
 def test_each_attempt_waits_for_the_rate_limit() -> None:
-    meter = QuotaMeter(RISKIQ, pace=RateLimit("PassiveTotal", "1/minute", patience=0))
+    meter = QuotaMeter(RISKIQ, rate_limit=RateLimit("PassiveTotal", "1/minute", patience=0))
     meter.spend()
     with pytest.raises(RateLimited):
         meter.spend()

@@ -20,18 +20,18 @@ def redis_url() -> Iterator[str]:
 
 
 def test_requests_within_the_rate_do_not_wait() -> None:
-    pace = RateLimit("Robtex", "3/minute", patience=0)
+    limit = RateLimit("Robtex", "3/minute", patience=0)
     for _ in range(3):
-        pace.wait()
+        limit.wait()
 
 
 def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
     """In numbers that need no notation."""
-    pace = RateLimit("mnemonic", "2/minute;1000/day", patience=5)
-    pace.wait()
-    pace.wait()
+    limit = RateLimit("mnemonic", "2/minute;1000/day", patience=5)
+    limit.wait()
+    limit.wait()
     with pytest.raises(RateLimited) as raised:
-        pace.wait()
+        limit.wait()
     assert str(raised.value) == "mnemonic allows 2 requests a minute and 1,000 a day; next try in 60 s."
     assert raised.value.retry_in == pytest.approx(60, abs=1)
 
@@ -42,9 +42,9 @@ def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: p
     monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
     monkeypatch.setattr(time, "sleep", pauses.append)
     caplog.set_level("INFO")
-    pace = RateLimit("mnemonic", "1/minute", patience=90)
-    pace.wait()
-    pace.wait()
+    limit = RateLimit("mnemonic", "1/minute", patience=90)
+    limit.wait()
+    limit.wait()
     assert 59 < sum(pauses) < 61
     assert "Waiting 60 s for the rate limit of mnemonic (1 request a minute)." in caplog.text
 
@@ -67,10 +67,10 @@ def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
     together = threading.Barrier(20)
 
     def go(_: int) -> bool:
-        pace = RateLimit(title, "5/minute", patience=0, redis_url=redis_url)
+        limit = RateLimit(title, "5/minute", patience=0, redis_url=redis_url)
         together.wait()
         try:
-            pace.wait()
+            limit.wait()
         except RateLimited:
             return False
         return True
@@ -80,9 +80,9 @@ def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
 
 
 def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
-    pace = RateLimit("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
-    pace.wait()
-    pace.wait()
+    limit = RateLimit("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
+    limit.wait()
+    limit.wait()
     with pytest.raises(RateLimited):
-        pace.wait()
+        limit.wait()
     assert "The rate limit of mnemonic is not shared with other processes (" in caplog.text

@@ -185,8 +185,8 @@ def _refusal(body: str) -> bytes:
 
 
 def test_a_key_lifts_the_public_rate_limit() -> None:
-    assert MNEMONIC.pace(MnemonicSettings()) == "10/minute;1000/day"
-    assert MNEMONIC.pace(MnemonicSettings(api_key=API_KEY)) == ""
+    assert MNEMONIC.rate(MnemonicSettings()) == "10/minute;1000/day"
+    assert MNEMONIC.rate(MnemonicSettings(api_key=API_KEY)) == ""
 
 
 def test_results_are_clear_without_a_key_and_amber_with_one() -> None:
