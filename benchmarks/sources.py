@@ -20,8 +20,9 @@ from passivedns.query.all_sources import EVERYTHING
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.sources import SOURCES
 from passivedns.stix.objects import observable_id
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
+from passivedns.transport.retry import RetryPolicy
 from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, Fact
 from sandbox.sources.table import STAND_INS

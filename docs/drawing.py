@@ -18,7 +18,8 @@ from passivedns.report.page import page
 from passivedns.report.table import report
 from passivedns.sources import SOURCES
 from passivedns.stix.builder import Publisher
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 from sandbox.server import serving
 from sandbox.sources.history import DOMAIN, history
 from sandbox.sources.table import STAND_INS

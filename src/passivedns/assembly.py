@@ -17,7 +17,8 @@ from passivedns.settings.values import since
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client, SourceSettings
 from passivedns.stix.builder import Publisher
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 
 _WITHOUT_EFFECT = {
     *SourceSettings.model_fields,

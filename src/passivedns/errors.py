@@ -1,4 +1,24 @@
-"""Defines the failures, named after the operator's remedy; `str(error)` is the text that the work shows."""
+"""Defines the failures, named after the operator's remedy; `str(error)` is the text that the work shows.
+
+ConnectorError            whatever an operator can act on: catch it around an enrichment
+  SettingsError           at the start: the settings are invalid
+  PlatformError           at the start: OpenCTI cannot be used
+  TlpRefused              the observable must not be sent to a source
+  SourceError             a source gave no usable answer: catch it around a look-up
+    CredentialsRefused    correct the credentials
+    NotEntitled           buy or request a licence
+    QuotaExceeded         wait for the reset, or buy more
+    RateLimited           wait a moment
+    RequestRefused        the source does not accept this request
+    NoAnswer              try again later
+      Unreachable         no connection
+      Blocked             something in between answered
+    BadAnswer             the response is not from the API
+    AllFailed             all sources failed
+  Unreadable              OpenCTI did not return the entity
+  NotSent                 OpenCTI did not take the bundle
+  Unforeseen              a fault of the connector
+"""
 
 
 class ConnectorError(Exception):

@@ -9,7 +9,8 @@ from urllib3 import HTTPResponse
 
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.sources.source import Client
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 
 
 class Canned(BaseAdapter):

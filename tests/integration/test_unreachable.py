@@ -9,7 +9,7 @@ from tests.world import QUICK, new_world
 pytestmark = needs_http_protocols
 
 FAULTS = {
-    "stall": "PassiveTotal cannot be reached: no answer within 2 s.",
+    "stall": "PassiveTotal did not answer within 2 s.",
     "reset": "PassiveTotal cannot be reached: the response was cut off; check whether RISKIQ_API_BASE_URL should begin "
     "with https://.",
     "cut-connection": "PassiveTotal cannot be reached: the response was cut off.",

@@ -24,7 +24,7 @@ from passivedns.sources import SOURCES
 from passivedns.sources.otx import OtxClient
 from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
-from passivedns.transport.http import RetryPolicy
+from passivedns.transport.retry import RetryPolicy
 from tests.unit.redis_server import running_redis
 
 SRC = PROJECT_ROOT / "src"
@@ -199,7 +199,7 @@ def test_the_repr_of_an_enricher_contains_no_secret() -> None:
 
 def test_a_client_uses_the_address_in_its_section() -> None:
     made = settings("riskiq", riskiq={"api_base_url": "http://127.0.0.1:9/pt"})
-    client = client_of("riskiq", made, RetryPolicy(1, 0, 0), QuotaMeter(SOURCES["riskiq"]))
+    client = client_of("riskiq", made, RetryPolicy(timeout=1, max_retries=0, backoff=0), QuotaMeter(SOURCES["riskiq"]))
     assert isinstance(client, RiskIQClient)
     assert client._http.base_url == "http://127.0.0.1:9/pt"
 

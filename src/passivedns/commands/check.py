@@ -24,7 +24,8 @@ from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environ
 from passivedns.sources import SOURCES
 from passivedns.sources.source import tells_quota
 from passivedns.text import age, allowance_in_words, quantity, rates_in_words
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 
 _MARKS = {
     State.GOOD: ("✓", "+", "green"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from passivedns.transport.causes import Peer, blocked, cause, foreign, proxy_of
+from passivedns.transport.causes import Peer, blocked_request, cause, foreign, proxy_of
 
 _TIMEOUT = 300.0
 """Seconds, as in pycti."""
@@ -49,7 +49,7 @@ def _other(status: int, headers: Mapping[str, str], body: bytes, url: str) -> st
         return f"the response (HTTP {status}) is not from OpenCTI; remove {surplus} from the end of OPENCTI_URL"
     what = foreign(status, headers, body)
     if status >= 500 or (status >= 400 and (what or (url.startswith("http:") and proxy_of(url)))):
-        sentence = blocked(_opencti(url), status, what or "not from OpenCTI")
+        sentence = blocked_request(_opencti(url), status, what or "not from OpenCTI")
         return re.sub("^(?:The|A|Something) ", lambda first: first[0].lower(), sentence)
     return f"the response (HTTP {status}) is not from OpenCTI; check OPENCTI_URL"
 

@@ -18,7 +18,7 @@ from passivedns.formats.paging import Ask, all_pages, cursor_of, link_of
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import A_TLP, BaseUrl, Flag, ResultsTlp, Secret, accepts, allowed
 from passivedns.sources.source import Client, RestrictedSettings, Source
-from passivedns.transport.failures import first_line, usual_complaint, worded
+from passivedns.transport.complaints import first_line, usual_complaint
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 
@@ -144,7 +144,7 @@ class CofClient(Client):
     def _page(self, path: str, reply: Reply) -> tuple[Page, Ask | None]:
         """A page, and how to request the next one."""
         if reply.status == 404 and not reply.is_blank:
-            raise worded(COF, BadAnswer, 404, complaint(reply))
+            raise COF.error(BadAnswer, 404, complaint(reply))
         page = reply_of(COF, reply)
         if link := link_of(page.headers, page.fields):
             return page, partial(self._http.follow, urljoin(self._http.base_url + path, link))

@@ -19,7 +19,7 @@ from passivedns.formats.paging import Ask, all_pages
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import NAMES, Client, RestrictedSettings, Source
-from passivedns.transport.failures import parsed, usual_complaint, worded
+from passivedns.transport.complaints import error_json, usual_complaint
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 
@@ -83,7 +83,7 @@ class DefenderClient(Client):
         """A page, and how to request the next one."""
         if reply.status == 404:
             if not _complaint(reply):
-                raise worded(DEFENDER, BadAnswer, 404)
+                raise DEFENDER.error(BadAnswer, 404)
             # Microsoft does not document that it means "nothing known".
             return Answer([], certain=False), None
         page, link = parse_page(reply.body, value, relation)
@@ -125,7 +125,7 @@ def parse_token(reply: Reply) -> tuple[str, float]:
     answer = json_of(ENTRA, reply.body)
     token, life = text(at(answer, "access_token")), at(answer, "expires_in")
     if not token or not (token.isascii() and token.isprintable()):
-        raise worded(ENTRA, BadAnswer, reply.status)
+        raise ENTRA.error(BadAnswer, reply.status)
     return token, life if is_count(life) and life <= MAX_LIFE else 0
 
 
@@ -177,13 +177,13 @@ def _evident_relation(host: str, artifact: str) -> str:
 
 def _complaint(reply: Reply) -> str:
     """Code and message of a Graph error: `{"error": {"code", "message"}}`."""
-    error = at(parsed(reply.body), "error")
+    error = at(error_json(reply.body), "error")
     return ": ".join(filter(None, (text(at(error, "code")), text(at(error, "message")))))
 
 
 def _refusal(reply: Reply) -> str:
     """The first line of an Entra error, `{"error", "error_description"}`; the other lines are for support."""
-    return text(at(parsed(reply.body), "error_description")).partition("\n")[0] or usual_complaint(reply)
+    return text(at(error_json(reply.body), "error_description")).partition("\n")[0] or usual_complaint(reply)
 
 
 DEFENDER = Source(

@@ -22,7 +22,7 @@ from passivedns.model import Allowance, Answer, Question, Quota, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Secret, allowed
 from passivedns.sources.source import ADDRESSES, Client, QuotaSettings, RestrictedSettings, Source
 from passivedns.text import one_line
-from passivedns.transport.failures import first_line, worded
+from passivedns.transport.complaints import first_line
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 from passivedns.transport.service import TRANSIENT
@@ -88,7 +88,7 @@ class DnsdbClient(Client):
                 # The error quotes the response.
                 return _read(reply.masked())
         if (said := first_line(reply)) != _NOTHING_KNOWN:
-            raise worded(DNSDB, BadAnswer, 404, said)
+            raise DNSDB.error(BadAnswer, 404, said)
         return Answer([])
 
     def quota(self) -> Quota:
@@ -130,7 +130,7 @@ def parse_answer(body: bytes) -> Answer:
     if not answer.records and condition is None:
         raise DNSDB.unexpected("was cut off before its first record")
     if not answer.records and condition == "failed":
-        raise worded(DNSDB, NoAnswer, 200, text(end.get("msg")))
+        raise DNSDB.error(NoAnswer, 200, text(end.get("msg")))
     return answer._replace(complete=answer.complete and condition == "succeeded" and not rows.cut)
 
 

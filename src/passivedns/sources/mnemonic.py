@@ -17,7 +17,7 @@ from passivedns.model import RECORD_TYPES, Answer, Question
 from passivedns.settings.values import A_TLP, BaseUrl, MaxTlp, Secret, allowed
 from passivedns.sources.source import Client, Source, SourceSettings
 from passivedns.text import quantity
-from passivedns.transport.failures import parsed, usual_complaint
+from passivedns.transport.complaints import error_json, usual_complaint
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 
@@ -97,7 +97,7 @@ def _cof_entry(entry: Any) -> Any:
 
 def _complaint(reply: Reply) -> str:
     """The messages of an error, and the delay until resources are available."""
-    body = parsed(reply.body)
+    body = error_json(reply.body)
     messages, wait = at(body, "messages"), at(body, "metaData", "millisUntilResourcesAvailable")
     entries = messages if isinstance(messages, list) else []
     said = [words for entry in entries if (words := text(at(entry, "message")))]

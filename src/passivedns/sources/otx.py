@@ -13,8 +13,10 @@ from passivedns.formats.json_body import Row, has_all, read_rows, rows_of, text,
 from passivedns.model import Answer, Question, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import Client, Source, SourceSettings
-from passivedns.transport.failures import meaning, retry_after, usual_complaint, worded
+from passivedns.transport.complaints import usual_complaint
+from passivedns.transport.failures import meaning
 from passivedns.transport.http import Http
+from passivedns.transport.retry import retry_after
 from passivedns.transport.service import TRANSIENT
 
 _SLUGS = {"IPv4-Addr": "IPv4", "IPv6-Addr": "IPv6"}
@@ -50,7 +52,7 @@ class OtxClient(Client):
         if reply.status == 429:
             said = usual_complaint(reply)
             kind = CredentialsRefused if "authenticate" in said.lower() else meaning(OTX, reply.status, said)
-            raise worded(OTX, kind, reply.status, said, retry_after(reply.headers))
+            raise OTX.error(kind, reply.status, said, retry_after(reply.headers))
         return whole(OTX, read_saved(reply.body, question.value), reply)
 
 

@@ -26,7 +26,6 @@ from passivedns.formats.tolerant_json import JsonRows
 from passivedns.model import Allowance, Answer, Question, Quota, Record
 from passivedns.settings.values import BaseUrl, Secret, allowed
 from passivedns.sources.source import Client, QuotaSettings, Source
-from passivedns.transport.failures import worded
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 
@@ -70,7 +69,7 @@ class RiskIQClient(Client):
 def _is_own_404(reply: Reply) -> bool:
     """Whether a reply is PassiveTotal's "nothing known"; raises BadAnswer if it is the 404 of another server."""
     if reply.status == 404 and reply.body.lstrip()[:1] not in (b"", b"{"):
-        raise worded(RISKIQ, BadAnswer, 404)
+        raise RISKIQ.error(BadAnswer, 404)
     return reply.status == 404
 
 

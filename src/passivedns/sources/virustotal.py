@@ -17,7 +17,7 @@ from passivedns.formats.paging import Ask, all_pages, is_last
 from passivedns.model import Answer, Question, Record, merge_answers
 from passivedns.settings.values import BaseUrl, Flag, Pages, Secret, allowed
 from passivedns.sources.source import ADDRESSES, Client, Source, SourceSettings
-from passivedns.transport.failures import parsed, worded
+from passivedns.transport.complaints import error_json
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
 from passivedns.transport.service import TRANSIENT
@@ -92,8 +92,8 @@ class VirusTotalClient(Client):
     def _page(self, path: str, reply: Reply) -> tuple[_Page, Ask | None]:
         """A page, and how to request the next one."""
         if reply.status == 404:
-            if not at(parsed(reply.body), "error", "code"):
-                raise worded(VIRUSTOTAL, BadAnswer, 404)
+            if not at(error_json(reply.body), "error", "code"):
+                raise VIRUSTOTAL.error(BadAnswer, 404)
             return _Page(Answer([])), None
         page = _parsed_page(reply.body)
         cursor = _cursor(page.fields)

@@ -39,6 +39,8 @@ class Peer(NamedTuple):
     """The remedy if it does not speak TLS."""
 
 
+_WRAPPING = ("exception", "reason")
+"""The attributes in which pika and urllib3 keep the error behind an error."""
 _NO_BUNDLE = "the CA bundle cannot be read; check {bundle}"
 _BROKEN = "the response was cut off"
 _SILENT = "no answer within {timeout:g} s"
@@ -91,26 +93,29 @@ _CERTIFICATES: Mapping[int, str] = {
 
 def cause(error: BaseException, peer: Peer, timeout: float) -> str:
     """The cause of a connection error, which the libraries wrap several times and print with the request."""
-    causes = list(_wrapped(error))
+    causes = list(related(error))
     for each in causes:
         if isinstance(each, ssl.SSLCertVerificationError) and "[X509" not in str(each):
             return _rejected_certificate(each, peer)
     for sign, sentence in _CAUSES:
         if any(sign in str(each) if isinstance(sign, str) else isinstance(each, sign) for each in causes):
-            return _filled(sentence, peer, timeout)
+            return _fill(sentence, peer, timeout)
     return f"the connection failed ({type(causes[-1]).__name__})"
 
 
-def _wrapped(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, its wrapped errors and its causes."""
-    while error is not None:
-        yield error
-        wrapped = [*(getattr(error, name, None) for name in ("reason", "exception")), *error.args]
-        wrapped += [error.__cause__, error.__context__]
-        error = next((each for each in wrapped if isinstance(each, BaseException)), None)
+def related(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it wraps or follows from; the libraries wrap errors several times."""
+    left, seen = [error], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            around = (each.__context__, each.__cause__, *each.args, *(getattr(each, name, None) for name in _WRAPPING))
+            left += [other for other in around if isinstance(other, BaseException)]
 
 
-def _filled(sentence: str, peer: Peer, timeout: float = 0) -> str:
+def _fill(sentence: str, peer: Peer, timeout: float = 0) -> str:
     return sentence.format(
         address=peer.address,
         bundle=_bundle(peer)[0],
@@ -128,7 +133,7 @@ def _rejected_certificate(error: ssl.SSLCertVerificationError, peer: Peer) -> st
     if sentence is None:
         return f"its TLS certificate is not accepted ({getattr(error, 'verify_message', code)})"
     if not sentence.endswith("; "):
-        return _filled(sentence, peer)
+        return _fill(sentence, peer)
     variable, file = _bundle(peer)
     what = "the certificate" if sentence == _SELF_SIGNED else "its issuer"
     return sentence + (
@@ -188,13 +193,12 @@ def foreign(status: int, headers: Mapping[str, str], body: bytes) -> str:
     return f"{what}, server: {server}" if server else what
 
 
-def blocked(peer: Peer, status: int, what: str) -> str:
+def blocked_request(peer: Peer, status: int, what: str) -> str:
     """The sentence about an error that does not come from a server itself; `what` is from `foreign`."""
     title, proxy, answer = peer.title, proxy_of(peer.url), f"(HTTP {status}, {what})"
     if status == 407:
-        named = f"The proxy {proxy}" if proxy else "A proxy"
-        variable = proxy_variable(peer.url)
-        return f"{named} requires a login (HTTP 407); put its user name and password into {variable}"
+        which, variable = f"The proxy {proxy}" if proxy else "A proxy", proxy_variable(peer.url)
+        return f"{which} requires a login (HTTP 407); put its user name and password into {variable}"
     if status == 511:
         return f"The network requires a sign-in (HTTP 511); sign in to it, or have it let {title} pass"
     if proxy and _is_plain(peer.url):

@@ -16,7 +16,7 @@ from requests.exceptions import InvalidProxyURL
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Timeout
 
-from passivedns.transport.broken import awaiting_answer
+from passivedns.transport.retry import awaiting_answer
 
 
 def _until(deadline: float) -> float:

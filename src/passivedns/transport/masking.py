@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from requests import PreparedRequest
 
 MASK = b"****"
-SHORTEST = 6
+MIN_SECRET = 6
 """Characters; masking a shorter secret would garble a text and give the secret away, so nothing of the text is left."""
 
 _PUBLIC = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"})
@@ -18,13 +18,13 @@ _ABOUT_PAGES = "dribble-"
 _ENTITIES = {code: name for name, code in name2codepoint.items()}
 
 
-def masked(request: PreparedRequest, body: bytes) -> bytes:
+def mask(request: PreparedRequest, body: bytes) -> bytes:
     """The body of an error without the credentials of its request, which some servers repeat ("invalid key …").
 
     Empty if one of them is too short to be masked.
     """
     secrets = sorted({secret for secret in _secrets(request) if secret}, key=len, reverse=True)
-    if secrets and len(secrets[-1]) < SHORTEST:
+    if secrets and len(secrets[-1]) < MIN_SECRET:
         return b""
     for secret in secrets:
         body = _spellings(secret).sub(MASK, body)

@@ -16,7 +16,7 @@ from passivedns.commands.cli import main
 from passivedns.commands.lookup import observable
 from passivedns.stix import objects
 from passivedns.stix.values import Unusable
-from passivedns.transport.http import RetryPolicy
+from passivedns.transport.retry import RetryPolicy
 from sandbox.server import serving
 from sandbox.sources import otx, riskiq, virustotal
 from sandbox.sources.history import history

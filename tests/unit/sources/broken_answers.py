@@ -11,7 +11,7 @@ ENDLESS = ("stall", "drip")
 """Faults that only a timeout ends."""
 SHORT = 0.2
 """The timeout for these, in seconds."""
-NO_ANSWER = f"no answer within {SHORT} s."
+NO_ANSWER = f"did not answer within {SHORT} s."
 
 Meanings = dict[str, tuple[type[SourceError], str]]
 
@@ -30,8 +30,8 @@ def meanings_of_broken(title: str, address: str) -> Meanings:
         ),
         "cut-connection": (NoAnswer, f"{unreachable}the response was cut off."),
         "reset": (NoAnswer, f"{unreachable}{closed(address)}"),
-        "stall": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
-        "drip": (NoAnswer, f"{unreachable}{NO_ANSWER}"),
+        "stall": (NoAnswer, f"{title} {NO_ANSWER}"),
+        "drip": (NoAnswer, f"{title} {NO_ANSWER}"),
         "huge": (
             BadAnswer,
             f"The response from {title} contains nothing in the Common Output Format; check {address}.",

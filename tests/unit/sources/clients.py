@@ -1,12 +1,14 @@
 """Clients of sources as the connector creates them, with a short timeout and without retries."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from passivedns.model import Question
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 TIMEOUT: float = 2
@@ -14,10 +16,12 @@ TIMEOUT: float = 2
 
 
 def client(key: str, url: str, retries: int = 0, **settings: Any) -> Client:
-    """The client of a source at `url`, with these settings."""
+    """The client of a source at `url`, with these settings; retries do not wait, but tell `sleep` for how long."""
+    sleep: Callable[[float], None] = settings.pop("sleep", lambda _: None)
     source = SOURCES[key]
     section = source.settings(**{source.address: url}, **settings)
-    return source.client(section, Http(source, getattr(section, source.address), RetryPolicy(TIMEOUT, retries, 0)))
+    policy = RetryPolicy(timeout=TIMEOUT, max_retries=retries, sleep=sleep)
+    return source.client(section, Http(source, getattr(section, source.address), policy))
 
 
 def question(value: str, since: datetime = LONG_AGO) -> Question:

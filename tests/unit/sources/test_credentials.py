@@ -14,8 +14,8 @@ import trustme
 from passivedns.errors import CredentialsRefused, NoAnswer, SourceError
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.sources.source import Client
-from passivedns.transport import http
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
+from passivedns.transport.retry import RetryPolicy
 from sandbox.faults import FAULTS
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
@@ -30,7 +30,7 @@ OK = says(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 def asker(url: str) -> Client:
     settings = RiskIQSettings.model_validate({"username": USERNAME, "api_key": API_KEY})
-    return RiskIQClient(settings, Http(RISKIQ, url, RetryPolicy(0.5, 0, 0)))
+    return RiskIQClient(settings, Http(RISKIQ, url, RetryPolicy(timeout=0.5, max_retries=0, backoff=0)))
 
 
 def fails(ask: Client) -> SourceError | None:
@@ -72,9 +72,8 @@ def server() -> Iterator[tuple[PassiveTotal, str]]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_log_error_or_traceback_of_any_failure_contains_the_credentials(
-    server: tuple[PassiveTotal, str], fault: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    server: tuple[PassiveTotal, str], fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
     caplog.set_level(logging.DEBUG)
     service, url = server
     service.reset()

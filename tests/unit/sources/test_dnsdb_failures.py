@@ -70,8 +70,8 @@ MEANING: dict[str, tuple[type[SourceError], str]] = {
     ),
     "cut-connection": (NoAnswer, "DNSDB cannot be reached: the response was cut off."),
     "reset": (NoAnswer, f"DNSDB cannot be reached: {closed('DNSDB_API_BASE_URL')}"),
-    "stall": (NoAnswer, f"DNSDB cannot be reached: {NO_ANSWER}"),
-    "drip": (NoAnswer, f"DNSDB cannot be reached: {NO_ANSWER}"),
+    "stall": (NoAnswer, f"DNSDB {NO_ANSWER}"),
+    "drip": (NoAnswer, f"DNSDB {NO_ANSWER}"),
 }
 """The error of each fault of the stand-in."""
 ANSWERS = {

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from passivedns.errors import NoAnswer, SourceError
-from passivedns.transport import http
 from passivedns.transport.reply import MAX_BODY, Reply
 from tests.unit.raw_server import Speak, raw_server, says
 from tests.unit.sources.transports import ask
@@ -18,11 +17,6 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MEBIBYTE = 2**20
 LONG = 5
 """Timeout in seconds while tracemalloc slows Python down."""
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LONGEST_WAIT", 0.1)
 
 
 def outcome_of(speak: Speak, timeout: float = 0.5) -> Reply | Exception:

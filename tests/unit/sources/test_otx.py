@@ -25,7 +25,7 @@ _FAILING = "AlienVault OTX server error (HTTP {}); try again later."
 _REJECTED_KEY = "AlienVault OTX rejected the credentials (HTTP {}); check OTX_API_KEY. Its response says: "
 _NO_LIST = "The response from AlienVault OTX contains no passive DNS; check OTX_API_BASE_URL."
 _NOT_JSON = "The response from AlienVault OTX is not valid JSON or was cut off; check OTX_API_BASE_URL."
-_SLOW = f"AlienVault OTX cannot be reached: {NO_ANSWER}"
+_SLOW = f"AlienVault OTX {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (

@@ -63,7 +63,7 @@ def answer_to(status: int, content: bytes) -> Answer:
             return reply
 
     account = RiskIQSettings(username="analyst", api_key="key")
-    transport = Told(RISKIQ, account.api_base_url, patience=None)  # type: ignore[arg-type]  # nothing is sent
+    transport = Told(RISKIQ, account.api_base_url, policy=None)  # type: ignore[arg-type]  # nothing is sent
     return RiskIQClient(account, transport).look_up(Question(ASKED, "Domain-Name", datetime(2020, 1, 1, tzinfo=UTC)))
 
 

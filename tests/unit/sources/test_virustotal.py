@@ -38,7 +38,7 @@ _FAILING = "VirusTotal server error (HTTP {}); try again later."
 _NO_LIST = "The response from VirusTotal contains no list of resolutions; check VIRUSTOTAL_API_BASE_URL."
 _NOT_JSON = "The response from VirusTotal is not valid JSON or was cut off; check VIRUSTOTAL_API_BASE_URL."
 _REJECTED = "VirusTotal rejected the request (HTTP 400). Its response says: "
-_SLOW = f"VirusTotal cannot be reached: {NO_ANSWER}"
+_SLOW = f"VirusTotal {NO_ANSWER}"
 
 MEANING: dict[str, tuple[type[SourceError], str]] = {
     "400": (RequestRefused, f"{_REJECTED}Bad request"),

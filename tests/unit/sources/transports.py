@@ -8,8 +8,9 @@ from typing import Any
 from passivedns.query.cool_down import CoolDown
 from passivedns.sources.riskiq import RISKIQ
 from passivedns.sources.source import Source
-from passivedns.transport.http import Http, RetryPolicy
+from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
+from passivedns.transport.retry import RetryPolicy
 
 EXAMPLE: Source = replace(RISKIQ, key="example", title="Example DNS", unknown=frozenset({404}))
 LONGEST = 30
@@ -22,14 +23,15 @@ def asking(
     *,
     timeout: float = 1,
     backoff: float = 0,
+    sleep: Callable[[float], None] = lambda _: None,
     spend: Callable[[], None] = lambda: None,
     cool_down: CoolDown | None = None,
     **row: Any,
 ) -> Http:
     """A transport to `url`; `row` overrides fields of the source above."""
     memory = cool_down or CoolDown(EXAMPLE.title)
-    patience = RetryPolicy(timeout, retries, backoff)
-    return Http(replace(EXAMPLE, **row), url, patience, spend, memory.obey, memory.is_ill)
+    policy = RetryPolicy(timeout=timeout, max_retries=retries, backoff=backoff, sleep=sleep)
+    return Http(replace(EXAMPLE, **row), url, policy, spend, memory.obey, memory.is_ill)
 
 
 def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:

@@ -49,7 +49,7 @@ DRIPS = {
 def test_a_response_that_trickles_ends_at_the_deadline_of_the_attempt(begin: bytes, drop: bytes) -> None:
     with raw_server(dripping(begin, drop)) as server:
         outcome = ask(server.url, timeout=0.2, retries=0)
-    assert str(outcome) == "Example DNS cannot be reached: no answer within 0.2 s."
+    assert str(outcome) == "Example DNS did not answer within 0.2 s."
 
 
 def test_a_tls_handshake_that_trickles_ends_at_the_deadline_of_the_attempt() -> None:

@@ -12,12 +12,12 @@ import pytest
 from requests import Request
 from requests.auth import HTTPBasicAuth
 
-from passivedns.transport.masking import masked
+from passivedns.transport.masking import mask
 
 
 def repeated(text: bytes, **request: Any) -> bytes:
     """The masked text of the response to such a request."""
-    return masked(Request("POST", "https://api.example.org/", **request).prepare(), text)
+    return mask(Request("POST", "https://api.example.org/", **request).prepare(), text)
 
 
 def test_every_occurrence_of_a_key_is_masked() -> None:
