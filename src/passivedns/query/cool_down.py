@@ -79,16 +79,14 @@ class CoolDown:
         match error:
             case CredentialsRefused() | NotEntitled():
                 return REFUSED
-            case RateLimited() | QuotaExceeded() if was_asked_to_wait:
-                return 0
             case Unreachable() | RateLimited() | QuotaExceeded():
-                return RESPITE
+                return 0 if was_asked_to_wait else RESPITE
             case NoAnswer(status=status) if status >= 400:
                 self._failed.pop(value, None)
                 self._failed[value] = status
                 for oldest in [*self._failed][:-SEVERAL]:
                     del self._failed[oldest]
-                return RESPITE if len(self._failed) == SEVERAL else 0
+                return RESPITE if len(self._failed) == SEVERAL and not was_asked_to_wait else 0
         return 0
 
     def _summed_up(self, error: SourceError) -> SourceError:

@@ -305,6 +305,16 @@ def test_no_request_is_sent_before_the_end_of_retry_after(
     assert outcome(configured).failure is None
 
 
+def test_a_short_retry_after_is_obeyed_exactly_however_many_values_fail(
+    url: str, service: Anything, later: Callable[[float], None]
+) -> None:
+    configured = source(url)
+    service.status, service.headers = 503, {"Retry-After": "1"}
+    for number in range(3):
+        assert "(HTTP 503); next try in 1 s." in str(failure(configured, f"{number}.example"))
+        later(1)
+
+
 def test_a_source_is_obeyed_for_a_day_at_most(url: str, service: Anything, later: Callable[[float], None]) -> None:
     configured = source(url)
     service.status, service.headers = 429, {"Retry-After": "9999999"}
