@@ -16,7 +16,7 @@ from rich.table import Table
 
 from passivedns.assembly import enricher_of
 from passivedns.model import Entity, Question
-from passivedns.query.all_sources import EVERYTHING
+from passivedns.query.outcome import EVERYTHING
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.sources import SOURCES
 from passivedns.stix.objects import observable_id

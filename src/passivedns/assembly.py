@@ -8,8 +8,9 @@ from pydantic import SecretStr
 from passivedns import metrics
 from passivedns.delivery.delivery_log import DeliveryLog
 from passivedns.enrichment import Enricher
-from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.all_sources import ConfiguredSource
 from passivedns.query.cache import Cache
+from passivedns.query.outcome import EVERYTHING
 from passivedns.query.quota import QuotaMeter
 from passivedns.query.rate_limit import RateLimit
 from passivedns.settings.model import LookupSettings

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from passivedns import metrics
 from passivedns.converter import convert
 from passivedns.model import RECORD_TYPES, Enrichment, Entity, Tally
-from passivedns.query.all_sources import EVERYTHING, ConfiguredSource, Outcome, query_all
+from passivedns.query.all_sources import ConfiguredSource, query_all
+from passivedns.query.outcome import EVERYTHING, Outcome
 from passivedns.stix import objects
 from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.note import summary_note

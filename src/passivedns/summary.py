@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, TlpRefused
 from passivedns.model import FAMILIES, Entity
-from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
+from passivedns.query.outcome import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.stix import special_use
 from passivedns.text import age, and_list, day, duration, frequencies, quantity

@@ -8,7 +8,8 @@ from passivedns.commands.lookup import observable
 from passivedns.enrichment import Enricher
 from passivedns.errors import SourceError
 from passivedns.model import Answer, Question, Record
-from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.outcome import EVERYTHING
 from passivedns.query.quota import QuotaMeter
 from passivedns.report.lookup import Lookup
 from passivedns.sources import SOURCES

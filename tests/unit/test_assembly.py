@@ -16,7 +16,8 @@ from redis import Redis
 from passivedns.assembly import client_of, delivery_log_of, enricher_of, identity_of, publisher_of
 from passivedns.enrichment import Enricher
 from passivedns.errors import RateLimited
-from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.outcome import EVERYTHING
 from passivedns.query.quota import QuotaMeter
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.settings.reading import PROJECT_ROOT

@@ -10,7 +10,7 @@ import pytest
 from passivedns.enrichment import Result
 from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.model import Enrichment, Record, Relation, Tally
-from passivedns.query.all_sources import EVERYTHING, OLDER, Outcome
+from passivedns.query.outcome import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.summary import SLOW_IMPORT, failed, failure_texts, summary
 

@@ -7,7 +7,8 @@ from passivedns.converter import convert
 from passivedns.enrichment import Enricher
 from passivedns.errors import BadAnswer, ConnectorError, SourceError
 from passivedns.model import Answer, Entity, Question, Record
-from passivedns.query.all_sources import EVERYTHING, ConfiguredSource
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.outcome import EVERYTHING
 from passivedns.query.quota import QuotaMeter
 from passivedns.settings.model import PdnsSettings
 from passivedns.sources import SOURCES

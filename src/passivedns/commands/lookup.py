@@ -18,7 +18,7 @@ from passivedns.commands.terminal import say
 from passivedns.enrichment import Enricher, Result
 from passivedns.errors import BadAnswer, NoAnswer, RequestRefused, SourceError
 from passivedns.model import Entity
-from passivedns.query.all_sources import EVERYTHING
+from passivedns.query.outcome import EVERYTHING
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.lookup import Lookup
 from passivedns.report.table import report

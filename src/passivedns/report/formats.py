@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from passivedns.model import Relation, Tally
-from passivedns.query.all_sources import Outcome
+from passivedns.query.outcome import Outcome
 from passivedns.report.lookup import Lookup
 from passivedns.stix.objects import timestamp
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from passivedns.enrichment import Result
 from passivedns.model import Entity, Relation, recency
-from passivedns.query.all_sources import EVERYTHING
+from passivedns.query.outcome import EVERYTHING
 from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import StixObject
 from passivedns.summary import failure_texts, unused

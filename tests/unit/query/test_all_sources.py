@@ -10,8 +10,9 @@ import pytest
 
 from passivedns.errors import NoAnswer, QuotaExceeded, TlpRefused, Unforeseen
 from passivedns.model import RECORD_TYPES, Allowance, Answer, Entity, Question, Quota, Record
-from passivedns.query.all_sources import OLDER, ConfiguredSource, Outcome, query_all
+from passivedns.query.all_sources import ConfiguredSource, query_all
 from passivedns.query.cache import Cache
+from passivedns.query.outcome import OLDER, Outcome
 from passivedns.query.quota import QuotaMeter
 from passivedns.sources import SOURCES
 from passivedns.sources.source import ADDRESSES, Client

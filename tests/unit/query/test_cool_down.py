@@ -23,9 +23,10 @@ from passivedns.errors import (
 )
 from passivedns.model import RECORD_TYPES, Answer, Entity, Question, Quota
 from passivedns.query import cool_down as module
-from passivedns.query.all_sources import ConfiguredSource, Outcome, query_all
+from passivedns.query.all_sources import ConfiguredSource, query_all
 from passivedns.query.cache import Cache
 from passivedns.query.cool_down import REFUSED, RESPITE, CoolDown
+from passivedns.query.outcome import Outcome
 from passivedns.query.quota import QuotaMeter
 from passivedns.query.rate_limit import RateLimit
 from passivedns.sources.source import Client

@@ -22,7 +22,8 @@ from passivedns.errors import (
     SourceError,
 )
 from passivedns.model import Allowance, Answer, Entity, Question
-from passivedns.query.all_sources import ConfiguredSource, Outcome
+from passivedns.query.all_sources import ConfiguredSource
+from passivedns.query.outcome import Outcome
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
 from passivedns.transport.http import Http
