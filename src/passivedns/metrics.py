@@ -38,18 +38,8 @@ _REASONS = frozenset(
     {"CIDR range", "URL", "address instead of a name", "address of an address", "contains whitespace", "empty value"}
     | {"incomplete record", "mailbox instead of a name", "name instead of an address", "name too long", "single label"}
     | {"not a domain name", "not a mailbox", "not about the observable", "not an IP address", "the observable itself"}
-    | {
-        "older than the time window",
-        "over the relationship limit",
-        "record type not selected",
-        "special-use address",
-        "special-use name",
-        "the name did not exist",
-        "unknown type",
-        "unreadable row",
-        "wildcard",
-    }
-    | {"wrong IP version"}
+    | {"older than the time window", "over the relationship limit", "record type not selected", "special-use address"}
+    | {"special-use name", "the name did not exist", "unknown type", "unreadable row", "wildcard", "wrong IP version"}
     # Record types that are common in passive DNS but not mapped.
     | {"PTR", "SPF", "SRV", "TXT"}
 )

@@ -45,7 +45,7 @@ class _Sqlite:
     def __init__(self, path: str, is_dear: bool) -> None:
         self._path = path
         self._is_dear = is_dear
-        self._database = self._opened()
+        self._database = self._connect()
 
     def read(self, key: str) -> bytes | None:
         found = self._run(lambda base: base.execute("SELECT value FROM stored WHERE key = ?", (key,)).fetchone())
@@ -70,10 +70,10 @@ class _Sqlite:
                     raise
                 if is_reopened:
                     _set_aside(self._path, error)
-            self._database = self._opened()
+            self._database = self._connect()
         return work(self._database)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         try:
             return _open(self._path, self._is_dear)
         except Exception as error:
@@ -161,7 +161,7 @@ class Store:
         `failure`, with the fields `place` and `reason`, and `consequence` make up the warning. Values that are not
         dear may be lost in a power failure, and are written much faster.
         """
-        self._path = _resolved(place)
+        self._path = _location(place)
         self._prefix = prefix
         self._redis = redis_at(place) if "://" in place else None
         self._file = CircuitBreaker(partial(_Sqlite, self._path, is_dear))
@@ -176,7 +176,7 @@ class Store:
 
     def read(self, key: str) -> bytes | None:
         """A value, which may have expired; None if there is none, or the store fails."""
-        return self._tried(lambda backend: backend.read(key))
+        return self._try(lambda backend: backend.read(key))
 
     def write(self, key: str, value: bytes, given: float, lifetime: float) -> bool:
         """Store a value given at a moment (Unix seconds) for `lifetime` seconds; False if it is too large, or the
@@ -184,7 +184,7 @@ class Store:
         """
         if len(value) > MAX_BYTES // MAX_SHARE:
             return False
-        is_stored = self._tried(lambda backend: backend.write(key, value, given, lifetime)) or False
+        is_stored = self._try(lambda backend: backend.write(key, value, given, lifetime)) or False
         if is_stored:
             # Reading does not end an outage: a full disk can still be read.
             self._warned.clear()
@@ -198,7 +198,7 @@ class Store:
         """
         return self._use(lambda backend: backend.stock())
 
-    def _tried(self, work: Callable[[_Sqlite | _InRedis], T]) -> T | None:
+    def _try(self, work: Callable[[_Sqlite | _InRedis], T]) -> T | None:
         try:
             return self._use(work)
         except ConnectorError as error:
@@ -222,7 +222,7 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _resolved(place: str) -> str:
+def _location(place: str) -> str:
     if place == "memory":
         return ":memory:"
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "opencti-passive-dns")

@@ -10,7 +10,7 @@ from passivedns.model import FAMILIES, Entity
 from passivedns.query.outcome import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
 from passivedns.stix import special_use
-from passivedns.text import age, and_list, day, duration, frequencies, quantity
+from passivedns.text import and_list, day, duration, frequencies, quantity
 
 MAX_SKEW = timedelta(minutes=10)
 """How far the clock of a source may be ahead without a word."""
@@ -70,7 +70,7 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
     for outcome in answered:
         if outcome.cached_since:
             named = f"{outcome.source.title} " if len(result.outcomes) > 1 else ""
-            yield f"{named}from cache ({age(now - outcome.cached_since)})"
+            yield f"{named}from cache ({duration(now - outcome.cached_since)} old)"
     yield from failure_texts(result.outcomes)
     if len(found.relations) > SLOW_IMPORT:
         yield "OpenCTI will take a while to import them"

@@ -48,11 +48,6 @@ def day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else "unknown"
 
 
-def age(length: timedelta) -> str:
-    """An age in the largest unit that fits, such as `3 hours old`."""
-    return f"{duration(length)} old"
-
-
 def duration(length: timedelta) -> str:
     """A duration in the largest unit that fits, such as `3 hours`."""
     fitting = (quantity(length // unit, name) for name, unit in _UNITS if length >= unit)

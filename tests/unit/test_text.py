@@ -6,10 +6,10 @@ import pytest
 
 from passivedns.model import Allowance
 from passivedns.text import (
-    age,
     allowance_in_words,
     and_list,
     comma_list,
+    duration,
     frequencies,
     one_line,
     printable,
@@ -44,17 +44,17 @@ def test_terminal_control_characters_become_spaces() -> None:
 @pytest.mark.parametrize(
     ("length", "words"),
     [
-        (timedelta(seconds=-5), "less than a minute old"),
-        (timedelta(seconds=59), "less than a minute old"),
-        (timedelta(minutes=1), "1 minute old"),
-        (timedelta(minutes=59, seconds=59), "59 minutes old"),
-        (timedelta(hours=3, minutes=50), "3 hours old"),
-        (timedelta(hours=24), "1 day old"),
-        (timedelta(days=400), "400 days old"),
+        (timedelta(seconds=-5), "less than a minute"),
+        (timedelta(seconds=59), "less than a minute"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=59, seconds=59), "59 minutes"),
+        (timedelta(hours=3, minutes=50), "3 hours"),
+        (timedelta(hours=24), "1 day"),
+        (timedelta(days=400), "400 days"),
     ],
 )
-def test_an_age_is_in_the_largest_unit_that_fits(length: timedelta, words: str) -> None:
-    assert age(length) == words
+def test_a_duration_is_in_the_largest_unit_that_fits(length: timedelta, words: str) -> None:
+    assert duration(length) == words
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from passivedns.settings.problems import variable
 from passivedns.settings.reading import PROJECT_ROOT, config_files, from_environment
 from passivedns.sources import SOURCES
 from passivedns.sources.source import tells_quota
-from passivedns.text import age, allowance_in_words, quantity, rates_in_words
+from passivedns.text import allowance_in_words, duration, quantity, rates_in_words
 from passivedns.transport.http import Http
 from passivedns.transport.retry import RetryPolicy
 
@@ -94,24 +94,24 @@ def source_findings(key: str, settings: LookupSettings) -> list[Finding]:
     Takes one request, which is not a search.
     """
     source, section = SOURCES[key], settings.sources[key]
+    title = source.title
     url, rates = str(getattr(section, source.address)), source.rate(section)
     answers = f"{url} answers{', its TLS certificate is trusted' if url.startswith('https:') else ''}"
     limit = f"; rate limit {rates_in_words(rates)}" if rates else ""
     try:
         quota = _quota(key, settings, url)
     except (NoAnswer, CredentialsRefused) as error:
-        return [Finding(source.title, State.BAD, f"{url}: {error}")]
+        return [Finding(title, State.BAD, f"{url}: {error}")]
     except QuotaExceeded as error:
-        good = Finding(source.title, State.GOOD, f"{answers}{limit}")
-        return [good, Finding(source.title, State.BAD, str(error))]
+        return [Finding(title, State.GOOD, f"{answers}{limit}"), Finding(title, State.BAD, str(error))]
     except SourceError as error:
-        return [Finding(source.title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")]
+        return [Finding(title, State.WARNING, f"{answers}, but the quota cannot be read: {error}")]
     if quota is not None:
-        good = Finding(source.title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
-        return [good, *_quota_findings(source.title, quota, getattr(section, "quota_reserve", 0))]
+        good = Finding(title, State.GOOD, f"{answers}, the credentials are accepted{limit}")
+        return [good, *_quota_findings(title, quota, getattr(section, "quota_reserve", 0))]
     has_account = any(getattr(section, name) for name in source.credentials)
     unchecked = "; only a look-up would check the credentials" if has_account else ""
-    return [Finding(source.title, State.GOOD, f"{answers}{unchecked}{limit}")]
+    return [Finding(title, State.GOOD, f"{answers}{unchecked}{limit}")]
 
 
 def _quota(key: str, settings: LookupSettings, url: str) -> Quota | None:
@@ -131,14 +131,10 @@ def _quota(key: str, settings: LookupSettings, url: str) -> Quota | None:
 def _quota_findings(title: str, quota: Quota, reserve: int) -> list[Finding]:
     """The remaining searches of each allowance; it is bad if only the reserve is left."""
     reserved = f", {reserve:,} of them reserved" if reserve else ""
-    return [
-        Finding(
-            title,
-            State.BAD if allowance.left <= reserve else State.GOOD,
-            f"quota of the {allowance_in_words(allowance)}{reserved}",
-        )
-        for allowance in quota.allowances
-    ] or [Finding(title, State.UNKNOWN, "no quota is reported")]
+    states = [State.BAD if allowance.left <= reserve else State.GOOD for allowance in quota.allowances]
+    texts = [f"quota of the {allowance_in_words(allowance)}{reserved}" for allowance in quota.allowances]
+    found = [Finding(title, state, text) for state, text in zip(states, texts, strict=True)]
+    return found or [Finding(title, State.UNKNOWN, "no quota is reported")]
 
 
 def cache_finding(pdns: PdnsSettings, now: datetime) -> Finding:
@@ -150,7 +146,7 @@ def cache_finding(pdns: PdnsSettings, now: datetime) -> Finding:
         answers, given = cache.stock()
     except ConnectorError as error:
         return Finding("cache", State.WARNING, str(error))
-    oldest = f", the oldest {age(now - given)}" if given else ""
+    oldest = f", the oldest {duration(now - given)} old" if given else ""
     return Finding("cache", State.GOOD, f"{cache.place}: {quantity(answers, 'answer')}{oldest}")
 
 

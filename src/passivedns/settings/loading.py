@@ -12,7 +12,7 @@ from passivedns.settings import model, reading, without_effect
 from passivedns.settings.model import CHECKED, PLATFORM, SECTIONS, LookupSettings, Settings
 from passivedns.settings.problems import invalid_settings, title
 from passivedns.settings.reading import PROJECT_ROOT, Configured, Values, is_missing
-from passivedns.settings.without_effect import Findings
+from passivedns.settings.without_effect import Remarks
 from passivedns.sources import SOURCES
 from passivedns.text import and_list, quantity
 
@@ -52,7 +52,7 @@ def _load(
         configured.values["pdns"].pop("sources", None)
     listed = _listed_sources(configured.values) if chosen is None else chosen
     sections, invalid = _validate(configured, [*platform, "pdns", *listed])
-    unlisted = _unlisted_sources(configured, listed) if chosen is None else Findings([], [])
+    unlisted = _unlisted_sources(configured, listed) if chosen is None else Remarks([], [])
     unknown = without_effect.unknown_settings(configured, listed)
     if problems := [*configured.problems(listed), *unlisted.problems, *unknown.problems, *invalid]:
         # What is without effect may be why a setting is missing.
@@ -94,10 +94,10 @@ def _validate(configured: Configured, names: Iterable[str]) -> tuple[dict[str, A
     return valid, problems
 
 
-def _unlisted_sources(configured: Configured, listed: Sequence[str]) -> Findings:
+def _unlisted_sources(configured: Configured, listed: Sequence[str]) -> Remarks:
     """What is configured of sources that are not listed, and that none is listed; nothing if the list is invalid."""
     if not (listed or is_missing(configured.values["pdns"].get("sources"))):
-        return Findings([], [])
+        return Remarks([], [])
     found = without_effect.unlisted_sources(configured.values, listed)
     if listed or not configured.is_complete:
         return found
@@ -106,7 +106,7 @@ def _unlisted_sources(configured: Configured, listed: Sequence[str]) -> Findings
         f"{title(('pdns', 'sources'))} is missing. {and_list(free)} need no account: set "
         f"PDNS_SOURCES={','.join(free)}, or for one look-up use --sources {','.join(free)}."
     )
-    return Findings([missing, *found.problems], found.notices)
+    return Remarks([missing, *found.problems], found.notices)
 
 
 def helper_config(settings: Settings, environ: MutableMapping[str, str] = os.environ) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ def invalid_settings(
         if not (key in values or all_read):
             continue
         if not key:
-            yield _said(detail)
+            yield _words(detail)
         else:
             fault = _fault(detail, fields[key], values.get(key))
             yield f"{title((section, key))} {fault}. Accepted values: {allowed_values(fields[key])}."
@@ -41,11 +41,13 @@ def _fault(detail: ErrorDetails, field: FieldInfo, value: object) -> str:
         return "is still ChangeMe"
     if detail["type"] == "missing":
         return "is missing"
-    reason = "which YAML does not read as text (put it in quotes)" if detail["type"] == "string_type" else _said(detail)
+    reason = (
+        "which YAML does not read as text (put it in quotes)" if detail["type"] == "string_type" else _words(detail)
+    )
     return f"is {repr(_MASK) if is_secret(field) else redact(value)}{reason and f', {reason}'}"
 
 
-def _said(detail: ErrorDetails) -> str:
+def _words(detail: ErrorDetails) -> str:
     """The message of a validator, if any."""
     return str(detail.get("ctx", {}).get("error", ""))
 

@@ -85,34 +85,34 @@ def from_environment() -> Environment:
         if is_ours and value != variables.setdefault(name.upper(), value):
             why = f"{name.upper()} is set more than once, in different case and with different values: keep one."
             found.problems.append((section.lower(), why))
-    for name, value in variables.items():
+    for name in [*(name for name in variables if name not in _SECRET_FILES), *filter(variables.get, _SECRET_FILES)]:
         section, _, key = name.lower().partition("_")
-        if name not in _SECRET_FILES:
-            found.values[section][key] = _without_quotes(name, value, found)
-    for name, (section, key) in _SECRET_FILES.items():
-        if path := variables.get(name):
-            found.values[section][key] = _text_of(name, _without_quotes(name, path, found), found)
+        text, problems = _without_quotes(name, variables[name])
+        if name in _SECRET_FILES:
+            key = _SECRET_FILES[name][1]
+            text, unreadable = _content(name, text)
+            problems += unreadable
+        found.values[section][key] = text
+        found.problems.extend((section, problem) for problem in problems)
     return found
 
 
-def _without_quotes(name: str, value: str, found: Environment) -> str:
+def _without_quotes(name: str, value: str) -> tuple[str, list[str]]:
     """The value; quotes around it are a problem, since env files of Docker keep them."""
     bare = value.strip()
     if len(bare) < 2 or bare[0] != bare[-1] or bare[0] not in "\"'":
-        return value
-    section = name.partition("_")[0].lower()
+        return value, []
     elsewhere = f", or put a value that has them into a file ({name}_FILE)" if f"{name}_FILE" in _SECRET_FILES else ""
-    found.problems.append((section, f"{name} is in quotes, which count as part of the value: remove them{elsewhere}."))
-    return bare[1:-1]
+    return bare[1:-1], [f"{name} is in quotes, which count as part of the value: remove them{elsewhere}."]
 
 
-def _text_of(name: str, path: str, found: Environment) -> str:
+def _content(name: str, path: str) -> tuple[str, list[str]]:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8"), []
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        found.problems.append((name.partition("_")[0].lower(), f"{name}: {path} cannot be read ({reason})."))
-        return "unread"  # so that it is not reported as missing, too
+        # A text, so that it is not reported as missing, too.
+        return "unread", [f"{name}: {path} cannot be read ({reason})."]
 
 
 def from_file(path: Path) -> File:

@@ -70,7 +70,7 @@ def several_of(known: Iterable[str], why_not: str) -> pydantic.BeforeValidator:
     """A validator of case-insensitive names, as a list or comma-separated; `why_not` follows "cannot be"."""
     by_lower_case = {name.lower(): name for name in known}
 
-    def named(value: object) -> list[str]:
+    def parse(value: object) -> list[str]:
         names = value.split(",") if isinstance(value, str) else value
         if not isinstance(names, list | tuple):
             raise ValueError
@@ -79,7 +79,7 @@ def several_of(known: Iterable[str], why_not: str) -> pydantic.BeforeValidator:
             raise ValueError(f"of which {' and '.join(map(redact, unknown))} cannot be {why_not}")
         return list(dict.fromkeys(by_lower_case[name.lower()] for name in given if name))
 
-    return pydantic.BeforeValidator(named)
+    return pydantic.BeforeValidator(parse)
 
 
 def _text(spelling: Callable[[str], str]) -> pydantic.BeforeValidator:
@@ -99,12 +99,12 @@ def _plain_number(value: object) -> object:
 def _level(scale: str) -> pydantic.BeforeValidator:
     """Corrects the spelling of a level of TLP or PAP, and of the word that lifts the limit."""
 
-    def spelt(value: str) -> str:
+    def spell(value: str) -> str:
         if value.lower() == NO_LIMIT:
             return NO_LIMIT
         return f"{scale}:{value.upper().removeprefix(f'{scale}:')}"
 
-    return _text(spelt)
+    return _text(spell)
 
 
 def _base_url(value: str) -> str:

@@ -23,7 +23,7 @@ _OF_KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|
 _STRICTNESS = {tlp: level for level, tlp in enumerate(get_args(Tlp))} | {"TLP:WHITE": 0}
 
 
-class Findings(NamedTuple):
+class Remarks(NamedTuple):
     """Sentences about settings without effect."""
 
     problems: list[str]
@@ -32,7 +32,7 @@ class Findings(NamedTuple):
     """Those that the operator should know."""
 
 
-def unknown_settings(configured: Configured, listed: Sequence[str]) -> Findings:
+def unknown_settings(configured: Configured, listed: Sequence[str]) -> Remarks:
     """What is configured in the files and the environment, and is no setting."""
     in_files = [
         f"config.yml: {section}.{readable_name(key)} is not a setting{_hint(meant)}"
@@ -40,7 +40,7 @@ def unknown_settings(configured: Configured, listed: Sequence[str]) -> Findings:
         for section, key, meant in _unknown(file.values)
     ]
     variables = _unknown_variables(configured.environment.values, listed)
-    return Findings([*in_files, *variables.problems], [*variables.notices, *_misspelt_variables(os.environ)])
+    return Remarks([*in_files, *variables.problems], [*variables.notices, *_misspelt_variables(os.environ)])
 
 
 def _unknown(values: Values) -> Iterator[tuple[str, str, Setting | None]]:
@@ -69,13 +69,13 @@ def _hint(meant: Setting | None) -> str:
     return f"; did you mean {title(meant)}?" if meant else "."
 
 
-def _unknown_variables(environment: Values, listed: Sequence[str]) -> Findings:
+def _unknown_variables(environment: Values, listed: Sequence[str]) -> Remarks:
     """Variables of a section that are no settings.
 
     Those of pdns and of a listed source stop the start. The prefixes of other sources are also used by other software
     (DNSDB_, OTX_): there, only what may be a misspelt limit does.
     """
-    found = Findings([], [])
+    found = Remarks([], [])
     for section, key, meant in _unknown(environment):
         name = variable((section, readable_name(key)))
         if _OF_KUBERNETES.fullmatch(variable((section, key))):
@@ -90,9 +90,9 @@ def _unknown_variables(environment: Values, listed: Sequence[str]) -> Findings:
     return found
 
 
-def unlisted_sources(values: Values, listed: Sequence[str]) -> Findings:
+def unlisted_sources(values: Values, listed: Sequence[str]) -> Remarks:
     """Settings of sources that are not listed; a limit that is stricter than that of a listed source is a problem."""
-    found = Findings([], [])
+    found = Remarks([], [])
     for key in [key for key in SOURCES if key not in listed]:
         given = [name for name in SOURCES[key].settings.model_fields if not is_missing(values[key].get(name))]
         if "max_tlp" in given and (laxer := _laxer(values, key, listed)):

@@ -81,14 +81,13 @@ def references(data: dict[str, Any]) -> list[str]:
     which OpenCTI itself never writes, count like those of the object.
     """
     entity = data["stix_entity"]
-    granular = [
-        item.get("marking_ref") if isinstance(item, dict) else item for item in _listed(entity.get("granular_markings"))
-    ]
-    refs = [ref for ref in [*_listed(entity.get("object_marking_refs")), *granular] if ref is not None]
-    return list(dict.fromkeys([*map(str, refs), *(marking["id"] for marking in _read(data))]))
+    items = _as_list(entity.get("granular_markings"))
+    granular = [item.get("marking_ref") if isinstance(item, dict) else item for item in items]
+    refs = [ref for ref in [*_as_list(entity.get("object_marking_refs")), *granular] if ref is not None]
+    return list(dict.fromkeys([*map(str, refs), *(marking["id"] for marking in _markings_in_opencti(data))]))
 
 
-def _listed(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     """A list unchanged, another value as a list of one, nothing as an empty list."""
     return value if isinstance(value, list) else [value] if value else []
 
@@ -96,10 +95,10 @@ def _listed(value: object) -> list[Any]:
 def _descriptions(data: dict[str, Any], read: Sequence[StixObject]) -> list[StixObject]:
     """All descriptions of markings, the most reliable last; an id may occur several times."""
     received = [item for item in data["stix_objects"] if item.get("type") == "marking-definition"]
-    return [*_KNOWN, *received, *read, *_read(data)]
+    return [*_KNOWN, *received, *read, *_markings_in_opencti(data)]
 
 
-def _read(data: dict[str, Any]) -> list[StixObject]:
+def _markings_in_opencti(data: dict[str, Any]) -> list[StixObject]:
     """The markings of the entity in OpenCTI."""
     return [as_stix(item) for item in data["enrichment_entity"].get("objectMarking") or []]
 
