@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from sandbox.entities import Entity
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from tests.integration.conftest import any_world
 from tests.world import WAIT, World
@@ -61,13 +63,8 @@ def test_a_playbook_whose_result_is_invalid_gets_what_it_sent(world: World) -> N
 
 def test_an_observable_that_becomes_red_while_its_message_waits_is_not_sent(world: World) -> None:
     entity = world.entity("Domain-Name", DOMAIN)
-    # After the entity was read; the markings are read next, and answer again after the wait.
-    world.platform.fail("markingDefinitions", how="gone")
-    work = world.platform.enrich(entity)
-    world.wait_for_log("is waiting.")
-    world.platform.mark(entity, "TLP:RED")
-    time.sleep(6)
-    world.platform.recover()
+    with waiting_message(world, entity):
+        work = world.platform.enrich(entity)
     assert work.wait(WAIT).in_error
     assert "marked TLP:RED" in str(work.message)
     assert world.service.requests == []
@@ -75,12 +72,22 @@ def test_an_observable_that_becomes_red_while_its_message_waits_is_not_sent(worl
 
 def test_a_playbooks_observable_that_becomes_red_while_its_message_waits_is_not_sent(world: World) -> None:
     entity = world.entity("Domain-Name", DOMAIN)
+    with waiting_message(world, entity):
+        execution = world.platform.play(entity)
+    (bundle,) = execution.wait(WAIT).bundles
+    assert bundle["objects"] == [entity.as_stix()]
+    assert world.service.requests == []
+
+
+@contextmanager
+def waiting_message(world: World, entity: Entity) -> Iterator[None]:
+    """Let the message that is sent in this block wait after its entity was read, which then becomes TLP:RED.
+
+    The markings are read next, and answer again after the wait.
+    """
     world.platform.fail("markingDefinitions", how="gone")
-    execution = world.platform.play(entity)
+    yield
     world.wait_for_log("is waiting.")
     world.platform.mark(entity, "TLP:RED")
     time.sleep(6)
     world.platform.recover()
-    (bundle,) = execution.wait(WAIT).bundles
-    assert bundle["objects"] == [entity.as_stix()]
-    assert world.service.requests == []

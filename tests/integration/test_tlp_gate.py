@@ -98,13 +98,7 @@ def assert_refused(world: World, execution: Execution, received: list[dict[str, 
 def test_a_marking_in_opencti_above_the_maximum_or_unknown_is_refused(
     world: World, name: str, kind: str, marked: str
 ) -> None:
-    entity = fresh(world, markings=(Marking(name, kind),))
-    work = world.platform.enrich(entity).wait(WAIT)
-    assert (work.in_error, work.message) == (
-        True,
-        f"Not sent to PassiveTotal: marked {marked}, above the maximum of TLP:AMBER (RISKIQ_MAX_TLP).",
-    )
-    assert world.service.requests == []
+    assert_not_enriched(world, Marking(name, kind), f"marked {marked}, above the maximum of TLP:AMBER (RISKIQ_MAX_TLP)")
 
 
 @pytest.mark.parametrize(
@@ -120,12 +114,13 @@ def test_a_marking_in_opencti_above_the_maximum_or_unknown_is_refused(
 def test_a_pap_in_opencti_above_the_maximum_or_unknown_is_refused(
     world: World, name: str, kind: str, marked: str
 ) -> None:
-    entity = fresh(world, markings=(Marking(name, kind),))
-    work = world.platform.enrich(entity).wait(WAIT)
-    assert (work.in_error, work.message) == (
-        True,
-        f"Not sent to PassiveTotal: marked {marked}, above the maximum of PAP:AMBER (PDNS_MAX_PAP).",
-    )
+    assert_not_enriched(world, Marking(name, kind), f"marked {marked}, above the maximum of PAP:AMBER (PDNS_MAX_PAP)")
+
+
+def assert_not_enriched(world: World, marking: Marking, words: str) -> None:
+    """Enrich a name with that marking; nothing is sent to the source, and the work says why."""
+    work = world.platform.enrich(fresh(world, markings=(marking,))).wait(WAIT)
+    assert (work.in_error, work.message) == (True, f"Not sent to PassiveTotal: {words}.")
     assert world.service.requests == []
 
 
