@@ -26,7 +26,7 @@ from passivedns.model import Entity
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.transport.reply import MAX_BODY
-from tests.unit.sources import clients
+from tests.helpers import clients
 from tests.unit.sources.samples import SAMPLES
 
 MOST = 400

@@ -24,7 +24,7 @@ from benchmarks.ledger import FAILURES, LOST, OUTCOMES, Request, is_done, outcom
 from benchmarks.site import Site, running_site
 from sandbox.rabbitmq import private_broker
 from sandbox.sources.riskiq import PassiveTotal
-from tests.world import record
+from tests.helpers.world import record
 
 SECONDS = 600
 RATE = 1.2

@@ -9,7 +9,7 @@ import pika
 import pytest
 
 from sandbox.rabbitmq import RabbitMQ
-from tests.shared_broker import own_broker, shared_broker, start
+from tests.helpers.shared_broker import own_broker, shared_broker, start
 
 
 def pytest_configure(config: pytest.Config) -> None:

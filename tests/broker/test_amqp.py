@@ -6,7 +6,7 @@ import pytest
 
 from passivedns.opencti import chunks
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
-from tests.world import QUICK, WAIT, World, new_world, record
+from tests.helpers.world import QUICK, WAIT, World, new_world, record
 
 IS_CHUNKED = chunks.has_no_split()
 

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.entities import Entity
 from sandbox.sources.riskiq_data import ADDRESS
-from tests.world import WAIT, World, new_world
+from tests.helpers.world import WAIT, World, new_world
 
 AUTHOR = "Passive DNS"
 SKIPPED = f"{ADDRESS} was not looked up: this connector is its author, and PDNS_SKIP_OWN is on"

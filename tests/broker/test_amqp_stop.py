@@ -6,8 +6,8 @@ import pika
 
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
-from tests.preloaded import daemon
-from tests.world import WAIT, World, new_world
+from tests.helpers.preloaded import daemon
+from tests.helpers.world import WAIT, World, new_world
 
 SHORT = {"PDNS_STOP_GRACE": "1", "CONNECTOR_LOG_LEVEL": "debug"}
 

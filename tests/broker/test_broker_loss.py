@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.rabbitmq import RabbitMQ
 from sandbox.sources.riskiq_data import DIRTY, DOMAIN
-from tests.broker.reconnecting import assert_closed_by_its_own_message
-from tests.world import new_world
+from tests.helpers.reconnecting import assert_closed_by_its_own_message
+from tests.helpers.world import new_world
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -13,8 +13,8 @@ import pytest
 
 from passivedns.opencti.helper import Helper
 from sandbox.opencti import OpenCTI
-from tests.registered import registered
-from tests.world import WAIT
+from tests.helpers.registered import registered
+from tests.helpers.world import WAIT
 
 ANOTHER_TAG = 10**6
 

@@ -14,7 +14,7 @@ from passivedns.opencti.inspection import platform_findings
 from sandbox.api import opencti_app
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
-from tests.unit.raw_server import plain_server, raw_server, says
+from tests.helpers.raw_server import plain_server, raw_server, says
 
 
 def found(broker: str, **changed: Any) -> Finding:

@@ -5,8 +5,8 @@ import pytest
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from sandbox.works import Work
 from tests.broker.conftest import Cable
-from tests.broker.reconnecting import assert_closed_by_its_own_message
-from tests.world import WAIT, World, new_world
+from tests.helpers.reconnecting import assert_closed_by_its_own_message
+from tests.helpers.world import WAIT, World, new_world
 
 pytestmark = pytest.mark.timeout(240)
 

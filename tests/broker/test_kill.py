@@ -9,8 +9,8 @@ import pytest
 from sandbox.daemon import Daemon
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
 from sandbox.works import Work
-from tests.preloaded import daemon
-from tests.world import WAIT, World, new_world
+from tests.helpers.preloaded import daemon
+from tests.helpers.world import WAIT, World, new_world
 
 CRASHED = "The connector crashed 3 times on this message and gave it up; see the connector log."
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.works import Work
-from tests.world import WAIT, World, new_world, record
+from tests.helpers.world import WAIT, World, new_world, record
 
 pytestmark = [
     pytest.mark.slow,

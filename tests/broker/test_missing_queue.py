@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.sources.riskiq_data import DOMAIN
-from tests.world import WAIT, World, new_world
+from tests.helpers.world import WAIT, World, new_world
 
 
 def assert_sent_once_the_queue_is_back(world: World) -> None:

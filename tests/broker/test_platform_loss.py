@@ -7,7 +7,7 @@ import pytest
 from sandbox.opencti import Fault
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
 from tests.broker.conftest import Cable
-from tests.world import WAIT, World, new_world
+from tests.helpers.world import WAIT, World, new_world
 
 WAITS = "is waiting."
 

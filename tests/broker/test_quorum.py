@@ -14,8 +14,8 @@ from passivedns.opencti.health import fault
 from passivedns.opencti.helper import Helper
 from sandbox.opencti import OpenCTI
 from tests.broker.test_channel_loss import lose_channel
-from tests.registered import registered
-from tests.world import QUEUES, WAIT
+from tests.helpers.registered import registered
+from tests.helpers.world import QUEUES, WAIT
 
 LOSSES = 7
 

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.opencti import Fault
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
-from tests.world import QUEUES, WAIT, World, new_world
+from tests.helpers.world import QUEUES, WAIT, World, new_world
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi.responses import JSONResponse
 
 from sandbox.works import Work
-from tests.world import WAIT, World, new_world, record
+from tests.helpers.world import WAIT, World, new_world, record
 
 numbers = itertools.count(1)
 

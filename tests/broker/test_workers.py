@@ -3,8 +3,8 @@
 import time
 from contextlib import ExitStack
 
-from tests.preloaded import daemon
-from tests.world import WAIT, new_world, record
+from tests.helpers.preloaded import daemon
+from tests.helpers.world import WAIT, new_world, record
 
 
 def test_three_processes_share_the_messages_and_answer_each_once(broker: str) -> None:

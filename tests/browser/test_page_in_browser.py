@@ -13,8 +13,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from passivedns.model import Answer
 from passivedns.report.page import page
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
-from tests.unit.saved_answers import NOW, lookup_of, seen
-from tests.unit.several_sources import lookup_at, record
+from tests.helpers.saved_answers import NOW, lookup_of, seen
+from tests.helpers.several_sources import lookup_at, record
 
 pytestmark = pytest.mark.slow
 

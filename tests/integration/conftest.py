@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 import pycti
 import pytest
 
-from tests.shared_broker import shared_broker, start
-from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world
+from tests.helpers.shared_broker import shared_broker, start
+from tests.helpers.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world
 
 needs_http_protocols = pytest.mark.skipif(
     not HAS_HTTP_PROTOCOLS, reason=f"pycti {pycti.__version__} lacks the HTTP protocols, which came with 6.5"

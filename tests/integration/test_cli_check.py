@@ -11,7 +11,7 @@ from sandbox.daemon import settings
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
-from tests.commands import run
+from tests.helpers.commands import run
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from sandbox.daemon import inherited
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
-from tests.commands import MAIN, run
+from tests.helpers.commands import MAIN, run
+from tests.helpers.world import WAIT, new_world, today
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, new_world, today
 
 LIMITS = {"PDNS_MAX_RELATIONSHIPS": "3", "PDNS_RECORD_TYPES": "a,mx", "PDNS_SUMMARY_NOTE": "true"}
 

@@ -12,8 +12,8 @@ from sandbox.entities import Marking
 from sandbox.platform_rules import author
 from sandbox.sources.history import DOMAIN
 from sandbox.works import Work
+from tests.helpers.world import WAIT, World, record
 from tests.integration.conftest import DEBUG, any_world, assert_no_secret_in_the_log
-from tests.world import WAIT, World, record
 
 LIMITS = {
     "PDNS_MAX_TLP": "TLP:GREEN",

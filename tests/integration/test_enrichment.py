@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN
+from tests.helpers.world import WAIT, World, new_world, record
 from tests.integration.conftest import any_world, needs_http_protocols
-from tests.world import WAIT, World, new_world, record
 
 numbers = itertools.count(1)
 

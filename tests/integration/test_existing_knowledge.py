@@ -8,7 +8,7 @@ from pycti import Identity
 
 from sandbox.entities import Entity
 from sandbox.platform_rules import TLP, author
-from tests.world import World, record
+from tests.helpers.world import World, record
 
 numbers = itertools.count(1)
 ANALYSTS = Identity.generate_id("Analysts", "organization")

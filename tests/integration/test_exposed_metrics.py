@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.daemon import free_port
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.helpers.world import WAIT, World
 from tests.integration.conftest import any_world
-from tests.world import WAIT, World
 
 Series = dict[tuple[str, tuple[str, ...]], float]
 

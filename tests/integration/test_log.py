@@ -7,8 +7,8 @@ import pytest
 
 from sandbox.sources.riskiq_data import DOMAIN
 from sandbox.works import Work
+from tests.helpers.world import World
 from tests.integration.conftest import needs_http_protocols
-from tests.world import World
 
 pytestmark = needs_http_protocols
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.entities import Marking
+from tests.helpers.world import WAIT, World
 from tests.integration.conftest import any_world
-from tests.world import WAIT, World
 
 SOURCES = ("mnemonic", "robtex")
 

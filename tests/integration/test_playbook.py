@@ -8,7 +8,7 @@ import pytest
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq_data import DOMAIN
 from sandbox.works import Execution
-from tests.world import World, record
+from tests.helpers.world import World, record
 
 numbers = itertools.count(1)
 

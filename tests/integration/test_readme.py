@@ -18,7 +18,7 @@ from sandbox.sources.history import history
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import own_records
 from sandbox.sources.table import STAND_INS
-from tests.world import HAS_HTTP_PROTOCOLS, today
+from tests.helpers.world import HAS_HTTP_PROTOCOLS, today
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHOWN = README + (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")

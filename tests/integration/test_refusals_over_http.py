@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.entities import Entity
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.helpers.world import WAIT, World
 from tests.integration.conftest import any_world
-from tests.world import WAIT, World
 
 pytestmark = pytest.mark.timeout(100)
 

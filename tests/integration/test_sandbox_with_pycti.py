@@ -14,7 +14,7 @@ from sandbox.api import opencti_app
 from sandbox.daemon import free_port
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
-from tests.world import WAIT
+from tests.helpers.world import WAIT
 
 PYCTI = version("pycti")
 

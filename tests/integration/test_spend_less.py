@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.helpers.world import WAIT, World, new_world
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, World, new_world
 
 pytestmark = needs_http_protocols
 

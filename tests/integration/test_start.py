@@ -15,8 +15,8 @@ from sandbox.api import opencti_app
 from sandbox.daemon import ROOT, daemon, free_port, inherited, settings
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
+from tests.helpers.world import WAIT, World
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, World
 
 
 def start(environment: Mapping[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -5,9 +5,9 @@ import signal
 import pytest
 
 from sandbox.sources.riskiq_data import DOMAIN
+from tests.helpers.preloaded import daemon
+from tests.helpers.world import WAIT, new_world
 from tests.integration.conftest import needs_http_protocols
-from tests.preloaded import daemon
-from tests.world import WAIT, new_world
 
 pytestmark = needs_http_protocols
 

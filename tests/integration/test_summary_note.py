@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sandbox.entities import Entity
+from tests.helpers.world import WAIT, World, new_world, record
 from tests.integration.conftest import needs_http_protocols
-from tests.world import WAIT, World, new_world, record
 
 pytestmark = needs_http_protocols
 

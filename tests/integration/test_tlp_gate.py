@@ -10,7 +10,7 @@ import pytest
 from sandbox.entities import Entity, Marking
 from sandbox.platform_rules import TLP
 from sandbox.works import Execution
-from tests.world import WAIT, World, record
+from tests.helpers.world import WAIT, World, record
 
 numbers = itertools.count(1)
 FOREIGN = "marking-definition--6a2c9b1e-5f43-4b7c-9d0a-3e8f7c1b2a45"

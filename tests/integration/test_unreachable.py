@@ -3,8 +3,8 @@
 import pytest
 
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN
+from tests.helpers.world import QUICK, new_world
 from tests.integration.conftest import needs_http_protocols
-from tests.world import QUICK, new_world
 
 pytestmark = needs_http_protocols
 

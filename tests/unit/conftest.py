@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from passivedns.circuit_breaker import redis_at
-from tests.unit.stand_ins import Served
+from tests.helpers.stand_ins import Served
 
 if TYPE_CHECKING:
     from passivedns.delivery.listening import ListeningHelper
@@ -39,7 +39,7 @@ def platform() -> "OpenCTI":
 @pytest.fixture
 def helper(platform: "OpenCTI") -> Iterator["ListeningHelper"]:
     """Our helper, registered with the sandbox."""
-    from tests.registered import registered
+    from tests.helpers.registered import registered
 
     with registered(platform) as helper:
         yield helper

@@ -21,7 +21,7 @@ from passivedns.sources import SOURCES
 from passivedns.sources.source import Client
 from passivedns.stix.builder import Publisher
 from passivedns.summary import summary
-from tests.unit.sources.odd_bodies import variants
+from tests.helpers.odd_bodies import variants
 from tests.unit.sources.samples import SAMPLES
 
 KEYS = ("one", "two", "six")

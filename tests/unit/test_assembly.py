@@ -26,7 +26,7 @@ from passivedns.sources.otx import OtxClient
 from passivedns.sources.riskiq import RiskIQClient
 from passivedns.sources.virustotal import VirusTotalClient
 from passivedns.transport.retry import RetryPolicy
-from tests.unit.redis_server import running_redis
+from tests.helpers.redis_server import running_redis
 
 SRC = PROJECT_ROOT / "src"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

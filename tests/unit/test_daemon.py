@@ -16,7 +16,7 @@ from passivedns import daemon
 from passivedns.errors import PlatformError
 from passivedns.opencti import health
 from passivedns.settings.model import Settings
-from tests.unit.settings_loader import loader
+from tests.helpers.settings_loader import loader
 
 
 class Listener(threading.Thread):

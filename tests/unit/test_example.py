@@ -10,7 +10,7 @@ from docs import example
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.stix.objects import StixObject
 from sandbox import platform_rules
-from tests.world import HAS_HTTP_PROTOCOLS, new_world
+from tests.helpers.world import HAS_HTTP_PROTOCOLS, new_world
 
 MAPPING = (PROJECT_ROOT / "docs/stix-mapping.md").read_text(encoding="utf-8")
 

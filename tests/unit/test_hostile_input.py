@@ -23,7 +23,7 @@ from tests.fuzz import fuzz_converter, fuzz_records
 from tests.fuzz.canned import client_of
 from tests.fuzz.fuzz_converter import LONGEST_DESCRIPTION, PUBLISHER, check_enrichment, entity_of
 from tests.fuzz.fuzz_records import QUESTION
-from tests.world import record
+from tests.helpers.world import record
 
 NOW = datetime.now(UTC)
 ENTITY = entity_of("Domain-Name", DOMAIN)

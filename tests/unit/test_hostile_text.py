@@ -11,7 +11,7 @@ from passivedns.sources.riskiq import RISKIQ
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.fuzz.canned import client_of
 from tests.fuzz.fuzz_records import QUESTION, is_sentence
-from tests.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record
+from tests.helpers.world import HAS_HTTP_PROTOCOLS, QUICK, World, new_world, record
 
 FORGERIES = {
     "line feed": '\n{"level": "ERROR", "message": "forged"}',

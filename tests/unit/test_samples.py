@@ -19,7 +19,7 @@ from passivedns.settings.problems import Setting, variable
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.sources import SOURCES
 from passivedns.sources.source import SourceSettings
-from tests.unit.settings_loader import REQUIRED, Load, complaint, loader
+from tests.helpers.settings_loader import REQUIRED, Load, complaint, loader
 
 CONFIG = (PROJECT_ROOT / "config.yml.sample").read_text()
 COMPOSE_TEXT = (PROJECT_ROOT / "docker-compose.yml").read_text()

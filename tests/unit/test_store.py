@@ -17,7 +17,7 @@ from passivedns import store as store_module
 from passivedns.delivery.delivery_log import DeliveryLog
 from passivedns.query.rate_limit import RateLimit
 from passivedns.store import Store
-from tests.unit.redis_server import RedisServer, private_redis
+from tests.helpers.redis_server import RedisServer, private_redis
 
 DAY = 86_400.0
 

@@ -23,7 +23,7 @@ from sandbox.server import serving
 from sandbox.sources import dnsdb, riskiq
 from sandbox.sources.dnsdb import Dnsdb, dnsdb_app
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app
-from tests.unit.raw_server import raw_server, says
+from tests.helpers.raw_server import raw_server, says
 from tests.unit.sources.samples import SAMPLES
 
 PROBED = [key for key in SOURCES if key not in ("riskiq", "dnsdb")]

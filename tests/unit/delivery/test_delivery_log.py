@@ -10,7 +10,7 @@ import pytest
 
 from passivedns import circuit_breaker
 from passivedns.delivery.delivery_log import DeliveryLog
-from tests.unit.redis_server import running_redis
+from tests.helpers.redis_server import running_redis
 
 
 @pytest.fixture(scope="module")

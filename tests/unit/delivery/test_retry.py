@@ -19,7 +19,7 @@ from passivedns.delivery.retry import Retrier, may_have_arrived
 from passivedns.opencti.chunks import NoQueue
 from passivedns.opencti.helper import Helper
 from sandbox.opencti import Fault, OpenCTI
-from tests.unit.raw_server import raw_server, says
+from tests.helpers.raw_server import raw_server, says
 
 ABOUT = "query { about { version } }"
 

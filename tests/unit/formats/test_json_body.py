@@ -9,7 +9,7 @@ from passivedns.errors import BadAnswer
 from passivedns.formats.json_body import MAX_TEXT, json_of, read_rows, rows_of, text, whole
 from passivedns.model import Answer, Record
 from passivedns.transport.reply import Reply
-from tests.unit.sources.transports import EXAMPLE
+from tests.helpers.transports import EXAMPLE
 
 DEEP = b"[" * 100_000
 RECORD = Record("example.org", "A", "192.0.2.1", None, None, (), "example")

@@ -20,7 +20,7 @@ from passivedns.opencti.helper import CallbackServer, Helper
 from sandbox.messages import enrichment_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Work
-from tests.world import HAS_HTTP_PROTOCOLS
+from tests.helpers.world import HAS_HTTP_PROTOCOLS
 
 TEXT = '{"type": "bundle", "objects": [{"type": "domain-name", "id": "domain-name--1", "value": "example.org"}]}'
 

@@ -17,7 +17,7 @@ from sandbox.graphql import errors
 from sandbox.opencti import OpenCTI
 from sandbox.platform_rules import TLP
 from sandbox.server import serving
-from tests.world import HAS_HTTP_PROTOCOLS
+from tests.helpers.world import HAS_HTTP_PROTOCOLS
 
 HTTP = {"listen_protocol": "API", "queue_protocol": "api"}
 

@@ -20,7 +20,7 @@ from passivedns.opencti.registration import api_client, explained, is_too_old, r
 from sandbox.api import opencti_app
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
-from tests.unit.raw_server import Speak, raw_server, says
+from tests.helpers.raw_server import Speak, raw_server, says
 
 PAGE = b"<html><title>Blocked</title></html>"
 GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")

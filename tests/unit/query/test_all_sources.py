@@ -17,8 +17,8 @@ from passivedns.query.quota import QuotaMeter
 from passivedns.sources import SOURCES
 from passivedns.sources.source import ADDRESSES, Client
 from passivedns.transport.http import Http
-from tests.unit.raw_server import raw_server
-from tests.unit.sources.transports import asking
+from tests.helpers.raw_server import raw_server
+from tests.helpers.transports import asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -22,7 +22,7 @@ from passivedns import circuit_breaker
 from passivedns.errors import ConnectorError
 from passivedns.model import Answer, Record
 from passivedns.query.cache import MAX_TEXT, Cache
-from tests.unit.redis_server import RedisServer, private_redis, running_redis
+from tests.helpers.redis_server import RedisServer, private_redis, running_redis
 
 NOW = datetime.now(UTC)
 DAY = timedelta(hours=24)

@@ -32,8 +32,8 @@ from passivedns.query.rate_limit import RateLimit
 from passivedns.sources.source import Client
 from passivedns.transport.http import Http
 from sandbox.sources.service import Service
-from tests.unit.sources.transports import EXAMPLE, asking
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
+from tests.helpers.transports import EXAMPLE, asking
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

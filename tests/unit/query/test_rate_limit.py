@@ -10,7 +10,7 @@ import pytest
 
 from passivedns.errors import RateLimited
 from passivedns.query.rate_limit import RateLimit
-from tests.unit.redis_server import running_redis
+from tests.helpers.redis_server import running_redis
 
 
 @pytest.fixture(scope="module")

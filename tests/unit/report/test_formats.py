@@ -13,8 +13,8 @@ from passivedns.model import Answer
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.lookup import Lookup
 from sandbox.sources.riskiq_data import DOMAIN, own_records
-from tests.unit.saved_answers import NOW, lookup_of, seen
-from tests.unit.several_sources import lookup_at, record
+from tests.helpers.saved_answers import NOW, lookup_of, seen
+from tests.helpers.several_sources import lookup_at, record
 
 RECORD = seen("A", "ip", "192.0.2.1", "2020-01-02 03:04:05", "2021-01-01", "pingly", "riskiq")
 

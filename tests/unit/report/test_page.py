@@ -12,8 +12,8 @@ from passivedns.errors import NoAnswer, SourceError
 from passivedns.model import Answer
 from passivedns.report.page import page
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
-from tests.unit.saved_answers import NOW, lookup_of, seen
-from tests.unit.several_sources import lookup_at, record
+from tests.helpers.saved_answers import NOW, lookup_of, seen
+from tests.helpers.several_sources import lookup_at, record
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"

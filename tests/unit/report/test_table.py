@@ -11,8 +11,8 @@ from passivedns.model import Answer
 from passivedns.report.lookup import Lookup
 from passivedns.report.table import report
 from sandbox.sources.riskiq_data import DOMAIN
-from tests.unit.saved_answers import lookup_of, seen
-from tests.unit.several_sources import lookup_at, record
+from tests.helpers.saved_answers import lookup_of, seen
+from tests.helpers.several_sources import lookup_at, record
 
 RECORDS = [
     seen("A", "ip", "192.0.2.1", "2016-01-01", "2026-01-01"),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from passivedns.errors import NoAnswer
 from passivedns.model import Answer, Relation
-from tests.unit.saved_answers import lookup_of, seen
-from tests.unit.several_sources import lookup_at, record
+from tests.helpers.saved_answers import lookup_of, seen
+from tests.helpers.several_sources import lookup_at, record
 
 
 def moment(text: str) -> datetime:

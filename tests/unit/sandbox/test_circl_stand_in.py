@@ -9,7 +9,7 @@ import requests
 
 from sandbox.sources.circl import MAXSET, PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import DOMAIN, Fact, history
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 

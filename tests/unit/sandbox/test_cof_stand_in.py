@@ -10,7 +10,7 @@ import requests
 from sandbox.server import serving
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
-from tests.unit.stand_ins import renewed, stand_in
+from tests.helpers.stand_ins import renewed, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 

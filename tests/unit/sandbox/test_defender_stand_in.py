@@ -7,7 +7,7 @@ import requests
 
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 HOSTS = "/v1.0/security/threatIntelligence/hosts"
 

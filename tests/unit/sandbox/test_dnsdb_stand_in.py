@@ -10,7 +10,7 @@ import requests
 
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 RRSET = f"/dnsdb/v2/lookup/rrset/name/{DOMAIN}"
 RDATA_IP = f"/dnsdb/v2/lookup/rdata/ip/{ADDRESS}"

@@ -9,7 +9,7 @@ import requests
 
 from sandbox.sources.history import ADDRESS, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 

@@ -8,7 +8,7 @@ import requests
 
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.otx import API_KEY, Otx, otx_app
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

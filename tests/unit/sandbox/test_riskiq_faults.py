@@ -8,7 +8,7 @@ import requests
 
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 served = stand_in(lambda: PassiveTotal({"example.org": [{"resolve": "192.0.2.10"}]}), passivetotal_app)
 

@@ -8,7 +8,7 @@ import requests
 
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DIRTY, DOMAIN, own_records
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 SEARCH = "/v2/dns/passive"

@@ -7,7 +7,7 @@ import requests
 
 from sandbox.sources.history import ADDRESS, DOMAIN, history
 from sandbox.sources.robtex import Robtex, robtex_app
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 

@@ -9,7 +9,7 @@ import requests
 
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history, unix
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
-from tests.unit.stand_ins import stand_in
+from tests.helpers.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.settings_loader import LIVING, REQUIRED, Load, loader
+from tests.helpers.settings_loader import LIVING, REQUIRED, Load, loader
 
 
 @pytest.fixture

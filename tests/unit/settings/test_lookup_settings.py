@@ -6,7 +6,7 @@ import pytest
 
 from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_lookup_settings
-from tests.unit.settings_loader import loader
+from tests.helpers.settings_loader import loader
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from passivedns.settings.loading import helper_config
 from passivedns.settings.model import DECLARED
 from passivedns.settings.problems import is_secret, variable
 from passivedns.sources import SOURCES
-from tests.unit.settings_loader import Load, complaint
+from tests.helpers.settings_loader import Load, complaint
 
 SECRETS = [setting for setting, field in DECLARED.items() if is_secret(field)]
 NO_SECRETS = {

@@ -11,7 +11,7 @@ from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_settings
 from passivedns.settings.model import DECLARED, SECTIONS, Settings
 from passivedns.settings.problems import variable
-from tests.unit.settings_loader import Load, complaint
+from tests.helpers.settings_loader import Load, complaint
 
 
 @pytest.mark.usefixtures("required")

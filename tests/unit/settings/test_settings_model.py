@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from passivedns.settings.model import DECLARED, SECTIONS, PdnsSettings
 from passivedns.settings.problems import allowed_values
 from passivedns.settings.reading import PROJECT_ROOT
-from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
+from tests.helpers.settings_loader import LIVING, REQUIRED, Load, complaint
 
 SECRETS = ("token-of-the-platform", "key-of-the-account", "analyst@example.org")
 DEFAULT_PDNS = {

@@ -8,7 +8,7 @@ from pycti.connector.opencti_connector_helper import get_config_variable
 
 from passivedns.settings.loading import helper_config
 from passivedns.settings.model import Settings
-from tests.unit.settings_loader import REQUIRED, Load, complaint
+from tests.helpers.settings_loader import REQUIRED, Load, complaint
 
 WRITTEN = {
     "OPENCTI_URL": "http://opencti:8080/",

@@ -6,7 +6,7 @@ import pytest
 from isodate import Duration
 
 from passivedns.sources import SOURCES
-from tests.unit.settings_loader import REQUIRED, Load, complaint
+from tests.helpers.settings_loader import REQUIRED, Load, complaint
 
 KEYS = tuple(SOURCES)
 WITHOUT_ACCOUNT = {"RISKIQ_USERNAME": None, "RISKIQ_API_KEY": None}

@@ -9,7 +9,7 @@ from isodate import Duration, parse_duration
 from passivedns.model import RECORD_TYPES
 from passivedns.settings.model import PdnsSettings
 from passivedns.settings.values import since
-from tests.unit.settings_loader import Load, complaint
+from tests.helpers.settings_loader import Load, complaint
 
 
 def pdns(load: Load, *files: str, **variables: str | None) -> PdnsSettings:

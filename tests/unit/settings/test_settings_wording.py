@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from passivedns.errors import SettingsError
 from passivedns.settings.problems import invalid_settings
 from passivedns.settings.values import Secret, Section, allowed
-from tests.unit.settings_loader import Load, complaint
+from tests.helpers.settings_loader import Load, complaint
 
 
 def test_all_errors_are_reported_at_once(load: Load) -> None:

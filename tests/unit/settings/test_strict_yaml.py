@@ -6,7 +6,7 @@ import pytest
 
 from passivedns.settings.model import CHECKED
 from passivedns.sources import SOURCES
-from tests.unit.settings_loader import Load, complaint
+from tests.helpers.settings_loader import Load, complaint
 
 
 def test_repeated_sections_and_keys_are_all_named_with_their_lines(load: Load) -> None:

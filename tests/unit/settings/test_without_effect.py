@@ -7,7 +7,7 @@ import pytest
 from passivedns.errors import SettingsError
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.sources import SOURCES
-from tests.unit.settings_loader import LIVING, REQUIRED, Load, complaint
+from tests.helpers.settings_loader import LIVING, REQUIRED, Load, complaint
 
 OLD = {name: REQUIRED[name] for name in ("RISKIQ_USERNAME", "RISKIQ_API_KEY")}
 """The account of the original connector."""

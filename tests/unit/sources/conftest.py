@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.sources import clients
-from tests.unit.sources.broken_answers import ENDLESS, SHORT
+from tests.helpers import clients
+from tests.helpers.broken_answers import ENDLESS, SHORT
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ from passivedns.sources.circl import CIRCL, PAGE, CirclSettings
 from sandbox.server import serving
 from sandbox.sources.circl import PASSWORD, TOKEN, USERNAME, Circl, circl_app
 from sandbox.sources.history import ADDRESS, DOMAIN, Fact, history
-from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
-from tests.unit.sources.clients import client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import Meanings, each, error_of, meanings_of_broken
+from tests.helpers.clients import client, question
+from tests.helpers.raw_server import raw_server, says
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())

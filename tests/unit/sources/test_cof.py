@@ -17,11 +17,11 @@ from passivedns.sources import cof
 from passivedns.sources.cof import COF, CofSettings
 from sandbox.sources.cof import CofServer, cof_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
-from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import Meanings, closed, each, error_of, meanings_of_broken
-from tests.unit.sources.clients import client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import renewed, stand_in
+from tests.helpers.broken_answers import Meanings, closed, each, error_of, meanings_of_broken
+from tests.helpers.clients import client, question
+from tests.helpers.raw_server import raw_server, says
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import renewed, stand_in
 
 FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("COF server", "COF_URL") | {

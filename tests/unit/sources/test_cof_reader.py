@@ -14,7 +14,7 @@ from passivedns.model import Answer, Record
 from passivedns.sources import SOURCES
 from passivedns.sources.circl import CIRCL
 from passivedns.sources.cof import COF
-from tests.unit.sources.recorded import recorded
+from tests.helpers.recorded import recorded
 
 FIRST, LAST = 1531943211, 1531949570
 FIRST_SEEN, LAST_SEEN = datetime(2018, 7, 18, 19, 46, 51, tzinfo=UTC), datetime(2018, 7, 18, 21, 32, 50, tzinfo=UTC)

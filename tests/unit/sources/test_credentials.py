@@ -20,8 +20,8 @@ from sandbox.faults import FAULTS
 from sandbox.server import serving
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import DOMAIN, own_records
-from tests.unit.raw_server import RawServer, Speak, raw_server, says
-from tests.unit.sources.clients import question
+from tests.helpers.clients import question
+from tests.helpers.raw_server import RawServer, Speak, raw_server, says
 
 PASSWORDS = (API_KEY, b64encode(f"{USERNAME}:{API_KEY}".encode()).decode(), b64encode(API_KEY.encode()).decode())
 OURS = f"Authorization: Basic {PASSWORDS[1]}\r\n".encode()

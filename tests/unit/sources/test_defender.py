@@ -27,10 +27,10 @@ from passivedns.sources.source import Client
 from passivedns.transport.retry import RetryPolicy
 from sandbox.sources.defender import CLIENT_ID, CLIENT_SECRET, FAULTS, LOGIN_FAULTS, TENANT_ID, Defender, defender_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
-from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
-from tests.unit.sources.clients import LONG_AGO, client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
+from tests.helpers.clients import LONG_AGO, client, question
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import stand_in
 
 FACTS = history(date(2026, 11, 24))
 CREDENTIALS = {"tenant_id": TENANT_ID, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}

@@ -9,7 +9,7 @@ import pytest
 from passivedns.errors import BadAnswer
 from passivedns.model import Answer, Record
 from passivedns.sources import defender
-from tests.unit.sources.recorded import recorded
+from tests.helpers.recorded import recorded
 
 SEEN = (datetime(2022, 4, 18, 10, 31, 12, tzinfo=UTC), datetime(2023, 3, 7, 13, 19, 35, tzinfo=UTC))
 

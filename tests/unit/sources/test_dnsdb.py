@@ -12,8 +12,8 @@ from passivedns.model import Allowance, Question, Quota, Record
 from passivedns.sources.dnsdb import DNSDB, DnsdbSettings
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, about, history
-from tests.unit.sources.clients import client, question
-from tests.unit.stand_ins import stand_in
+from tests.helpers.clients import client, question
+from tests.helpers.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 HISTORY = history(TODAY)

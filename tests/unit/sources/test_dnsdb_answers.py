@@ -10,7 +10,7 @@ import pytest
 from passivedns.errors import BadAnswer, NoAnswer
 from passivedns.model import Answer, Record
 from passivedns.sources.dnsdb import read_saved
-from tests.unit.sources.recorded import folder, recorded
+from tests.helpers.recorded import folder, recorded
 
 SENSORS, ZONE_FILES = ("sensors",), ("zone files",)
 ROW = {"rrname": "a.example.", "rrtype": "A", "rdata": ["192.0.2.1"], "time_first": 1500000000, "time_last": 1600000000}

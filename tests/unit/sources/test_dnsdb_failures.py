@@ -18,9 +18,9 @@ from passivedns.errors import (
 from passivedns.model import Answer
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, DOMAIN, history
-from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, gateway_page
-from tests.unit.sources.clients import client, question
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import NO_ANSWER, closed, each, gateway_page
+from tests.helpers.clients import client, question
+from tests.helpers.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 

@@ -13,8 +13,8 @@ from passivedns.formats import rdata
 from passivedns.model import Record
 from sandbox.sources.dnsdb import API_KEY, Dnsdb, dnsdb_app
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
-from tests.unit.sources.clients import client, question
-from tests.unit.stand_ins import stand_in
+from tests.helpers.clients import client, question
+from tests.helpers.stand_ins import stand_in
 
 HISTORY = history(datetime.now(UTC).date())
 OF_THE_VENDOR: dict[str, type[dnsdb2.DnsdbException]] = {

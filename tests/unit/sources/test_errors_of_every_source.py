@@ -21,8 +21,8 @@ from passivedns.errors import (
 )
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Source
-from tests.unit.raw_server import RawServer, raw_server
-from tests.unit.sources.clients import client, question
+from tests.helpers.clients import client, question
+from tests.helpers.raw_server import RawServer, raw_server
 from tests.unit.sources.samples import SAMPLES
 
 KEYS = list(SOURCES)

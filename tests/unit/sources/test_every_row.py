@@ -16,8 +16,8 @@ from passivedns.errors import SourceError
 from passivedns.model import Answer
 from passivedns.sources import SOURCES
 from passivedns.transport import http
-from tests.unit.raw_server import RawServer, raw_server
-from tests.unit.sources.clients import client, question
+from tests.helpers.clients import client, question
+from tests.helpers.raw_server import RawServer, raw_server
 from tests.unit.sources.samples import SAMPLES, Row, lines, list_under, row
 
 ASKED = "192.0.2.10"

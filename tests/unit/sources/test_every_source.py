@@ -24,9 +24,9 @@ from passivedns.errors import BadAnswer, SourceError
 from passivedns.model import Answer, Record
 from passivedns.sources import SOURCES
 from passivedns.sources.source import ADDRESSES, NAMES
-from tests.unit.raw_server import RawServer, raw_server
-from tests.unit.sources.clients import client, question
-from tests.unit.sources.odd_bodies import HOSTILE, HTML, variants, with_long_list
+from tests.helpers.clients import client, question
+from tests.helpers.odd_bodies import HOSTILE, HTML, variants, with_long_list
+from tests.helpers.raw_server import RawServer, raw_server
 from tests.unit.sources.samples import SAMPLES, Good
 
 LONGEST = 20

@@ -9,8 +9,8 @@ import pytest
 
 from passivedns.errors import NoAnswer, SourceError
 from passivedns.transport.reply import MAX_BODY, Reply
-from tests.unit.raw_server import Speak, raw_server, says
-from tests.unit.sources.transports import ask
+from tests.helpers.raw_server import Speak, raw_server, says
+from tests.helpers.transports import ask
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

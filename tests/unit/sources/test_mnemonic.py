@@ -12,11 +12,11 @@ from passivedns.sources import mnemonic
 from passivedns.sources.mnemonic import MNEMONIC, MnemonicSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.mnemonic import API_KEY, Mnemonic, mnemonic_app
-from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
-from tests.unit.sources.clients import client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import Meanings, each, error_of, meanings_of_broken
+from tests.helpers.clients import client, question
+from tests.helpers.raw_server import raw_server, says
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import stand_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FACTS = history(NOW.date())

@@ -31,8 +31,8 @@ from passivedns.transport.retry import RetryPolicy
 from sandbox.faults import FAULTS
 from sandbox.sources.riskiq import API_KEY, USERNAME, PassiveTotal, passivetotal_app
 from sandbox.sources.riskiq_data import ADDRESS, DOMAIN, own_records
-from tests.unit.sources.broken_answers import ENDLESS, NO_ANSWER, SHORT, closed, each, gateway_page
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import ENDLESS, NO_ANSWER, SHORT, closed, each, gateway_page
+from tests.helpers.stand_ins import stand_in
 
 NOW = datetime.now(UTC)
 MONTH_AGO = NOW - timedelta(days=30)

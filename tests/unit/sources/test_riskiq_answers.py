@@ -25,7 +25,7 @@ from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings, pars
 from passivedns.transport.failures import failure
 from passivedns.transport.http import Http
 from passivedns.transport.reply import Reply
-from tests.unit.sources.recorded import recorded
+from tests.helpers.recorded import recorded
 
 ASKED = "example.org"
 HTML = b"<html><head><title>504 Gateway Time-out</title></head></html>"

@@ -8,10 +8,10 @@ from passivedns.model import Answer, Question, Record
 from passivedns.sources.robtex import ROBTEX, RobtexSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, history
 from sandbox.sources.robtex import Robtex, robtex_app
-from tests.unit.sources.broken_answers import Meanings, each, error_of, meanings_of_broken
-from tests.unit.sources.clients import LONG_AGO, client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import Meanings, each, error_of, meanings_of_broken
+from tests.helpers.clients import LONG_AGO, client, question
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import stand_in
 
 FACTS = history(datetime.now(UTC).date())
 MEANING: Meanings = meanings_of_broken("Robtex", "ROBTEX_API_BASE_URL")

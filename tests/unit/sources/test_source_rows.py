@@ -7,8 +7,8 @@ import pytest
 
 from passivedns.formats.json_body import Row, at, has_all, is_count, read_rows, rows_of, text
 from passivedns.model import Answer, Question, Record, merge_answers
-from tests.unit.sources.clients import LONG_AGO
-from tests.unit.sources.transports import EXAMPLE
+from tests.helpers.clients import LONG_AGO
+from tests.helpers.transports import EXAMPLE
 
 RECORD = Record("example.org", "A", "192.0.2.1", None, None, (), "example")
 

@@ -26,11 +26,11 @@ from passivedns.sources.source import Client
 from passivedns.sources.virustotal import VIRUSTOTAL, VirusTotalSettings
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.virustotal import API_KEY, VirusTotal, virustotal_app
-from tests.unit.raw_server import raw_server, says
-from tests.unit.sources.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
-from tests.unit.sources.clients import LONG_AGO, client, question
-from tests.unit.sources.recorded import recorded
-from tests.unit.stand_ins import stand_in
+from tests.helpers.broken_answers import NO_ANSWER, closed, each, error_of, gateway_page
+from tests.helpers.clients import LONG_AGO, client, question
+from tests.helpers.raw_server import raw_server, says
+from tests.helpers.recorded import recorded
+from tests.helpers.stand_ins import stand_in
 
 TODAY = datetime.now(UTC).date()
 

@@ -16,8 +16,8 @@ import trustme
 
 from passivedns.errors import NoAnswer, Unreachable
 from passivedns.transport.http import Http
-from tests.unit.raw_server import RawServer, Speak, plain_server, raw_server, says
-from tests.unit.sources.transports import asking
+from tests.helpers.raw_server import RawServer, Speak, plain_server, raw_server, says
+from tests.helpers.transports import asking
 
 GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 

@@ -12,8 +12,8 @@ import trustme
 
 from passivedns.errors import Unreachable
 from passivedns.transport.reply import Reply
-from tests.unit.raw_server import Speak, raw_server, says
-from tests.unit.sources.transports import ask, asking
+from tests.helpers.raw_server import Speak, raw_server, says
+from tests.helpers.transports import ask, asking
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -27,9 +27,9 @@ from passivedns.errors import (
 )
 from passivedns.transport import retry
 from sandbox.sources.service import Service
-from tests.unit.raw_server import Speak, raw_server, says
-from tests.unit.sources.transports import EXAMPLE, asking
-from tests.unit.stand_ins import stand_in
+from tests.helpers.raw_server import Speak, raw_server, says
+from tests.helpers.stand_ins import stand_in
+from tests.helpers.transports import EXAMPLE, asking
 
 PASSWORD = "pass-word-of-nobody"
 TOKEN = "token-of-nobody"

@@ -20,7 +20,7 @@ from sandbox.sources.riskiq_data import own_records
 from sandbox.sources.service import Service
 from sandbox.sources.table import STAND_INS
 from sandbox.works import Execution, Work
-from tests.preloaded import daemon, patient_daemon
+from tests.helpers.preloaded import daemon, patient_daemon
 
 WAIT = 60
 """Seconds that an enrichment may take before a test gives up."""

@@ -1,7 +1,7 @@
 """Waits for enrichments that need a new connection to the broker."""
 
 from sandbox.works import Work
-from tests.world import WAIT
+from tests.helpers.world import WAIT
 
 
 def assert_closed_by_its_own_message(work: Work, value: str) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from sandbox.daemon import ROOT, inherited
-from tests.world import WAIT
+from tests.helpers.world import WAIT
 
 MAIN = [sys.executable, str(ROOT / "src" / "main.py")]
 
