@@ -184,3 +184,16 @@ def test_the_converter_names_no_source() -> None:
 def test_only_services_are_among_the_sources() -> None:
     files = {path.stem for path in (SRC / "passivedns" / "sources").iterdir() if path.suffix}
     assert files - {"__init__", "source"} == SOURCES.keys()
+
+
+TESTS = sorted((PROJECT_ROOT / "tests").rglob("test_*.py"))
+
+
+def test_the_unit_tests_are_in_rooms_of_the_code() -> None:
+    folders = {path.parent.name for path in TESTS if "unit" in path.parts} - {"unit"}
+    assert folders - {"sandbox"} <= {path.parent.name for path in modules()}
+
+
+def test_each_file_of_tests_has_a_name_of_its_own() -> None:
+    names = [path.name for path in TESTS]
+    assert [name for name in set(names) if names.count(name) > 1] == []

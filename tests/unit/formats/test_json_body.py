@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from passivedns.errors import BadAnswer
-from passivedns.formats.json_body import MAX_TEXT, json_of, read_rows, rows_of, text, whole
+from passivedns.formats.json_body import MAX_TEXT, Row, at, has_all, is_count, json_of, read_rows, rows_of, text, whole
 from passivedns.model import Answer, Record
 from passivedns.transport.reply import Reply
 from tests.helpers.transports import EXAMPLE
@@ -81,3 +81,37 @@ def test_a_reply_that_was_cut_makes_an_answer_incomplete() -> None:
 
 def test_rows_that_are_no_documents_are_read_as_well() -> None:
     assert read(json.dumps([{"a": 1}, {}]).encode()) == Answer([RECORD], unreadable=1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [(("a", "b"), 7), (("a",), {"b": 7}), (("a", "b", "c"), None), (("x", "b"), None), ((), {"a": {"b": 7}})],
+)
+def test_a_value_is_found_under_nested_keys(keys: tuple[str, ...], found: object) -> None:
+    assert at({"a": {"b": 7}}, *keys) == found
+
+
+@pytest.mark.parametrize(("value", "expected"), [(" x ", "x"), ("", ""), (7, ""), (None, ""), (["x"], "")])
+def test_what_is_not_text_is_an_empty_text(value: object, expected: str) -> None:
+    assert text(value) == expected
+
+
+@pytest.mark.parametrize("value", [None, "7", True, -1, float("nan"), float("inf"), 10**400, [7]])
+def test_an_implausible_number_is_not_a_count(value: object) -> None:
+    assert not is_count(value)
+    assert is_count(0)
+
+
+@pytest.mark.parametrize(("total", "expected"), [(None, True), ("9", True), (2, True), (1, True), (3, False)])
+def test_fewer_rows_than_stated_are_not_all(total: object, expected: bool) -> None:
+    assert has_all(2, total) is expected
+
+
+def test_an_unreadable_row_does_not_affect_its_neighbours() -> None:
+    def read(row: dict[str, Any]) -> Row:
+        rows: dict[str, Row] = {"good": [RECORD], "other": "the name did not exist"}
+        return rows.get(row["is"])
+
+    rows: list[Any] = [{"is": "good"}, {"is": "other"}, {"is": "bad"}, "text", None, {"is": "good"}]
+    found = read_rows(EXAMPLE, rows_of(EXAMPLE, json.dumps({"list": rows}).encode(), "list"), read, "list")
+    assert found == Answer([RECORD, RECORD], unreadable=3, left_out={"the name did not exist": 1})
