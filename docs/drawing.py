@@ -15,7 +15,7 @@ from passivedns.query.all_sources import ConfiguredSource
 from passivedns.query.quota import QuotaMeter
 from passivedns.report.lookup import Lookup
 from passivedns.report.page import page
-from passivedns.report.table import report
+from passivedns.report.table import table
 from passivedns.sources import SOURCES
 from passivedns.stix.builder import Publisher
 from passivedns.transport.http import Http
@@ -34,7 +34,7 @@ def terminal(width: int = 100) -> str:
     """`main.py lookup example.org` at three sources, as SVG."""
     console = Console(record=True, width=width, file=StringIO(), force_terminal=True, highlight=False)
     console.print("$ python3 src/main.py lookup example.org")
-    console.print(report(lookup(SHOWN), console.options))
+    console.print(table(lookup(SHOWN), console.options))
     return console.export_svg(title="passive DNS", theme=MONOKAI, unique_id="lookup")
 
 

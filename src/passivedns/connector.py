@@ -16,7 +16,7 @@ from passivedns.stix.builder import AUTHOR_ID
 from passivedns.stix.markings import entity_markings, references, strictest_pap, strictest_tlp
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable, canonical
-from passivedns.summary import failed, not_asked, summary
+from passivedns.summary import reason_not_asked, summary, total_failure
 from passivedns.text import one_line
 
 Enriched = tuple[str, list[StixObject]]
@@ -95,10 +95,10 @@ class RiskIQConnector:
         now = datetime.now(UTC)
         result = self._enricher.enrich(entity, now, data["enrichment_entity"].get("created_at"))
         _report(result, self._enricher.searches_left, message)
-        if error := failed(result.outcomes):
+        if error := total_failure(result.outcomes):
             raise error
         if not result.outcomes:
-            return not_asked(entity), []
+            return reason_not_asked(entity), []
         return summary(entity.value, result, now), _with_markings(result.objects, known, entity_markings(data, known))
 
     def _observable(self, message: Message) -> tuple[str, str]:

@@ -12,13 +12,13 @@ from passivedns.sources import SOURCES
 from passivedns.stix import special_use
 from passivedns.text import and_list, day, duration, frequencies, quantity
 
-MAX_SKEW = timedelta(minutes=10)
+MAX_CLOCK_SKEW = timedelta(minutes=10)
 """How far the clock of a source may be ahead without a word."""
 SLOW_IMPORT = 1000
 """Relationships that OpenCTI takes minutes to import, at about ten objects a second."""
 
 
-def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
+def total_failure(outcomes: Sequence[Outcome]) -> ConnectorError | None:
     """The error if no source answered; None if one did, or none applied."""
     failures = [outcome.failure for outcome in outcomes if outcome.failure]
     if not failures or len(failures) < len(outcomes):
@@ -31,7 +31,7 @@ def failed(outcomes: Sequence[Outcome]) -> ConnectorError | None:
     return AllFailed(text, tuple(failures))
 
 
-def not_asked(entity: Entity) -> str:
+def reason_not_asked(entity: Entity) -> str:
     """Why no source was asked about an entity."""
     if not (meaning := special_use.meaning(entity.type, entity.value)):
         return f"{entity.value} was not looked up: none of the sources covers {entity.type}"
@@ -64,7 +64,7 @@ def _nothing_known(value: str, result: Result) -> str:
 
 def _remarks(result: Result, now: datetime) -> Iterator[str]:
     found, answered = result.enrichment, result.answered
-    yield from unused(result)
+    yield from left_out_texts(result)
     if result.records and len(result.outcomes) > 1:
         yield f"records by source: {frequencies({outcome.source.title: outcome.received for outcome in answered})}"
     for outcome in answered:
@@ -76,7 +76,7 @@ def _remarks(result: Result, now: datetime) -> Iterator[str]:
         yield "OpenCTI will take a while to import them"
 
 
-def unused(result: Result) -> Iterator[str]:
+def left_out_texts(result: Result) -> Iterator[str]:
     """Phrases about the records that were left out or unreadable, and about wrong clocks."""
     left_out, unreadable = result.enrichment.left_out, result.enrichment.unreadable
     older = left_out.pop(OLDER, 0)
@@ -89,7 +89,7 @@ def unused(result: Result) -> Iterator[str]:
     if unreadable:
         yield f"{quantity(unreadable, 'unreadable row')}"
     for outcome in result.outcomes:
-        if outcome.clock_ahead > MAX_SKEW:
+        if outcome.clock_ahead > MAX_CLOCK_SKEW:
             yield (
                 f"{outcome.source.title} dates records up to {duration(outcome.clock_ahead)} ahead of this clock; they "
                 "count as seen now"

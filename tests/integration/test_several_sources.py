@@ -12,7 +12,7 @@ from passivedns.enrichment import Enricher, Result
 from passivedns.model import Entity, Relation
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
-from passivedns.summary import failed, summary
+from passivedns.summary import summary, total_failure
 from sandbox.server import serving
 from sandbox.sources.history import ADDRESS, ADDRESS_V6, DOMAIN, Fact, history
 from sandbox.sources.service import Service
@@ -132,7 +132,7 @@ def test_if_all_sources_fail_the_error_contains_every_message(
     for key in ("mnemonic", "robtex"):
         sources.services[key].fail("500")
     result = look_up(sources.enricher(monkeypatch, "mnemonic", "robtex"), DOMAIN)
-    assert str(failed(result.outcomes)) == (
+    assert str(total_failure(result.outcomes)) == (
         "mnemonic and Robtex failed: server error (HTTP 500); try again later. "
         "Its response says: Internal Server Error."
     )

@@ -12,7 +12,7 @@ from passivedns.errors import AllFailed, ConnectorError, NoAnswer, QuotaExceeded
 from passivedns.model import Enrichment, Record, Relation, Tally
 from passivedns.query.outcome import EVERYTHING, OLDER, Outcome
 from passivedns.sources import SOURCES
-from passivedns.summary import SLOW_IMPORT, failed, failure_texts, summary
+from passivedns.summary import SLOW_IMPORT, failure_texts, summary, total_failure
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SINCE = datetime(2026, 10, 25, 12, tzinfo=UTC)
@@ -271,7 +271,7 @@ def test_limits_of_the_same_setting_are_told_once() -> None:
         Outcome(source, SINCE, failure=TlpRefused(f"Not sent to {source.title}: marked TLP:RED, {above} ({setting})."))
         for source, setting in zip(ALL, settings, strict=True)
     ]
-    error = failed(refused)
+    error = total_failure(refused)
     assert isinstance(error, TlpRefused)
     assert str(error) == (
         f"Not sent to One DNS and Three DNS: marked TLP:RED, {above} (PDNS_MAX_TLP). "
@@ -283,25 +283,25 @@ def test_limits_of_the_same_setting_are_told_once() -> None:
 
 
 def test_the_enrichment_succeeds_if_a_source_answered() -> None:
-    assert failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)]) is None
+    assert total_failure([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE)]) is None
 
 
 def test_the_enrichment_succeeds_if_no_source_applies() -> None:
-    assert failed([]) is None
+    assert total_failure([]) is None
 
 
 @pytest.mark.parametrize("error", [DOWN, REFUSED, QuotaExceeded("The One DNS quota is used up (HTTP 429).")])
 def test_the_error_of_the_only_source_is_the_error_of_the_enrichment(error: ConnectorError) -> None:
-    assert failed([Outcome(ONE, SINCE, failure=error)]) is error
+    assert total_failure([Outcome(ONE, SINCE, failure=error)]) is error
 
 
 def test_the_error_names_each_failed_source() -> None:
-    error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=QuotaExceeded("Spent."))])
+    error = total_failure([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=QuotaExceeded("Spent."))])
     assert isinstance(error, AllFailed)
     assert str(error) == "One DNS failed: server error (HTTP 500); try again later. Two DNS failed: Spent."
 
 
 def test_excluded_and_failed_sources_together_are_a_failure() -> None:
-    error = failed([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=REFUSED)])
+    error = total_failure([Outcome(ONE, SINCE, failure=DOWN), Outcome(TWO, SINCE, failure=REFUSED)])
     assert isinstance(error, AllFailed)
     assert str(error) == f"One DNS failed: server error (HTTP 500); try again later. {REFUSED}"

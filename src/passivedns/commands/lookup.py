@@ -21,11 +21,11 @@ from passivedns.model import Entity
 from passivedns.query.outcome import EVERYTHING
 from passivedns.report.formats import as_csv, as_json, as_stix
 from passivedns.report.lookup import Lookup
-from passivedns.report.table import report
+from passivedns.report.table import table
 from passivedns.settings.loading import load_lookup_settings
 from passivedns.stix.objects import observable_id
 from passivedns.stix.values import Unusable, canonical, is_address
-from passivedns.summary import failed, failure_texts, not_asked
+from passivedns.summary import failure_texts, reason_not_asked, total_failure
 from passivedns.text import allowance_in_words, and_list, one_line, quantity
 
 # Failures that concern one value, unless the source is left alone; any other would hit the next value as well.
@@ -134,8 +134,8 @@ def _is_of_one_value(failure: Exception | None) -> bool:
 def _say_failures(entity: Entity, result: Result) -> None:
     """Print which sources failed, and why."""
     if not result.outcomes:
-        say(f"{not_asked(entity)}.")
-    if error := failed(result.outcomes):
+        say(f"{reason_not_asked(entity)}.")
+    if error := total_failure(result.outcomes):
         say(f"{entity.value}: {error}")
     else:
         for text in failure_texts(result.outcomes):
@@ -178,7 +178,7 @@ def _show_page(lookups: Sequence[Lookup], now: datetime) -> None:
 def _show_tables(lookups: Sequence[Lookup]) -> None:
     console = Console(highlight=False)
     for number, lookup in enumerate(lookups):
-        console.print(*([""] if number else []), report(lookup, console.options), sep="\n")
+        console.print(*([""] if number else []), table(lookup, console.options), sep="\n")
 
 
 def _tell_quotas(enricher: Enricher) -> None:

@@ -7,7 +7,7 @@ from passivedns.model import Entity, Relation, recency
 from passivedns.query.outcome import EVERYTHING
 from passivedns.stix.builder import Publisher
 from passivedns.stix.objects import StixObject
-from passivedns.summary import failure_texts, unused
+from passivedns.summary import failure_texts, left_out_texts
 from passivedns.text import frequencies, quantity
 
 
@@ -42,7 +42,7 @@ class Lookup(NamedTuple):
             return "No records found."
         kept = self.result.enrichment.kept
         text = f"{self.totals}: {frequencies(kept)}" if kept else self.totals
-        rest = "; ".join(unused(self.result))
+        rest = "; ".join(left_out_texts(self.result))
         return f"{text}\n{rest[0].upper()}{rest[1:]}" if rest else text
 
     @property

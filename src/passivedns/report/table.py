@@ -18,7 +18,7 @@ _UNICODE, _ASCII = ("━", "●", "┊"), ("=", "*", ".")
 """A line, a point and the grid."""
 
 
-def report(lookup: Lookup, options: ConsoleOptions) -> RenderableType:
+def table(lookup: Lookup, options: ConsoleOptions) -> RenderableType:
     """A look-up with heading, table and counts for a console with these options."""
     relations = lookup.relations
     several = len(lookup.publisher.names) > 1

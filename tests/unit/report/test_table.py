@@ -9,7 +9,7 @@ from rich.console import Console
 from passivedns.errors import NoAnswer
 from passivedns.model import Answer
 from passivedns.report.lookup import Lookup
-from passivedns.report.table import report
+from passivedns.report.table import table
 from sandbox.sources.riskiq_data import DOMAIN
 from tests.helpers.saved_answers import lookup_of, seen
 from tests.helpers.several_sources import lookup_at, record
@@ -28,7 +28,7 @@ def drawn(lookup: Lookup, width: int = 80, encoding: str = "utf-8") -> list[str]
     """The lines as written to a file or a pipe."""
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding, write_through=True), width=width, highlight=False)
-    console.print(report(lookup, console.options))
+    console.print(table(lookup, console.options))
     return [line.rstrip() for line in raw.getvalue().decode(encoding).splitlines()]
 
 
