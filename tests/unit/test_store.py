@@ -167,7 +167,7 @@ def test_a_silent_redis_costs_its_timeout_once_for_all_that_use_it(monkeypatch: 
 
     def use_all(url: str) -> None:
         DeliveryLog(url).begin("message", is_new=False)
-        limit = RateLimit("mnemonic", "9/minute", patience=0, redis_url=url)
+        limit = RateLimit("mnemonic", "9/minute", max_wait=0, redis_url=url)
         with ThreadPoolExecutor(9) as pool:
             list(pool.map(store(url).read, "123456789"))
             list(pool.map(lambda _: limit.wait(), "123456789"))
@@ -181,7 +181,7 @@ def test_while_a_silent_redis_is_left_alone_each_user_says_so_once(
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.1)
     with silent() as url:
-        one, limit = store(url), RateLimit("mnemonic", "9/minute", patience=0, redis_url=url)
+        one, limit = store(url), RateLimit("mnemonic", "9/minute", max_wait=0, redis_url=url)
         for _ in range(3):
             one.read("key")
             limit.wait()

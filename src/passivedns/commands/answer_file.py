@@ -66,7 +66,7 @@ def enricher_of_file(
             body = file.read(MAX_BODY + 1)
     except OSError as error:
         raise ConnectorError(f"{path} cannot be read: {error.strerror}.") from error
-    source, answer = _recognized(path, body, sources)
+    source, answer = _recognize(path, body, sources)
     configured = ConfiguredSource(
         source, SavedAnswer(path, source, body), QuotaMeter(source), since=lambda _: EVERYTHING
     )
@@ -77,7 +77,7 @@ def enricher_of_file(
     return values or [_topic(path, answer)], enricher
 
 
-def _recognized(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
+def _recognize(path: Path, body: bytes, sources: Sequence[str]) -> tuple[Source, Answer]:
     """The first source that finds records in the file, else the first that can read it."""
     readable: list[tuple[Source, Answer]] = []
     why = ""

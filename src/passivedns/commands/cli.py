@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        parsed = _parsed(sys.argv[1:] if arguments is None else arguments)
+        parsed = _parse(sys.argv[1:] if arguments is None else arguments)
         command: Callable[[], int] = parsed.prepare(parsed)
         code = command()
         # A closed pipe must show here, not when Python exits.
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The parsed arguments; `help COMMAND` is `COMMAND --help`."""
     parser, commands = _parser()
     given = list(arguments)

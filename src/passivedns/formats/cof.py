@@ -149,12 +149,12 @@ def in_order(sent: Sequence[Record], swapped: bool) -> list[Record]:
     lead = votes[True] - votes[False]
     usual = lead > 0 if lead else swapped
     return [
-        _swapped(*record) if (usual if own is None else own) else record
+        _swap(*record) if (usual if own is None else own) else record
         for own, record in zip(by_address, sent, strict=True)
     ]
 
 
-def _swapped(name: str, kind: str, data: str, *others: Any) -> Record:
+def _swap(name: str, kind: str, data: str, *others: Any) -> Record:
     return Record(data, kind, name, *others)
 
 

@@ -113,9 +113,9 @@ def mailbox(rname: str) -> str:
     if not divided:
         return rname
     local, domain = divided.groups()
-    return f"{_ESCAPE.sub(_unescaped, local)}@{domain}"
+    return f"{_ESCAPE.sub(_unescape, local)}@{domain}"
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     text = escape[0][1:]
     return chr(int(text)) if len(text) == 3 else text

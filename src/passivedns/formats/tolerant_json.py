@@ -39,7 +39,7 @@ _BEFORE_NEXT_ROW = re.compile(
     # After a comma in an object, there would be a key.
     rb'|\}\s{0,24}+,\s{0,24}+(?=[^"\s]|"(?:[^"\\\n]|\\.){0,64}+"\s*+[,\]])'
 )
-_LONGEST_KEY = _LONGEST_TAIL = 64
+_MAX_KEY = _MAX_TAIL = 64
 
 
 class JsonRows:
@@ -69,13 +69,13 @@ class JsonRows:
                 return
             self.number += 1
             yield row
-        self.cut |= row is BROKEN and not self._body[-_LONGEST_TAIL:].rstrip().endswith((b"}", b"]"))
+        self.cut |= row is BROKEN and not self._body[-_MAX_TAIL:].rstrip().endswith((b"}", b"]"))
 
     def _rows(self) -> Iterator[Any]:
         end = len(self._body)
         if _after(_BETWEEN_ROWS, self._body, 0) == end:
             return
-        if (whole := self._parsed(0, end)) is not BROKEN:
+        if (whole := self._parse(0, end)) is not BROKEN:
             yield from self._rows_in(whole)
         else:
             yield from self._stream()
@@ -89,7 +89,7 @@ class JsonRows:
             # Only the first value of a line, since each attempt checks the encoding of the whole line.
             if line_end < position < len(body):
                 line_end = _line_end(body, position)
-                if (value := self._parsed(position, line_end)) is not BROKEN:
+                if (value := self._parse(position, line_end)) is not BROKEN:
                     yield from self._rows_in(value)
                     position = line_end
                     continue
@@ -135,7 +135,7 @@ class JsonRows:
             return (yield from self._row(start, opened))
         self.documents += 1
         self._set_fields(body[start:opened] + b"]}" if opened - start <= MAX_ROW else b"{}")
-        closed = yield from self._listed(opened)
+        closed = yield from self._list_rows(opened)
         end, _ = self._extent(closed, depth=1)
         if not end:
             self.cut = True
@@ -150,7 +150,7 @@ class JsonRows:
         self.cut |= fields is BROKEN
         self.fields = fields if isinstance(fields, dict) else {}
 
-    def _listed(self, position: int) -> Generator[Any, None, int]:
+    def _list_rows(self, position: int) -> Generator[Any, None, int]:
         """The rows up to the closing bracket of their list; returns where to go on."""
         body = self._body
         while (position := _after(_BETWEEN_ROWS, body, position)) < len(body):
@@ -166,7 +166,7 @@ class JsonRows:
 
     def _row(self, start: int, end: int) -> Generator[Any, None, int]:
         """The row from `start` to `end` (0: its end was not found); returns where to go on."""
-        value = self._parsed(start, end) if end else BROKEN
+        value = self._parse(start, end) if end else BROKEN
         yield value
         if value is not BROKEN or (end and self._is_closed(start, end)):
             return end
@@ -222,10 +222,10 @@ class JsonRows:
         return 0, False
 
     def _ends_in_key(self, start: int, end: int) -> bool:
-        before = self._body[max(start, end - _LONGEST_KEY) : end].rstrip()
+        before = self._body[max(start, end - _MAX_KEY) : end].rstrip()
         return before.endswith(b":") and before[:-1].rstrip().endswith(tuple(f'"{key}"'.encode() for key in self._keys))
 
-    def _parsed(self, start: int, end: int) -> Any:
+    def _parse(self, start: int, end: int) -> Any:
         """The JSON value in a part of the body; `BROKEN` if there is none, or if it is too large."""
         return _json(memoryview(self._body)[start:end]) if self._fits(start, end) else BROKEN
 

@@ -42,25 +42,26 @@ class ConfiguredSource:
     identity: str = field(default="", repr=False)
     """The URL, account and options that its answers depend on. A secret."""
 
-    def query(self, entity: Entity, now: datetime) -> Outcome:
-        """Look up an entity; `now` is in UTC. The outcome includes failures."""
+    def query(self, entity: Entity, now: datetime, tell: Callable[[Outcome], None]) -> None:
+        """Look up an entity and tell the outcome, which may be a failure; `now` is in UTC."""
         since = self.since(now)
         question = Question(ascii_name(entity.value), entity.type, max(since - self.source.clock_tolerance, EVERYTHING))
         try:
             self._check_markings(entity)
-            if cached := self._cached(question, since, now):
-                return cached
-            self._check_limits()
-            metrics.SEARCHES.labels(self.source.key).inc()
-            return self._received(self.client.look_up(question), question, since)
+            outcome = self._from_cache(question, since, now)
+            if outcome is None:
+                self._check_limits()
+                metrics.SEARCHES.labels(self.source.key).inc()
+                outcome = self._keep(self.client.look_up(question), question, since)
         except SourceError as error:
-            return Outcome(self.source, since, failure=self.meter.cool_down.failed(question.value, error))
+            outcome = Outcome(self.source, since, failure=self.meter.cool_down.note_failure(question.value, error))
         except ConnectorError as error:
-            return Outcome(self.source, since, failure=error)
+            outcome = Outcome(self.source, since, failure=error)
         except Exception as error:
             log.exception("%s could not be asked", self.source.title)
-            name = type(error).__name__
-            return Outcome(self.source, since, failure=Unforeseen(f"Internal error ({name}); see the connector log."))
+            failure = Unforeseen(f"Internal error ({type(error).__name__}); see the connector log.")
+            outcome = Outcome(self.source, since, failure=failure)
+        tell(outcome)
 
     def _check_markings(self, entity: Entity) -> None:
         limits = (entity.tlp, self.max_tlp, self.max_tlp_setting), (entity.pap, self.max_pap, "PDNS_MAX_PAP")
@@ -70,7 +71,7 @@ class ConfiguredSource:
                     f"Not sent to {self.source.title}: marked {marked}, above the maximum of {maximum} ({setting})."
                 )
 
-    def _cached(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
+    def _from_cache(self, question: Question, since: datetime, now: datetime) -> Outcome | None:
         cached = self.cache.get(self._key(question), self.source.key, question.since, now) if self.cache else None
         if cached is None:
             return None
@@ -84,16 +85,16 @@ class ConfiguredSource:
         self.meter.cool_down.check()  # the source may just have asked for it
         self.meter.check()
 
-    def _received(self, answer: Answer, question: Question, since: datetime) -> Outcome:
+    def _keep(self, answer: Answer, question: Question, since: datetime) -> Outcome:
         given = datetime.now(UTC)
-        self.meter.cool_down.answered()
+        self.meter.cool_down.note_answer()
         if self.cache and answer.complete and answer.certain:
             self.cache.put(self._key(question), answer, question.since, given)
         return self._outcome(answer, question, since, given)
 
     def _outcome(self, answer: Answer, question: Question, since: datetime, given: datetime) -> Outcome:
         """The records of an answer `given` (UTC) within the queried period; the others are counted."""
-        records = [_seen_by(record, given) for record in answer.records]
+        records = [_up_to(record, given) for record in answer.records]
         found = [record for record in records if record.last_seen is None or record.last_seen >= question.since]
         older = [record.last_seen for record in records if record.last_seen and record.last_seen < question.since]
         ahead = [record.last_seen - given for record in answer.records if record.last_seen]
@@ -125,21 +126,20 @@ def query_all(
         and not configured.source.record_types.isdisjoint(record_types)
         and (configured.is_local or not is_special)
     ]
-    outcomes: dict[int, Outcome] = {}
-
-    def work(place: int) -> None:
-        outcomes[place] = able[place].query(entity, now)
-
+    told: list[list[Outcome]] = [[] for _ in able]
     # Daemon threads do not delay the end of the process.
-    threads = [threading.Thread(target=work, args=[place], daemon=True) for place in range(len(able))]
+    threads = [
+        threading.Thread(target=each.query, args=(entity, now, outcome.append), daemon=True)
+        for each, outcome in zip(able, told, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [outcomes[place] for place in range(len(able))]
+    return [outcome for (outcome,) in told]
 
 
-def _seen_by(record: Record, now: datetime) -> Record:
+def _up_to(record: Record, now: datetime) -> Record:
     """The record with dates up to `now` (UTC): servers whose clock is ahead, and some placeholders, mean "still"."""
     if max(record.first_seen or EVERYTHING, record.last_seen or EVERYTHING) <= now:
         return record

@@ -51,14 +51,14 @@ class CoolDown:
         with self._lock:
             self._until = max(self._until, time.monotonic() + seconds)
 
-    def failed(self, value: str, error: SourceError) -> SourceError:
+    def note_failure(self, value: str, error: SourceError) -> SourceError:
         """Note why a source did not answer about a value; the error to raise, which may say when the next try is."""
         if error.retry_in is not None and not error.status:  # nothing was sent
             return error
         with self._lock:
             was_asked_to_wait = self._until > time.monotonic()
             if seconds := self._seconds(value, error, was_asked_to_wait):
-                self._failure = self._summed_up(error)
+                self._failure = self._summary(error)
                 self._until = max(self._until, time.monotonic() + seconds)
             left = self._until - time.monotonic()
             if left <= 0:
@@ -69,7 +69,7 @@ class CoolDown:
             error.retry_in = left
             return error
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """Note that the source answered."""
         with self._lock:
             self._failure = None
@@ -89,7 +89,7 @@ class CoolDown:
                 return RESPITE if len(self._failed) == SEVERAL and not was_asked_to_wait else 0
         return 0
 
-    def _summed_up(self, error: SourceError) -> SourceError:
+    def _summary(self, error: SourceError) -> SourceError:
         """The error to remember: that of several values says nothing about the last one."""
         if type(error) is not NoAnswer or error.status < 400:
             return error

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class RateLimit:
     """The rate limit of one source, shared by all processes with the same Redis."""
 
-    def __init__(self, title: str, rates: str, patience: float, redis_url: str = "") -> None:
-        """`title` is the name of the source, `rates` such as `10/minute;1000/day`; `wait` waits up to `patience`
+    def __init__(self, title: str, rates: str, max_wait: float, redis_url: str = "") -> None:
+        """`title` is the name of the source, `rates` such as `10/minute;1000/day`; `wait` waits up to `max_wait`
         seconds.
         """
         # Loading this library takes longer than anything else, and few sources are paced.
@@ -32,7 +32,7 @@ class RateLimit:
         self._title = title
         self._rates = rates_in_words(rates)
         self._limits = parse_many(rates)
-        self._patience = patience
+        self._max_wait = max_wait
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._redis = redis_at(redis_url) if redis_url else None
         self._warned = False
@@ -43,7 +43,7 @@ class RateLimit:
         Raises:
             RateLimited: the wait would be too long; the text says when the next request is allowed.
         """
-        deadline = time.time() + self._patience
+        deadline = time.time() + self._max_wait
         while free := self._next_turn():
             left = free - time.time()
             if free > deadline:

@@ -90,9 +90,9 @@ class DefenderClient(Client):
         return whole(DEFENDER, page, reply), self._request(self._http.follow, link) if link else None
 
     def _request(self, send: Callable[[str], Reply], place: str) -> Ask:
-        return partial(self._authorized, send, place)
+        return partial(self._send, send, place)
 
-    def _authorized(self, send: Callable[[str], Reply], place: str) -> Reply:
+    def _send(self, send: Callable[[str], Reply], place: str) -> Reply:
         """The reply to a request with a token, which is renewed once if refused."""
         if time.monotonic() >= self._renewal:
             self._sign_in()

@@ -123,7 +123,7 @@ def parse_answer(body: bytes) -> Answer:
         NoAnswer: DNSDB failed before the first record.
     """
     rows, end = rows_of(DNSDB, body, *KEYS), dict[str, Any]()
-    answer = _answer(read_entries(map(_with_sensor, _unframed(rows, end)), DNSDB.key))
+    answer = _answer(read_entries(map(_with_sensor, _unframe(rows, end)), DNSDB.key))
     condition = end.get("cond")
     if condition not in (None, *_ENDS):
         raise DNSDB.unexpected(f"has an unknown condition ({one_line(str(condition), 40)})")
@@ -134,7 +134,7 @@ def parse_answer(body: bytes) -> Answer:
     return answer._replace(complete=answer.complete and condition == "succeeded" and not rows.cut)
 
 
-def _unframed(lines: Iterable[Any], end: dict[str, Any]) -> Iterator[Any]:
+def _unframe(lines: Iterable[Any], end: dict[str, Any]) -> Iterator[Any]:
     """The rows. Fills `end` with the final line, which may contain the last row; without it, the answer was cut off."""
     for line in lines:
         fields = line if isinstance(line, dict) else {}

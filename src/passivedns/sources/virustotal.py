@@ -86,7 +86,7 @@ class VirusTotalClient(Client):
         collection = "ip_addresses" if question.type in ADDRESSES else "domains"
         path = f"/{collection}/{question.segment}/resolutions"
         pages, ended = all_pages(VIRUSTOTAL, self._request(path), partial(self._page, path), self._max_pages)
-        answer = _joined(*pages)
+        answer = _answer(*pages)
         return answer._replace(complete=answer.complete and ended)
 
     def _page(self, path: str, reply: Reply) -> tuple[_Page, Ask | None]:
@@ -95,7 +95,7 @@ class VirusTotalClient(Client):
             if not at(error_json(reply.body), "error", "code"):
                 raise VIRUSTOTAL.error(BadAnswer, 404)
             return _Page(Answer([])), None
-        page = _parsed_page(reply.body)
+        page = _read_page(reply.body)
         cursor = _cursor(page.fields)
         page = page._replace(answer=whole(VIRUSTOTAL, page.answer, reply))
         return page, self._request(path, cursor) if cursor else None
@@ -106,15 +106,15 @@ class VirusTotalClient(Client):
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:
-    return _joined(_parsed_page(body))
+    return _answer(_read_page(body))
 
 
-def _parsed_page(body: bytes) -> _Page:
+def _read_page(body: bytes) -> _Page:
     rows = rows_of(VIRUSTOTAL, body, "data")
     return _Page(read_rows(VIRUSTOTAL, rows, _records, "list of resolutions"), rows.number, rows.fields)
 
 
-def _joined(*pages: _Page) -> Answer:
+def _answer(*pages: _Page) -> Answer:
     """The answer in all pages; incomplete if the last one says that there are more."""
     answer = merge_answers([page.answer for page in pages])
     number = sum(page.number for page in pages)

@@ -47,4 +47,4 @@ def test_few_frames_lie_between_the_command_line_and_the_request(monkeypatch: py
         cli.main(["lookup", "example.org", "--sources", "riskiq"])
     (before,) = [frames for frames in before_thread if "query_all" in frames]
     path = before + in_thread[0]
-    assert len(path) <= 11, path
+    assert len(path) <= 10, path

@@ -342,7 +342,7 @@ def test_a_quota_call_that_is_refused_ends_the_look_up_and_the_next_ones(url: st
 
 
 def test_a_limit_that_the_connector_keeps_itself_leaves_no_trace(url: str) -> None:
-    configured = source(url, rate_limit=RateLimit("Example DNS", "1/minute", patience=0))
+    configured = source(url, rate_limit=RateLimit("Example DNS", "1/minute", max_wait=0))
     outcome(configured)
     assert "allows 1 request a minute" in str(failure(configured, "b.example"))
     assert not configured.meter.cool_down.is_ill()
@@ -378,7 +378,7 @@ def test_each_failure_leaves_the_source_alone_for_its_time(
 ) -> None:
     memory, error = CoolDown("Example DNS"), kind("Example DNS failed.")
     error.status = status
-    assert memory.failed("example.org", error).retry_in == (seconds or None)
+    assert memory.note_failure("example.org", error).retry_in == (seconds or None)
     if seconds:
         later(seconds - 1)
         with pytest.raises(kind, match=r"^Example DNS failed\. Next try in 1 s\.$"):

@@ -101,7 +101,7 @@ def test_failures_that_would_stop_the_search_too_end_the_look_up(kind: type[Exce
 
 
 def test_each_attempt_waits_for_the_rate_limit() -> None:
-    meter = QuotaMeter(RISKIQ, rate_limit=RateLimit("PassiveTotal", "1/minute", patience=0))
+    meter = QuotaMeter(RISKIQ, rate_limit=RateLimit("PassiveTotal", "1/minute", max_wait=0))
     meter.spend()
     with pytest.raises(RateLimited):
         meter.spend()

@@ -20,14 +20,14 @@ def redis_url() -> Iterator[str]:
 
 
 def test_requests_within_the_rate_do_not_wait() -> None:
-    limit = RateLimit("Robtex", "3/minute", patience=0)
+    limit = RateLimit("Robtex", "3/minute", max_wait=0)
     for _ in range(3):
         limit.wait()
 
 
 def test_an_error_says_when_to_ask_again_if_the_wait_is_too_long() -> None:
     """In numbers that need no notation."""
-    limit = RateLimit("mnemonic", "2/minute;1000/day", patience=5)
+    limit = RateLimit("mnemonic", "2/minute;1000/day", max_wait=5)
     limit.wait()
     limit.wait()
     with pytest.raises(RateLimited) as raised:
@@ -42,7 +42,7 @@ def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: p
     monkeypatch.setattr(time, "time", lambda: now() + sum(pauses))
     monkeypatch.setattr(time, "sleep", pauses.append)
     caplog.set_level("INFO")
-    limit = RateLimit("mnemonic", "1/minute", patience=90)
+    limit = RateLimit("mnemonic", "1/minute", max_wait=90)
     limit.wait()
     limit.wait()
     assert 59 < sum(pauses) < 61
@@ -51,7 +51,7 @@ def test_a_short_wait_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: p
 
 def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
     title = f"mnemonic {uuid.uuid4()}"
-    one, other = (RateLimit(title, "1/minute", patience=0, redis_url=redis_url) for _ in range(2))
+    one, other = (RateLimit(title, "1/minute", max_wait=0, redis_url=redis_url) for _ in range(2))
     one.wait()
     with pytest.raises(RateLimited):
         other.wait()
@@ -59,7 +59,7 @@ def test_processes_that_share_a_redis_share_the_rate(redis_url: str) -> None:
 
 def test_each_source_has_its_own_rate() -> None:
     for title in ("mnemonic", "VirusTotal"):
-        RateLimit(title, "1/minute", patience=0).wait()
+        RateLimit(title, "1/minute", max_wait=0).wait()
 
 
 def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
@@ -67,7 +67,7 @@ def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
     together = threading.Barrier(20)
 
     def go(_: int) -> bool:
-        limit = RateLimit(title, "5/minute", patience=0, redis_url=redis_url)
+        limit = RateLimit(title, "5/minute", max_wait=0, redis_url=redis_url)
         together.wait()
         try:
             limit.wait()
@@ -80,7 +80,7 @@ def test_simultaneous_requests_do_not_exceed_the_rate(redis_url: str) -> None:
 
 
 def test_without_redis_each_process_keeps_to_the_rate_by_itself(caplog: pytest.LogCaptureFixture) -> None:
-    limit = RateLimit("mnemonic", "2/minute", patience=0, redis_url="redis://127.0.0.1:9/0")
+    limit = RateLimit("mnemonic", "2/minute", max_wait=0, redis_url="redis://127.0.0.1:9/0")
     limit.wait()
     limit.wait()
     with pytest.raises(RateLimited):

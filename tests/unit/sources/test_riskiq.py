@@ -21,8 +21,8 @@ from passivedns.errors import (
     RequestRefused,
     SourceError,
 )
-from passivedns.model import Allowance, Answer, Entity, Question
-from passivedns.query.all_sources import ConfiguredSource
+from passivedns.model import RECORD_TYPES, Allowance, Answer, Entity, Question
+from passivedns.query.all_sources import ConfiguredSource, query_all
 from passivedns.query.outcome import Outcome
 from passivedns.settings.model import LookupSettings, PdnsSettings
 from passivedns.sources.riskiq import RISKIQ, RiskIQClient, RiskIQSettings
@@ -145,7 +145,8 @@ def thrifty(url: str) -> ConfiguredSource:
 
 
 def ask(of: ConfiguredSource, value: str = DOMAIN, now: datetime = NOW) -> Outcome:
-    return of.query(Entity("", "Domain-Name", value), now)
+    (outcome,) = query_all([of], Entity("", "Domain-Name", value), now, RECORD_TYPES)
+    return outcome
 
 
 def endpoints(service: PassiveTotal) -> list[str]:
