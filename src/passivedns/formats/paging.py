@@ -58,7 +58,7 @@ def all_pages(
     """The pages of an answer, and whether the last one was reached.
 
     `read` returns a page, and how to request the next one. The pages end after `most`, after `MAX_ROWS` records,
-    `MAX_BODY` bytes or a few minutes, and before one that fails or was requested before: those so far are paid for.
+    `MAX_BODY` bytes or `MAX_SECONDS`, and before one that fails or was requested before: those so far are paid for.
 
     Raises:
         SourceError: a page fails, and there is no record in those before.
@@ -68,9 +68,10 @@ def all_pages(
     bodies: set[int] = set()
     size = 0
     following: Ask | None = ask
-    for _ in _page_numbers(most):
+    end = time.monotonic() + MAX_SECONDS
+    while following and (following.args, following.keywords) not in asked and len(pages) < most:
         is_full = size >= MAX_BODY or sum(len(page.records) for page in pages) >= MAX_ROWS
-        if not following or is_full or (following.args, following.keywords) in asked:
+        if is_full or (pages and time.monotonic() >= end):
             break
         asked.append((following.args, following.keywords))
         try:
@@ -87,15 +88,6 @@ def all_pages(
         pages.append(page)
         size += len(reply.body)
     return pages, not following
-
-
-def _page_numbers(most: int) -> Iterator[int]:
-    """Count the pages of an answer, from 0, up to a maximum of pages and of seconds."""
-    end = time.monotonic() + MAX_SECONDS
-    for number in range(most):
-        if number and time.monotonic() >= end:
-            return
-        yield number
 
 
 def is_last(headers: Mapping[str, str], fields: Mapping[str, Any], number: int) -> bool:

@@ -86,7 +86,7 @@ class DnsdbClient(Client):
                 return _read(reply)
             except SourceError:
                 # The error quotes the response.
-                return _read(reply.masked())
+                return _read(reply.without_credentials())
         if (said := first_line(reply)) != _NOTHING_KNOWN:
             raise DNSDB.error(BadAnswer, 404, said)
         return Answer([])

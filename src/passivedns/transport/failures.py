@@ -1,26 +1,18 @@
-"""Turns responses that are errors into errors that say what to do."""
+"""Turns lost connections, and responses that are errors, into errors that say what to do."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from passivedns import errors
 from passivedns.errors import SourceError
-from passivedns.transport.causes import blocked_request, foreign, is_page
-from passivedns.transport.complaints import (
-    MAX_ERROR_BODY,
-    by_words,
-    is_limit_reached,
-    limit_in,
-    message_in_success,
-    names_credentials,
-    usual_complaint,
-)
+from passivedns.transport import complaints
+from passivedns.transport.causes import blocked_request, cause, foreign, is_page
 from passivedns.transport.reply import Reply
-from passivedns.transport.retry import retry_after
+from passivedns.transport.retry import is_unanswered, retry_after, was_sent
 from passivedns.transport.service import Service
 
 MAX_RATE_LIMIT = 3600
-"""Seconds; a source that wants to be left alone for less has a rate limit."""
+"""Seconds; a service that wants to be left alone for less has a rate limit."""
 
 _USUAL: Mapping[int, type[SourceError]] = {
     401: errors.CredentialsRefused,
@@ -29,6 +21,14 @@ _USUAL: Mapping[int, type[SourceError]] = {
     404: errors.BadAnswer,
     429: errors.RateLimited,
 }
+
+
+def lost_connection(service: Service, error: Exception, url: str, timeout: float) -> errors.NoAnswer:
+    """The error for a connection that failed, or was lost while the answer to a request was awaited."""
+    if is_unanswered(error):
+        return errors.NoAnswer(f"{service.title} did not answer within {timeout:g} s.")
+    kind = errors.NoAnswer if was_sent(error) else errors.Unreachable
+    return kind(f"{service.title} cannot be reached: {cause(error, service.peer(url), timeout)}.")
 
 
 def failure(service: Service, reply: Reply, url: str) -> SourceError | None:
@@ -42,7 +42,7 @@ def failure(service: Service, reply: Reply, url: str) -> SourceError | None:
         return error
     if reply.status in service.unknown:
         return None
-    said = _redirect(reply) or (service.complaint or usual_complaint)(reply)
+    said = _redirect(reply) or service.complaint(reply)
     wait = retry_after(reply.headers)
     kind = errors.RateLimited if what and reply.status == 429 else meaning(service, reply.status, said, wait)
     return service.error(kind, reply.status, said, wait)
@@ -67,18 +67,18 @@ def _failure_in_success(service: Service, reply: Reply) -> SourceError | None:
     """The error in a reply that has the status of a success."""
     if is_page(reply.body):
         return service.unexpected("is a web page")
-    if len(reply.body) > MAX_ERROR_BODY:
+    if len(reply.body) > complaints.MAX_ERROR_BODY:
         return None
-    said, status = message_in_success(reply.masked(), service.complaint or usual_complaint)
+    said, status = complaints.message_in_success(reply.without_credentials(), service.complaint)
     return service.error(meaning(service, status, said), status, said) if said or status >= 400 else None
 
 
 def meaning(service: Service, status: int, said: str, wait: float = 0) -> type[SourceError]:
     """The error class for a status, the message with it, and the seconds until another attempt, if stated."""
-    kind = service.statuses.get(status) or _USUAL.get(status) or (by_words(said) if status < 400 else None)
+    kind = service.statuses.get(status) or _USUAL.get(status) or (complaints.by_words(said) if status < 400 else None)
     if kind in (errors.NotEntitled, errors.RateLimited, errors.QuotaExceeded, None):
-        kind = limit_in(said) or _meaning_of_limit(kind, status, said, wait)
-    if kind is errors.NotEntitled and status == 403 and names_credentials(said):
+        kind = complaints.limit_in(said) or _meaning_of_limit(kind, status, said, wait)
+    if kind is errors.NotEntitled and status == 403 and complaints.names_credentials(said):
         kind = errors.CredentialsRefused
     if kind is None:
         kind = errors.NoAnswer if status >= 500 else errors.BadAnswer if status < 400 else errors.RequestRefused
@@ -87,13 +87,13 @@ def meaning(service: Service, status: int, said: str, wait: float = 0) -> type[S
 
 def _meaning_of_limit(kind: type[SourceError] | None, status: int, said: str, wait: float) -> type[SourceError] | None:
     """The class where the words alone do not tell a rate limit from a quota."""
-    if status in (402, 403) and kind is errors.NotEntitled and is_limit_reached(said):
+    if status in (402, 403) and kind is errors.NotEntitled and complaints.is_limit_reached(said):
         return errors.QuotaExceeded
     return errors.RateLimited if status == 429 and 0 < wait < MAX_RATE_LIMIT else kind
 
 
 def _for_account(service: Service, kind: type[SourceError]) -> type[SourceError]:
-    """The class for a source that may have no account, of which no error may speak."""
+    """The class for a service that may have no account, of which no error may speak."""
     if kind not in (errors.CredentialsRefused, errors.NotEntitled):
         return kind
     if not service.credentials:

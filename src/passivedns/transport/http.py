@@ -1,4 +1,4 @@
-"""Sends requests to a source, with a deadline per attempt, a size limit and delays between retries."""
+"""Sends requests to a service, with a deadline per attempt, a size limit and delays between retries."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -12,27 +12,18 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from passivedns import __version__, metrics
-from passivedns.errors import BadAnswer, NoAnswer, Unreachable
-from passivedns.transport.causes import cause
+from passivedns.errors import BadAnswer
 from passivedns.transport.complaints import MAX_ERROR_BODY
 from passivedns.transport.deadline import TimedAdapter
-from passivedns.transport.failures import failure
+from passivedns.transport.failures import failure, lost_connection
 from passivedns.transport.masking import mask
 from passivedns.transport.reply import MAX_BODY, Reply
-from passivedns.transport.retry import (
-    MAX_PAUSE,
-    RetryPolicy,
-    awaiting_answer,
-    is_unanswered,
-    may_pass,
-    retry_after,
-    was_sent,
-)
+from passivedns.transport.retry import MAX_PAUSE, RetryPolicy, awaiting_answer, may_pass, retry_after
 from passivedns.transport.service import Service
 
 
 class Http:
-    """Sends HTTP requests to one source; used by one thread at a time.
+    """Sends HTTP requests to one service; used by one thread at a time.
 
     Its methods raise a SourceError if there is no response, or if its status is an error.
     """
@@ -50,8 +41,8 @@ class Http:
         is_ill: Callable[[], bool] = lambda: False,
     ) -> None:
         """`base_url` precedes every path. `spend` is called before each attempt of a search; it may wait, or raise a
-        SourceError to prevent the attempt. `obey` is told for how many seconds the source wants to be left alone.
-        Requests are not repeated while the source `is_ill`.
+        SourceError to prevent the attempt. `obey` is told for how many seconds the service wants to be left alone.
+        Requests are not repeated while the service `is_ill`.
         """
         self.service = service
         self.base_url = base_url.rstrip("/")
@@ -78,7 +69,7 @@ class Http:
         return self.request("search", "GET", self.base_url + path, params=params, headers=headers)
 
     def follow(self, url: str) -> Reply:
-        """GET the next page of a search at a URL sent by the source.
+        """GET the next page of a search at a URL sent by the service.
 
         Raises:
             BadAnswer: the URL is on another host, which must not receive the credentials.
@@ -98,13 +89,12 @@ class Http:
     def probe(self) -> None:
         """GET the base URL; any response of the service will do, but no failure of it or of something in between."""
         reply = self._with_retries("probe", "GET", self.base_url)
-        if reply.status in (407, 502, 503, 504, 511) or "cf-mitigated" in reply.headers:
-            error = failure(self.service, reply, self.base_url)
-            if error:
-                raise error
+        is_from_between = reply.status in (407, 502, 503, 504, 511) or "cf-mitigated" in reply.headers
+        if is_from_between and (error := failure(self.service, reply, self.base_url)):
+            raise error
 
     def beside(self, service: Service, base_url: str) -> Self:
-        """A transport without the credentials, to another host of the same source, such as its sign-in service.
+        """A transport without the credentials, to another host of the same service, such as its sign-in service.
 
         Errors name the title and settings of `service`.
         """
@@ -120,7 +110,7 @@ class Http:
             except (HTTPError, OSError, ValueError, OverflowError) as error:
                 # requests raises OSErrors; an invalid header is a ValueError or an OverflowError.
                 if retry >= retries or not may_pass(error):
-                    raise self._lost(error, url) from error
+                    raise lost_connection(self.service, error, url, self._policy.timeout) from error
             else:
                 wait = retry_after(reply.headers) if reply.status >= 400 else 0
                 if retry >= retries or reply.status not in self.service.retried or wait > MAX_PAUSE:
@@ -133,25 +123,16 @@ class Http:
         if purpose == "search":
             self._spend()
         metrics.REQUESTS.labels(self.service.key, purpose).inc()
-        timeout = self._policy.timeout
         with (
             metrics.WAITING.labels(self.service.key, purpose).time(),
-            self.session.request(method, url, timeout=timeout, stream=True, **how) as response,
+            self.session.request(method, url, timeout=self._policy.timeout, stream=True, **how) as response,
             awaiting_answer(),
         ):
             body, is_cut = _body_of(response)
             reply = Reply(response.status_code, response.headers, body, partial(mask, response.request), is_cut)
             if not 200 <= reply.status < 300:
-                reply = reply._replace(body=reply.body[:MAX_ERROR_BODY]).masked()
+                reply = reply._replace(body=reply.body[:MAX_ERROR_BODY]).without_credentials()
             return reply
-
-    def _lost(self, error: Exception, url: str) -> NoAnswer:
-        """The error for a connection that failed, or was lost while the answer to a request was awaited."""
-        title, timeout = self.service.title, self._policy.timeout
-        if is_unanswered(error):
-            return NoAnswer(f"{title} did not answer within {timeout:g} s.")
-        kind = NoAnswer if was_sent(error) else Unreachable
-        return kind(f"{title} cannot be reached: {cause(error, self.service.peer(url), timeout)}.")
 
 
 def _body_of(response: requests.Response) -> tuple[bytes, bool]:

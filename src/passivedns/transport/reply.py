@@ -25,6 +25,6 @@ class Reply(NamedTuple):
         """Whether nothing was sent but white space."""
         return not self.cut and (not self.body or self.body.isspace())
 
-    def masked(self) -> Self:
+    def without_credentials(self) -> Self:
         """The reply to an error that has the status of a success."""
         return self._replace(body=self.mask(self.body))

@@ -4,18 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from passivedns.errors import (
-    BadAnswer,
-    CredentialsRefused,
-    NoAnswer,
-    NotEntitled,
-    QuotaExceeded,
-    RateLimited,
-    RequestRefused,
-    SourceError,
-)
+from passivedns import errors
+from passivedns.errors import BadAnswer, SourceError
 from passivedns.text import and_list, one_line, wait_time
 from passivedns.transport.causes import Peer
+from passivedns.transport.complaints import usual_complaint
 from passivedns.transport.reply import Reply
 
 MAX_QUOTE = 200
@@ -25,13 +18,13 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 _NO_ACCOUNT = "{title} requires credentials or rejected them (HTTP {status}); check {credentials}."
 _SENTENCES: Mapping[type[SourceError], str] = {
-    CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
-    NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); {entitlement}.",
-    QuotaExceeded: "The {title} quota is used up (HTTP {status}){until}.",
-    RateLimited: "{title} rate limit exceeded (HTTP {status}); {again}.",
-    RequestRefused: "{title} rejected the request (HTTP {status}).",
-    NoAnswer: "{title} server error (HTTP {status}); {again}.",
-    BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
+    errors.CredentialsRefused: "{title} rejected the credentials (HTTP {status}); check {credentials}.",
+    errors.NotEntitled: "The {title} account is not entitled to passive DNS (HTTP {status}); {entitlement}.",
+    errors.QuotaExceeded: "The {title} quota is used up (HTTP {status}){until}.",
+    errors.RateLimited: "{title} rate limit exceeded (HTTP {status}); {again}.",
+    errors.RequestRefused: "{title} rejected the request (HTTP {status}).",
+    errors.NoAnswer: "{title} server error (HTTP {status}); {again}.",
+    errors.BadAnswer: "The response (HTTP {status}) is not from the {title} API; check {check}.",
 }
 
 
@@ -57,7 +50,7 @@ class Service:
     """Error statuses that may mean "nothing known"; the client reads their bodies."""
     retried: frozenset[int] = TRANSIENT
     """Statuses that are retried."""
-    complaint: Callable[[Reply], str] | None = None
+    complaint: Callable[[Reply], str] = usual_complaint
     """Reads the error message of the service; by default from the usual JSON forms."""
 
     @property
@@ -83,7 +76,7 @@ class Service:
         `said` is the message of the service, which is shortened; `wait` is how many seconds it wants to be left alone.
         """
         check, said = self.variable(self.address), one_line(said, MAX_QUOTE)
-        has_choice = kind is CredentialsRefused and not self.needs_account
+        has_choice = kind is errors.CredentialsRefused and not self.needs_account
         sentence = (_NO_ACCOUNT if has_choice else _SENTENCES[kind]).format(
             title=self.title,
             status=status,
