@@ -87,7 +87,7 @@ def left_out_texts(result: Result) -> Iterator[str]:
         settings = and_list(list(dict.fromkeys(out.window_setting for out in result.outcomes if out.newest_older)))
         yield f"{older:,} {OLDER}, the newest of {day(newest)}; widen {settings}"
     if unreadable:
-        yield f"{quantity(unreadable, 'unreadable row')}"
+        yield quantity(unreadable, "unreadable row")
     for outcome in result.outcomes:
         if outcome.clock_ahead > MAX_CLOCK_SKEW:
             yield (

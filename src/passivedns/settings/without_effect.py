@@ -95,23 +95,15 @@ def unlisted_sources(values: Values, listed: Sequence[str]) -> Remarks:
     found = Remarks([], [])
     for key in [key for key in SOURCES if key not in listed]:
         given = [name for name in SOURCES[key].settings.model_fields if not is_missing(values[key].get(name))]
-        if "max_tlp" in given and (laxer := _laxer(values, key, listed)):
-            found.problems.append(
-                f"{SOURCES[key].variable('max_tlp')} limits only {key}, which PDNS_SOURCES does not list; set "
-                f"PDNS_MAX_TLP, since {laxer}."
-            )
-            given.remove("max_tlp")
-        shared = [name for name in given if name in SourceSettings.model_fields]
-        own = [SOURCES[key].variable(name) for name in given if name not in shared]
-        if own:
+        if own := [variable((key, name)) for name in given if name not in SourceSettings.model_fields]:
             are, settings = ("are", "settings") if own[1:] else ("is", "setting")
             remedy = f"add it, or remove the {settings}"
             found.notices.append(f"{and_list(own)} {are} set, but PDNS_SOURCES does not list {key}: {remedy}.")
-        found.notices.extend(
-            f"{SOURCES[key].variable(name)} limits only {key}, which PDNS_SOURCES does not list; set "
-            f"{variable(('pdns', name))}."
-            for name in shared
-        )
+        for name in [name for name in given if name in SourceSettings.model_fields]:
+            laxer = _laxer(values, key, listed) if name == "max_tlp" else ""
+            remedy = f"set {variable(('pdns', name))}{laxer and f', since {laxer}'}"
+            sentence = f"{variable((key, name))} limits only {key}, which PDNS_SOURCES does not list; {remedy}."
+            (found.problems if laxer else found.notices).append(sentence)
     return found
 
 
@@ -119,16 +111,12 @@ def _laxer(values: Values, key: str, listed: Sequence[str]) -> str:
     """Which listed sources have a laxer limit than an unlisted one; empty if none has."""
     own = _tlp(values[key]["max_tlp"])
     default = values["pdns"].get("max_tlp") or PdnsSettings.model_fields["max_tlp"].default
-    limits = {name: _tlp(values[name].get("max_tlp") or default) for name in listed}
-    strictness = _STRICTNESS.get(own, -1)
-    laxer = {name: limit for name, limit in limits.items() if _STRICTNESS.get(limit, len(_STRICTNESS)) > strictness}
-    if not laxer:
-        return ""
-    up_to = {name: f"up to {limit}" if limit in _STRICTNESS else "any TLP" for name, limit in laxer.items()}
-    by_limit = {limit: [name for name in up_to if up_to[name] == limit] for limit in up_to.values()}
-    return and_list(
-        [f"{and_list(names)} {'get' if names[1:] else 'gets'} {limit}" for limit, names in by_limit.items()]
-    )
+    laxer: dict[str, list[str]] = {}
+    for name in listed:
+        limit = _tlp(values[name].get("max_tlp") or default)
+        if _STRICTNESS.get(limit, len(_STRICTNESS)) > _STRICTNESS.get(own, -1):
+            laxer.setdefault(f"up to {limit}" if limit in _STRICTNESS else "any TLP", []).append(name)
+    return and_list([f"{and_list(names)} {'get' if names[1:] else 'gets'} {limit}" for limit, names in laxer.items()])
 
 
 def _tlp(value: Any) -> str:
@@ -140,20 +128,18 @@ def _misspelt_variables(environ: Iterable[str]) -> Iterator[str]:
     """A sentence for each variable of no section that resembles a setting, such as PASSIVEDNS_MAX_TLP."""
     for name in environ:
         is_in_section = name.lower().partition("_")[0] in SECTIONS
-        if not is_in_section and name not in _OF_OTHER_TOOLS and (meant := _resembled(name)):
-            yield f"{readable_name(name)} is not a setting and is ignored; did you mean {title(meant)}?"
+        if not is_in_section and name not in _OF_OTHER_TOOLS and (meant := next(_similar_settings(name), None)):
+            yield f"{readable_name(name)} is not a setting and is ignored{_hint(meant)}"
 
 
-def _resembled(name: str) -> Setting | None:
+def _similar_settings(name: str) -> Iterator[Setting]:
     words = re.split("[-_. ]", name.lower())
     for cut in range(1, len(words)):
         prefix, key = "".join(words[:cut]), "_".join(words[cut:])
         for section in ("pdns", *SOURCES):
-            if _is_like(prefix, section):
-                own = [known for name, known in DECLARED if name == section]
-                if meant := _meant(key, own, cutoff=0.85):
-                    return section, meant
-    return None
+            own = [known for name, known in DECLARED if name == section]
+            if _is_like(prefix, section) and (meant := _meant(key, own, cutoff=0.85)):
+                yield section, meant
 
 
 def _is_like(prefix: str, section: str) -> bool:
