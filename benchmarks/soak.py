@@ -32,7 +32,7 @@ RATE = 1.2
 QUIET = 60
 """Seconds without progress before waiting ends; pycti reconnects after 10."""
 CONNECTORS = 3
-LONGEST_OUTAGE = 60
+MAX_OUTAGE = 60
 """Maximum seconds of an outage of OpenCTI, or a fifth of the total if that is less."""
 
 chance = random.Random()  # noqa: S311  # not used for secrets
@@ -155,7 +155,7 @@ def restart_broker(site: Site, _: float) -> str:
 
 
 def restart_platform(site: Site, seconds: float) -> str:
-    site.restart_platform(chance.uniform(1, min(LONGEST_OUTAGE, seconds / 5)))
+    site.restart_platform(chance.uniform(1, min(MAX_OUTAGE, seconds / 5)))
     return "outages of OpenCTI"
 
 

@@ -22,7 +22,7 @@ def searches(world: World, value: str) -> int:
     return [search.params["query"] for search in world.service.searches].count(value)
 
 
-def test_a_work_that_opencti_does_not_close_is_closed_once_it_can_be_without_another_search(world: World) -> None:
+def refuse_to_close_for_a_while(world: World) -> None:
     world.platform.fail("toProcessed", how="database")
     works = [world.platform.enrich(world.entity("Domain-Name", value)) for value in (DOMAIN, DIRTY)]
     for work in works:
@@ -34,6 +34,16 @@ def test_a_work_that_opencti_does_not_close_is_closed_once_it_can_be_without_ano
         work.wait(WAIT)
         assert (work.in_error, len(work.closings), searches(world, work.entity.value)) == (False, 1, 1)
         assert (work.imported, work.errors) == (work.expectations, [])
+
+
+def test_a_work_that_opencti_does_not_close_is_closed_once_it_can_be_without_another_search(world: World) -> None:
+    refuse_to_close_for_a_while(world)
+
+
+@pytest.mark.slow
+def test_with_the_pauses_that_operators_see_a_work_is_closed_once_it_can_be(broker: str) -> None:
+    with new_world(broker, pauses="real") as world:
+        refuse_to_close_for_a_while(world)
 
 
 def test_a_playbook_that_cannot_be_answered_gets_its_only_bundle_once_it_can_be(world: World) -> None:

@@ -57,7 +57,7 @@ def _shorten_pauses() -> None:
     from passivedns.delivery import amqp_listener, retry
 
     amqp_listener.FIRST_PAUSE = retry.FIRST_PAUSE = 0.02
-    amqp_listener.MAX_PAUSE = retry.MAX_PAUSE = amqp_listener.MAX_REST = 0.2
+    amqp_listener.MAX_PAUSE = retry.MAX_PAUSE = amqp_listener.MAX_GIVE_BACK_PAUSE = 0.2
 
 
 def _start(environment: Mapping[str, str], log: IO[bytes], is_quick: bool = True) -> Forked:

@@ -17,7 +17,7 @@ from pika.exceptions import AMQPConnectionError, AMQPError
 from typing_extensions import override
 
 from passivedns.delivery.answerer import Answerer
-from passivedns.delivery.delivery import Delivery, Postponed, received
+from passivedns.delivery.delivery import Delivery, Postponed, from_broker
 from passivedns.opencti.broker import connect
 from passivedns.opencti.helper import Callback, Helper
 from passivedns.opencti.registration import growing_pauses
@@ -28,13 +28,13 @@ MAX_RETURNS = 2
 """Returns after which a message of a quorum queue is sent anew, far below RabbitMQ's limit (20 by default)."""
 MAX_GIVEN_BACK = 24 * 3600.0
 """Seconds for which a message whose work OpenCTI refuses to close is given back to its queue."""
-MAX_REST = 10.0
+MAX_GIVE_BACK_PAUSE = 10.0
 """The longest pause before a message is given back, in seconds."""
 FIRST_PAUSE = 1.0
 """The pause before the first attempt to connect again, in seconds; each is twice as long as the one before."""
 MAX_PAUSE = 10.0
 """The longest pause between two attempts to connect, in seconds."""
-INTERNAL = "The connector failed on this message; see its log."
+INTERNAL_ERROR = "The connector failed on this message; see its log."
 """The text of a work after an internal error."""
 
 
@@ -82,7 +82,7 @@ class AmqpListener(threading.Thread):
         """Start processing a message and return, so that the connection is served meanwhile."""
         if self._answerer.stopping.is_set():
             return  # The broker requeues it when the channel closes.
-        delivery = received(body, method.redelivered, properties)
+        delivery = from_broker(body, method.redelivered, properties)
         if not isinstance(delivery.message, dict) and not delivery.work_id:
             log.error("Dropped a message that is not a JSON object: %r", body[:200])
             channel.basic_ack(method.delivery_tag)
@@ -128,7 +128,7 @@ class AmqpListener(threading.Thread):
                 # Acknowledged, since it would fail again.
                 log.exception("%s could not be processed.", delivery)
                 with suppress(Exception, Postponed):
-                    self._answerer.end(delivery, INTERNAL)
+                    self._answerer.end(delivery, INTERNAL_ERROR)
             delivery.done()
             with suppress(AMQPError):  # then the broker redelivers it, and it counts as answered
                 self.in_connection(delivery.acknowledge)
@@ -138,7 +138,7 @@ class AmqpListener(threading.Thread):
         if not delivery.is_held:
             return
         seconds = self._deliveries.give_back(delivery.key)
-        self._answerer.stopping.wait(min(1 + seconds, MAX_REST))
+        self._answerer.stopping.wait(min(1 + seconds, MAX_GIVE_BACK_PAUSE))
         with suppress(AMQPError):  # then the broker redelivers it
             if seconds > MAX_GIVEN_BACK:
                 log.error("%s could not be answered for %d hours and is given up.", delivery, seconds // 3600)

@@ -22,7 +22,7 @@ MAX_CRASHES = 3
 """Crashes after which a message is answered with an error."""
 PING_INTERVAL = 300.0
 """Seconds between pings of a work in progress."""
-UP_FOR = 1.0
+MAX_ANSWER_AGE = 1.0
 """Seconds for which an answer to the last message shows that OpenCTI is up."""
 
 
@@ -94,7 +94,7 @@ class Answerer:
         return is_remembered or bool(delivery.work_id and helper.api.work.is_closed(delivery.work_id))
 
     def _wait_for_opencti(self, helper: Helper) -> None:
-        if time.monotonic() - self._answered_at > UP_FOR:
+        if time.monotonic() - self._answered_at > MAX_ANSWER_AGE:
             with suppress(ValueError, LookupError, TypeError):  # which come again, and are then reported
                 version_of(helper.api)
 

@@ -49,12 +49,12 @@ class Delivery:
         key: str,
         message: Any,
         redelivered: bool,
-        patience: float = float("inf"),
+        max_wait: float = float("inf"),
         *,
         body: bytes = b"",
         properties: BasicProperties | None = None,
     ) -> None:
-        """`key` identifies the message; `patience` is how many seconds in total it may wait for OpenCTI.
+        """`key` identifies the message; `max_wait` is how many seconds in total it may wait for OpenCTI.
 
         `body` and `properties` are those with which a broker delivered it.
         """
@@ -68,7 +68,7 @@ class Delivery:
         self._properties = properties
         self._channel: Any = None
         self._tag = 0
-        self._patience = patience
+        self._left_to_wait = max_wait
         self._is_requeued = False
         self._is_done = False
         self._changed = threading.Condition()
@@ -126,7 +126,7 @@ class Delivery:
     def stop_waiting(self) -> None:
         """Requeue the message if it waits for OpenCTI or the broker, now or later."""
         with self._changed:
-            self._patience = 0
+            self._left_to_wait = 0
             self._changed.notify_all()
 
     def done(self) -> None:
@@ -191,19 +191,19 @@ class Delivery:
 
     def _wait(self, seconds: float) -> None:
         with self._changed:
-            self._is_requeued |= self._patience <= 0
+            self._is_requeued |= self._left_to_wait <= 0
             if self._is_requeued:
                 self.postpone()
             begun = time.monotonic()
-            self._changed.wait(min(seconds, self._patience))
-            self._patience -= time.monotonic() - begun
+            self._changed.wait(min(seconds, self._left_to_wait))
+            self._left_to_wait -= time.monotonic() - begun
 
     @override
     def __str__(self) -> str:
         return self.work_id or f"a playbook ({(self.playbook or {}).get('execution_id')})"
 
 
-def received(body: bytes, redelivered: bool, properties: BasicProperties | None) -> Delivery:
+def from_broker(body: bytes, redelivered: bool, properties: BasicProperties | None) -> Delivery:
     """A message as a broker delivers it; None in the place of what is not JSON."""
     try:
         message = json.loads(body)

@@ -15,7 +15,7 @@ from passivedns.delivery.delivery import Delivery, Postponed
 from passivedns.opencti.helper import Callback, CallbackServer, Helper
 from passivedns.store import digest
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds that a message waits for OpenCTI."""
 
 
@@ -45,7 +45,7 @@ class HttpListener(CallbackServer):
             raise RuntimeError("the connector is stopping")
         with self._answerer.turn:
             key = digest(json.dumps(message).encode())
-            delivery = self._answerer.under_way = Delivery(key, message, redelivered=True, patience=PATIENCE)
+            delivery = self._answerer.under_way = Delivery(key, message, redelivered=True, max_wait=MAX_WAIT)
             try:
                 self._answerer.answer(delivery)
             except Postponed:

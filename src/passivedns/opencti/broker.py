@@ -18,6 +18,11 @@ from passivedns.transport.causes import Peer, cause
 class BrokerUnavailable(AMQPConnectionError):  # type: ignore[misc]  # pika is untyped
     """RabbitMQ cannot be used; its text says why."""
 
+    def __init__(self, error: Exception, parameters: Any) -> None:
+        """`error` is how the connection with these parameters failed."""
+        place = f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host}"
+        super().__init__(f"RabbitMQ at {place} cannot be used: {_why(error, parameters)}")
+
     def __repr__(self) -> str:
         return str(self)
 
@@ -44,13 +49,7 @@ def connect(parameters: Any) -> pika.BlockingConnection:
     try:
         return pika.BlockingConnection(parameters)
     except Exception as error:  # pika's have no common class
-        raise explained(error, parameters) from error
-
-
-def explained(error: Exception, parameters: Any) -> BrokerUnavailable:
-    """The error about a failed connection, in a sentence."""
-    place = f"{parameters.host}:{parameters.port}, virtual host {parameters.virtual_host}"
-    return BrokerUnavailable(f"RabbitMQ at {place} cannot be used: {_why(error, parameters)}")
+        raise BrokerUnavailable(error, parameters) from error
 
 
 def _why(error: Exception, parameters: Any) -> str:

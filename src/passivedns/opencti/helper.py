@@ -81,7 +81,7 @@ class Helper(OpenCTIConnectorHelper):  # type: ignore[misc]  # pycti is untyped
         try:
             self.send_stix2_bundle(text, cleanup_inconsistent_bundle=True, **options)
         except (AMQPConnectionError, ConnectionError, TimeoutError, socket.gaierror) as error:
-            raise broker.explained(error, self.broker_parameters()) from error
+            raise broker.BrokerUnavailable(error, self.broker_parameters()) from error
 
     @override
     def _send_bundle(self, channel: Any, bundle: str, **options: Any) -> None:

@@ -11,7 +11,7 @@ from pycti import OpenCTIApiClient, get_config_variable
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.broker import BrokerUnavailable, connect, parameters
-from passivedns.opencti.registration import Config, api_client, explained, is_too_old, too_old, version_of
+from passivedns.opencti.registration import Config, api_client, is_too_old, start_error, too_old, version_of
 from passivedns.stix.markings import TLP_MARKINGS
 from passivedns.text import and_list
 
@@ -49,7 +49,7 @@ def platform_findings(config: Config, tlps: Collection[str]) -> Iterator[Finding
         version = version_of(client)
     except (PlatformError, ValueError, OSError, LookupError, TypeError) as error:
         ssl_verify = config["opencti"].get("ssl_verify", "")
-        reason = error if isinstance(error, PlatformError) else explained(error, url, ssl_verify=ssl_verify)
+        reason = error if isinstance(error, PlatformError) else start_error(error, url, ssl_verify=ssl_verify)
         yield Finding("OpenCTI", State.BAD, str(reason) if url in str(reason) else f"{url}: {reason}")
         yield Finding("broker", State.UNKNOWN, "not tried without OpenCTI")
         return

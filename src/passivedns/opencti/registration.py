@@ -84,13 +84,13 @@ def _attempt(config: Config, create: Callable[[Config], H]) -> H:
     try:
         version = version_of(client)
     except (ValueError, OSError, LookupError, TypeError) as error:
-        raise explained(error, url, ssl_verify=ssl_verify) from error
+        raise start_error(error, url, ssl_verify=ssl_verify) from error
     if is_too_old(version):
         raise PlatformError(f"OpenCTI at {url} is {too_old(version)}.")
     try:
         return create(config)
     except (ValueError, OSError) as error:
-        raise explained(error, url, version, ssl_verify) from error
+        raise start_error(error, url, version, ssl_verify) from error
 
 
 def is_too_old(version: str) -> bool:
@@ -129,24 +129,24 @@ def api_client(config: Config, log_level: str) -> OpenCTIApiClient:
 
 
 def version_of(client: OpenCTIApiClient) -> str:
-    """Return OpenCTI's version. Raises ValueError, OSError, LookupError or TypeError, for `explained`."""
+    """Return OpenCTI's version. Raises ValueError, OSError, LookupError or TypeError, for `start_error`."""
     return str(client.query("query { about { version } }")["data"]["about"]["version"])
 
 
-def explained(error: Exception, url: str, version: str = "", ssl_verify: object = "") -> Exception:
+def start_error(error: Exception, url: str, version: str = "", ssl_verify: object = "") -> Exception:
     """Return the error in a sentence: a PlatformError if it is final, `_NotYet` if it may pass.
 
     `version` is OpenCTI's, if known; `ssl_verify` is the setting.
     """
     if reported := graphql_error(error):
-        return _graphql_explained(*reported, url, version)
+        return _graphql_error(*reported, url, version)
     # requests has its own class for network errors; any other OSError is about a port or a file.
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _unusable(error)
     return _NotYet(why(error, ssl_verify))
 
 
-def _graphql_explained(code: str, text: str, url: str, version: str) -> Exception:
+def _graphql_error(code: str, text: str, url: str, version: str) -> Exception:
     if code in _NO_ACCESS:
         return PlatformError(
             f"OpenCTI at {url} rejected the token; set OPENCTI_TOKEN to that of a user with the role Connector. "

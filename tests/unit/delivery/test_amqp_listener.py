@@ -10,7 +10,7 @@ import pytest
 from pika import BasicProperties
 from pika.exceptions import AMQPConnectionError, NackError
 
-from passivedns.delivery.amqp_listener import INTERNAL, AmqpListener
+from passivedns.delivery.amqp_listener import INTERNAL_ERROR, AmqpListener
 from passivedns.delivery.delivery import Postponed
 from passivedns.delivery.delivery_log import DeliveryLog
 from passivedns.opencti.helper import Callback, Helper
@@ -156,13 +156,16 @@ def test_an_internal_error_is_logged_and_its_message_is_acknowledged_so_that_oth
     second = delivered(listening, message_for(platform, entity, auto=True), 2)
     listening.thread.join()
     second.basic_ack.assert_called_once_with(2)
-    assert [(work.message, work.in_error) for work in platform.works.values()] == [(INTERNAL, True), ("done", False)]
+    assert [(work.message, work.in_error) for work in platform.works.values()] == [
+        (INTERNAL_ERROR, True),
+        ("done", False),
+    ]
 
 
 def test_a_message_whose_work_cannot_be_closed_moves_to_the_end_of_its_queue_and_is_closed_when_it_comes_again(
     platform: OpenCTI, helper: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("passivedns.delivery.amqp_listener.MAX_REST", 0.01)
+    monkeypatch.setattr("passivedns.delivery.amqp_listener.MAX_GIVE_BACK_PAUSE", 0.01)
     callback = MagicMock(return_value="done")
     listening = listener(helper, callback)
     message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
@@ -182,7 +185,7 @@ def test_a_message_whose_work_cannot_be_closed_moves_to_the_end_of_its_queue_and
 def test_a_message_that_cannot_be_closed_for_a_day_is_given_up(
     platform: OpenCTI, helper: Helper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("passivedns.delivery.amqp_listener.MAX_REST", 0.01)
+    monkeypatch.setattr("passivedns.delivery.amqp_listener.MAX_GIVE_BACK_PAUSE", 0.01)
     crashes = DeliveryLog("memory")
     monkeypatch.setattr(crashes, "give_back", lambda _: 25 * 3600)
     helper.deliveries = crashes

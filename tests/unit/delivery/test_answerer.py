@@ -67,7 +67,7 @@ def test_opencti_is_queried_before_a_message_unless_it_just_answered_one(
     for _ in range(3):
         answer(message_for(platform, entity, auto=True))
     assert queries_of_the_version(platform) == before + 1
-    monkeypatch.setattr("passivedns.delivery.answerer.UP_FOR", 0)
+    monkeypatch.setattr("passivedns.delivery.answerer.MAX_ANSWER_AGE", 0)
     answer(message_for(platform, entity, auto=True))
     assert queries_of_the_version(platform) == before + 2
 

@@ -7,8 +7,8 @@ import pytest
 from pika import BasicProperties
 from pika.exceptions import AMQPError, UnroutableError
 
+from passivedns.delivery import delivery as deliveries
 from passivedns.delivery.delivery import GIVEN_BACK, Delivery, Postponed
-from passivedns.delivery.delivery import received as received_from_broker
 
 STEP = {"execution_id": "e1"}
 PLAYBOOK: dict[str, Any] = {"internal": {"work_id": None, "playbook": STEP}, "event": {"bundle": {"objects": []}}}
@@ -25,8 +25,8 @@ class Channel:
         self.acknowledged.append(tag)
 
 
-def delivery(message: Any = None, patience: float = float("inf")) -> Delivery:
-    return Delivery("key", message or {}, False, patience)
+def delivery(message: Any = None, max_wait: float = float("inf")) -> Delivery:
+    return Delivery("key", message or {}, False, max_wait)
 
 
 def received(channel: Channel) -> Delivery:
@@ -111,8 +111,8 @@ def test_a_message_that_is_done_is_not_received_again() -> None:
     assert (channel.acknowledged, successor.acknowledged) == ([1], [])
 
 
-def test_a_message_is_postponed_once_its_patience_ends() -> None:
-    impatient = delivery(patience=0.05)
+def test_a_message_is_postponed_once_it_waited_long_enough() -> None:
+    impatient = delivery(max_wait=0.05)
     impatient.pause(0.1)
     with pytest.raises(Postponed):
         impatient.pause(0.1)
@@ -195,7 +195,7 @@ class PublishingChannel(Channel):
 
 def from_broker(channel: Channel, **headers: Any) -> Delivery:
     properties = BasicProperties(delivery_mode=2, priority=3, headers=headers)
-    held = received_from_broker(b"{}", False, properties)
+    held = deliveries.from_broker(b"{}", False, properties)
     held.receive(channel, 7)
     return held
 

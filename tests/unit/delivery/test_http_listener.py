@@ -38,7 +38,7 @@ def test_simultaneous_messages_are_processed_one_at_a_time(platform: OpenCTI, he
 def test_a_message_that_waits_for_opencti_does_not_count_as_a_crash(
     platform: OpenCTI, helper: Helper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("passivedns.delivery.http_listener.PATIENCE", 0.1)
+    monkeypatch.setattr("passivedns.delivery.http_listener.MAX_WAIT", 0.1)
     message = message_for(platform, platform.add_observable("Domain-Name", "example.org"), auto=True)
     listening = HttpListener(helper, lambda _data: "done")
     platform.fail("*", how="gone")

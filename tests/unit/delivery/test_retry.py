@@ -28,8 +28,8 @@ def asked(platform: OpenCTI) -> int:
     return sum(call.field == "about" for call in platform.calls)
 
 
-def delivery(patience: float = float("inf")) -> Delivery:
-    return Delivery("key", {"internal": {"work_id": "w1"}}, False, patience)
+def delivery(max_wait: float = float("inf")) -> Delivery:
+    return Delivery("key", {"internal": {"work_id": "w1"}}, False, max_wait)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_requeued_message_stops_retrying(platform: OpenCTI, retrier: Retrier) 
 
 def test_a_message_over_http_is_retried_for_a_limited_time(platform: OpenCTI, retrier: Retrier) -> None:
     platform.fail("about", how="gone")
-    impatient = Retrier(delivery(patience=0.3), retrier.api)
+    impatient = Retrier(delivery(max_wait=0.3), retrier.api)
     with pytest.raises(Postponed):
         impatient.query(ABOUT)
 

@@ -93,7 +93,7 @@ def test_another_process_does_not_send_a_third_time(
 def test_a_send_that_never_left_is_not_counted(helper: Helper, message: dict[str, Any], execution: Execution) -> None:
     url, helper.api.api_url = helper.api.api_url, "http://127.0.0.1:1/graphql"
     for _ in range(3):
-        playbooks = helper.for_message(Delivery("key", message, False, patience=0.05)).api.playbook
+        playbooks = helper.for_message(Delivery("key", message, False, max_wait=0.05)).api.playbook
         with pytest.raises(Postponed):
             playbooks.send_back(NOW)
     helper.api.api_url = url

@@ -16,7 +16,7 @@ from passivedns.delivery.retry import in_words
 from passivedns.errors import PlatformError
 from passivedns.model import Finding, State
 from passivedns.opencti.inspection import platform_findings
-from passivedns.opencti.registration import api_client, explained, is_too_old, register, version_of
+from passivedns.opencti.registration import api_client, is_too_old, register, start_error, version_of
 from sandbox.api import opencti_app
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
@@ -50,7 +50,7 @@ def failure(url: str, **opencti: Any) -> Exception:
 def reason(url: str, **opencti: Any) -> str:
     """The reason at the start, which is that of `check` and, unless it is about a setting, of a waiting message."""
     error = failure(url, **opencti)
-    told = str(explained(error, url, ssl_verify=opencti.get("ssl_verify", "")))
+    told = str(start_error(error, url, ssl_verify=opencti.get("ssl_verify", "")))
     assert next(platform_findings(config(url, **opencti), [])) == Finding("OpenCTI", State.BAD, f"{url}: {told}")
     assert opencti or in_words(error) == told
     return told
@@ -121,7 +121,7 @@ def test_a_certificate_of_another_host(tmp_path: Path) -> None:
 def test_a_bundle_that_cannot_be_read_is_final(monkeypatch: pytest.MonkeyPatch, variable: str, setting: Any) -> None:
     monkeypatch.setenv(variable, "/no/ca.pem")
     url = "https://127.0.0.1:9"
-    error = explained(failure(url, ssl_verify=setting), url, ssl_verify=setting)
+    error = start_error(failure(url, ssl_verify=setting), url, ssl_verify=setting)
     assert isinstance(error, PlatformError)
     assert str(error).endswith(f"invalid path: /no/ca.pem; check {variable}.")
 

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from passivedns.errors import PlatformError
-from passivedns.opencti.registration import explained, growing_pauses
+from passivedns.opencti.registration import growing_pauses, start_error
 
 URL = "http://opencti:8080"
 
@@ -42,7 +42,7 @@ def body_of_400(code: str, words: str) -> ValueError:
 def test_an_unknown_field_or_type_means_another_version_and_names_the_pycti_to_install(
     raised: Raised, code: str, words: str
 ) -> None:
-    error = explained(raised(code, words), URL, "7.260817.0")
+    error = start_error(raised(code, words), URL, "7.260817.0")
     assert isinstance(error, PlatformError)
     assert "pip install pycti==7.260817.0" in str(error)
     assert str(error).endswith(f"It says: {words}")
@@ -52,7 +52,7 @@ def test_an_unknown_field_or_type_means_another_version_and_names_the_pycti_to_i
     "code", ["BAD_USER_INPUT", "CONFIGURATION_ERROR", "FUNCTIONAL_ERROR", "UNSUPPORTED_ERROR", "VALIDATION_ERROR"]
 )
 def test_an_error_about_the_request_is_final(code: str) -> None:
-    error = explained(graphql_error(code, "No."), URL, "7.260817.0")
+    error = start_error(graphql_error(code, "No."), URL, "7.260817.0")
     assert isinstance(error, PlatformError)
     assert str(error) == f"OpenCTI at {URL} rejected the connector ({code}). It says: No."
 
@@ -60,14 +60,14 @@ def test_an_error_about_the_request_is_final(code: str) -> None:
 @pytest.mark.parametrize("raised", [graphql_error, body_of_400])
 @pytest.mark.parametrize("code", ["DATABASE_ERROR", "LOCK_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR"])
 def test_an_error_of_a_back_end_is_transient(code: str, raised: Raised) -> None:
-    error = explained(raised(code, "connect ECONNREFUSED"), URL, "7.260817.0")
+    error = start_error(raised(code, "connect ECONNREFUSED"), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
     assert str(error) == "it says: connect ECONNREFUSED"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"errors": []}', '{"errors": [1]}', "<html>502</html>", "null"])
 def test_a_response_that_is_not_graphql_is_transient(body: str) -> None:
-    error = explained(ValueError(body), URL, "7.260817.0")
+    error = start_error(ValueError(body), URL, "7.260817.0")
     assert not isinstance(error, PlatformError)
     assert str(error) == "the response is not from OpenCTI; check OPENCTI_URL"
 
