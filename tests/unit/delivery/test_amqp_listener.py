@@ -17,8 +17,8 @@ from passivedns.opencti.helper import Callback, Helper
 from sandbox.messages import playbook_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Execution
+from tests.helpers.deliveries import Connection, Slow, delivered, message_for
 from tests.helpers.world import HAS_HTTP_PROTOCOLS
-from tests.unit.delivery.messages import Connection, Slow, delivered, message_for
 
 
 def listener(helper: Helper, callback: Callback) -> Any:

@@ -15,7 +15,7 @@ from passivedns.store import digest
 from sandbox.messages import as_before_6_8, playbook_message
 from sandbox.opencti import OpenCTI
 from sandbox.works import Execution
-from tests.unit.delivery.messages import message_for
+from tests.helpers.deliveries import message_for
 
 Answer = Callable[[Any], None]
 

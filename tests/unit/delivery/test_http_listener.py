@@ -8,7 +8,7 @@ import pytest
 from passivedns.delivery.http_listener import HttpListener
 from passivedns.opencti.helper import Helper
 from sandbox.opencti import OpenCTI
-from tests.unit.delivery.messages import Slow, message_for
+from tests.helpers.deliveries import Slow, message_for
 
 
 def test_simultaneous_messages_are_processed_one_at_a_time(platform: OpenCTI, helper: Helper) -> None:
