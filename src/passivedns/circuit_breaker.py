@@ -11,46 +11,46 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from redis import Redis
 
-PATIENCE = 1
+TIMEOUT = 1
 """Timeout in seconds for a file lock or Redis."""
-RESPITE = 60
+RESET_AFTER = 60
 """Seconds before a failed place is tried again, so that not every message waits for it."""
 
 T = TypeVar("T")
-Opened = TypeVar("Opened")
+Place = TypeVar("Place")
 
 
 class Unavailable(Exception):
     """The place failed, now or a moment ago; the text is the reason."""
 
 
-class CircuitBreaker(Generic[Opened]):
+class CircuitBreaker(Generic[Place]):
     """Access to one place for several threads, one at a time: while one waits for it in vain, so do the others."""
 
-    def __init__(self, open_place: Callable[[], Opened]) -> None:
+    def __init__(self, open_place: Callable[[], Place]) -> None:
         """Nothing is opened yet."""
         self._open = open_place
-        self._opened: Opened | None = None
+        self._place: Place | None = None
         self._reason = ""
         self._left_alone_until = 0.0
         self._lock = threading.Lock()
 
-    def use(self, work: Callable[[Opened], T]) -> T:
+    def use(self, work: Callable[[Place], T]) -> T:
         """The result of `work` with the opened place.
 
         Raises:
-            Unavailable: it failed, or did so less than `RESPITE` seconds ago.
+            Unavailable: it failed, or did so less than `RESET_AFTER` seconds ago.
         """
         with self._lock:
             if time.monotonic() < self._left_alone_until:
                 raise Unavailable(self._reason)
             try:
-                self._opened = self._opened or self._open()
-                return work(self._opened)
+                self._place = self._place or self._open()
+                return work(self._place)
             except Exception as error:  # whatever sqlite3, redis and the file system raise
-                self._opened = None
+                self._place = None
                 self._reason = str(getattr(error, "strerror", None) or error)
-                self._left_alone_until = time.monotonic() + RESPITE
+                self._left_alone_until = time.monotonic() + RESET_AFTER
                 raise Unavailable(self._reason) from error
 
 
@@ -69,4 +69,4 @@ def _redis(url: str) -> Redis:
 
     # A lost connection may be an old one, so it is retried once; a timeout would only repeat.
     retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,))
-    return Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=retry)
+    return Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=retry)

@@ -42,9 +42,9 @@ Stock = tuple[int, datetime | None]
 class _Sqlite:
     """A SQLite file that only its owner can read, or a database in memory. A damaged file is replaced."""
 
-    def __init__(self, path: str, is_dear: bool) -> None:
+    def __init__(self, path: str, is_durable: bool) -> None:
         self._path = path
-        self._is_dear = is_dear
+        self._is_durable = is_durable
         self._database = self._connect()
 
     def read(self, key: str) -> bytes | None:
@@ -75,21 +75,21 @@ class _Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            return _open(self._path, self._is_dear)
+            return _open(self._path, self._is_durable)
         except Exception as error:
             if not _is_damage(error):
                 raise
             _set_aside(self._path, error)
-        return _open(self._path, self._is_dear)
+        return _open(self._path, self._is_durable)
 
 
-def _open(path: str, is_dear: bool) -> sqlite3.Connection:
+def _open(path: str, is_durable: bool) -> sqlite3.Connection:
     import sqlite3  # not loaded without a store, like redis
 
     if path != ":memory:":
         _make_private(Path(path))
-    database = sqlite3.connect(path, timeout=circuit_breaker.PATIENCE, isolation_level=None, check_same_thread=False)
-    if not is_dear:
+    database = sqlite3.connect(path, timeout=circuit_breaker.TIMEOUT, isolation_level=None, check_same_thread=False)
+    if not is_durable:
         database.execute("PRAGMA synchronous = OFF")
     if database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lookups'").fetchone():
         # Version 1.0.0 derived its keys from passwords.
@@ -154,17 +154,19 @@ class _InRedis:
 class Store:
     """Stores values by key; several threads may use it. If that fails, it warns once per outage."""
 
-    def __init__(self, place: str, prefix: str, failure: str, consequence: str = "", *, is_dear: bool = True) -> None:
+    def __init__(
+        self, place: str, prefix: str, failure: str, consequence: str = "", *, is_durable: bool = True
+    ) -> None:
         """`place` is `memory`, the path of a SQLite file (in the user's cache folder unless it is absolute), or a
         `redis://` or `rediss://` URL; nothing is opened yet. `prefix` precedes the keys in Redis.
 
         `failure`, with the fields `place` and `reason`, and `consequence` make up the warning. Values that are not
-        dear may be lost in a power failure, and are written much faster.
+        durable may be lost in a power failure, and are written much faster.
         """
         self._path = _location(place)
         self._prefix = prefix
         self._redis = redis_at(place) if "://" in place else None
-        self._file = CircuitBreaker(partial(_Sqlite, self._path, is_dear))
+        self._file = CircuitBreaker(partial(_Sqlite, self._path, is_durable))
         self._failure = failure
         self._consequence = consequence
         self._warned: list[ConnectorError] = []

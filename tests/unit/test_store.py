@@ -146,7 +146,7 @@ def seconds(work: Callable[[], object]) -> float:
 def test_a_locked_file_costs_its_timeout_once_however_many_threads_wait(
     file: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT", 0.5)
     busy = store(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as other, ThreadPoolExecutor(9) as pool:
         other.execute("BEGIN EXCLUSIVE")
@@ -163,7 +163,7 @@ def silent() -> Iterator[str]:
 
 
 def test_a_silent_redis_costs_its_timeout_once_for_all_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT", 0.5)
 
     def use_all(url: str) -> None:
         DeliveryLog(url).begin("message", is_new=False)
@@ -179,7 +179,7 @@ def test_a_silent_redis_costs_its_timeout_once_for_all_that_use_it(monkeypatch: 
 def test_while_a_silent_redis_is_left_alone_each_user_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.1)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT", 0.1)
     with silent() as url:
         one, limit = store(url), RateLimit("mnemonic", "9/minute", max_wait=0, redis_url=url)
         for _ in range(3):

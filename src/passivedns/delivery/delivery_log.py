@@ -22,7 +22,7 @@ class DeliveryLog:
     def __init__(self, place: str) -> None:
         """`place` as for `Store`; nothing is opened yet."""
         failure = "Messages that are under way cannot be remembered beyond the end of this process ({reason})."
-        self._shared = Store(place, "passive-dns-deliveries:", failure, is_dear=False)
+        self._shared = Store(place, "passive-dns-deliveries:", failure, is_durable=False)
         self._own = Store("memory", "", failure)
 
     def begin(self, key: str, is_new: bool) -> int:

@@ -11,7 +11,7 @@ from passivedns.text import and_list, comma_list, day, quantity
 
 MAX_ROWS = 50
 """Maximum table rows."""
-MAX_SOURCES = 100
+MAX_SOURCES_LENGTH = 100
 """Maximum characters for the sources of a row."""
 
 _HEAD = "| Record type | Value | First seen | Last seen | Sources |\n|---|---|---|---|---|"
@@ -56,6 +56,6 @@ def _content(entity: Entity, found: Sequence[Relation], publisher: Publisher) ->
 
 
 def _line(relation: Relation, publisher: Publisher) -> str:
-    sources = code(seen_by(relation.sources, publisher)[:MAX_SOURCES])
+    sources = code(seen_by(relation.sources, publisher)[:MAX_SOURCES_LENGTH])
     days = f"{day(relation.first_seen)} | {day(relation.last_seen)}"
     return f"| {comma_list(relation.record_types)} | {code(relation.value)} | {days} | {sources} |"

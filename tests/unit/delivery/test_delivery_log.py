@@ -131,7 +131,7 @@ def test_without_its_store_a_process_still_remembers_and_warns_once(
 def test_what_was_counted_during_an_outage_still_counts_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "RESPITE", 0)
+    monkeypatch.setattr(circuit_breaker, "RESET_AFTER", 0)
     place = tmp_path / "deliveries.sqlite"
     place.mkdir()
     log = DeliveryLog(str(place))

@@ -73,8 +73,8 @@ def key() -> str:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed cache is tried again immediately, with a timeout of a tenth of a second."""
-    monkeypatch.setattr(circuit_breaker, "RESPITE", 0)
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.1)
+    monkeypatch.setattr(circuit_breaker, "RESET_AFTER", 0)
+    monkeypatch.setattr(circuit_breaker, "TIMEOUT", 0.1)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

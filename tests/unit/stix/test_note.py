@@ -18,7 +18,7 @@ from passivedns.converter import convert
 from passivedns.model import Entity, Record
 from passivedns.stix import objects
 from passivedns.stix.builder import Publisher, additions
-from passivedns.stix.note import MAX_ROWS, MAX_SOURCES, summary_note
+from passivedns.stix.note import MAX_ROWS, MAX_SOURCES_LENGTH, summary_note
 from passivedns.stix.objects import TLP_CLEAR, StixObject
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123000, tzinfo=UTC)
@@ -125,7 +125,7 @@ def test_the_note_stays_short_with_thousands_of_records_and_sensors() -> None:
     many = tuple(f"sensor-{number}" for number in range(10_000))
     seen = [record(f"host-{number}.example", "NS", sensors=many) for number in range(200)]
     content = note(*seen)["content"]
-    assert max(len(cells[-1]) for cells in table(content)) == MAX_SOURCES
+    assert max(len(cells[-1]) for cells in table(content)) == MAX_SOURCES_LENGTH
     assert len(content) < 20_000
 
 
