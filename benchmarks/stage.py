@@ -10,8 +10,8 @@ import pika
 import pycti
 
 from sandbox.api import opencti_app
+from sandbox.connector_link import Link
 from sandbox.daemon import amqp_settings
-from sandbox.link import Link
 from sandbox.opencti import OpenCTI
 from sandbox.server import serving
 from sandbox.sources.riskiq import PassiveTotal, passivetotal_app

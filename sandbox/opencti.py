@@ -15,13 +15,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sandbox.broker import Push, pushed_objects
+from sandbox.connector_link import Connector, Link
 from sandbox.entities import Entity, Marking, now
 from sandbox.graphql import Call, Refused, version_of
-from sandbox.knowledge import Knowledge
-from sandbox.link import Connector, Link
+from sandbox.import_rules import OBSERVABLES, TLP, author
 from sandbox.messages import as_before_6_8, enrichment_message, playbook_message
-from sandbox.platform_rules import OBSERVABLES, TLP, author
 from sandbox.rights import denial, may
+from sandbox.stored_objects import Knowledge
 from sandbox.works import Execution, Work
 
 Fault = Literal["error", "database", "refused", "http500", "http413", "gone", "unheard", "stall"]

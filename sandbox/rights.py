@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sandbox.platform_rules import StixObject, references
+from sandbox.import_rules import StixObject, references
 
 FORBIDDEN = "You are not allowed to do this."
 

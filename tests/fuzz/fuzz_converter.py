@@ -10,7 +10,7 @@ from passivedns.stix import objects
 from passivedns.stix.builder import Publisher, additions
 from passivedns.stix.objects import StixObject
 from passivedns.stix.values import Unusable, canonical
-from sandbox import platform_rules
+from sandbox import import_rules
 from tests.fuzz.rows import entry, joined, rows_of
 
 OBSERVABLES = ("Domain-Name", "Email-Addr", "Hostname", "IPv4-Addr", "IPv6-Addr")
@@ -85,7 +85,7 @@ def check_enrichment(entity: Entity, records: list[Record], enrichment: Enrichme
     assert entity.id not in known, "the entity as its own other side"
     known[entity.id] = {"type": entity.type.lower(), "id": entity.id, "value": entity.value}
     for item in added:
-        refusal = platform_rules.refusal(item, known.get)
+        refusal = import_rules.refusal(item, known.get)
         assert refusal is None, refusal
         json.dumps(item, ensure_ascii=False, allow_nan=False).encode()
         check_object(item)

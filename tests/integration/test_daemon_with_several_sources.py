@@ -9,7 +9,7 @@ import pytest
 from pycti import Identity
 
 from sandbox.entities import Marking
-from sandbox.platform_rules import author
+from sandbox.import_rules import author
 from sandbox.sources.history import DOMAIN
 from sandbox.works import Work
 from tests.helpers.world import WAIT, World, record

@@ -7,7 +7,7 @@ import pytest
 from pycti import Identity
 
 from sandbox.entities import Entity
-from sandbox.platform_rules import TLP, author
+from sandbox.import_rules import TLP, author
 from tests.helpers.world import World, record
 
 numbers = itertools.count(1)

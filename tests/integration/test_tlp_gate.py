@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.entities import Entity, Marking
-from sandbox.platform_rules import TLP
+from sandbox.import_rules import TLP
 from sandbox.works import Execution
 from tests.helpers.world import WAIT, World, record
 

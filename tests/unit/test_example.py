@@ -9,7 +9,7 @@ import stix2
 from docs import example
 from passivedns.settings.reading import PROJECT_ROOT
 from passivedns.stix.objects import StixObject
-from sandbox import platform_rules
+from sandbox import import_rules
 from tests.helpers.world import HAS_HTTP_PROTOCOLS, new_world
 
 MAPPING = (PROJECT_ROOT / "docs/stix-mapping.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_the_table_of_the_example_shows_the_answer() -> None:
 
 def test_the_bundle_of_the_example_is_valid_stix_that_opencti_accepts() -> None:
     known = {item["id"]: item for item in example.objects()}
-    assert [platform_rules.refusal(item, known.get) for item in known.values()] == [None] * 12
+    assert [import_rules.refusal(item, known.get) for item in known.values()] == [None] * 12
     assert stix2.parse(example.bundle(), allow_custom=True)["type"] == "bundle"
 
 

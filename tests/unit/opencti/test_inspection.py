@@ -14,8 +14,8 @@ from passivedns.opencti.inspection import _callback, platform_findings
 from sandbox.api import opencti_app
 from sandbox.daemon import free_port
 from sandbox.graphql import errors
+from sandbox.import_rules import TLP
 from sandbox.opencti import OpenCTI
-from sandbox.platform_rules import TLP
 from sandbox.server import serving
 from tests.helpers.world import HAS_HTTP_PROTOCOLS
 

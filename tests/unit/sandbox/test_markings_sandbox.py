@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from sandbox.entities import Marking
-from sandbox.knowledge import Knowledge
-from sandbox.platform_rules import TLP
+from sandbox.import_rules import TLP
+from sandbox.stored_objects import Knowledge
 
 SECRET, PAP = Marking("SECRET"), Marking("PAP:RED")
 

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from sandbox.api import opencti_app
 from sandbox.entities import Marking, standard_id
+from sandbox.import_rules import TLP
 from sandbox.opencti import OpenCTI
-from sandbox.platform_rules import TLP
 from sandbox.server import serving
 
 OLD_INPUT = {"id": "c1", "name": "connector", "type": "INTERNAL_ENRICHMENT", "scope": ["Domain-Name"], "auto": False}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from passivedns.stix import objects
 from passivedns.stix.markings import TLP_MARKINGS, entity_markings, is_within, strictest, strictest_tlp
 from passivedns.stix.objects import StixObject
-from sandbox.platform_rules import TLP
+from sandbox.import_rules import TLP
 
 GREEN, AMBER, RED = (TLP[name] for name in ("TLP:GREEN", "TLP:AMBER", "TLP:RED"))
 PAP = "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9"

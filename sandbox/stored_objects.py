@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox import markings
 from sandbox.entities import as_stored, marking_id, relationship_id, standard_id
-from sandbox.platform_rules import (
+from sandbox.import_rules import (
     OBSERVABLES,
     StixObject,
     entity_type,

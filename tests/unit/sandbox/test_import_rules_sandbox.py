@@ -7,9 +7,9 @@ import pytest
 from pycti import Identity, MarkingDefinition, StixCoreRelationship
 
 from sandbox.entities import relationship_id, standard_id
-from sandbox.knowledge import Knowledge
+from sandbox.import_rules import PAP, TLP, author, is_correct_value, merged, refusal
 from sandbox.opencti import OpenCTI
-from sandbox.platform_rules import PAP, TLP, author, is_correct_value, merged, refusal
+from sandbox.stored_objects import Knowledge
 
 TYPES = {
     "Domain-Name": "example.com",
