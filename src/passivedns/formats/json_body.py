@@ -52,20 +52,19 @@ def read_rows(service: Service, rows: JsonRows, read: Callable[[dict[str, Any]],
     """
     records: list[Record] = []
     left_out: Counter[str] = Counter()
-    unreadable = 0
-    is_json = False
+    unreadable = broken = 0
     for row in rows:
-        is_json |= row is not BROKEN
         found = read(row) if isinstance(row, dict) else None
         if found is None:
             unreadable += 1
+            broken += row is BROKEN
         elif isinstance(found, str):
             left_out[found] += 1
         else:
             records += found
     if not (records or left_out or (rows.documents and not rows.cut)):
-        is_empty = not (rows.number or rows.cut)
-        raise service.unexpected(f"contains no {what}" if is_json or is_empty else "is not valid JSON or was cut off")
+        is_json = rows.number > broken or not (rows.number or rows.cut)
+        raise service.unexpected(f"contains no {what}" if is_json else "is not valid JSON or was cut off")
     return Answer(records, not rows.cut, unreadable=unreadable, left_out=left_out)
 
 
