@@ -78,9 +78,14 @@ def test_make_demo_succeeds_and_shows_the_results() -> None:
     ended = run("make demo", ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (shown,) = re.findall(r"^Added .+$", README, re.MULTILINE)
-    assert shown in ended.stdout
+    # The stand-ins count their dates back from today.
+    assert undated(shown) in undated(ended.stdout)
     assert "What to do next" in ended.stdout
-    assert "✓ Added 4 observables and 4 relationships from 8 passive DNS records of 192.0.2.10" in ended.stdout
+    assert "✓ Added 4 observables and 4 relationships from 10 passive DNS records of 192.0.2.10" in ended.stdout
+
+
+def undated(text: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
 
 
 def test_by_hand_the_sample_is_refused_until_every_changeme_is_replaced(checkout: Path) -> None:
