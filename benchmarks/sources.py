@@ -40,8 +40,8 @@ class Recording(Http):
 
     bodies: list[bytes]
 
-    def search(self, path: str, params: Any = None, headers: Any = None) -> Reply:
-        reply = super().search(path, params, headers)
+    def request(self, path: str, *arguments: Any, **named: Any) -> Reply:
+        reply = super().request(path, *arguments, **named)
         self.bodies.append(reply.body)
         return reply
 

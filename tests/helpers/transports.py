@@ -41,7 +41,7 @@ def ask(url: str, timeout: float, retries: int = 1) -> Reply | Exception:
 
     def run() -> None:
         try:
-            outcome.append(asker.search("/"))
+            outcome.append(asker.request("/"))
         except Exception as error:
             outcome.append(error)
 

@@ -57,7 +57,7 @@ class CirclClient(Client):
 
     def _request(self, path: str, cursor: str = "") -> Ask:
         place = {"dribble-paginate-cursor": cursor} if cursor else {}
-        return partial(self._http.search, path, headers={"dribble-paginate-count": str(PAGE)} | place)
+        return partial(self._http.request, path, headers={"dribble-paginate-count": str(PAGE)} | place)
 
 
 def _answer(*pages: Page) -> Answer:

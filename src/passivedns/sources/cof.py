@@ -126,16 +126,17 @@ class CofClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         """Look up a value; an IPv6 address without results also in full, as Suricata writes it into balboa."""
-        answer = self._ask(question.value)
-        full = ip_address(question.value).exploded if question.type == "IPv6-Addr" else question.value
-        if answer.records or answer.unreadable or full == question.value:
-            return answer
-        return merge_answers([answer, self._ask(full)])
+        answers: list[Answer] = []
+        for value in _spellings(question):
+            path = f"/{quote(value, safe=':')}"
+            read = partial(self._page, path)
+            pages, ended = all_pages(COF, self._request(path, self._parameters), read, MAX_PAGES)
+            answers.append(self._answer(value, pages, ended))
+            if answers[-1].records or answers[-1].unreadable:
+                break
+        return merge_answers(answers)
 
-    def _ask(self, value: str) -> Answer:
-        path = f"/{quote(value, safe=':')}"
-        read = partial(self._page, path)
-        pages, ended = all_pages(COF, self._request(path, self._parameters), read, MAX_PAGES)
+    def _answer(self, value: str, pages: Sequence[Page], ended: bool) -> Answer:
         answer = _answer(value, *pages)
         is_complete = answer.complete and ended and not self._reaches_limit(pages[-1])
         # balboa also sends an empty success when its database fails.
@@ -152,12 +153,17 @@ class CofClient(Client):
         return page, self._request(path, self._parameters | {"cursor": cursor}) if cursor else None
 
     def _request(self, path: str, parameters: Mapping[str, str]) -> Ask:
-        return partial(self._http.search, path, parameters)
+        return partial(self._http.request, path, parameters)
 
     def _reaches_limit(self, page: Page) -> bool:
         """Whether a page has as many rows as the operator's parameter allows."""
         limit = self._parameters.get("limit", "")
         return limit.isdecimal() and page.number >= int(limit) > 0 and "X-Total-Count" not in page.headers
+
+
+def _spellings(question: Question) -> tuple[str, ...]:
+    full = ip_address(question.value).exploded if question.type == "IPv6-Addr" else question.value
+    return (question.value,) if full == question.value else (question.value, full)
 
 
 def read_saved(body: bytes, asked: str) -> Answer:

@@ -67,17 +67,14 @@ class DefenderClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         """Look up a name in both directions, or an address in reverse, with one request per page."""
-        relations = (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,)
-        return merge_answers([self._list(question.value, relation) for relation in relations])
-
-    def _list(self, value: str, relation: str) -> Answer:
-        """One list, page by page; incomplete if there are more pages or records than allowed."""
-        path = f"/security/threatIntelligence/hosts/{quote(value, safe='')}/{relation}"
-        pages, ended = all_pages(
-            DEFENDER, self._request(self._http.search, path), partial(self._page, value, relation), MAX_PAGES
-        )
-        answer = merge_answers(pages)
-        return answer._replace(complete=answer.complete and ended)
+        lists: list[Answer] = []
+        for relation in (_FORWARD, _REVERSE) if question.type in NAMES else (_REVERSE,):
+            path = f"/security/threatIntelligence/hosts/{quote(question.value, safe='')}/{relation}"
+            ask, read = self._request(self._http.request, path), partial(self._page, question.value, relation)
+            pages, ended = all_pages(DEFENDER, ask, read, MAX_PAGES)
+            answer = merge_answers(pages)
+            lists.append(answer._replace(complete=answer.complete and ended))
+        return merge_answers(lists)
 
     def _page(self, value: str, relation: str, reply: Reply) -> tuple[Answer, Ask | None]:
         """A page, and how to request the next one."""
@@ -110,7 +107,9 @@ class DefenderClient(Client):
             "scope": urljoin(self._settings.api_base_url, "/.default"),
             "grant_type": "client_credentials",
         }
-        reply = self._entra.log_in(f"/{quote(self._settings.tenant_id, safe='')}/oauth2/v2.0/token", form)
+        reply = self._entra.request(
+            f"/{quote(self._settings.tenant_id, safe='')}/oauth2/v2.0/token", purpose="login", form=form
+        )
         token, life = parse_token(reply)
         self._http.session.headers["Authorization"] = f"Bearer {token}"
         self._renewal = time.monotonic() + life - RENEWED

@@ -80,7 +80,7 @@ class DnsdbClient(Client):
             return owned._replace(complete=False)
 
     def _ask(self, path: str, since: datetime) -> Answer:
-        reply = self._http.search(f"/dnsdb/v2/lookup/{path}", CLIENT | {"limit": str(MAX_SETS)} | _fence(since))
+        reply = self._http.request(f"/dnsdb/v2/lookup/{path}", CLIENT | {"limit": str(MAX_SETS)} | _fence(since))
         if reply.status != 404:
             try:
                 return _read(reply)
@@ -92,7 +92,9 @@ class DnsdbClient(Client):
         return Answer([])
 
     def quota(self) -> Quota:
-        return parse_rate(json_of(DNSDB, self._http.fetch(f"/dnsdb/v2/rate_limit?{urlencode(CLIENT)}").body))
+        return parse_rate(
+            json_of(DNSDB, self._http.request(f"/dnsdb/v2/rate_limit?{urlencode(CLIENT)}", purpose="quota").body)
+        )
 
 
 def _fence(since: datetime) -> dict[str, str]:

@@ -62,7 +62,7 @@ class MnemonicClient(Client):
     def look_up(self, question: Question) -> Answer:
         """Look up a value, with the mapped types only: most rows are PTR, which would fill the maximum."""
         parameters = {"limit": str(self._limit), "rrType": [kind.lower() for kind in RECORD_TYPES]}
-        page = reply_of(MNEMONIC, self._http.search(f"/cof/{question.segment}", parameters), _cof_entry)
+        page = reply_of(MNEMONIC, self._http.request(f"/cof/{question.segment}", parameters), _cof_entry)
         answer = _answer(page)
         return answer._replace(complete=answer.complete and page.number < self._limit)
 

@@ -44,11 +44,14 @@ class OtxClient(Client):
         A name of three or more labels is looked up as a host name and, without results, as a domain:
         `example.co.uk` is registrable, which only a public suffix list could tell.
         """
-        answers = (self._ask(slug, question) for slug in _slugs(question))
-        return next((answer for answer in answers if answer != Answer([])), Answer([]))
+        for slug in _slugs(question):
+            answer = self._ask(slug, question)
+            if answer != Answer([]):
+                break
+        return answer
 
     def _ask(self, slug: str, question: Question) -> Answer:
-        reply = self._http.search(f"/indicators/{slug}/{question.segment}/passive_dns")
+        reply = self._http.request(f"/indicators/{slug}/{question.segment}/passive_dns")
         if reply.status == 429:
             said = usual_complaint(reply)
             kind = CredentialsRefused if "authenticate" in said.lower() else meaning(OTX, reply.status, said)

@@ -55,14 +55,14 @@ class RiskIQClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         start = question.since.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
-        reply = self._http.search("/v2/dns/passive", {"query": question.value, "start": start})
+        reply = self._http.request("/v2/dns/passive", {"query": question.value, "start": start})
         if _is_own_404(reply) or reply.is_blank:
             # An empty body without status 204 may be a lost answer.
             return Answer([], certain=not reply.is_blank or reply.status == 204)
         return whole(RISKIQ, read_saved(reply.body, question.value), reply)._replace(about="")
 
     def quota(self) -> Quota:
-        reply = self._http.fetch("/v2/account/quota")
+        reply = self._http.request("/v2/account/quota", purpose="quota")
         return parse_quota(None if _is_own_404(reply) else json_of(RISKIQ, reply.body))
 
 

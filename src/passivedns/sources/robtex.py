@@ -31,7 +31,7 @@ class RobtexClient(Client):
 
     def look_up(self, question: Question) -> Answer:
         direction = "reverse" if question.type in ADDRESSES else "forward"
-        return _answer(reply_of(ROBTEX, self._http.search(f"/{direction}/{question.segment}")))
+        return _answer(reply_of(ROBTEX, self._http.request(f"/{direction}/{question.segment}")))
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:

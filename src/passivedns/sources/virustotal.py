@@ -102,7 +102,7 @@ class VirusTotalClient(Client):
 
     def _request(self, path: str, cursor: str = "") -> Ask:
         place = {"cursor": cursor} if cursor else {}
-        return partial(self._http.search, path, {"limit": str(ROWS_A_PAGE), **place})
+        return partial(self._http.request, path, {"limit": str(ROWS_A_PAGE), **place})
 
 
 def read_saved(body: bytes, _asked: str) -> Answer:

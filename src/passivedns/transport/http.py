@@ -52,21 +52,23 @@ class Http:
         self._obey = obey
         self._is_ill = is_ill
 
-    def request(self, purpose: str, method: str, url: str, **how: Any) -> Reply:
-        """The reply to a request; `purpose` is its label in the metrics, `how` is passed on to requests."""
-        reply = self._with_retries(purpose, method, url, **how)
-        if error := failure(self.service, reply, url):
-            raise error
-        return reply
-
-    def search(
+    def request(
         self,
         path: str,
         params: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        purpose: str = "search",
+        form: Mapping[str, str] | None = None,
     ) -> Reply:
-        """GET a search, which counts against the quota."""
-        return self.request("search", "GET", self.base_url + path, params=params, headers=headers)
+        """GET a path that begins with a slash, below the base URL, or POST a form to it.
+
+        `purpose` is its label in the metrics; only a `search` counts against the quota.
+        """
+        url, method = self.base_url + path, "GET" if form is None else "POST"
+        reply = self._with_retries(purpose, method, url, params=params, headers=headers, data=form)
+        self._raise_for_failure(reply, url)
+        return reply
 
     def follow(self, url: str) -> Reply:
         """GET the next page of a search at a URL sent by the service.
@@ -76,21 +78,19 @@ class Http:
         """
         if not url.lower().startswith(urljoin(self.base_url, "/").lower()):
             raise BadAnswer(f"{self.service.title} sent a next-page URL that is not on its own host.")
-        return self.request("search", "GET", url)
-
-    def fetch(self, path: str) -> Reply:
-        """GET a resource that costs no search, such as the quota."""
-        return self.request("quota", "GET", self.base_url + path)
-
-    def log_in(self, path: str, form: Mapping[str, str]) -> Reply:
-        """POST a form that exchanges credentials for a token."""
-        return self.request("login", "POST", self.base_url + path, data=form)
+        reply = self._with_retries("search", "GET", url)
+        self._raise_for_failure(reply, url)
+        return reply
 
     def probe(self) -> None:
         """GET the base URL; any response of the service will do, but no failure of it or of something in between."""
         reply = self._with_retries("probe", "GET", self.base_url)
         is_from_between = reply.status in (407, 502, 503, 504, 511) or "cf-mitigated" in reply.headers
-        if is_from_between and (error := failure(self.service, reply, self.base_url)):
+        if is_from_between:
+            self._raise_for_failure(reply, self.base_url)
+
+    def _raise_for_failure(self, reply: Reply, url: str) -> None:
+        if error := failure(self.service, reply, url):
             raise error
 
     def beside(self, service: Service, base_url: str) -> Self:

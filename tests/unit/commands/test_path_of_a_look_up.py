@@ -21,7 +21,12 @@ def own_frames() -> list[str]:
     return [frame.name for frame in traceback.extract_stack() if frame.filename.startswith(OURS)]
 
 
-def test_few_frames_lie_between_the_command_line_and_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+MAX_FRAMES = {"defender": 12}
+"""A request that renews a token goes through two functions more."""
+
+
+@pytest.mark.parametrize("key", STAND_INS)
+def test_few_frames_lie_between_the_command_line_and_the_request(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The frames up to the start of the worker thread, and those of this thread."""
     before_thread: list[list[str]] = []
     in_thread: list[list[str]] = []
@@ -33,18 +38,17 @@ def test_few_frames_lie_between_the_command_line_and_the_request(monkeypatch: py
         start(thread)
 
     def requested(session: requests.Session, method: str, url: str, **how: Any) -> requests.Response:
-        if "dns/passive" in url:
-            in_thread.append(own_frames())
+        in_thread.append(own_frames())
         return request(session, method, url, **how)
 
-    stand_in = STAND_INS["riskiq"]
+    stand_in = STAND_INS[key]
     monkeypatch.setenv("PDNS_CACHE_TTL", "PT0S")
     with serving(stand_in.app(stand_in.make([]))) as url:
-        for name, value in stand_in.variables("riskiq", url).items():
+        for name, value in stand_in.variables(key, url).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(threading.Thread, "start", started)
         monkeypatch.setattr(requests.Session, "request", requested)
-        cli.main(["lookup", "example.org", "--sources", "riskiq"])
+        cli.main(["lookup", "example.org", "--sources", key])
     (before,) = [frames for frames in before_thread if "query_all" in frames]
-    path = before + in_thread[0]
-    assert len(path) <= 10, path
+    path = before + max((frames for frames in in_thread if "look_up" in frames), key=len)
+    assert len(path) <= MAX_FRAMES.get(key, 10), path

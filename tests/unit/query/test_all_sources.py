@@ -53,11 +53,11 @@ class Remote(Client):
         self.http = http
 
     def quota(self) -> Quota:
-        self.http.fetch("/quota")
+        self.http.request("/quota", purpose="quota")
         return Quota()
 
     def look_up(self, question: Question) -> Answer:
-        self.http.search(f"/dns/{question.value}")
+        self.http.request(f"/dns/{question.value}")
         return Answer([])
 
 

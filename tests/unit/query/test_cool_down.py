@@ -72,7 +72,7 @@ class Remote(Client):
         self._http = http
 
     def look_up(self, question: Question) -> Answer:
-        self._http.search(f"/dns/{question.value}")
+        self._http.request(f"/dns/{question.value}")
         return Answer([])
 
 
@@ -80,7 +80,7 @@ class WithQuota(Remote):
     """One that reads its quota first."""
 
     def quota(self) -> Quota:
-        self._http.fetch("/quota")
+        self._http.request("/quota", purpose="quota")
         return Quota()
 
 

@@ -25,14 +25,14 @@ GOOD = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 def told_of(asker: Http) -> str:
     """The text of the error of a search that could not be sent."""
     with pytest.raises(Unreachable) as raised:
-        asker.search("/dns")
+        asker.request("/dns")
     return str(raised.value)
 
 
 def told_later_of(asker: Http) -> str:
     """The text of the error of a search that was sent."""
     with pytest.raises(NoAnswer) as raised:
-        asker.search("/dns")
+        asker.request("/dns")
     assert type(raised.value) is NoAnswer
     return str(raised.value)
 
@@ -92,7 +92,7 @@ def test_a_truncated_response() -> None:
         raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")) as server,
         pytest.raises(NoAnswer) as raised,
     ):
-        asking(server.url).search("/dns")
+        asking(server.url).request("/dns")
     assert type(raised.value) is NoAnswer
     assert str(raised.value) == "Example DNS cannot be reached: the response was cut off."
 
@@ -159,7 +159,7 @@ def trust(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, folder: Path) 
 def test_the_ca_bundle_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with tls_server() as (server, authority):
         trust(authority, monkeypatch, tmp_path)
-        assert asking(server.url).search("/").body == b"{}"
+        assert asking(server.url).request("/").body == b"{}"
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
@@ -238,7 +238,7 @@ def test_plain_http_to_a_server_with_tls() -> None:
 def test_plain_http_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(GOOD) as server:
         use_proxy(monkeypatch, server.url)
-        assert asking("http://api.example").search("/dns").body == b"{}"
+        assert asking("http://api.example").request("/dns").body == b"{}"
     assert server.heads[0].startswith(b"GET http://api.example/dns ")
 
 

@@ -110,7 +110,7 @@ def test_each_attempt_has_its_own_deadline() -> None:
 
     with raw_server(slow) as server:
         asker = asking(server.url, timeout=0.7)
-        assert [asker.search("/").body for _ in range(2)] == [b"{}", b"{}"]
+        assert [asker.request("/").body for _ in range(2)] == [b"{}", b"{}"]
     assert len(server.heads) == 1
 
 

@@ -72,7 +72,7 @@ def response(status: str, body: bytes = b"{}", *headers: str) -> bytes:
 
 
 def test_a_search_is_a_get_request_for_json_with_the_name_of_the_connector(url: str, service: Echo) -> None:
-    asking(f"{url}/v1").search("/dns", {"query": "a b"}, {"x-cursor": "7"})
+    asking(f"{url}/v1").request("/dns", {"query": "a b"}, {"x-cursor": "7"})
     (request,) = service.requests
     assert (request.method, request.path, request.params) == ("GET", "/v1/dns", {"query": "a b"})
     assert request.headers["accept"] == "application/json"
@@ -83,7 +83,7 @@ def test_a_search_is_a_get_request_for_json_with_the_name_of_the_connector(url: 
 
 
 def test_the_base_url_may_end_in_a_slash(url: str, service: Echo) -> None:
-    asking(f"{url}/v1/").search("/dns")
+    asking(f"{url}/v1/").request("/dns")
     assert service.requests[0].path == "/v1/dns"
 
 
@@ -91,9 +91,9 @@ def test_every_request_carries_the_credentials_of_the_session(url: str, service:
     asker = asking(url)
     asker.session.headers["X-Key"] = TOKEN
     asker.session.auth = ("nobody", PASSWORD)
-    asker.search("/dns")
+    asker.request("/dns")
     asker.follow(f"{url}/dns?page=2")
-    asker.fetch("/quota")
+    asker.request("/quota", purpose="quota")
     assert {request.headers["x-key"] for request in service.requests} == {TOKEN}
     assert all(request.headers["authorization"].startswith("Basic ") for request in service.requests)
 
@@ -105,14 +105,14 @@ def test_a_netrc_file_does_not_replace_the_credentials(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     asker = asking(url)
     asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
-    asker.search("/dns")
+    asker.request("/dns")
     assert service.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 def test_a_transport_to_another_host_posts_a_form_without_the_credentials(url: str, service: Echo) -> None:
     asker = asking("http://example.invalid")
     asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
-    asker.beside(EXAMPLE, url).log_in("/token", {"client_secret": PASSWORD})
+    asker.beside(EXAMPLE, url).request("/token", purpose="login", form={"client_secret": PASSWORD})
     (request,) = service.requests
     assert (request.method, request.path, request.params) == ("POST", "/token", {})
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -166,7 +166,7 @@ def test_one_connection_serves_several_requests() -> None:
 
     with raw_server(speak) as server:
         asker = asking(server.url)
-        assert [asker.search("/").body for _ in range(2)] == [b"{}", b"{}"]
+        assert [asker.request("/").body for _ in range(2)] == [b"{}", b"{}"]
     assert len(connections) == 1
 
 
@@ -174,7 +174,7 @@ def test_cookies_are_not_stored() -> None:
     with raw_server(says(response("200 OK", b"{}", "Set-Cookie: crumb=1"))) as server:
         asker = asking(server.url)
         for _ in range(2):
-            asker.search("/")
+            asker.request("/")
     assert len(server.heads) == 2
     assert not any(b"crumb" in head for head in server.heads)
 
@@ -183,7 +183,7 @@ def test_cookies_are_not_stored() -> None:
 def test_redirects_are_not_followed(url: str, service: Echo, status: str) -> None:
     elsewhere = says(response(status, b"", f"Location: {url}/"))
     with raw_server(elsewhere) as server, pytest.raises(BadAnswer, match="not from the Example DNS API"):
-        asking(server.url).search("/")
+        asking(server.url).request("/")
     assert service.requests == []
 
 
@@ -192,7 +192,7 @@ def test_redirects_are_not_followed(url: str, service: Echo, status: str) -> Non
 
 def test_a_reply_has_its_status_its_headers_in_any_case_and_its_body(url: str, service: Echo) -> None:
     service.body, service.status, service.headers = b"[1]", 206, {"X-Cursor": "7"}
-    reply = asking(url).search("/dns")
+    reply = asking(url).request("/dns")
     assert (reply.status, reply.headers["x-cURSOR"], reply.body) == (206, "7", b"[1]")
 
 
@@ -214,27 +214,27 @@ def test_a_reply_has_its_status_its_headers_in_any_case_and_its_body(url: str, s
 def test_each_error_status_raises_its_error(url: str, service: Echo, status: int, error: type[SourceError]) -> None:
     service.status = status
     with pytest.raises(SourceError) as raised:
-        asking(url).search("/dns")
+        asking(url).request("/dns")
     assert type(raised.value) is error
     assert f"(HTTP {status})" in str(raised.value)
 
 
 def test_a_status_that_may_mean_nothing_known_is_returned_as_a_reply(url: str, service: Echo) -> None:
     service.status = 404
-    assert asking(url).search("/dns").status == 404
+    assert asking(url).request("/dns").status == 404
 
 
 def test_the_error_message_of_a_source_is_quoted_on_one_line(url: str, service: Echo) -> None:
     service.status, service.body = 400, b'{"message": "no\\r\\n\\u001b[31m such \\u0000name"}'
     with pytest.raises(RequestRefused) as raised:
-        asking(url).search("/dns")
+        asking(url).request("/dns")
     assert str(raised.value) == "Example DNS rejected the request (HTTP 400). Its response says: no   [31m such  name"
 
 
 def test_a_blank_part_of_an_error_message_is_not_quoted(url: str, service: Echo) -> None:
     service.status, service.body = 400, b'{"error": " ", "message": "no such name"}'
     with pytest.raises(RequestRefused, match=r"Its response says: no such name$"):
-        asking(url).search("/dns")
+        asking(url).request("/dns")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
@@ -245,7 +245,7 @@ def test_credentials_that_a_server_repeats_are_masked(url: str, service: Echo, s
     asker.session.headers["X-Key"] = TOKEN
     service.body = json.dumps({"message": f"nobody@example.org {PASSWORD} {TOKEN} are wrong"}).encode()
     with pytest.raises(SourceError, match=r"says: \*\*\*\* \*\*\*\* \*\*\*\* are wrong$"):
-        asker.search("/dns")
+        asker.request("/dns")
 
 
 def test_the_header_and_the_secret_of_a_form_are_masked_too(url: str, service: Echo) -> None:
@@ -254,14 +254,14 @@ def test_the_header_and_the_secret_of_a_form_are_masked_too(url: str, service: E
     asker.session.headers["Authorization"] = f"Bearer {TOKEN}"
     service.body = json.dumps({"message": f"Authorization: Bearer {TOKEN}; client_secret={PASSWORD}"}).encode()
     with pytest.raises(CredentialsRefused, match=r"says: Authorization: \*\*\*\*; client_secret=\*\*\*\*$"):
-        asker.log_in("/token", {"client_secret": PASSWORD})
+        asker.request("/token", purpose="login", form={"client_secret": PASSWORD})
 
 
 def test_a_success_is_returned_unmasked_even_if_it_contains_the_user_name(url: str, service: Echo) -> None:
     asker = asking(url)
     asker.session.auth = ("nobody@example.org", PASSWORD)
     service.body = b'{"mailbox": "nobody@example.org"}'
-    assert asker.search("/dns").body == service.body
+    assert asker.request("/dns").body == service.body
 
 
 # Retries
@@ -270,7 +270,7 @@ def test_a_success_is_returned_unmasked_even_if_it_contains_the_user_name(url: s
 @pytest.mark.parametrize("fault", ["500", "502", "504", "reset", "cut-connection"])
 def test_transient_failures_are_retried(url: str, service: Echo, fault: str) -> None:
     service.fail(fault, times=1)
-    assert asking(url, retries=1).search("/dns").body == b"{}"
+    assert asking(url, retries=1).request("/dns").body == b"{}"
     assert len(service.requests) == 2
 
 
@@ -278,14 +278,14 @@ def test_transient_failures_are_retried(url: str, service: Echo, fault: str) -> 
 def test_permanent_failures_are_not_retried(url: str, service: Echo, status: int) -> None:
     service.status = status
     with contextlib.suppress(SourceError):
-        asking(url, retries=3).search("/dns")
+        asking(url, retries=3).request("/dns")
     assert len(service.requests) == 1
 
 
 def test_each_source_defines_which_statuses_are_retried(url: str, service: Echo) -> None:
     service.status = 429
     with pytest.raises(RateLimited):
-        asking(url, retries=3, retried=frozenset({500})).search("/dns")
+        asking(url, retries=3, retried=frozenset({500})).request("/dns")
     assert len(service.requests) == 1
 
 
@@ -293,14 +293,14 @@ def test_the_last_attempt_determines_the_error(url: str, service: Echo) -> None:
     service.fail("reset", times=1)
     service.status = 503
     with pytest.raises(NoAnswer, match=r"server error \(HTTP 503\)"):
-        asking(url, retries=1).search("/dns")
+        asking(url, retries=1).request("/dns")
 
 
 def test_the_delays_between_attempts_double(url: str, service: Echo) -> None:
     pauses: list[float] = []
     service.status = 500
     with pytest.raises(NoAnswer):
-        asking(url, retries=3, backoff=0.1, sleep=pauses.append).search("/dns")
+        asking(url, retries=3, backoff=0.1, sleep=pauses.append).request("/dns")
     assert pauses == pytest.approx([0.1, 0.2, 0.4])
 
 
@@ -308,21 +308,21 @@ def test_retry_after_is_respected() -> None:
     pauses: list[float] = []
     busy = response("503 Busy", b"", "Retry-After: 17")
     with raw_server(answering(busy, response("200 OK"))) as server:
-        assert asking(server.url, retries=1, sleep=pauses.append).search("/").body == b"{}"
+        assert asking(server.url, retries=1, sleep=pauses.append).request("/").body == b"{}"
     assert pauses == [17]
 
 
 def test_retry_after_does_not_count_towards_the_deadline() -> None:
     busy = response("503 Busy", b"", "Retry-After: 1")
     with raw_server(answering(busy, response("200 OK"))) as server:
-        assert asking(server.url, retries=1, timeout=0.5, sleep=lambda _: time.sleep(0.6)).search("/").body == b"{}"
+        assert asking(server.url, retries=1, timeout=0.5, sleep=lambda _: time.sleep(0.6)).request("/").body == b"{}"
 
 
 def test_delays_are_capped(url: str, service: Echo) -> None:
     pauses: list[float] = []
     service.status = 503
     with pytest.raises(NoAnswer):
-        asking(url, retries=1, backoff=3600, sleep=pauses.append).search("/dns")
+        asking(url, retries=1, backoff=3600, sleep=pauses.append).request("/dns")
     assert pauses == [retry.MAX_PAUSE]
 
 
@@ -331,7 +331,7 @@ def test_a_request_is_not_repeated_before_a_long_retry_after(url: str, service: 
     pauses: list[float] = []
     service.status, service.headers = status, {"Retry-After": "61"}
     with pytest.raises(SourceError):
-        asking(url, retries=3, sleep=pauses.append).search("/dns")
+        asking(url, retries=3, sleep=pauses.append).request("/dns")
     assert (len(service.requests), pauses) == (1, [])
 
 
@@ -339,7 +339,7 @@ def test_a_search_that_timed_out_is_not_sent_again(url: str, service: Echo) -> N
     """The first one may still run at the server."""
     service.fail("stall")
     with pytest.raises(NoAnswer, match="did not answer within"):
-        asking(url, retries=3, timeout=0.3).search("/dns")
+        asking(url, retries=3, timeout=0.3).request("/dns")
     assert len(service.requests) == 1
 
 
@@ -352,7 +352,7 @@ def test_a_search_whose_answer_stops_is_not_sent_again(pause_in: bytes) -> None:
         over.wait(10)
 
     with raw_server(stop) as server, pytest.raises(NoAnswer, match="did not answer within"):
-        asking(server.url, retries=3, timeout=0.3).search("/dns")
+        asking(server.url, retries=3, timeout=0.3).request("/dns")
     over.set()
     assert len(server.heads) == 1
 
@@ -361,7 +361,7 @@ def test_a_host_name_that_does_not_exist_is_not_tried_again(monkeypatch: pytest.
     pauses: list[float] = []
     resolve(monkeypatch, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
     with pytest.raises(Unreachable, match="host name does not resolve"):
-        asking("http://api.example", retries=3, sleep=pauses.append).search("/dns")
+        asking("http://api.example", retries=3, sleep=pauses.append).request("/dns")
     assert pauses == []
 
 
@@ -369,7 +369,7 @@ def test_a_name_server_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch
     pauses: list[float] = []
     resolve(monkeypatch, socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
     with pytest.raises(Unreachable, match="host name does not resolve"):
-        asking("http://api.example", retries=3, sleep=pauses.append).search("/dns")
+        asking("http://api.example", retries=3, sleep=pauses.append).request("/dns")
     assert len(pauses) == 3
 
 
@@ -387,7 +387,7 @@ def test_a_rejected_certificate_is_not_tried_again() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     with raw_server(says(response("200 OK")), context) as server, pytest.raises(Unreachable, match="certificate"):
-        asking(server.url, retries=3, sleep=pauses.append).search("/dns")
+        asking(server.url, retries=3, sleep=pauses.append).request("/dns")
     assert pauses == []
 
 
@@ -395,14 +395,14 @@ def test_a_missing_ca_bundle_is_not_tried_again(monkeypatch: pytest.MonkeyPatch)
     pauses: list[float] = []
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
     with pytest.raises(Unreachable, match="CA bundle"):
-        asking("https://127.0.0.1:9", retries=3, sleep=pauses.append).search("/dns")
+        asking("https://127.0.0.1:9", retries=3, sleep=pauses.append).request("/dns")
     assert pauses == []
 
 
 def test_a_refused_connection_is_tried_again() -> None:
     pauses: list[float] = []
     with pytest.raises(Unreachable):
-        asking("http://127.0.0.1:9", retries=3, sleep=pauses.append).search("/dns")
+        asking("http://127.0.0.1:9", retries=3, sleep=pauses.append).request("/dns")
     assert len(pauses) == 3
 
 
@@ -415,7 +415,7 @@ def test_an_invalid_retry_after_is_ignored(pause: str) -> None:
     pauses: list[float] = []
     busy = response("503 Busy", b"", f"Retry-After: {pause}")
     with raw_server(answering(busy, response("200 OK"))) as server:
-        assert asking(server.url, retries=1, sleep=pauses.append).search("/").body == b"{}"
+        assert asking(server.url, retries=1, sleep=pauses.append).request("/").body == b"{}"
     assert pauses == [0]
 
 
@@ -433,15 +433,15 @@ def test_every_attempt_of_a_search_counts_against_the_quota_and_in_the_metrics(
     service.fail(fault)
     before, spent = counted("search"), []
     with pytest.raises(NoAnswer):
-        asking(url, retries=2, spend=lambda: spent.append(1)).search("/dns")
+        asking(url, retries=2, spend=lambda: spent.append(1)).request("/dns")
     assert (len(service.requests), counted("search") - before, len(spent)) == (3, 3, 3)
 
 
 def test_quota_and_login_requests_are_counted_separately_and_cost_no_search(url: str) -> None:
     before, spent = (counted("quota"), counted("login"), counted("search")), []
     asker = asking(url, spend=lambda: spent.append(1))
-    asker.fetch("/quota")
-    asker.log_in("/token", {})
+    asker.request("/quota", purpose="quota")
+    asker.request("/token", purpose="login", form={})
     assert (counted("quota"), counted("login"), counted("search")) == (before[0] + 1, before[1] + 1, before[2])
     assert spent == []
 
@@ -455,7 +455,7 @@ def test_a_search_beyond_the_quota_is_not_sent(url: str, service: Echo, error: t
         raise error("The day's searches are spent.")
 
     with pytest.raises(error, match="The day's searches are spent"):
-        asking(url, retries=3, spend=refuse).search("/dns")
+        asking(url, retries=3, spend=refuse).request("/dns")
     assert (service.requests, refused) == ([], [1])
 
 
@@ -466,7 +466,7 @@ def test_an_error_and_its_causes_contain_no_credentials(monkeypatch: pytest.Monk
     asker.session.auth = ("nobody", PASSWORD)
     asker.session.headers["X-Key"] = TOKEN
     with pytest.raises(NoAnswer) as raised:
-        asker.search("/dns")
+        asker.request("/dns")
     told = "".join(traceback.format_exception(raised.value))
     assert PASSWORD not in told
     assert TOKEN not in told
