@@ -2,8 +2,9 @@
 
 import re
 
-# GitHub's Markdown links `www.`, `://` and `@` in any text, also where an entity or an escape hides them.
-_HARMLESS = re.compile(r"(?:(?!www\.|://)[\w ,:;()+/-]|\.(?!\w))*", re.IGNORECASE)
+# GitHub's Markdown links `www.`, `://` and `@` in any text, also where an entity or an escape hides them, and reads
+# underscores at the ends of words as emphasis.
+_HARMLESS = re.compile(r"(?:(?!www\.|://)(?:[^\W_]|[ ,:;()+/-])|(?<=[^\W_])_+(?=[^\W_])|\.(?!\w))*", re.IGNORECASE)
 # They end a code span, a cell or an escape; pycti turns the HTML tag of code spans into backticks.
 _UNSAFE = re.compile(r"[`|\\<]")
 

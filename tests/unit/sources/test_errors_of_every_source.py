@@ -21,6 +21,7 @@ from passivedns.errors import (
 )
 from passivedns.sources import SOURCES
 from passivedns.sources.source import Source
+from passivedns.transport.complaints import usual_complaint
 from tests.helpers.clients import client, question
 from tests.helpers.raw_server import RawServer, raw_server
 from tests.unit.sources.samples import SAMPLES
@@ -275,7 +276,7 @@ def test_a_source_that_needs_no_account_never_speaks_of_its_licence(service: Ser
     assert "entitled" not in str(service.error(key, "403 Forbidden", b'{"error": "Forbidden"}'))
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if SOURCES[key].complaint is None])
+@pytest.mark.parametrize("key", [key for key in KEYS if SOURCES[key].complaint is usual_complaint])
 def test_a_message_that_a_source_sends_twice_is_quoted_once(service: Service, key: str) -> None:
     error = service.error(key, "400 Bad Request", b'{"error": "no such name", "message": "no such name"}')
     assert str(error).count("no such name") == 1

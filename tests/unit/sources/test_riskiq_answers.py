@@ -56,7 +56,7 @@ def answer_to(status: int, content: bytes) -> Answer:
     """The answer that the client reads from a response."""
 
     class Told(Http):
-        def search(self, *_: Any, **__: Any) -> Reply:
+        def request(self, *_: Any, **__: Any) -> Reply:
             reply = Reply(status, {}, content)
             if error := failure(RISKIQ, reply, self.base_url):
                 raise error

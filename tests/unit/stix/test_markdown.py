@@ -28,7 +28,20 @@ HOSTILE = (
     *("[x](https://phish.example)", "![x](//phish.example/x.png)", "[x][y]", "[x]", "<https://phish.example>"),
     *("<img src=//phish.example>", "<a href=/x>x</a>", "<code>https://phish.example</code>", "`", "``", "a\\`b", "\\"),
     *("https&#58;//phish.example", "www&#46;phish.example", "bob&commat;phish.example", "https\\://phish.example"),
-    *("www\\.phish.example", "\n[y]: https://phish.example", "\n\n# x", "|", "~~x~~", "**x**", "$x$", "[^1]", "- x"),
+    *(
+        "www\\.phish.example",
+        "\n[y]: https://phish.example",
+        "\n\n# x",
+        "|",
+        "~~x~~",
+        "**x**",
+        "_x_",
+        "__x__",
+        "a _b_",
+        "$x$",
+        "[^1]",
+        "- x",
+    ),
 )
 PLAIN = ("pingly", "emerging_threats", "Emerging Threats, Inc. (US)", "sensor-1", "D4/node+2", "Überwachung; 3:4")
 
