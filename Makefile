@@ -11,9 +11,6 @@ RUNS := $(if $(PYCTI),-r requirements.in pycti==$(PYCTI),-r requirements.txt)
 # Without Docker: a command that starts an engine with the given base image and prints how to reach it.
 ENGINE ?= $(wildcard ../shared/bin/docker-engine)
 
-# Tests mostly wait, for processes and for each other.
-WORKERS ?= 4
-
 # Shared equally by the two fuzzers.
 FUZZ_SECONDS ?= 60
 
@@ -62,7 +59,7 @@ demo: $(VENV)/runs
 
 # In the order of testpaths: files that mostly wait start first, so that those that compute run meanwhile.
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term)
+	$(BIN)/python -m pytest $(TESTS) -m "not slow" -n 4 --dist loadfile --no-loadscope-reorder $(if $(COVERAGE),--cov --cov-report=term)
 
 # Only two at a time, since some tests measure.
 test-slow: $(VENV)/tests
