@@ -102,12 +102,12 @@ class ConfiguredSource:
             self.source,
             since,
             found,
-            answer.complete,
-            answer.unreadable,
-            Counter(answer.left_out) + Counter({OLDER: len(older)}),
-            max(older, default=None),
-            self.window_setting,
-            max([*ahead, timedelta(0)]),
+            complete=answer.complete,
+            unreadable=answer.unreadable,
+            left_out=Counter(answer.left_out) + Counter({OLDER: len(older)}),
+            newest_older=max(older, default=None),
+            window_setting=self.window_setting,
+            clock_ahead=max([*ahead, timedelta(0)]),
         )
 
     def _key(self, question: Question) -> str:
