@@ -40,7 +40,7 @@ class ConfiguredSource:
     """Whether the source knows special-use addresses and names of its own network."""
     cache: Cache | None = None
     identity: str = field(default="", repr=False)
-    """The URL, account and options that its answers depend on. A secret."""
+    """The URL, account and options that its answers depend on; the user name in it is confidential."""
 
     def query(self, entity: Entity, now: datetime, tell: Callable[[Outcome], None]) -> None:
         """Look up an entity and tell the outcome, which may be a failure; `now` is in UTC."""
